@@ -1,0 +1,190 @@
+//! The command line as types.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Trains, samples and scores generative models of histopathology patches under one protocol.
+#[derive(Debug, Parser)]
+#[command(name = "histogen", version, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Trains what a table needs, measures it, and renders the table.
+    Reproduce(Reproduce),
+    /// Trains one model of an experiment.
+    Train(Train),
+    /// Measures images against real ones: runs, patch stores or folders of images.
+    Evaluate(Evaluate),
+    /// Draws a grid of samples from a run.
+    Sample(Sample),
+    /// Renders the tables of an experiment again from its ledgers.
+    Report(Report),
+    /// Makes or shows a patch store.
+    #[command(subcommand)]
+    Data(Data),
+    /// Lists what there is.
+    List(List),
+}
+
+/// What every command that trains or evaluates takes.
+#[derive(Args, Clone, Debug)]
+pub struct Settings {
+    /// Overlay on the experiment: smoke, quick, cpu, paper, or a TOML file.
+    #[arg(long, default_value = "quick", value_name = "NAME")]
+    pub profile: String,
+    /// Real images: a folder of images (class sub-folders or none) or a patch store. Without it, phantom slides.
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Leave out images that do not decode, and list them.
+    #[arg(long)]
+    pub skip_unreadable: bool,
+    /// Feature extractor of the metrics.
+    #[arg(long, value_name = "NAME")]
+    pub features: Option<String>,
+    /// Weights file of the feature extractor (safetensors).
+    #[arg(long, value_name = "FILE")]
+    pub weights: Option<PathBuf>,
+    /// Any setting of the experiment, as often as needed.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Where `runs/` and `reports/` are kept.
+    #[arg(long, default_value = ".", value_name = "DIR")]
+    pub out: PathBuf,
+}
+
+/// Arguments of `reproduce`.
+#[derive(Args, Debug)]
+pub struct Reproduce {
+    /// table1, table3, table4 or all.
+    pub table: String,
+    /// The experiment behind the tables: a name under `experiments/` or a TOML file.
+    #[arg(long, default_value = "table1", value_name = "NAME")]
+    pub experiment: String,
+    /// Training seeds, separated by commas.
+    #[arg(long, value_delimiter = ',', value_name = "LIST")]
+    pub seeds: Option<Vec<u64>>,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "described at the type")]
+    pub settings: Settings,
+}
+
+/// Arguments of `train`.
+#[derive(Args, Debug)]
+pub struct Train {
+    /// A name under `experiments/` or a TOML file.
+    pub experiment: String,
+    /// Which system of the experiment, by its label; or any model.
+    #[arg(long, value_name = "NAME")]
+    pub model: String,
+    /// Training seed.
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Print the resolved configuration and stop.
+    #[arg(long)]
+    pub dry_run: bool,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "described at the type")]
+    pub settings: Settings,
+}
+
+/// Arguments of `evaluate`.
+#[derive(Args, Debug)]
+pub struct Evaluate {
+    /// What is measured: a run's folder, a patch store or a folder of images.
+    pub generated: PathBuf,
+    /// What it is measured against.
+    pub real: PathBuf,
+    /// Scores to compute, separated by commas; all without it.
+    #[arg(long, value_delimiter = ',', value_name = "LIST")]
+    pub metrics: Vec<String>,
+    /// Images of each side; all that there are without it (for a run: as many as the other side has).
+    #[arg(long, value_name = "N")]
+    pub images: Option<usize>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "described at the type")]
+    pub settings: Settings,
+}
+
+/// Arguments of `sample`.
+#[derive(Args, Debug)]
+pub struct Sample {
+    /// A run's folder.
+    pub run: PathBuf,
+    /// How many images.
+    #[arg(long, default_value_t = 64)]
+    pub n: usize,
+    /// Seed of the images.
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// The picture to write (PNG).
+    #[arg(long, default_value = "samples.png", value_name = "FILE")]
+    pub out: PathBuf,
+}
+
+/// Arguments of `report`.
+#[derive(Args, Debug)]
+pub struct Report {
+    /// The experiment's name.
+    pub experiment: String,
+    /// Where `runs/` and `reports/` are kept.
+    #[arg(long, default_value = ".", value_name = "DIR")]
+    pub out: PathBuf,
+}
+
+/// The `data` commands.
+#[derive(Debug, Subcommand)]
+pub enum Data {
+    /// Cuts a folder of images into a patch store.
+    Import {
+        /// The folder: PNG, JPEG and TIFF files, in class sub-folders or none.
+        source: PathBuf,
+        #[command(flatten)]
+        #[expect(missing_docs, reason = "described at the type")]
+        settings: Settings,
+    },
+    /// Makes a patch store of phantom slides.
+    Phantom {
+        #[command(flatten)]
+        #[expect(missing_docs, reason = "described at the type")]
+        settings: Settings,
+    },
+    /// Describes a patch store, and draws some of its patches.
+    Show {
+        /// The store's folder.
+        store: PathBuf,
+        /// The picture to write (PNG).
+        #[arg(long, value_name = "FILE")]
+        grid: Option<PathBuf>,
+    },
+}
+
+/// Arguments of `list`.
+#[derive(Args, Debug)]
+pub struct List {
+    /// models, metrics, features, experiments or runs.
+    pub what: String,
+    /// Where `runs/` and `reports/` are kept.
+    #[arg(long, default_value = ".", value_name = "DIR")]
+    pub out: PathBuf,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

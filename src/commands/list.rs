@@ -1,0 +1,103 @@
+//! `histogen list`: what there is.
+
+use std::fs;
+use std::path::Path;
+
+use super::{Answer, Outcome};
+use crate::cli::List;
+use crate::error::{Result, unknown_name};
+use crate::experiments::{EXPERIMENTS, PROFILES};
+use crate::features::EXTRACTORS;
+use crate::metrics::{Direction, METRICS};
+use crate::models::MODELS;
+use crate::snn::SIMILARITIES;
+use crate::tracker::{Event, Ledger};
+
+/// What can be listed.
+const KINDS: [&str; 6] = [
+    "models",
+    "metrics",
+    "features",
+    "similarities",
+    "experiments",
+    "runs",
+];
+
+pub(super) fn run(arguments: &List) -> Outcome {
+    match arguments.what.as_str() {
+        "models" => list_models(),
+        "metrics" => list_metrics(),
+        "features" => {
+            for entry in EXTRACTORS {
+                println!("{:14} {}", entry.name, entry.about);
+            }
+        }
+        "similarities" => SIMILARITIES.iter().for_each(|name| println!("{name}")),
+        "experiments" => {
+            EXPERIMENTS.iter().for_each(|(name, _)| println!("{name}"));
+            PROFILES
+                .iter()
+                .for_each(|(name, _)| println!("profile {name}"));
+        }
+        "runs" => list_runs(&arguments.out.join("runs"))?,
+        other => return Err(unknown_name("list", other, KINDS)),
+    }
+    Ok(Answer::Yes)
+}
+
+fn list_models() {
+    for model in MODELS {
+        println!("{:15} {}", model.name, model.paper);
+        for (key, value) in (model.settings)() {
+            println!("{:15}   models.{}.{key} = {value}", "", model.name);
+        }
+    }
+}
+
+fn list_metrics() {
+    for score in METRICS.iter().flat_map(|metric| metric.scores()) {
+        let better = match score.direction {
+            Direction::Lower => "lower is better",
+            Direction::Higher => "higher is better",
+        };
+        println!("{:10} {} ({better})", score.name, score.title);
+    }
+}
+
+fn list_runs(folder: &Path) -> Result<()> {
+    let Ok(entries) = fs::read_dir(folder) else {
+        eprintln!("no runs in `{}`", folder.display());
+        return Ok(());
+    };
+    let mut paths: Vec<_> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .collect();
+    paths.sort();
+    for path in paths
+        .iter()
+        .filter(|path| path.join("config.toml").exists())
+    {
+        let events = Ledger::read(&path.join("ledger.jsonl"))?;
+        let state = events.iter().rev().find_map(|event| match event {
+            Event::End { status, step, .. } => Some(format!("{status} after step {step}")),
+            Event::Step { step, .. } => Some(format!("step {step}")),
+            _ => None,
+        });
+        let score = events.iter().rev().find_map(|event| match event {
+            Event::Evaluation(evaluation) => evaluation.scores.first().and_then(|score| {
+                Some(format!(
+                    "{} {:.4} ({})",
+                    score.name, score.value?, score.protocol_id
+                ))
+            }),
+            _ => None,
+        });
+        println!(
+            "{}  {}  {}",
+            path.display(),
+            state.unwrap_or_default(),
+            score.unwrap_or_default()
+        );
+    }
+    Ok(())
+}

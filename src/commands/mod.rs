@@ -1,0 +1,67 @@
+//! One file per verb. The only place that prints.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "commands talk to the user"
+)]
+
+mod data;
+mod evaluate;
+mod list;
+mod progress;
+mod report;
+mod reproduce;
+mod sample;
+mod session;
+mod train;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Command};
+use crate::error::{Refusal, Result};
+
+/// What a command that ran to its end has to say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// Done.
+    Yes,
+    /// Done, but part of what was asked for failed.
+    No,
+}
+
+/// Runs the command line. Exit codes: 0 done, 1 the answer is no, 2 the request was wrong or something broke.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = match &cli.command {
+        Command::Reproduce(arguments) => reproduce::run(arguments),
+        Command::Train(arguments) => train::run(arguments),
+        Command::Evaluate(arguments) => evaluate::run(arguments),
+        Command::Sample(arguments) => sample::run(arguments),
+        Command::Report(arguments) => report::run(arguments),
+        Command::Data(arguments) => data::run(arguments),
+        Command::List(arguments) => list::run(arguments),
+    };
+    match result {
+        Ok(Answer::Yes) => ExitCode::SUCCESS,
+        Ok(Answer::No) => ExitCode::from(1),
+        Err(error) => {
+            print_error(&error);
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn print_error(error: &anyhow::Error) {
+    eprintln!("error: {error:#}");
+    let refusal = error
+        .chain()
+        .find_map(|cause| cause.downcast_ref::<Refusal>());
+    if let Some(Refusal { hint, .. }) = refusal {
+        eprintln!("\nhint: {hint}");
+    }
+}
+
+/// Shorthand of the commands' signatures.
+type Outcome = Result<Answer>;

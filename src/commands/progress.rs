@@ -1,0 +1,90 @@
+//! Progress with the time left: a bar on a terminal, a plain line now and then elsewhere.
+
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// Seconds between plain lines.
+const INTERVAL: Duration = Duration::from_secs(15);
+
+/// One piece of work with a known number of units.
+pub(super) struct Progress {
+    name: String,
+    total: usize,
+    bar: Option<ProgressBar>,
+    start: Instant,
+    /// Units that were done before the start: a resumed run.
+    before: Option<usize>,
+    last_line: Instant,
+}
+
+impl Progress {
+    /// Work called `name` of `total` units.
+    pub(super) fn new(name: impl Into<String>, total: usize) -> Self {
+        let name = name.into();
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let style = "{prefix:32} {wide_bar} {pos}/{len}  {elapsed} gone, {eta} left  {msg}";
+            let style = ProgressStyle::with_template(style).expect("the template is valid");
+            ProgressBar::new(total as u64)
+                .with_style(style)
+                .with_prefix(name.clone())
+        });
+        Self {
+            name,
+            total,
+            bar,
+            start: Instant::now(),
+            before: None,
+            last_line: Instant::now(),
+        }
+    }
+
+    /// Says that `done` units are done.
+    pub(super) fn update(&mut self, done: usize, message: &str) {
+        let before = *self.before.get_or_insert(done.saturating_sub(1));
+        if let Some(bar) = &self.bar {
+            if bar.position() == 0 && before > 0 {
+                bar.set_position(before as u64);
+                bar.reset_eta();
+            }
+            bar.set_position(done as u64);
+            bar.set_message(message.to_owned());
+        } else if self.last_line.elapsed() >= INTERVAL {
+            self.last_line = Instant::now();
+            let share = (done - before).max(1) as f64 / (self.total - before).max(1) as f64;
+            let left = self.start.elapsed().as_secs_f64() * (1.0 - share) / share;
+            let left = duration(Duration::from_secs_f64(left.max(0.0)));
+            eprintln!(
+                "{}: {done} of {}, {left} left  {message}",
+                self.name, self.total
+            );
+        }
+    }
+
+    /// Takes the bar away and leaves a line with what came out.
+    pub(super) fn finish(self, result: &str) {
+        if let Some(bar) = self.bar {
+            bar.finish_and_clear();
+        }
+        eprintln!(
+            "{}: {result} ({})",
+            self.name,
+            duration(self.start.elapsed())
+        );
+    }
+}
+
+/// Seconds below two minutes, minutes above.
+pub(super) fn duration(time: Duration) -> String {
+    let seconds = time.as_secs_f64();
+    if seconds < 120.0 {
+        format!("{seconds:.0} s")
+    } else {
+        format!(
+            "{:.0} min {:02.0} s",
+            (seconds / 60.0).floor(),
+            (seconds % 60.0).floor()
+        )
+    }
+}

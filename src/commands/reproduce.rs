@@ -1,0 +1,351 @@
+//! `histogen reproduce`: everything from nothing to the table.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::progress::{Progress, duration};
+use super::session::{configure, feature_cache, patches, runs, train_system};
+use super::{Answer, Outcome};
+use crate::cli::Reproduce;
+use crate::config::{Config, System};
+use crate::data::{PatchStore, Split};
+use crate::device;
+use crate::error::{Result, refuse};
+use crate::evaluation::{Bench, held_out};
+use crate::experiments::run_config;
+use crate::files::cannot_write;
+use crate::images::Pixels;
+use crate::models;
+use crate::report::{self, Cell, Record, RowRecord, TABLES, TableDefinition};
+use crate::run::Run;
+use crate::samples;
+use crate::tracker::{Evaluation, Event, Ledger, ScoreRecord};
+
+/// Label of the row that measures real images against real images.
+const REAL: &str = "real (floor)";
+/// Label of the row that measures an untrained generator.
+const UNTRAINED: &str = "untrained (ceiling)";
+
+pub(super) fn run(arguments: &Reproduce) -> Outcome {
+    let definitions: Vec<&TableDefinition> = match arguments.table.as_str() {
+        "all" => TABLES.iter().collect(),
+        name => vec![report::find(name)?],
+    };
+    let settings = &arguments.settings;
+    let config = configure(&arguments.experiment, settings, arguments.seeds.as_deref())?;
+    if config.systems.is_empty() || config.seeds.is_empty() {
+        return Err(refuse(
+            format!("experiment `{}` has no systems or no seeds", config.name),
+            "add a `[[systems]]` section with a `name`, and `seeds = [0]`",
+        ));
+    }
+    let start = Instant::now();
+    let store = patches(&config, &settings.out)?;
+    let (reference, floor) = held_out(&config.evaluation, &store)?;
+    let folder = Record::folder(&settings.out, &config.name);
+    let real_grid = reference
+        .images
+        .select(&grid_places(&config, reference.images.count));
+    write_grid(&folder, "real", &real_grid)?;
+
+    let cache = feature_cache(&settings.out);
+    let bench = Bench::new(&config.evaluation, &[], reference, &device::cpu(), &cache)?;
+    let session = Session {
+        config: &config,
+        store: &store,
+        bench: &bench,
+        folder: &folder,
+        arguments,
+    };
+    let mut record = Record {
+        name: config.name.clone(),
+        question: config.question.clone(),
+        profile: config.profile.clone(),
+        facts: facts(&config, &store),
+        rows: vec![session.measure_real(&floor)?, session.measure_untrained()?],
+    };
+    let mut complete = true;
+    let count = config.systems.len() * config.seeds.len();
+    let mut done = 0;
+    for system in &config.systems {
+        let mut ledgers = Vec::new();
+        for &seed in &config.seeds {
+            let label = format!("[{}/{count}] {} seed {seed}", done + 1, system.name);
+            complete &= session.train_and_measure(system, seed, &label)?;
+            done += 1;
+            eprintln!("{}", time_left(start.elapsed(), done, count));
+            let run = run_config(&config, system, seed, &store)?;
+            ledgers.push(relative(
+                &Run::folder(&runs(settings), &run),
+                settings.out.as_path(),
+            ));
+        }
+        record.rows.push(RowRecord {
+            name: system.name.clone(),
+            reference: false,
+            ledgers,
+        });
+    }
+    record.save(&settings.out)?;
+    for definition in definitions {
+        let table = report::render(definition, &record, &settings.out)?;
+        complete &= no_cell_failed(&table);
+        println!("{}", table.terminal());
+        for path in report::write(definition, &table, &folder)? {
+            eprintln!("wrote `{}`", path.display());
+        }
+    }
+    eprintln!("sample grids: `{}`", folder.join("samples").display());
+    eprintln!("{} in all", duration(start.elapsed()));
+    Ok(if complete { Answer::Yes } else { Answer::No })
+}
+
+/// What the rows of one table have in common.
+struct Session<'a> {
+    config: &'a Config,
+    store: &'a PatchStore,
+    bench: &'a Bench,
+    folder: &'a Path,
+    arguments: &'a Reproduce,
+}
+
+impl Session<'_> {
+    /// One half of the held-out patches against the other: what a perfect system would score.
+    fn measure_real(&self, floor: &Pixels) -> Result<RowRecord> {
+        let mut ledger = self.reference_ledger("real", &self.store.content_hash()[..12])?;
+        self.measure(&mut ledger, 0, || Ok(floor.clone()))?;
+        Ok(self.reference_row(REAL, "real", &self.store.content_hash()[..12]))
+    }
+
+    /// The backbone's generator before training. Every adversarial system with this seed starts from it.
+    fn measure_untrained(&self) -> Result<RowRecord> {
+        let system = System {
+            name: "dcgan".into(),
+            model: String::new(),
+            set: toml::Table::new(),
+        };
+        let run = run_config(self.config, &system, self.config.seeds[0], self.store)?;
+        let mut ledger = self.reference_ledger("untrained", &run.hash())?;
+        self.measure(&mut ledger, 0, || {
+            let model = models::build(&run, &device::cpu())?;
+            self.draw(model.as_ref(), UNTRAINED)
+        })?;
+        Ok(self.reference_row(UNTRAINED, "untrained", &run.hash()))
+    }
+
+    /// Trains and measures one system with one seed. A training that diverges is reported and leaves its row without a
+    /// number; returns whether there is one.
+    fn train_and_measure(&self, system: &System, seed: u64, label: &str) -> Result<bool> {
+        let settings = &self.arguments.settings;
+        let trained = train_system(self.config, system, seed, self.store, settings, label);
+        let (mut run, model) = match trained {
+            Ok(trained) => trained,
+            Err(error) if self.diverged(system, seed)? => {
+                super::print_error(&error);
+                return Ok(false);
+            }
+            Err(error) => return Err(error),
+        };
+        let step = run.config.steps as u64;
+        let pixels = self.measure(&mut run.ledger, step, || self.draw(model.as_ref(), label))?;
+        let name = format!("{}-s{seed}", file_name(&system.name));
+        if let Some(pixels) = pixels {
+            write_grid(
+                self.folder,
+                &name,
+                &pixels.select(&grid_places(self.config, pixels.count)),
+            )?;
+        } else if !grid_path(self.folder, &name).exists() {
+            let count = self
+                .config
+                .logging
+                .grid_images
+                .min(self.config.evaluation.images);
+            let seed = self.config.evaluation.seed;
+            let pixels = samples::draw(model.as_ref(), count, seed, &mut |_| {})?;
+            write_grid(self.folder, &name, &pixels)?;
+        }
+        Ok(true)
+    }
+
+    fn diverged(&self, system: &System, seed: u64) -> Result<bool> {
+        let run = run_config(self.config, system, seed, self.store)?;
+        let folder = Run::folder(&runs(&self.arguments.settings), &run);
+        let path = folder.join("ledger.jsonl");
+        if !path.exists() {
+            return Ok(false);
+        }
+        let last = Ledger::read(&path)?.pop();
+        Ok(matches!(last, Some(Event::End { status, .. }) if status == "diverged"))
+    }
+
+    fn draw(&self, model: &dyn models::GenerativeModel, label: &str) -> Result<Pixels> {
+        let count = self.config.evaluation.images;
+        let mut progress = Progress::new(format!("{label}: drawing"), count);
+        let seed = self.config.evaluation.seed;
+        let pixels = samples::draw(model, count, seed, &mut |done| progress.update(done, ""))?;
+        progress.finish(&format!("{count} images"));
+        Ok(pixels)
+    }
+
+    /// Measures images into a ledger, unless the ledger has that measurement already. Returns the images if they were
+    /// needed.
+    fn measure(
+        &self,
+        ledger: &mut Ledger,
+        step: u64,
+        images: impl FnOnce() -> Result<Pixels>,
+    ) -> Result<Option<Pixels>> {
+        let wanted = self.bench.protocol_ids(self.config.evaluation.images);
+        let seed = self.config.evaluation.seed;
+        let known = ledger.events().iter().rev().find_map(|event| match event {
+            Event::Evaluation(found) if found.step == step && found.seed == seed => {
+                let ids = found.scores.iter().map(|score| &score.protocol_id);
+                ids.eq(wanted.iter()).then(|| found.clone())
+            }
+            _ => None,
+        });
+        if let Some(found) = known {
+            // The newest measurement is the one that tables show.
+            if ledger.events().last() != Some(&Event::Evaluation(found.clone())) {
+                ledger.append(Event::Evaluation(found))?;
+            }
+            return Ok(None);
+        }
+        let pixels = images()?;
+        let scores = self.bench.measure(&pixels)?;
+        eprintln!(
+            "  {}",
+            scores.iter().map(in_short).collect::<Vec<_>>().join("  ")
+        );
+        ledger.append(Event::Evaluation(Evaluation { step, seed, scores }))?;
+        Ok(Some(pixels))
+    }
+
+    fn reference_path(&self, name: &str, key: &str) -> PathBuf {
+        runs(&self.arguments.settings).join(format!("reference/{name}-{key}"))
+    }
+
+    fn reference_ledger(&self, name: &str, key: &str) -> Result<Ledger> {
+        Ledger::open(&self.reference_path(name, key).join("ledger.jsonl"))
+    }
+
+    fn reference_row(&self, label: &str, name: &str, key: &str) -> RowRecord {
+        let out = &self.arguments.settings.out;
+        RowRecord {
+            name: label.to_owned(),
+            reference: true,
+            ledgers: vec![relative(&self.reference_path(name, key), out)],
+        }
+    }
+}
+
+/// Sentences for the captions: what the images are, how the systems were trained.
+fn facts(config: &Config, store: &PatchStore) -> Vec<String> {
+    let slides = |split| store.slides(split).len();
+    let training = &config.training;
+    let length = match training.steps {
+        0 => format!("{} epochs", training.epochs),
+        steps => format!("{steps} steps"),
+    };
+    let backbone = &config.backbone;
+    vec![
+        format!(
+            "Data: {} ({}), {} training patches of {} slides, {} held-out patches of {} other slides, classes {}.",
+            store.name(),
+            &store.content_hash()[..8],
+            store.indices(Split::Train).len(),
+            slides(Split::Train),
+            store.indices(Split::Test).len(),
+            slides(Split::Test),
+            store.classes().join(" and "),
+        ),
+        format!(
+            "Profile {}: {length} of batch {}, widths {} (generator) and {} (critic), latent {}, {} optimiser \
+             settings, seeds {:?}.",
+            config.profile,
+            training.batch,
+            backbone.generator_width,
+            backbone.critic_width,
+            backbone.latent,
+            match config.optimiser.protocol {
+                crate::config::OptimiserProtocol::Identical => "identical",
+                crate::config::OptimiserProtocol::Canonical => "each paper's own",
+            },
+            config.seeds,
+        ),
+        format!(
+            "Real: one half of the held-out patches against the other, the floor. Untrained: the backbone's generator \
+             before training, the ceiling. The judge of rl-eo is {} ({} convolutions, {} x {} pixels), not yet the \
+             paper's MFT-SNN.",
+            config.reward.similarity,
+            config.reward.layers,
+            config.reward.image_size,
+            config.reward.image_size,
+        ),
+    ]
+}
+
+fn in_short(score: &ScoreRecord) -> String {
+    match score.value {
+        Some(value) => format!("{} {value:.4}", score.name),
+        None => format!("{} failed: {}", score.name, score.failure),
+    }
+}
+
+fn time_left(elapsed: Duration, done: usize, count: usize) -> String {
+    let left = elapsed.mul_f64((count - done) as f64 / done as f64);
+    format!("{done} of {count} done, about {} left", duration(left))
+}
+
+fn no_cell_failed(table: &report::Table) -> bool {
+    let cells = table.rows().iter().flat_map(|row| &row.cells);
+    !cells
+        .into_iter()
+        .any(|cell| matches!(cell, Cell::Failed(_)))
+}
+
+/// The first images go into the grid.
+fn grid_places(config: &Config, count: usize) -> Vec<usize> {
+    (0..config.logging.grid_images.min(count)).collect()
+}
+
+fn grid_path(folder: &Path, name: &str) -> PathBuf {
+    folder.join("samples").join(format!("{name}.png"))
+}
+
+fn write_grid(folder: &Path, name: &str, pixels: &Pixels) -> Result<()> {
+    let path = grid_path(folder, name);
+    fs::create_dir_all(folder.join("samples")).map_err(|error| cannot_write(&path, &error))?;
+    let columns = (pixels.count as f64).sqrt().ceil() as usize;
+    pixels
+        .grid(columns, 1)
+        .save(&path)
+        .map_err(|error| cannot_write(&path, &error))
+}
+
+/// A label as part of a file's name.
+fn file_name(label: &str) -> String {
+    let plain = |letter: char| {
+        if letter.is_alphanumeric() {
+            letter
+        } else {
+            '-'
+        }
+    };
+    let name: String = label.chars().map(plain).collect();
+    name.split('-')
+        .filter(|part| !part.is_empty())
+        .collect::<Vec<_>>()
+        .join("-")
+}
+
+/// The ledger in `folder`, as seen from `out`.
+fn relative(folder: &Path, out: &Path) -> PathBuf {
+    let ledger = folder.join("ledger.jsonl");
+    ledger
+        .strip_prefix(out)
+        .map(Path::to_path_buf)
+        .unwrap_or(ledger)
+}

@@ -1,0 +1,463 @@
+//! What an experiment is: defaults < experiment file < profile < environment < `--set`.
+//!
+//! Every layer is checked key by key against the defaults before it is merged, so a mistyped key is refused with the name
+//! that was probably meant, and never ignored. What determines the weights of a run is narrowed to a [`RunConfig`],
+//! whose hash names the run.
+
+use std::collections::BTreeMap;
+
+use figment::Figment;
+use figment::providers::{Format, Serialized, Toml};
+use serde::{Deserialize, Serialize};
+use toml::{Table, Value};
+
+use crate::data::DataConfig;
+use crate::digest::sha256;
+use crate::error::{Result, nearest, refuse};
+use crate::features::FeatureConfig;
+use crate::metrics::MetricSettings;
+use crate::snn::RewardConfig;
+
+/// A whole experiment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Names the folder under `reports/`.
+    pub name: String,
+    /// What the experiment asks, in a sentence.
+    pub question: String,
+    /// Name of the profile that was laid over the experiment.
+    pub profile: String,
+    /// Seeds to train every system with.
+    pub seeds: Vec<u64>,
+    /// What is trained, in the order of the table's rows.
+    pub systems: Vec<System>,
+    /// The images.
+    pub data: DataConfig,
+    /// How long, and in what batches.
+    pub training: Training,
+    /// The networks that all adversarial systems share.
+    pub backbone: Backbone,
+    /// The optimiser that all systems share, or where each takes its own from.
+    pub optimiser: OptimiserConfig,
+    /// The external reward of `rl-eo`.
+    pub reward: RewardConfig,
+    /// What is measured, on what.
+    pub evaluation: Evaluation,
+    /// What is written during training.
+    pub logging: Logging,
+    /// Each model's own settings, by model.
+    pub models: BTreeMap<String, Table>,
+}
+
+/// One row of a table: a model, and what it changes in the experiment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct System {
+    /// Label of the row.
+    pub name: String,
+    /// The model; the label if empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub model: String,
+    /// Settings of this row alone, nested as in the experiment file.
+    #[serde(default, skip_serializing_if = "Table::is_empty")]
+    pub set: Table,
+}
+
+impl System {
+    /// The registry's name of the model.
+    pub fn model(&self) -> &str {
+        if self.model.is_empty() {
+            &self.name
+        } else {
+            &self.model
+        }
+    }
+}
+
+/// How long, and in what batches. Defaults: section 3.3.2 of arXiv 2409.20340.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Training {
+    /// Real images per step.
+    pub batch: usize,
+    /// Passes over the training split.
+    pub epochs: usize,
+    /// Steps instead of epochs; 0 leaves it to `epochs`.
+    pub steps: usize,
+}
+
+impl Default for Training {
+    fn default() -> Self {
+        Self {
+            batch: 128,
+            epochs: 200,
+            steps: 0,
+        }
+    }
+}
+
+/// The networks that all adversarial systems share. Defaults: section 3.3.2 of arXiv 2409.20340.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Backbone {
+    /// Length of a latent vector.
+    pub latent: usize,
+    /// Feature maps of the generator's last hidden layer.
+    pub generator_width: usize,
+    /// Feature maps of the critic's first layer.
+    pub critic_width: usize,
+}
+
+impl Default for Backbone {
+    fn default() -> Self {
+        Self {
+            latent: 100,
+            generator_width: 64,
+            critic_width: 64,
+        }
+    }
+}
+
+/// Whose optimiser settings are used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OptimiserProtocol {
+    /// The numbers of this section, for every system (arXiv 2409.20340, section 5).
+    Identical,
+    /// Each model's own paper's; the numbers of this section are not used.
+    Canonical,
+}
+
+/// The optimiser of an experiment. Defaults: section 3.3.2 of arXiv 2409.20340.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OptimiserConfig {
+    /// `identical` or `canonical`.
+    pub protocol: OptimiserProtocol,
+    /// Learning rate of Adam.
+    pub learning_rate: f64,
+    /// Decay of Adam's first moment.
+    pub beta1: f64,
+    /// Decay of Adam's second moment.
+    pub beta2: f64,
+    /// Added to the root of Adam's second moment.
+    pub epsilon: f64,
+    /// Critic steps for one generator step.
+    pub critic_steps: usize,
+}
+
+impl Default for OptimiserConfig {
+    fn default() -> Self {
+        let Optimiser {
+            learning_rate,
+            beta1,
+            beta2,
+            epsilon,
+            critic_steps,
+        } = Optimiser::DCGAN;
+        Self {
+            protocol: OptimiserProtocol::Identical,
+            learning_rate,
+            beta1,
+            beta2,
+            epsilon,
+            critic_steps,
+        }
+    }
+}
+
+/// The numbers one run's optimiser works with.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Optimiser {
+    /// Learning rate of Adam.
+    pub learning_rate: f64,
+    /// Decay of Adam's first moment.
+    pub beta1: f64,
+    /// Decay of Adam's second moment.
+    pub beta2: f64,
+    /// Added to the root of Adam's second moment.
+    pub epsilon: f64,
+    /// Critic steps for one generator step.
+    pub critic_steps: usize,
+}
+
+impl Optimiser {
+    /// Radford et al. 2016, section 4.
+    pub const DCGAN: Self = Self {
+        learning_rate: 2e-4,
+        beta1: 0.5,
+        beta2: 0.999,
+        epsilon: 1e-8,
+        critic_steps: 1,
+    };
+}
+
+/// What is measured, on what.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Evaluation {
+    /// Generated images, and as many real ones.
+    pub images: usize,
+    /// Seed of the generated images and of the draw of real ones.
+    pub seed: u64,
+    /// The feature extractor.
+    pub features: FeatureConfig,
+    /// Settings of the metrics.
+    pub metrics: MetricSettings,
+}
+
+impl Default for Evaluation {
+    fn default() -> Self {
+        Self {
+            images: 10_000,
+            seed: 0,
+            features: FeatureConfig::default(),
+            metrics: MetricSettings::default(),
+        }
+    }
+}
+
+/// What is written during training; nothing here changes a weight.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Logging {
+    /// Steps between sample grids; 0 draws one at the end alone.
+    pub samples_every: usize,
+    /// Images in a sample grid.
+    pub grid_images: usize,
+    /// Steps between checkpoints; 0 writes one at the end alone.
+    pub checkpoint_every: usize,
+}
+
+impl Default for Logging {
+    fn default() -> Self {
+        Self {
+            samples_every: 1000,
+            grid_images: 64,
+            checkpoint_every: 1000,
+        }
+    }
+}
+
+/// Everything that determines the weights of one run, and nothing else.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunConfig {
+    /// The registry's name of the model.
+    pub model: String,
+    /// The training seed.
+    pub seed: u64,
+    /// Content hash of the patch store.
+    pub data_hash: String,
+    /// Height and width of the patches.
+    pub image_size: usize,
+    /// Optimisation steps.
+    pub steps: usize,
+    /// Real images per step.
+    pub batch: usize,
+    /// The shared networks.
+    pub backbone: Backbone,
+    /// The optimiser.
+    pub optimiser: Optimiser,
+    /// The reward, for a model that reads it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reward: Option<RewardConfig>,
+    /// SHA-256 of the judge's weights file; empty if it has none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reward_weights: String,
+    /// Settings of the models whose settings this model reads, by model.
+    pub models: BTreeMap<String, Table>,
+}
+
+impl RunConfig {
+    /// The settings of `model` as the struct that its file defines.
+    pub fn settings<T: for<'de> Deserialize<'de>>(&self, model: &str) -> Result<T> {
+        let table = self.models.get(model).cloned().unwrap_or_default();
+        T::deserialize(Value::Table(table)).map_err(|error| {
+            refuse(
+                format!("settings `models.{model}`: {}", error.message()),
+                format!(
+                    "`histogen list models` shows the settings of `{model}` and their defaults"
+                ),
+            )
+        })
+    }
+
+    /// The configuration as TOML, keys sorted.
+    pub fn to_toml(&self) -> String {
+        toml::to_string(self).expect("a run configuration has string keys only")
+    }
+
+    /// Twelve hexadecimal digits that name the run: equal settings, equal weights.
+    pub fn hash(&self) -> String {
+        sha256(self.to_toml())[..12].to_owned()
+    }
+}
+
+/// One layer of configuration and where it came from.
+pub struct Layer {
+    /// Named in error messages: a path, `profile quick`, `--set`.
+    pub origin: String,
+    /// The settings.
+    pub table: Table,
+}
+
+impl Layer {
+    /// Parses TOML text.
+    pub fn parse(origin: impl Into<String>, text: &str) -> Result<Self> {
+        let origin = origin.into();
+        match text.parse::<Table>() {
+            Ok(table) => Ok(Self { origin, table }),
+            Err(error) => Err(refuse(
+                format!(
+                    "`{origin}` is not valid TOML: {}",
+                    error.to_string().trim_end()
+                ),
+                "correct the file at that place",
+            )),
+        }
+    }
+
+    /// Reads `key=value` pairs, the key dotted, the value as TOML or, failing that, as text.
+    pub fn from_pairs(origin: impl Into<String>, pairs: &[String]) -> Result<Self> {
+        let mut table = Table::new();
+        for pair in pairs {
+            let Some((key, text)) = pair.split_once('=') else {
+                return Err(refuse(
+                    format!("`{pair}` is not of the form `key=value`"),
+                    "for example `--set training.batch=64`",
+                ));
+            };
+            let value = format!("value = {text}")
+                .parse::<Table>()
+                .ok()
+                .and_then(|mut parsed| parsed.remove("value"))
+                .unwrap_or_else(|| Value::String(text.to_owned()));
+            insert(&mut table, key.trim(), value);
+        }
+        Ok(Self {
+            origin: origin.into(),
+            table,
+        })
+    }
+
+    /// Reads `HISTOGEN_SECTION__KEY=value` variables: two underscores stand for the dot.
+    pub fn from_environment(variables: impl Iterator<Item = (String, String)>) -> Result<Self> {
+        let pairs: Vec<String> = variables
+            .filter_map(|(name, value)| {
+                let key = name.strip_prefix("HISTOGEN_")?;
+                key.contains("__")
+                    .then(|| format!("{}={value}", key.to_lowercase().replace("__", ".")))
+            })
+            .collect();
+        Self::from_pairs("the environment", &pairs)
+    }
+}
+
+fn insert(table: &mut Table, key: &str, value: Value) {
+    match key.split_once('.') {
+        None => {
+            table.insert(key.to_owned(), value);
+        }
+        Some((head, rest)) => {
+            let inner = table
+                .entry(head)
+                .or_insert_with(|| Value::Table(Table::new()));
+            if let Value::Table(inner) = inner {
+                insert(inner, rest, value);
+            } else {
+                // A scalar where a section is wanted: replaced, so that the check of types names the key.
+                let mut section = Table::new();
+                insert(&mut section, rest, value);
+                *inner = Value::Table(section);
+            }
+        }
+    }
+}
+
+impl Config {
+    /// The defaults: the paper's protocol for no system, with the models' own settings as `models` has them.
+    pub fn defaults(models: BTreeMap<String, Table>) -> Self {
+        Self {
+            name: "experiment".into(),
+            question: String::new(),
+            profile: String::new(),
+            seeds: vec![0],
+            systems: Vec::new(),
+            data: DataConfig::default(),
+            training: Training::default(),
+            backbone: Backbone::default(),
+            optimiser: OptimiserConfig::default(),
+            reward: RewardConfig::default(),
+            evaluation: Evaluation::default(),
+            logging: Logging::default(),
+            models,
+        }
+    }
+
+    /// Lays `layers` over `self`, later ones winning. Refuses unknown keys and values of the wrong type.
+    pub fn overlay(&self, layers: &[Layer]) -> Result<Self> {
+        let defaults = Table::try_from(self).expect("a configuration has string keys only");
+        let mut figment = Figment::from(Serialized::defaults(self));
+        for layer in layers {
+            check_keys(&layer.table, &defaults, "", &layer.origin)?;
+            let text = toml::to_string(&layer.table).expect("a parsed table can be written");
+            figment = figment.merge(Toml::string(&text));
+        }
+        let config: Self = figment.extract().map_err(|error| {
+            let key = error.path.join(".");
+            let origins: Vec<&str> = layers.iter().map(|layer| layer.origin.as_str()).collect();
+            refuse(
+                format!("`{key}` (from {}): {}", origins.join(", "), error.kind),
+                "`histogen train --dry-run` prints every setting and its value",
+            )
+        })?;
+        for system in &config.systems {
+            let origin = format!("system `{}`", system.name);
+            check_keys(&system.set, &defaults, "", &origin)?;
+        }
+        Ok(config)
+    }
+
+    /// The experiment as one of its systems sees it.
+    pub fn for_system(&self, system: &System) -> Result<Self> {
+        self.overlay(&[Layer {
+            origin: format!("system `{}`", system.name),
+            table: system.set.clone(),
+        }])
+    }
+
+    /// The configuration as TOML.
+    pub fn to_toml(&self) -> String {
+        toml::to_string(self).expect("a configuration has string keys only")
+    }
+}
+
+/// Refuses the first key of `given` that `known` lacks. What stands inside an array is checked when it is read.
+fn check_keys(given: &Table, known: &Table, path: &str, origin: &str) -> Result<()> {
+    for (key, value) in given {
+        let full = if path.is_empty() {
+            key.clone()
+        } else {
+            format!("{path}.{key}")
+        };
+        match (value, known.get(key)) {
+            (Value::Table(given), Some(Value::Table(known))) => {
+                check_keys(given, known, &full, origin)?
+            }
+            (_, Some(_)) => {}
+            (_, None) => {
+                let names: Vec<&str> = known.keys().map(String::as_str).collect();
+                let hint = match nearest(key, &names) {
+                    Some(name) if path.is_empty() => format!("did you mean `{name}`?"),
+                    Some(name) => format!("did you mean `{path}.{name}`?"),
+                    None => format!("known here: {}", names.join(", ")),
+                };
+                return Err(refuse(format!("unknown key `{full}` in {origin}"), hint));
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,200 @@
+//! Images in: from slides to a store of patches, split by slide, and on to the batches of a training.
+//!
+//! A source ([`phantom`], [`folder`]) lists slides; `cut` takes the patches that lie on tissue ([`tissue`]); `builder`
+//! splits them by slide ([`splits`]) and writes a [`PatchStore`] ([`store`]); [`batches`] says which patches make up a
+//! training step. [`prepare`] does all of it once per setting, and opens what is there the next time.
+
+pub mod batches;
+mod builder;
+mod cut;
+pub mod folder;
+pub mod phantom;
+mod source;
+pub mod splits;
+pub mod store;
+pub mod tissue;
+mod whole;
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::Context;
+use serde::{Deserialize, Serialize};
+
+use crate::digest::sha256;
+use crate::error::{Result, nearest, refuse};
+
+pub use batches::Batches;
+pub use phantom::PhantomConfig;
+pub use splits::Split;
+pub use store::{PatchRecord, PatchStore};
+pub use whole::read_whole;
+
+use source::Source;
+
+/// The name of the source that needs no files.
+const PHANTOM: &str = "phantom";
+
+/// Which images, and how they become patches.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DataConfig {
+    /// `phantom`, or the path of a folder of images or of a patch store (a folder with `store.toml`).
+    pub source: String,
+    /// Height and width of a patch in pixels.
+    pub patch_size: usize,
+    /// Pixels from one patch to the next; less than `patch_size` lets patches overlap.
+    pub stride: usize,
+    /// Fraction of a patch's pixels that must be tissue, 0 to 1.
+    pub minimum_tissue: f64,
+    /// Fraction of the slides of each class kept for the test split, above 0 and below 1.
+    pub held_out: f64,
+    /// Most patches in the store, drawn from both splits in proportion; 0 keeps all.
+    pub maximum_patches: usize,
+    /// Seed of the split, the draw and the phantom; training has its own.
+    pub seed: u64,
+    /// Leaves out images that cannot be read, and names them in the store, instead of refusing the folder.
+    pub skip_unreadable: bool,
+    /// The synthetic slides of the source `phantom`.
+    pub phantom: PhantomConfig,
+}
+
+impl Default for DataConfig {
+    fn default() -> Self {
+        Self {
+            source: PHANTOM.to_owned(),
+            patch_size: 64,
+            stride: 64,
+            minimum_tissue: 0.5,
+            held_out: 0.3,
+            maximum_patches: 0,
+            seed: 0,
+            skip_unreadable: false,
+            phantom: PhantomConfig::default(),
+        }
+    }
+}
+
+impl DataConfig {
+    /// Refuses numbers that no store can be built with.
+    fn check(&self) -> Result<()> {
+        let positive = [("patch_size", self.patch_size), ("stride", self.stride)];
+        for (name, value) in positive {
+            if value == 0 {
+                return Err(refuse(
+                    format!("`data.{name}` is 0"),
+                    "give it in pixels, 1 or more",
+                ));
+            }
+        }
+        if !(0.0..=1.0).contains(&self.minimum_tissue) {
+            return Err(refuse(
+                format!(
+                    "`data.minimum_tissue` is {}, not a fraction",
+                    self.minimum_tissue
+                ),
+                "set it between 0 (keep every patch) and 1 (only patches full of tissue)",
+            ));
+        }
+        if !(self.held_out > 0.0 && self.held_out < 1.0) {
+            return Err(refuse(
+                format!(
+                    "`data.held_out` is {}: both splits need slides",
+                    self.held_out
+                ),
+                "set it above 0 and below 1, for example to 0.3",
+            ));
+        }
+        if self.maximum_patches == 1 {
+            return Err(refuse(
+                "`data.maximum_patches` is 1, which leaves a split empty",
+                "set it to 0 (all) or to at least 2",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// The patch store that `config` describes.
+///
+/// A source that is a store is opened where it is; of the settings only `patch_size` is then looked at, and must match.
+/// Any other source is cut into a store below `cache`, in a folder named by a hash of everything that determines the
+/// patches (for a folder: the relative path and the SHA-256 of each of its files), unless that folder is there already.
+/// The store is built in a folder beside it and renamed when complete, so a half-written store is never taken for a
+/// whole one. `progress(done, total, what)` counts slides.
+///
+/// Refuses settings out of range, a source that is not there, and what the source and the split refuse.
+pub fn prepare(
+    config: &DataConfig,
+    cache: &Path,
+    progress: &mut dyn FnMut(usize, usize, &str),
+) -> Result<PatchStore> {
+    config.check()?;
+    if config.source == PHANTOM {
+        return cached(&phantom::source(config)?, config, cache, progress);
+    }
+    let path = Path::new(&config.source);
+    if store::is_store(path) {
+        let store = PatchStore::open(path)?;
+        if store.patch_size() != config.patch_size {
+            let (is, wanted) = (store.patch_size(), config.patch_size);
+            return Err(refuse(
+                format!(
+                    "the patches of `{}` are {is} x {is}, `data.patch_size` is {wanted}",
+                    path.display()
+                ),
+                format!("set `data.patch_size` to {is}, or `data.source` to the slides themselves"),
+            ));
+        }
+        return Ok(store);
+    }
+    if !path.is_dir() {
+        let hint = match nearest(&config.source, &[PHANTOM]) {
+            Some(name) => format!("did you mean `{name}`?"),
+            None => "set `data.source` to `phantom`, to a folder of images or to a patch store"
+                .to_owned(),
+        };
+        return Err(refuse(
+            format!("no folder `{}` to read images from", path.display()),
+            hint,
+        ));
+    }
+    cached(&folder::source(path)?, config, cache, progress)
+}
+
+/// Opens the store of `source` below `cache`, and builds it first if it is not there.
+fn cached(
+    source: &Source,
+    config: &DataConfig,
+    cache: &Path,
+    progress: &mut dyn FnMut(usize, usize, &str),
+) -> Result<PatchStore> {
+    let mut settings = config.clone();
+    // Where a folder lies does not change its patches; the phantom's settings do not change a folder's.
+    settings.source.clone_from(&source.name);
+    if config.source != PHANTOM {
+        settings.phantom = PhantomConfig::default();
+    }
+    let key = format!(
+        "{}\n{}\n{}",
+        store::FORMAT,
+        toml::to_string(&settings)?,
+        source.fingerprint
+    );
+    let folder = cache.join(&sha256(key)[..12]);
+    if !store::is_store(&folder) {
+        fs::create_dir_all(cache)
+            .with_context(|| format!("cannot create the folder `{}`", cache.display()))?;
+        let building = tempfile::Builder::new()
+            .prefix(".building-")
+            .tempdir_in(cache)
+            .with_context(|| format!("cannot write to the folder `{}`", cache.display()))?;
+        builder::build(source, &settings, building.path(), progress)?;
+        let renamed = fs::rename(building.path(), &folder);
+        // Another process may have finished the same store first; its content is the same.
+        if !store::is_store(&folder) {
+            renamed.with_context(|| format!("cannot write the store `{}`", folder.display()))?;
+        }
+    }
+    PatchStore::open(&folder)
+}

@@ -1,0 +1,217 @@
+//! Where an image shows tissue and where it shows glass.
+//!
+//! The steps of CLAM (Lu et al. 2021, reference 13 of arXiv 2409.20340): saturation, median blur, Otsu's threshold,
+//! morphological closing, small holes filled, small specks dropped. They run on an image reduced to cells of
+//! 4 x 4 pixels, which is enough to tell tissue from glass and takes the sensor's noise out first.
+//!
+//! Otsu's threshold splits any image in two, whether or not it shows two things. So it is used only where its lower part
+//! is as pale as glass and its upper part is not: an image whose lower part is coloured (a field of view without glass) is
+//! all tissue but for cells under a fixed floor, and an image whose upper part is pale is all glass. Ink is coloured too
+//! and counts as tissue.
+
+use image::RgbImage;
+
+/// Height and width of a cell in pixels.
+const CELL: usize = 4;
+/// Saturation (0 to 255) under which nothing is tissue.
+const FLOOR: u8 = 15;
+/// Saturation from which everything is tissue where there is glass beside it: Otsu's threshold lies half-way from glass to
+/// the strongest colour, and would cost pale stroma.
+const CEILING: u8 = 30;
+/// Cells from the centre to the edge of the window of the median.
+const MEDIAN_REACH: usize = 2;
+/// Cells by which the mask is grown and shrunk again: gaps up to twice that close.
+const CLOSING_REACH: usize = 1;
+/// Holes and specks of fewer cells vanish: 1024 pixels, about ten micrometres square at 0.3 micrometres a pixel.
+const SMALL: usize = 64;
+
+/// Which cells of an image show tissue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TissueMask {
+    columns: usize,
+    rows: usize,
+    cells: Vec<bool>,
+}
+
+impl TissueMask {
+    /// Finds the tissue in `image`.
+    pub fn new(image: &RgbImage) -> Self {
+        let (columns, rows, saturation) = saturation(image);
+        let saturation = median(columns, rows, &saturation);
+        let cells = match threshold(&saturation) {
+            Some(threshold) => saturation.iter().map(|&value| value >= threshold).collect(),
+            None => vec![false; saturation.len()],
+        };
+        let mut mask = Self {
+            columns,
+            rows,
+            cells,
+        };
+        mask.close();
+        mask.flip_small(false);
+        mask.flip_small(true);
+        mask
+    }
+
+    /// The fraction of the pixels of a square that are tissue.
+    ///
+    /// The square has its top left corner at column `x`, row `y` and must lie in the image.
+    pub fn fraction(&self, x: usize, y: usize, size: usize) -> f64 {
+        let tissue = (y..y + size)
+            .flat_map(|y| (x..x + size).map(move |x| (x, y)))
+            .filter(|(x, y)| self.cells[y / CELL * self.columns + x / CELL])
+            .count();
+        tissue as f64 / (size * size) as f64
+    }
+
+    /// The fraction of the image that is tissue.
+    pub fn coverage(&self) -> f64 {
+        self.cells.iter().filter(|&&cell| cell).count() as f64 / self.cells.len() as f64
+    }
+
+    /// Grows the tissue, then shrinks it as much: cracks close, outlines stay.
+    fn close(&mut self) {
+        for grow in [true, false] {
+            self.cells = windows(self.columns, self.rows, CLOSING_REACH)
+                .map(|window| {
+                    if grow {
+                        window.into_iter().any(|cell| self.cells[cell])
+                    } else {
+                        window.into_iter().all(|cell| self.cells[cell])
+                    }
+                })
+                .collect();
+        }
+    }
+
+    /// Turns connected regions of `value` that are small into their opposite.
+    fn flip_small(&mut self, value: bool) {
+        let mut seen = vec![false; self.cells.len()];
+        for start in 0..self.cells.len() {
+            if seen[start] || self.cells[start] != value {
+                continue;
+            }
+            seen[start] = true;
+            let mut region = vec![start];
+            let mut next = 0;
+            while next < region.len() {
+                for neighbour in self.neighbours(region[next]) {
+                    if !seen[neighbour] && self.cells[neighbour] == value {
+                        seen[neighbour] = true;
+                        region.push(neighbour);
+                    }
+                }
+                next += 1;
+            }
+            // A small image is not a speck of tissue on a large one.
+            if region.len() < SMALL.min(self.cells.len() / 4) {
+                for cell in region {
+                    self.cells[cell] = !value;
+                }
+            }
+        }
+    }
+
+    /// The cells that share an edge with `cell`.
+    fn neighbours(&self, cell: usize) -> impl Iterator<Item = usize> + use<> {
+        let (column, row) = (cell % self.columns, cell / self.columns);
+        let candidates = [
+            (column > 0).then(|| cell - 1),
+            (column + 1 < self.columns).then(|| cell + 1),
+            (row > 0).then(|| cell - self.columns),
+            (row + 1 < self.rows).then(|| cell + self.columns),
+        ];
+        candidates.into_iter().flatten()
+    }
+}
+
+/// Columns and rows of cells, and the saturation of each cell's mean colour: 255 (max - min) / max, as in HSV.
+fn saturation(image: &RgbImage) -> (usize, usize, Vec<u8>) {
+    let (width, height) = (image.width() as usize, image.height() as usize);
+    let (columns, rows) = (width.div_ceil(CELL), height.div_ceil(CELL));
+    let bytes = image.as_raw();
+    let mut sums = vec![[0u32; 3]; columns * rows];
+    for y in 0..height {
+        let row = &bytes[y * width * 3..(y + 1) * width * 3];
+        let cells = &mut sums[y / CELL * columns..(y / CELL + 1) * columns];
+        for (pixels, sum) in row.chunks(3 * CELL).zip(cells) {
+            for pixel in pixels.chunks_exact(3) {
+                for (total, &value) in sum.iter_mut().zip(pixel) {
+                    *total += u32::from(value);
+                }
+            }
+        }
+    }
+    let of = |[red, green, blue]: [u32; 3]| {
+        let (most, least) = (red.max(green).max(blue), red.min(green).min(blue));
+        (255 * (most - least)).checked_div(most).unwrap_or(0) as u8
+    };
+    (columns, rows, sums.into_iter().map(of).collect())
+}
+
+/// For each cell the cells at most `reach` away from it in rows and columns, cut at the edges.
+fn windows(
+    columns: usize,
+    rows: usize,
+    reach: usize,
+) -> impl Iterator<Item = impl IntoIterator<Item = usize>> {
+    let span = move |at: usize, end: usize| at.saturating_sub(reach)..(at + reach + 1).min(end);
+    (0..columns * rows).map(move |cell| {
+        let (column, row) = (cell % columns, cell / columns);
+        span(row, rows)
+            .flat_map(move |row| span(column, columns).map(move |column| row * columns + column))
+    })
+}
+
+/// The median of each cell's window.
+fn median(columns: usize, rows: usize, values: &[u8]) -> Vec<u8> {
+    let mut window = Vec::new();
+    windows(columns, rows, MEDIAN_REACH)
+        .map(|cells| {
+            window.clear();
+            window.extend(cells.into_iter().map(|cell| values[cell]));
+            let middle = window.len() / 2;
+            *window.select_nth_unstable(middle).1
+        })
+        .collect()
+}
+
+/// The saturation from which a cell is tissue; none if the image is all glass.
+fn threshold(saturation: &[u8]) -> Option<u8> {
+    let (otsu, lower, upper) = otsu(saturation);
+    if upper < f64::from(FLOOR) {
+        None
+    } else if lower >= f64::from(FLOOR) {
+        Some(FLOOR)
+    } else {
+        Some(otsu.clamp(FLOOR, CEILING))
+    }
+}
+
+/// Otsu's threshold (1979): the first value of the upper of the two parts whose means differ most for their sizes, with the
+/// means of the parts. Where all values are one, that value, twice as mean.
+fn otsu(values: &[u8]) -> (u8, f64, f64) {
+    let mut histogram = [0.0f64; 256];
+    for &value in values {
+        histogram[usize::from(value)] += 1.0;
+    }
+    let count = values.len() as f64;
+    let sum: f64 = values.iter().map(|&value| f64::from(value)).sum();
+    let mut best = (values[0], sum / count, sum / count);
+    let (mut most, mut below, mut sum_below) = (0.0, 0.0, 0.0);
+    for value in 0..u8::MAX {
+        below += histogram[usize::from(value)];
+        sum_below += f64::from(value) * histogram[usize::from(value)];
+        let above = count - below;
+        if below == 0.0 || above == 0.0 {
+            continue;
+        }
+        let (lower, upper) = (sum_below / below, (sum - sum_below) / above);
+        let between = below * above * (upper - lower).powi(2);
+        if between > most {
+            most = between;
+            best = (value + 1, lower, upper);
+        }
+    }
+    best
+}

@@ -1,0 +1,49 @@
+//! Errors a user can act on: every refusal says what is wrong and where, and carries a hint that says what to do.
+
+/// What fallible functions of this crate return.
+pub type Result<T> = anyhow::Result<T>;
+
+/// A request that cannot be met, and what to do about it.
+///
+/// The command line prints `message` after `error:` and `hint` after a blank line.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct Refusal {
+    /// What is wrong, and where: lower case, no full stop, names in back quotes.
+    pub message: String,
+    /// What to do about it.
+    pub hint: String,
+}
+
+/// Builds a [`Refusal`] as an error to return.
+pub fn refuse(message: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
+    Refusal {
+        message: message.into(),
+        hint: hint.into(),
+    }
+    .into()
+}
+
+/// Refuses `unknown`, a `kind` of name that is none of `known`, with the nearest known name or the whole list.
+pub fn unknown_name<'a>(
+    kind: &str,
+    unknown: &str,
+    known: impl IntoIterator<Item = &'a str>,
+) -> anyhow::Error {
+    let known: Vec<&str> = known.into_iter().collect();
+    let hint = match nearest(unknown, &known) {
+        Some(name) => format!("did you mean `{name}`?"),
+        None => format!("known: {}", known.join(", ")),
+    };
+    refuse(format!("unknown {kind} `{unknown}`"), hint)
+}
+
+/// The known name most like `unknown`, if one is like enough to be meant.
+pub fn nearest<'a>(unknown: &str, known: &[&'a str]) -> Option<&'a str> {
+    known
+        .iter()
+        .map(|name| (strsim::jaro_winkler(unknown, name), *name))
+        .filter(|(likeness, _)| *likeness > 0.8)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, name)| name)
+}

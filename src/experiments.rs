@@ -1,0 +1,132 @@
+//! The experiments and profiles that come with the program, and files of the same form.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use toml::Table;
+
+use crate::config::{Config, Layer, Optimiser, OptimiserProtocol, RunConfig, System};
+use crate::data::{PatchStore, Split};
+use crate::digest::sha256;
+use crate::error::{Result, refuse, unknown_name};
+use crate::models;
+
+/// Name and text of each experiment.
+pub const EXPERIMENTS: &[(&str, &str)] = &[
+    ("table1", include_str!("../experiments/table1.toml")),
+    (
+        "table1-canonical",
+        include_str!("../experiments/table1-canonical.toml"),
+    ),
+];
+
+/// Name and text of each profile.
+pub const PROFILES: &[(&str, &str)] = &[
+    ("smoke", include_str!("../experiments/profiles/smoke.toml")),
+    ("quick", include_str!("../experiments/profiles/quick.toml")),
+    ("cpu", include_str!("../experiments/profiles/cpu.toml")),
+    ("paper", include_str!("../experiments/profiles/paper.toml")),
+];
+
+/// A built-in text by name, or a file ending in `.toml`.
+fn layer(kind: &str, name: &str, built_in: &[(&str, &str)]) -> Result<Layer> {
+    if let Some((_, text)) = built_in.iter().find(|(known, _)| *known == name) {
+        return Layer::parse(format!("{kind} `{name}`"), text);
+    }
+    if !Path::new(name)
+        .extension()
+        .is_some_and(|extension| extension == "toml")
+    {
+        return Err(unknown_name(
+            kind,
+            name,
+            built_in.iter().map(|(name, _)| *name),
+        ));
+    }
+    let text = fs::read_to_string(name).map_err(|error| {
+        refuse(
+            format!("cannot read the {kind} `{name}`: {error}"),
+            "give the path of a TOML file, or a built-in name",
+        )
+    })?;
+    Layer::parse(name, &text)
+}
+
+/// The resolved configuration: defaults < experiment < profile < environment < `pairs` (`key=value`).
+pub fn resolve(experiment: &str, profile: &str, pairs: &[String]) -> Result<Config> {
+    let defaults = Config::defaults(models::settings());
+    let layers = [
+        layer("experiment", experiment, EXPERIMENTS)?,
+        layer("profile", profile, PROFILES)?,
+        Layer::from_environment(std::env::vars())?,
+        Layer::from_pairs("--set", pairs)?,
+    ];
+    let mut config = defaults.overlay(&layers)?;
+    profile.clone_into(&mut config.profile);
+    for system in &config.systems {
+        models::find(system.model())?;
+        config.for_system(system)?;
+    }
+    Ok(config)
+}
+
+/// What determines the weights of one system's run with one seed on one patch store.
+///
+/// Fails if the store is smaller than a batch, or the reward's weights file cannot be read.
+pub fn run_config(
+    config: &Config,
+    system: &System,
+    seed: u64,
+    store: &PatchStore,
+) -> Result<RunConfig> {
+    let config = config.for_system(system)?;
+    let model = models::find(system.model())?;
+    let training = &config.training;
+    let patches = store.indices(Split::Train).len();
+    let steps = match training.steps {
+        0 => training.epochs * (patches / training.batch.max(1)),
+        steps => steps,
+    };
+    let shared = &config.optimiser;
+    let optimiser = match shared.protocol {
+        OptimiserProtocol::Canonical => model.canonical,
+        OptimiserProtocol::Identical => Optimiser {
+            learning_rate: shared.learning_rate,
+            beta1: shared.beta1,
+            beta2: shared.beta2,
+            epsilon: shared.epsilon,
+            critic_steps: shared.critic_steps,
+        },
+    };
+    let reward_weights = if model.rewarded && !config.reward.weights.as_os_str().is_empty() {
+        let path = &config.reward.weights;
+        sha256(fs::read(path).map_err(|error| {
+            refuse(
+                format!("cannot read `reward.weights` `{}`: {error}", path.display()),
+                "give the path of a safetensors file with the 13 convolutions of VGG-16",
+            )
+        })?)
+    } else {
+        String::new()
+    };
+    let read: BTreeMap<String, Table> = config
+        .models
+        .iter()
+        .filter(|(name, _)| model.reads.contains(&name.as_str()))
+        .map(|(name, table)| (name.clone(), table.clone()))
+        .collect();
+    Ok(RunConfig {
+        model: model.name.to_owned(),
+        seed,
+        data_hash: store.content_hash().to_owned(),
+        image_size: store.patch_size(),
+        steps,
+        batch: training.batch,
+        backbone: config.backbone.clone(),
+        optimiser,
+        reward: model.rewarded.then(|| config.reward.clone()),
+        reward_weights,
+        models: read,
+    })
+}

@@ -1,0 +1,96 @@
+//! The convolutional part of VGG-16 as a feature extractor: the last convolution's output after ReLU, averaged over
+//! places, 512 numbers an image, at the image's own size.
+
+use burn::tensor::{Device, Tensor, TensorData};
+
+use super::{Extractor, ExtractorEntry, Features};
+use crate::device;
+use crate::error::{Result, refuse};
+use crate::images::Pixels;
+use crate::nn::vgg::{LAYERS, Vgg16};
+
+/// Images per forward pass: bounds memory, changes no number.
+const BATCH: usize = 32;
+
+/// The registry's entry of the random network.
+pub(super) const RANDOM: ExtractorEntry = ExtractorEntry {
+    name: "vgg16-random",
+    about: "VGG-16 convolutions with random weights of a fixed seed, mean over places (512 numbers); needs no file",
+    load: |_, device| {
+        let device = device.clone().without_autodiff();
+        Ok(Box::new(VggExtractor {
+            name: "vgg16-random",
+            network: Vgg16::random(LAYERS, &device),
+            device,
+            hash: "He-normal, seed 16".into(),
+        }))
+    },
+};
+
+/// The registry's entry of the trained network.
+pub(super) const PRETRAINED: ExtractorEntry = ExtractorEntry {
+    name: "vgg16",
+    about: "VGG-16 convolutions with the weights of a safetensors file, mean over places (512 numbers)",
+    load: |config, device| {
+        if config.weights.as_os_str().is_empty() {
+            return Err(refuse(
+                "`vgg16` features need a weights file",
+                "give one with `--weights FILE` (safetensors, torchvision's names), or take `--features vgg16-random`",
+            ));
+        }
+        let device = device.clone().without_autodiff();
+        let (network, hash) = Vgg16::from_file(LAYERS, &config.weights, &device)?;
+        Ok(Box::new(VggExtractor {
+            name: "vgg16",
+            network,
+            device,
+            hash,
+        }))
+    },
+};
+
+struct VggExtractor {
+    name: &'static str,
+    network: Vgg16,
+    device: Device,
+    hash: String,
+}
+
+impl Extractor for VggExtractor {
+    fn describe(&self) -> String {
+        format!("{} (relu5_3, mean over places)", self.name)
+    }
+
+    fn hash(&self) -> String {
+        self.hash.clone()
+    }
+
+    fn resize(&self) -> &'static str {
+        "none"
+    }
+
+    fn extract(&self, images: &Pixels) -> Result<Features> {
+        if images.size < 16 {
+            return Err(refuse(
+                format!(
+                    "`{}` cannot see images of {1} x {1}",
+                    self.name, images.size
+                ),
+                "take images of at least 16 x 16, or the extractor `pixels`",
+            ));
+        }
+        let mut values = Vec::with_capacity(images.count * self.network.dimension());
+        let places: Vec<usize> = (0..images.count).collect();
+        for chunk in places.chunks(BATCH) {
+            let batch = images.select(chunk).to_images();
+            let shape = [batch.count, 3, batch.size, batch.size];
+            let tensor = Tensor::<4>::from_data(TensorData::new(batch.values, shape), &self.device);
+            values.extend(device::values(self.network.embed(tensor))?);
+        }
+        Ok(Features::new(
+            images.count,
+            self.network.dimension(),
+            values,
+        ))
+    }
+}

@@ -1,0 +1,81 @@
+//! Density and coverage: precision and recall that one outlier cannot inflate.
+//!
+//! Naeem et al., *Reliable Fidelity and Diversity Metrics for Generative Models* (2020, arXiv 2002.09797), section 3,
+//! eq. 3 and 4. Only real images have balls, which reach to the k-th nearest other real image, surface excluded (`<`,
+//! as in the authors' code). Density is the number of balls a generated image is in, over k, on average: 1 for equal
+//! distributions, with no upper limit. Coverage is the share of balls that hold a generated image: 1 - 1 / 2^k for
+//! equal distributions.
+
+use crate::error::Result;
+use crate::features::Features;
+use crate::linalg::{Rows, Value};
+
+use super::neighbours::{Boundary, inside, squared_radii};
+use super::{Direction, Metric, MetricSettings, Score, ScoreDefinition, check, check_setting};
+
+/// Density and coverage.
+#[derive(Clone, Copy, Debug)]
+pub struct DensityCoverage;
+
+impl Metric for DensityCoverage {
+    fn name(&self) -> &'static str {
+        "density-coverage"
+    }
+
+    fn scores(&self) -> &'static [ScoreDefinition] {
+        &[
+            ScoreDefinition {
+                name: "density",
+                title: "Density",
+                direction: Direction::Higher,
+            },
+            ScoreDefinition {
+                name: "coverage",
+                title: "Coverage",
+                direction: Direction::Higher,
+            },
+        ]
+    }
+
+    fn minimum_images(&self, settings: &MetricSettings) -> usize {
+        settings.density_neighbours + 1
+    }
+
+    fn settings(&self, settings: &MetricSettings) -> Vec<(&'static str, String)> {
+        vec![
+            ("boundary", "<".to_owned()),
+            ("k", settings.density_neighbours.to_string()),
+        ]
+    }
+
+    fn compute(
+        &self,
+        generated: &Features,
+        real: &Features,
+        settings: &MetricSettings,
+    ) -> Result<Vec<Score>> {
+        let k = settings.density_neighbours;
+        check_setting("density_neighbours", k, 1)?;
+        check(self, generated, real, settings)?;
+        let (density, coverage) =
+            density_and_coverage(generated.into(), Rows::from(real), k, Boundary::Outside);
+        Ok(vec![
+            Score::new("density", density),
+            Score::new("coverage", coverage),
+        ])
+    }
+}
+
+/// Density and coverage of `generated` in the balls of `real`.
+pub(super) fn density_and_coverage<T: Value>(
+    generated: Rows<'_, T>,
+    real: Rows<'_, T>,
+    k: usize,
+    boundary: Boundary,
+) -> (f64, f64) {
+    let inside = inside(real, &squared_radii(real, k), generated, boundary);
+    let held: u64 = inside.of_ball.iter().copied().map(u64::from).sum();
+    let covered = inside.of_ball.iter().filter(|&&images| images > 0).count();
+    let density = held as f64 / (k * generated.rows) as f64;
+    (density, covered as f64 / real.rows as f64)
+}

@@ -1,0 +1,281 @@
+//! How good generated images are: numbers that compare the features of generated and of real images.
+//!
+//! One file is one metric or one family of them; [`METRICS`] is the whole registry, and adding a metric is one new
+//! file and one line in it. Metrics know features, not images, models or runs. A number never travels without its
+//! [`Protocol`]; a metric that cannot be computed is an error with a reason, never a number.
+
+mod density_coverage;
+mod fid;
+mod kid;
+mod neighbours;
+mod precision_recall;
+mod protocol;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Refusal, Result, refuse, unknown_name};
+use crate::features::Features;
+use crate::linalg::Rows;
+
+pub use density_coverage::DensityCoverage;
+pub use fid::{Fid, Frechet, frechet, frechet_of_moments, frechet_of_rows};
+pub use kid::{Kid, kid_biased, kid_unbiased};
+pub use precision_recall::{PrecisionRecall, harmonic_mean};
+pub use protocol::Protocol;
+
+/// Which way a score gets better.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Direction {
+    /// Lower is better.
+    Lower,
+    /// Higher is better.
+    Higher,
+}
+
+/// A number that a metric yields: what it is called and how to read it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ScoreDefinition {
+    /// The name in files and on the command line.
+    pub name: &'static str,
+    /// The name in tables.
+    pub title: &'static str,
+    /// Which way it gets better.
+    pub direction: Direction,
+}
+
+/// One number.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Score {
+    /// The name of its [`ScoreDefinition`].
+    pub name: &'static str,
+    /// The number; finite.
+    pub value: f64,
+    /// Its spread over subsets of the images, where the metric is a mean over subsets; not a standard error.
+    pub spread: Option<f64>,
+}
+
+impl Score {
+    fn new(name: &'static str, value: f64) -> Self {
+        Self {
+            name,
+            value,
+            spread: None,
+        }
+    }
+}
+
+/// What the metrics depend on besides the features: `evaluation.metrics` of an experiment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MetricSettings {
+    /// How many random subsets KID is the mean over.
+    pub kid_subsets: usize,
+    /// How many generated and as many real images a subset of KID has.
+    pub kid_subset_size: usize,
+    /// k of precision and recall: a ball reaches to the k-th nearest neighbour.
+    pub precision_neighbours: usize,
+    /// k of density and coverage.
+    pub density_neighbours: usize,
+    /// The seed of the random subsets.
+    pub seed: u64,
+}
+
+impl Default for MetricSettings {
+    /// The settings of the literature: KID of Bińkowski et al. (2018), k of Kynkäänniemi et al. (2019) and Naeem et
+    /// al. (2020), the seed of torch-fidelity.
+    fn default() -> Self {
+        Self {
+            kid_subsets: 100,
+            kid_subset_size: 1000,
+            precision_neighbours: 3,
+            density_neighbours: 5,
+            seed: 2020,
+        }
+    }
+}
+
+/// A metric, or a family of metrics that are computed together.
+pub trait Metric: Sync {
+    /// The name of the family.
+    fn name(&self) -> &'static str;
+
+    /// The numbers it yields, in the order [`Metric::compute`] returns them.
+    fn scores(&self) -> &'static [ScoreDefinition];
+
+    /// How many generated and how many real images it needs at least.
+    fn minimum_images(&self, settings: &MetricSettings) -> usize;
+
+    /// What to do when there are fewer.
+    fn too_few_hint(&self) -> &'static str {
+        "give it more images"
+    }
+
+    /// The part of the protocol that it depends on, by name: k, subsets, boundary.
+    fn settings(&self, settings: &MetricSettings) -> Vec<(&'static str, String)>;
+
+    /// The numbers for the features of generated and real images, one of each definition.
+    ///
+    /// Refuses what [`check_features`] refuses, too few images, and settings that make no sense.
+    fn compute(
+        &self,
+        generated: &Features,
+        real: &Features,
+        settings: &MetricSettings,
+    ) -> Result<Vec<Score>>;
+}
+
+/// Every metric there is.
+pub const METRICS: &[&dyn Metric] = &[&Fid, &Kid, &PrecisionRecall, &DensityCoverage];
+
+/// One number asked for: its definition, the metric that yields it, and the number or why there is none.
+pub struct Outcome {
+    /// The metric.
+    pub metric: &'static dyn Metric,
+    /// Which of its numbers.
+    pub definition: &'static ScoreDefinition,
+    /// The number, or why it could not be computed.
+    pub score: Result<Score>,
+}
+
+/// The metrics called `names`, which are names of scores or of families: each metric once, in order of first mention.
+///
+/// Refuses a name that is neither, with the nearest known one.
+pub fn select(names: &[String]) -> Result<Vec<&'static dyn Metric>> {
+    let mut selected: Vec<&'static dyn Metric> = Vec::new();
+    for name in names {
+        let metric = METRICS
+            .iter()
+            .find(|metric| known_names(**metric).any(|known| known == name))
+            .ok_or_else(|| {
+                let known = METRICS.iter().flat_map(|metric| known_names(*metric));
+                unknown_name("metric", name, known)
+            })?;
+        if selected.iter().all(|other| other.name() != metric.name()) {
+            selected.push(*metric);
+        }
+    }
+    Ok(selected)
+}
+
+/// The names of a metric's scores, and the family's where it is another.
+fn known_names(metric: &'static dyn Metric) -> impl Iterator<Item = &'static str> {
+    let scores = metric.scores().iter().map(|score| score.name);
+    let family = Some(metric.name()).filter(|name| scores.clone().all(|score| score != *name));
+    scores.chain(family)
+}
+
+/// The definition of the score called `name`, if there is one.
+pub fn definition(name: &str) -> Option<&'static ScoreDefinition> {
+    METRICS
+        .iter()
+        .flat_map(|metric| metric.scores())
+        .find(|definition| definition.name == name)
+}
+
+/// Every score of every metric in `metrics`; a metric that fails gives failed scores, and the others go on.
+///
+/// Refuses features that no metric could use: see [`check_features`].
+pub fn evaluate(
+    metrics: &[&'static dyn Metric],
+    generated: &Features,
+    real: &Features,
+    settings: &MetricSettings,
+) -> Result<Vec<Outcome>> {
+    check_features(generated, real)?;
+    let mut outcomes = Vec::new();
+    for &metric in metrics {
+        let computed = metric.compute(generated, real, settings);
+        for (index, definition) in metric.scores().iter().enumerate() {
+            let score = match &computed {
+                Ok(scores) => finite(scores[index].clone()),
+                Err(error) => Err(same_reason(error)),
+            };
+            outcomes.push(Outcome {
+                metric,
+                definition,
+                score,
+            });
+        }
+    }
+    Ok(outcomes)
+}
+
+/// Refuses features that are not finite, and generated and real features of different sizes.
+pub fn check_features(generated: &Features, real: &Features) -> Result<()> {
+    if generated.columns != real.columns {
+        return Err(refuse(
+            format!(
+                "generated images have {} features and real images {}",
+                generated.columns, real.columns
+            ),
+            "take both from the same extractor",
+        ));
+    }
+    generated.check_finite("the generated images")?;
+    real.check_finite("the real images")
+}
+
+/// What every metric refuses before it computes.
+fn check(
+    metric: &dyn Metric,
+    generated: &Features,
+    real: &Features,
+    settings: &MetricSettings,
+) -> Result<()> {
+    check_features(generated, real)?;
+    let needed = metric.minimum_images(settings);
+    for (side, given) in [("generated", generated.rows), ("real", real.rows)] {
+        if given < needed {
+            return Err(refuse(
+                format!(
+                    "`{}` needs at least {needed} {side} images, given {given}",
+                    metric.name()
+                ),
+                metric.too_few_hint(),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a setting below what it must be at least.
+fn check_setting(key: &str, value: usize, least: usize) -> Result<()> {
+    if value < least {
+        return Err(refuse(
+            format!("`evaluation.metrics.{key}` is {value}"),
+            format!("set it to at least {least}"),
+        ));
+    }
+    Ok(())
+}
+
+fn finite(score: Score) -> Result<Score> {
+    if score.value.is_finite() && score.spread.is_none_or(f64::is_finite) {
+        return Ok(score);
+    }
+    Err(refuse(
+        format!("`{}` comes out as {}", score.name, score.value),
+        "look for features that are huge",
+    ))
+}
+
+/// A copy of an error, for each of the scores it took down.
+fn same_reason(error: &anyhow::Error) -> anyhow::Error {
+    let hint = error
+        .downcast_ref::<Refusal>()
+        .map_or("", |refusal| &refusal.hint);
+    refuse(format!("{error:#}"), hint)
+}
+
+impl<'a> From<&'a Features> for Rows<'a, f32> {
+    fn from(features: &'a Features) -> Self {
+        Rows::new(features.rows, features.columns, &features.values)
+    }
+}
+
+#[cfg(test)]
+mod examples;
+#[cfg(test)]
+#[allow(clippy::float_cmp, reason = "these numbers are exact")]
+mod tests;

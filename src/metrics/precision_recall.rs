@@ -1,0 +1,90 @@
+//! Improved precision and recall: how many generated images look real, and how much of the real set is generated.
+//!
+//! Kynkäänniemi et al., *Improved Precision and Recall Metric for Assessing Generative Models* (2019,
+//! arXiv 1904.06991), section 2, eq. 1 and 2. A set is stood for by balls around its images that reach to the k-th
+//! nearest other image, surface included (`<=`, as in the authors' code). Precision is the share of generated images
+//! in a ball of the real set, recall the share of real images in a ball of the generated set. F1, their harmonic mean,
+//! is not in that paper; it is here because the tables that this project reproduces report one.
+
+use crate::error::Result;
+use crate::features::Features;
+use crate::linalg::{Rows, Value};
+
+use super::neighbours::{Boundary, inside, squared_radii};
+use super::{Direction, Metric, MetricSettings, Score, ScoreDefinition, check, check_setting};
+
+/// Precision, recall and their harmonic mean.
+#[derive(Clone, Copy, Debug)]
+pub struct PrecisionRecall;
+
+impl Metric for PrecisionRecall {
+    fn name(&self) -> &'static str {
+        "precision-recall"
+    }
+
+    fn scores(&self) -> &'static [ScoreDefinition] {
+        const fn higher(name: &'static str, title: &'static str) -> ScoreDefinition {
+            ScoreDefinition {
+                name,
+                title,
+                direction: Direction::Higher,
+            }
+        }
+        const SCORES: [ScoreDefinition; 3] = [
+            higher("precision", "Precision"),
+            higher("recall", "Recall"),
+            higher("f1", "F1"),
+        ];
+        &SCORES
+    }
+
+    fn minimum_images(&self, settings: &MetricSettings) -> usize {
+        settings.precision_neighbours + 1
+    }
+
+    fn settings(&self, settings: &MetricSettings) -> Vec<(&'static str, String)> {
+        vec![
+            ("boundary", "<=".to_owned()),
+            ("k", settings.precision_neighbours.to_string()),
+        ]
+    }
+
+    fn compute(
+        &self,
+        generated: &Features,
+        real: &Features,
+        settings: &MetricSettings,
+    ) -> Result<Vec<Score>> {
+        let k = settings.precision_neighbours;
+        check_setting("precision_neighbours", k, 1)?;
+        check(self, generated, real, settings)?;
+        let precision = covered(real.into(), Rows::from(generated), k, Boundary::Inside);
+        let recall = covered(generated.into(), Rows::from(real), k, Boundary::Inside);
+        Ok(vec![
+            Score::new("precision", precision),
+            Score::new("recall", recall),
+            Score::new("f1", harmonic_mean(precision, recall)),
+        ])
+    }
+}
+
+/// The share of `images` in some ball of `set`: precision, or with the sides swapped recall.
+pub(super) fn covered<T: Value>(
+    set: Rows<'_, T>,
+    images: Rows<'_, T>,
+    k: usize,
+    boundary: Boundary,
+) -> f64 {
+    let inside = inside(set, &squared_radii(set, k), images, boundary);
+    let covered = inside.of_image.iter().filter(|&&balls| balls > 0).count();
+    covered as f64 / images.rows as f64
+}
+
+/// 2 p r / (p + r), and 0 where both are 0.
+pub fn harmonic_mean(precision: f64, recall: f64) -> f64 {
+    if precision + recall > 0.0 {
+        2.0 * precision * recall / (precision + recall)
+    } else {
+        0.0
+    }
+}

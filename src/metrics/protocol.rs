@@ -1,0 +1,141 @@
+//! What a number was measured under: everything that has to be equal for two numbers to compare.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::digest::sha256;
+
+/// How a number came about: which images, prepared how, seen through which network, compared by which metric.
+///
+/// Two numbers compare only if their protocols are equal, field by field.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Protocol {
+    /// How many generated images.
+    pub images: usize,
+    /// Which real images: the split.
+    pub reference: String,
+    /// How many real images.
+    pub reference_images: usize,
+    /// The SHA-256 of the real images.
+    pub reference_hash: String,
+    /// Height and width of generated and real images, in pixels.
+    pub image_size: usize,
+    /// How images were brought to the size the extractor takes.
+    pub resize: String,
+    /// How generated values became bytes.
+    pub quantise: String,
+    /// The network whose features were compared.
+    pub extractor: String,
+    /// The SHA-256 of its weights.
+    pub extractor_hash: String,
+    /// The metric, by the name of its family.
+    pub metric: String,
+    /// What the metric depends on besides, by name: k, subsets, seed.
+    pub settings: BTreeMap<String, String>,
+}
+
+impl Protocol {
+    /// The first 8 digits of the SHA-256 of the protocol as JSON without spaces, fields in the order they are declared
+    /// in and settings by name.
+    pub fn id(&self) -> String {
+        let json = serde_json::to_string(self).expect("text and numbers are always JSON");
+        sha256(json)[..8].to_owned()
+    }
+
+    /// The protocol in one sentence, for captions.
+    pub fn describe(&self) -> String {
+        let settings: Vec<String> = self
+            .settings
+            .iter()
+            .map(|(name, value)| format!("{name} = {value}"))
+            .collect();
+        let settings = if settings.is_empty() {
+            String::new()
+        } else {
+            format!(" ({})", settings.join(", "))
+        };
+        format!(
+            "Protocol {}: {}{settings} of {} generated images against {} of `{}` ({}), {size} x {size} pixels, \
+             quantised by {}, resized by {}, features of {} ({}).",
+            self.id(),
+            self.metric,
+            self.images,
+            self.reference_images,
+            self.reference,
+            short(&self.reference_hash),
+            self.quantise,
+            self.resize,
+            self.extractor,
+            short(&self.extractor_hash),
+            size = self.image_size,
+        )
+    }
+}
+
+/// The first 8 characters of a hash: enough to tell a reader that two differ.
+fn short(hash: &str) -> String {
+    hash.chars().take(8).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn protocol() -> Protocol {
+        Protocol {
+            images: 2000,
+            reference: "test".to_owned(),
+            reference_images: 1500,
+            reference_hash: "0123456789abcdef".to_owned(),
+            image_size: 64,
+            resize: "bilinear".to_owned(),
+            quantise: "floor(127.5 x + 128)".to_owned(),
+            extractor: "inception-v3".to_owned(),
+            extractor_hash: "fedcba9876543210".to_owned(),
+            metric: "kid".to_owned(),
+            settings: BTreeMap::from([
+                ("subsets".to_owned(), "100".to_owned()),
+                ("seed".to_owned(), "2020".to_owned()),
+            ]),
+        }
+    }
+
+    #[test]
+    fn the_id_of_a_protocol_never_changes() {
+        assert_eq!(protocol().id(), "3139ac61");
+    }
+
+    #[test]
+    fn changing_any_field_changes_the_id() {
+        let original = serde_json::to_value(protocol()).unwrap();
+        for (field, value) in original.as_object().unwrap() {
+            let mut changed = original.clone();
+            changed[field] = match value {
+                serde_json::Value::Number(number) => (number.as_u64().unwrap() + 1).into(),
+                serde_json::Value::String(text) => format!("{text}.").into(),
+                _ => serde_json::json!({ "subsets": "100", "seed": "2021" }),
+            };
+            let changed: Protocol = serde_json::from_value(changed).unwrap();
+            assert_ne!(changed.id(), protocol().id(), "{field}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_field_is_refused() {
+        let mut value = serde_json::to_value(protocol()).unwrap();
+        value["resise"] = "bicubic".into();
+        assert!(serde_json::from_value::<Protocol>(value).is_err());
+    }
+
+    #[test]
+    fn a_protocol_describes_itself_in_one_sentence() {
+        assert_eq!(
+            protocol().describe(),
+            "Protocol 3139ac61: kid (seed = 2020, subsets = 100) of 2000 generated images against 1500 of `test` \
+             (01234567), 64 x 64 pixels, quantised by floor(127.5 x + 128), resized by bilinear, features of \
+             inception-v3 (fedcba98)."
+        );
+    }
+}

@@ -1,0 +1,279 @@
+//! The registry: names, refusals, and that a number does not depend on what else is computed.
+
+use super::*;
+use crate::random::Random;
+
+fn features(rows: usize, columns: usize, name: &str) -> Features {
+    let values = Random::new(1).stream(name).normals(rows * columns);
+    Features::new(rows, columns, values)
+}
+
+fn small() -> MetricSettings {
+    MetricSettings {
+        kid_subsets: 10,
+        kid_subset_size: 30,
+        ..MetricSettings::default()
+    }
+}
+
+fn names(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+fn refusal(error: &anyhow::Error) -> (&str, &str) {
+    let refusal = error.downcast_ref::<Refusal>().unwrap();
+    (&refusal.message, &refusal.hint)
+}
+
+fn selected(wanted: &[&str]) -> Vec<&'static str> {
+    let metrics = select(&names(wanted)).unwrap();
+    metrics.iter().map(|metric| metric.name()).collect()
+}
+
+#[test]
+fn score_names_are_unique_and_found() {
+    let mut known: Vec<&str> = METRICS
+        .iter()
+        .flat_map(|metric| known_names(*metric))
+        .collect();
+    let all = [
+        "fid",
+        "kid",
+        "precision",
+        "recall",
+        "f1",
+        "precision-recall",
+        "density",
+        "coverage",
+        "density-coverage",
+    ];
+    assert_eq!(known, all);
+    known.sort_unstable();
+    known.dedup();
+    assert_eq!(known.len(), all.len());
+    assert_eq!(definition("f1").unwrap().title, "F1");
+    assert_eq!(definition("f2"), None);
+}
+
+#[test]
+fn metrics_are_selected_by_score_or_family_once_each() {
+    assert_eq!(
+        selected(&["recall", "kid", "f1"]),
+        ["precision-recall", "kid"]
+    );
+    assert_eq!(selected(&["density-coverage"]), ["density-coverage"]);
+    assert_eq!(selected(&[]), [""; 0]);
+}
+
+#[test]
+fn an_unknown_metric_is_refused_with_the_nearest() {
+    let error = select(&names(&["fid", "recal"])).err().unwrap();
+    assert_eq!(
+        refusal(&error),
+        ("unknown metric `recal`", "did you mean `recall`?")
+    );
+}
+
+#[test]
+fn every_metric_yields_its_scores_and_states_its_settings() {
+    let (generated, real) = (features(50, 8, "generated"), features(40, 8, "real"));
+    for metric in METRICS {
+        let scores = metric.compute(&generated, &real, &small()).unwrap();
+        let defined: Vec<&str> = metric.scores().iter().map(|score| score.name).collect();
+        assert_eq!(
+            scores.iter().map(|score| score.name).collect::<Vec<_>>(),
+            defined
+        );
+        assert!(scores.iter().all(|score| score.value.is_finite()));
+        assert!(!metric.settings(&small()).is_empty());
+        let again = metric.compute(&generated, &real, &small()).unwrap();
+        assert_eq!(scores, again, "{}", metric.name());
+    }
+}
+
+#[test]
+fn a_number_alone_is_the_number_among_others_on_any_number_of_threads() {
+    let (generated, real) = (features(150, 70, "generated"), features(140, 70, "real"));
+    let values = |metrics: &[&'static dyn Metric], threads| {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .unwrap();
+        let outcomes = pool
+            .install(|| evaluate(metrics, &generated, &real, &small()))
+            .unwrap();
+        let value = |outcome: Outcome| outcome.score.unwrap();
+        outcomes.into_iter().map(value).collect::<Vec<Score>>()
+    };
+    let together = values(METRICS, 3);
+    let alone: Vec<Score> = METRICS
+        .iter()
+        .flat_map(|metric| values(&[*metric], 1))
+        .collect();
+    assert_eq!(together, alone);
+}
+
+#[test]
+fn every_metric_refuses_too_few_images() {
+    for metric in METRICS {
+        let needed = metric.minimum_images(&small());
+        let (enough, few) = (
+            features(needed, 4, "enough"),
+            features(needed - 1, 4, "few"),
+        );
+        assert!(
+            metric.compute(&enough, &enough, &small()).is_ok(),
+            "{}",
+            metric.name()
+        );
+        let error = metric.compute(&enough, &few, &small()).unwrap_err();
+        let message = format!(
+            "`{}` needs at least {needed} real images, given {}",
+            metric.name(),
+            needed - 1
+        );
+        assert_eq!(refusal(&error).0, message);
+        let error = metric.compute(&few, &enough, &small()).unwrap_err();
+        assert_eq!(refusal(&error).0, message.replace("real", "generated"));
+    }
+}
+
+#[test]
+fn a_metric_that_fails_leaves_the_others() {
+    let (generated, real) = (features(30, 4, "generated"), features(29, 4, "real"));
+    let outcomes = evaluate(METRICS, &generated, &real, &small()).unwrap();
+    let failed: Vec<&str> = outcomes
+        .iter()
+        .filter(|outcome| outcome.score.is_err())
+        .map(|outcome| outcome.definition.name)
+        .collect();
+    assert_eq!(failed, ["kid"]);
+    let kid = outcomes
+        .iter()
+        .find(|outcome| outcome.metric.name() == "kid")
+        .unwrap();
+    assert_eq!(
+        refusal(kid.score.as_ref().unwrap_err()),
+        (
+            "`kid` needs at least 30 real images, given 29",
+            "give it more images, or lower `evaluation.metrics.kid_subset_size` in every evaluation to be compared"
+        )
+    );
+}
+
+#[test]
+fn features_that_no_metric_could_use_are_refused() {
+    let good = features(40, 4, "real");
+    let error = evaluate(METRICS, &features(40, 5, "wide"), &good, &small())
+        .err()
+        .unwrap();
+    let message = "generated images have 5 features and real images 4";
+    assert_eq!(
+        refusal(&error),
+        (message, "take both from the same extractor")
+    );
+    let mut bad = good.clone();
+    bad.values[9] = f32::NAN;
+    let error = evaluate(METRICS, &good, &bad, &small()).err().unwrap();
+    assert_eq!(
+        error.to_string(),
+        "feature 1 of image 2 of the real images is not finite"
+    );
+    for metric in METRICS {
+        assert!(
+            metric.compute(&bad, &good, &small()).is_err(),
+            "{}",
+            metric.name()
+        );
+    }
+}
+
+#[test]
+fn settings_that_make_no_sense_are_refused() {
+    let images = features(40, 4, "real");
+    let cases = [
+        (
+            "kid",
+            MetricSettings {
+                kid_subsets: 0,
+                ..small()
+            },
+            "`evaluation.metrics.kid_subsets` is 0",
+        ),
+        (
+            "kid",
+            MetricSettings {
+                kid_subset_size: 1,
+                ..small()
+            },
+            "`evaluation.metrics.kid_subset_size` is 1",
+        ),
+        (
+            "f1",
+            MetricSettings {
+                precision_neighbours: 0,
+                ..small()
+            },
+            "`evaluation.metrics.precision_neighbours` is 0",
+        ),
+        (
+            "density",
+            MetricSettings {
+                density_neighbours: 0,
+                ..small()
+            },
+            "`evaluation.metrics.density_neighbours` is 0",
+        ),
+    ];
+    for (name, settings, message) in cases {
+        let metric = select(&names(&[name])).unwrap()[0];
+        let error = metric.compute(&images, &images, &settings).unwrap_err();
+        assert_eq!(error.to_string(), message);
+    }
+}
+
+#[test]
+fn kid_has_a_spread_over_subsets_and_none_when_a_subset_is_everything() {
+    let (generated, real) = (features(40, 4, "generated"), features(40, 4, "real"));
+    let kid =
+        |settings: &MetricSettings| Kid.compute(&generated, &real, settings).unwrap()[0].clone();
+    let subsets = kid(&small());
+    assert!(subsets.spread.unwrap() > 0.0);
+    let other_seed = kid(&MetricSettings {
+        seed: 2021,
+        ..small()
+    });
+    assert_ne!(subsets.value, other_seed.value);
+    let full = kid(&MetricSettings {
+        kid_subset_size: 40,
+        ..small()
+    });
+    assert_eq!(full.spread, None);
+    assert_eq!(
+        full.value,
+        kid_unbiased(Rows::from(&generated), Rows::from(&real))
+    );
+}
+
+#[test]
+fn f1_is_the_harmonic_mean() {
+    assert_eq!(harmonic_mean(0.5, 1.0), 2.0 / 3.0);
+    assert_eq!(harmonic_mean(0.0, 0.0), 0.0);
+}
+
+#[test]
+fn an_unknown_setting_is_refused() {
+    let error = serde_json::from_str::<MetricSettings>(r#"{ "kid_subset": 5 }"#).unwrap_err();
+    assert!(
+        error.to_string().contains("unknown field `kid_subset`"),
+        "{error}"
+    );
+    let settings: MetricSettings = serde_json::from_str(r#"{ "kid_subsets": 5 }"#).unwrap();
+    assert_eq!(
+        settings,
+        MetricSettings {
+            kid_subsets: 5,
+            ..MetricSettings::default()
+        }
+    );
+}

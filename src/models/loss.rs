@@ -1,0 +1,121 @@
+//! The losses of adversarial training, each a mean over images.
+
+use burn::tensor::Tensor;
+use burn::tensor::activation::relu;
+
+/// log(1 + e^x) without overflow: max(x, 0) + log(1 + e^-|x|).
+pub fn softplus(x: Tensor<1>) -> Tensor<1> {
+    relu(x.clone()) + x.abs().neg().exp().log1p()
+}
+
+/// Binary cross-entropy of logits against one target in [0, 1]: softplus(x) - target x.
+///
+/// Target 1 gives -log D(x), target 0 gives -log(1 - D(x)), anything between is a soft label.
+pub fn cross_entropy(logits: Tensor<1>, target: f64) -> Tensor<1> {
+    (softplus(logits.clone()) - logits.mul_scalar(target)).mean()
+}
+
+/// Binary cross-entropy of logits against a target in [0, 1] per image.
+pub fn cross_entropy_each(logits: Tensor<1>, targets: Tensor<1>) -> Tensor<1> {
+    (softplus(logits.clone()) - logits * targets).mean()
+}
+
+/// The critic's loss of Goodfellow et al. 2014: -log D(x) - log(1 - D(G(z))). (Equations 1 to 3 of arXiv 2409.20340.)
+pub fn minimax_critic(real: Tensor<1>, fake: Tensor<1>) -> Tensor<1> {
+    cross_entropy(real, 1.0) + cross_entropy(fake, 0.0)
+}
+
+/// The non-saturating generator's loss: -log D(G(z)). (Section 2.4 of arXiv 2409.20340.)
+pub fn non_saturating_generator(fake: Tensor<1>) -> Tensor<1> {
+    cross_entropy(fake, 1.0)
+}
+
+/// The least-squares critic's loss with a = 0, b = 1: (D(x) - 1)^2 / 2 + D(G(z))^2 / 2. (Mao et al. 2017, equation 9.)
+pub fn least_squares_critic(real: Tensor<1>, fake: Tensor<1>) -> Tensor<1> {
+    (half_square(real.sub_scalar(1.0)) + half_square(fake)).mean()
+}
+
+/// The least-squares generator's loss with c = 1: (D(G(z)) - 1)^2 / 2. (Mao et al. 2017, equation 9.)
+pub fn least_squares_generator(fake: Tensor<1>) -> Tensor<1> {
+    half_square(fake.sub_scalar(1.0)).mean()
+}
+
+fn half_square(x: Tensor<1>) -> Tensor<1> {
+    x.clone() * x.mul_scalar(0.5)
+}
+
+/// The hinge critic's loss: max(0, 1 - D(x)) + max(0, 1 + D(G(z))). (Miyato et al. 2018, equation 16.)
+pub fn hinge_critic(real: Tensor<1>, fake: Tensor<1>) -> Tensor<1> {
+    relu(real.neg().add_scalar(1.0)).mean() + relu(fake.add_scalar(1.0)).mean()
+}
+
+/// The Wasserstein critic's loss: D(G(z)) - D(x). (Arjovsky et al. 2017.)
+pub fn wasserstein_critic(real: Tensor<1>, fake: Tensor<1>) -> Tensor<1> {
+    fake.mean() - real.mean()
+}
+
+/// The Wasserstein and the hinge generator's loss: -D(G(z)).
+pub fn wasserstein_generator(fake: Tensor<1>) -> Tensor<1> {
+    fake.mean().neg()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::values;
+    use burn::tensor::{Device, TensorData};
+
+    /// The reference values are closed forms in f64 for real scores (1, -0.5, 2) and fake scores (0.3, -1, 0.7).
+    #[test]
+    fn losses_have_their_closed_form_values() {
+        let device = Device::flex();
+        let tensor = |values: [f32; 3]| Tensor::<1>::from_data(TensorData::from(values), &device);
+        let real = || tensor([1.0, -0.5, 2.0]);
+        let fake = || tensor([0.3, -1.0, 0.7]);
+        let cases: [(&str, Tensor<1>, f64); 8] = [
+            (
+                "minimax critic",
+                minimax_critic(real(), fake()),
+                1.228_356_554_5,
+            ),
+            (
+                "non-saturating generator",
+                non_saturating_generator(fake()),
+                0.756_934_327_0,
+            ),
+            (
+                "least-squares critic",
+                least_squares_critic(real(), fake()),
+                0.805,
+            ),
+            (
+                "least-squares generator",
+                least_squares_generator(fake()),
+                0.763_333_333_3,
+            ),
+            ("hinge critic", hinge_critic(real(), fake()), 1.5),
+            ("hinge generator", wasserstein_generator(fake()), 0.0),
+            (
+                "wasserstein critic",
+                wasserstein_critic(real(), fake()),
+                -0.833_333_333_3,
+            ),
+            ("wasserstein generator", wasserstein_generator(fake()), 0.0),
+        ];
+        for (name, loss, expected) in cases {
+            let found = f64::from(loss.into_scalar::<f32>());
+            assert!(
+                (found - expected).abs() < 2e-7,
+                "{name}: {found}, expected {expected}"
+            );
+        }
+    }
+
+    #[test]
+    fn softplus_survives_large_scores() {
+        let device = Device::flex();
+        let scores = Tensor::<1>::from_data(TensorData::from([-200.0f32, 0.0, 200.0]), &device);
+        let values = values(softplus(scores)).expect("f32");
+        assert_eq!(values, [0.0, std::f32::consts::LN_2, 200.0]);
+    }
+}

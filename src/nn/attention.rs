@@ -1,0 +1,56 @@
+//! Self-attention over the places of a feature map (Wang et al. 2018; as in the U-Net of Ho et al. 2020).
+
+use burn::module::Module;
+use burn::tensor::Tensor;
+use burn::tensor::activation::softmax;
+
+use super::conv::{Conv2d, WeightInit, Window};
+use super::norm::GroupNorm;
+use super::parameters::Parameters;
+
+/// One head of attention with a residual connection.
+#[derive(Module, Debug)]
+pub struct Attention {
+    norm: GroupNorm,
+    query: Conv2d,
+    key: Conv2d,
+    value: Conv2d,
+    project: Conv2d,
+}
+
+impl Attention {
+    /// Over maps of `channels` channels; it starts as the identity.
+    pub fn new(parameters: &Parameters, channels: usize) -> Self {
+        let layer = |name: &str, init: WeightInit| {
+            let part = &parameters.within(name);
+            Conv2d::new(part, channels, channels, Window::POINT, init, true)
+        };
+        Self {
+            norm: GroupNorm::new(&parameters.within("norm"), channels),
+            query: layer("query", WeightInit::Glorot),
+            key: layer("key", WeightInit::Glorot),
+            value: layer("value", WeightInit::Glorot),
+            project: layer("project", WeightInit::Zero),
+        }
+    }
+
+    /// [n, channels, h, w] -> the same
+    pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
+        let [images, channels, height, width] = input.dims();
+        let rows = |maps: Tensor<4>| -> Tensor<3> {
+            maps.reshape([images, channels, height * width])
+                .swap_dims(1, 2) // [n, places, channels]
+        };
+        let normalised = self.norm.forward(input.clone());
+        let query = rows(self.query.forward(normalised.clone()));
+        let key = rows(self.key.forward(normalised.clone()));
+        let value = rows(self.value.forward(normalised));
+        let scale = (channels as f64).sqrt().recip();
+        let weights = softmax(query.matmul(key.swap_dims(1, 2)).mul_scalar(scale), 2);
+        let mixed = weights.matmul(value).swap_dims(1, 2); // [n, channels, places]
+        input
+            + self
+                .project
+                .forward(mixed.reshape([images, channels, height, width]))
+    }
+}

@@ -1,0 +1,200 @@
+//! Convolutions. The one place where convolutions are computed, so the one place to make them faster.
+
+use burn::module::{Module, Param};
+use burn::tensor::Tensor;
+use burn::tensor::module::{conv_transpose2d, conv2d};
+use burn::tensor::ops::{ConvOptions, ConvTransposeOptions};
+
+use super::parameters::Parameters;
+use super::spectral_norm::SpectralNorm;
+
+/// Kernel size, stride and padding of a convolution, equal in both directions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// Height and width of the kernel.
+    pub kernel: usize,
+    /// Step between places.
+    pub stride: usize,
+    /// Zeros added on each side.
+    pub padding: usize,
+}
+
+impl Window {
+    /// 3 x 3, one place at a time, the image keeps its size.
+    pub const SAME: Self = Self {
+        kernel: 3,
+        stride: 1,
+        padding: 1,
+    };
+    /// 4 x 4, every second place: halves an image (or doubles it, transposed). The window of DCGAN.
+    pub const HALVE: Self = Self {
+        kernel: 4,
+        stride: 2,
+        padding: 1,
+    };
+    /// 1 x 1.
+    pub const POINT: Self = Self {
+        kernel: 1,
+        stride: 1,
+        padding: 0,
+    };
+    /// One place that covers a whole image of `size` x `size`.
+    pub const fn whole(size: usize) -> Self {
+        Self {
+            kernel: size,
+            stride: 1,
+            padding: 0,
+        }
+    }
+}
+
+/// How a layer's first weights are drawn.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum WeightInit {
+    /// N(0, deviation^2), biases 0.
+    Normal(f32),
+    /// U(-b, b) with b = sqrt(6 / (fan in + fan out)), biases 0 (Glorot and Bengio 2010; the U-Net of Ho et al. 2020).
+    Glorot,
+    /// N(0, 2 / fan in), biases 0 (He et al. 2015).
+    He,
+    /// All zeros: the layer starts as if it were not there.
+    Zero,
+}
+
+impl WeightInit {
+    /// A weight of this kind whose outputs each read `fan_in` numbers and whose inputs each feed `fan_out`.
+    pub(crate) fn weight<const D: usize>(
+        self,
+        parameters: &Parameters,
+        shape: [usize; D],
+        fan_in: usize,
+        fan_out: usize,
+    ) -> Param<Tensor<D>> {
+        match self {
+            Self::Normal(deviation) => parameters.normal("weight", shape, 0.0, deviation),
+            Self::Glorot => {
+                let bound = (6.0 / (fan_in + fan_out) as f64).sqrt();
+                parameters.uniform("weight", shape, bound)
+            }
+            Self::He => parameters.normal("weight", shape, 0.0, (2.0 / fan_in as f32).sqrt()),
+            Self::Zero => parameters.constant("weight", shape, 0.0),
+        }
+    }
+}
+
+/// Cross-correlation of an image with learned kernels, as every framework's `Conv2d`.
+#[derive(Module, Debug)]
+pub struct Conv2d {
+    /// [outputs, inputs, kernel, kernel]
+    pub weight: Param<Tensor<4>>,
+    /// [outputs]
+    pub bias: Option<Param<Tensor<1>>>,
+    /// Divides the weight by its largest singular value, if present.
+    pub spectral: Option<SpectralNorm>,
+    stride: usize,
+    padding: usize,
+}
+
+impl Conv2d {
+    /// A convolution from `inputs` to `outputs` channels.
+    pub fn new(
+        parameters: &Parameters,
+        inputs: usize,
+        outputs: usize,
+        window: Window,
+        init: WeightInit,
+        bias: bool,
+    ) -> Self {
+        let shape = [outputs, inputs, window.kernel, window.kernel];
+        let area = window.kernel * window.kernel;
+        Self {
+            weight: init.weight(parameters, shape, inputs * area, outputs * area),
+            bias: bias.then(|| parameters.constant("bias", [outputs], 0.0)),
+            spectral: None,
+            stride: window.stride,
+            padding: window.padding,
+        }
+    }
+
+    /// The same layer under spectral normalisation.
+    pub fn with_spectral_norm(mut self, parameters: &Parameters) -> Self {
+        let [outputs, inputs, height, width] = self.weight.dims();
+        let parameters = parameters.within("spectral");
+        self.spectral = Some(SpectralNorm::new(
+            &parameters,
+            outputs,
+            inputs * height * width,
+        ));
+        self
+    }
+
+    /// [n, inputs, h, w] -> [n, outputs, h', w']
+    pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
+        let bias = self.bias.as_ref().map(Param::val);
+        conv2d(input, self.effective_weight(), bias, self.options())
+    }
+
+    /// The derivative of [`Self::forward`] along `tangent`: the same without the bias.
+    pub fn forward_tangent(&self, tangent: Tensor<4>) -> Tensor<4> {
+        conv2d(tangent, self.effective_weight(), None, self.options())
+    }
+
+    /// The weight that the convolution uses: normalised, if the layer is.
+    pub fn effective_weight(&self) -> Tensor<4> {
+        match &self.spectral {
+            Some(norm) => norm.normalise(self.weight.val()),
+            None => self.weight.val(),
+        }
+    }
+
+    /// One step of the power iteration, where the layer has one.
+    pub fn power_iterate(&mut self) {
+        if let Some(norm) = &mut self.spectral {
+            norm.power_iterate(self.weight.val());
+        }
+    }
+
+    fn options(&self) -> ConvOptions<2> {
+        ConvOptions::new([self.stride; 2], [self.padding; 2], [1, 1], 1)
+    }
+}
+
+/// The transpose (adjoint) of a convolution, as every framework's `ConvTranspose2d`.
+#[derive(Module, Debug)]
+pub struct ConvTranspose2d {
+    /// [inputs, outputs, kernel, kernel]
+    pub weight: Param<Tensor<4>>,
+    /// [outputs]
+    pub bias: Option<Param<Tensor<1>>>,
+    stride: usize,
+    padding: usize,
+}
+
+impl ConvTranspose2d {
+    /// A transposed convolution from `inputs` to `outputs` channels.
+    pub fn new(
+        parameters: &Parameters,
+        inputs: usize,
+        outputs: usize,
+        window: Window,
+        init: WeightInit,
+        bias: bool,
+    ) -> Self {
+        let shape = [inputs, outputs, window.kernel, window.kernel];
+        let area = window.kernel * window.kernel;
+        Self {
+            weight: init.weight(parameters, shape, inputs * area, outputs * area),
+            bias: bias.then(|| parameters.constant("bias", [outputs], 0.0)),
+            stride: window.stride,
+            padding: window.padding,
+        }
+    }
+
+    /// [n, inputs, h, w] -> [n, outputs, h', w']
+    pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
+        let bias = self.bias.as_ref().map(Param::val);
+        let options =
+            ConvTransposeOptions::new([self.stride; 2], [self.padding; 2], [0, 0], [1, 1], 1);
+        conv_transpose2d(input, self.weight.val(), bias, options)
+    }
+}

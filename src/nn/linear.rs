@@ -1,0 +1,32 @@
+//! A fully connected layer.
+
+use burn::module::{Module, Param};
+use burn::tensor::Tensor;
+
+use super::conv::WeightInit;
+use super::parameters::Parameters;
+
+/// x W' + b, with the weight stored as `PyTorch` stores it.
+#[derive(Module, Debug)]
+pub struct Linear {
+    /// [outputs, inputs]
+    pub weight: Param<Tensor<2>>,
+    /// [outputs]
+    pub bias: Param<Tensor<1>>,
+}
+
+impl Linear {
+    /// From `inputs` to `outputs` features.
+    pub fn new(parameters: &Parameters, inputs: usize, outputs: usize, init: WeightInit) -> Self {
+        Self {
+            weight: init.weight(parameters, [outputs, inputs], inputs, outputs),
+            bias: parameters.constant("bias", [outputs], 0.0),
+        }
+    }
+
+    /// [n, inputs] -> [n, outputs]
+    pub fn forward(&self, input: Tensor<2>) -> Tensor<2> {
+        let product = input.matmul(self.weight.val().transpose());
+        product + self.bias.val().unsqueeze_dim(0)
+    }
+}

@@ -1,0 +1,15 @@
+//! Layers and backbones: shapes in, shapes out. No losses, no training, no runs.
+//!
+//! Every parameter is drawn by name from a stream of [`crate::random::Random`] and carries an identity made from that
+//! name, so two processes with one seed build the same network and a checkpoint fits a freshly built one.
+
+pub mod attention;
+pub mod conv;
+pub mod dcgan;
+pub mod ema;
+pub mod linear;
+pub mod norm;
+pub mod parameters;
+pub mod spectral_norm;
+pub mod unet;
+pub mod vgg;

@@ -1,0 +1,127 @@
+//! Normalisation of activations: over the batch, and over groups of channels.
+
+use burn::module::{Module, Param};
+use burn::tensor::Tensor;
+use burn::tensor::module::{batch_norm, batch_norm_train};
+
+use super::parameters::{Parameters, set_buffer};
+
+/// Added to variances before the square root.
+const EPSILON: f64 = 1e-5;
+/// Weight of the newest batch in the running statistics.
+const MOMENTUM: f64 = 0.1;
+
+/// Batch normalisation of images (Ioffe and Szegedy 2015), with `PyTorch`'s conventions.
+///
+/// Not Burn's module: its running statistics lag an update in records, are shared between clones, and take the biased
+/// variance where `PyTorch` takes the unbiased one. Here they are plain parameters without gradient.
+#[derive(Module, Debug)]
+pub struct BatchNorm {
+    /// Scale, [channels].
+    pub gamma: Param<Tensor<1>>,
+    /// Shift, [channels].
+    pub beta: Param<Tensor<1>>,
+    /// Running mean, [channels].
+    pub running_mean: Param<Tensor<1>>,
+    /// Running unbiased variance, [channels].
+    pub running_variance: Param<Tensor<1>>,
+}
+
+impl BatchNorm {
+    /// Over `channels` channels; the scale starts from N(1, `deviation`^2).
+    pub fn new(parameters: &Parameters, channels: usize, deviation: f32) -> Self {
+        let buffer = |name: &str, value: f32| {
+            parameters
+                .constant(name, [channels], value)
+                .set_require_grad(false)
+        };
+        Self {
+            gamma: parameters.normal("gamma", [channels], 1.0, deviation),
+            beta: parameters.constant("beta", [channels], 0.0),
+            running_mean: buffer("running_mean", 0.0),
+            running_variance: buffer("running_variance", 1.0),
+        }
+    }
+
+    /// Normalises by the statistics of this batch and adds them to the running ones. [n, channels, h, w]
+    pub fn forward_training(&mut self, input: Tensor<4>) -> Tensor<4> {
+        let (output, mean, variance, count) = self.normalise_by_batch(input);
+        let blend = |running: &mut Param<Tensor<1>>, batch: Tensor<1>| {
+            let kept = running.val().detach().mul_scalar(1.0 - MOMENTUM);
+            set_buffer(running, kept + batch.detach().mul_scalar(MOMENTUM));
+        };
+        blend(&mut self.running_mean, mean);
+        blend(
+            &mut self.running_variance,
+            variance.mul_scalar(count / (count - 1.0).max(1.0)),
+        );
+        output
+    }
+
+    /// Normalises by the statistics of this batch and leaves the running ones alone.
+    pub fn forward_batch(&self, input: Tensor<4>) -> Tensor<4> {
+        self.normalise_by_batch(input).0
+    }
+
+    /// Normalises by the running statistics: what an image becomes does not depend on its batch.
+    pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
+        batch_norm(
+            input,
+            self.gamma.val(),
+            self.beta.val(),
+            self.running_mean.val(),
+            self.running_variance.val(),
+            EPSILON,
+        )
+    }
+
+    fn normalise_by_batch(&self, input: Tensor<4>) -> (Tensor<4>, Tensor<1>, Tensor<1>, f64) {
+        let [images, _, height, width] = input.dims();
+        let normalised = batch_norm_train(input, self.gamma.val(), self.beta.val(), EPSILON);
+        let count = (images * height * width) as f64;
+        (
+            normalised.output,
+            normalised.mean,
+            normalised.variance,
+            count,
+        )
+    }
+}
+
+/// Group normalisation (Wu and He 2018): per image, over groups of channels.
+#[derive(Module, Debug)]
+pub struct GroupNorm {
+    /// Scale, [channels].
+    pub gamma: Param<Tensor<1>>,
+    /// Shift, [channels].
+    pub beta: Param<Tensor<1>>,
+    groups: usize,
+}
+
+impl GroupNorm {
+    /// Over `channels` channels in at most 32 groups (the number of Ho et al. 2020), fewer where 32 do not divide them.
+    pub fn new(parameters: &Parameters, channels: usize) -> Self {
+        let groups = (1..=channels.min(32))
+            .rev()
+            .find(|groups| channels.is_multiple_of(*groups) && channels / groups >= 4)
+            .unwrap_or(1);
+        Self {
+            gamma: parameters.constant("gamma", [channels], 1.0),
+            beta: parameters.constant("beta", [channels], 0.0),
+            groups,
+        }
+    }
+
+    /// [n, channels, h, w] -> the same
+    pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
+        let [images, channels, height, width] = input.dims();
+        let grouped: Tensor<3> =
+            input.reshape([images, self.groups, channels / self.groups * height * width]);
+        let centred = grouped.clone() - grouped.mean_dim(2);
+        let variance = centred.clone().powf_scalar(2.0).mean_dim(2); // [n, groups, 1]
+        let normalised = centred / variance.add_scalar(EPSILON).sqrt();
+        let scale = self.gamma.val().reshape([1, channels, 1, 1]);
+        let shift = self.beta.val().reshape([1, channels, 1, 1]);
+        normalised.reshape([images, channels, height, width]) * scale + shift
+    }
+}

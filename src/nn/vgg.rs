@@ -1,0 +1,228 @@
+//! The convolutions of VGG-16, as a feature extractor.
+//!
+//! Simonyan and Zisserman: Very Deep Convolutional Networks for Large-Scale Image Recognition, 2015 (arXiv 1409.1556),
+//! configuration D. Weights are read strictly: a file that lacks a tensor, or holds one of another shape, is refused.
+
+use std::path::Path;
+
+use anyhow::Context;
+use burn::module::{Module, Param};
+use burn::tensor::activation::relu;
+use burn::tensor::module::max_pool2d;
+use burn::tensor::ops::MaxPoolOptions;
+use burn::tensor::{Device, Tensor, TensorData};
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors};
+
+use super::conv::{Conv2d, WeightInit, Window};
+use super::parameters::Parameters;
+use crate::digest::sha256;
+use crate::error::{Result, refuse};
+use crate::random::Random;
+
+/// Convolutions of VGG-16.
+pub const LAYERS: usize = 13;
+/// Output channels of each convolution.
+const CHANNELS: [usize; LAYERS] = [
+    64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512,
+];
+/// Place of each convolution in torchvision's `features`, which names the tensors of a file.
+const PLACES: [usize; LAYERS] = [0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28];
+/// Convolutions after which the image is halved (the halving after the last one is not used).
+const POOLED: [usize; 4] = [2, 4, 7, 10];
+/// torchvision's normalisation of RGB in [0, 1], for weights whose file names none.
+const MEAN: [f32; 3] = [0.485, 0.456, 0.406];
+const DEVIATION: [f32; 3] = [0.229, 0.224, 0.225];
+/// The seed of the random network. Changing it changes every number that names `vgg16-random`.
+const RANDOM_SEED: u64 = 16;
+
+/// The first convolutions of VGG-16 with ReLU and max-pooling between them.
+#[derive(Module, Debug)]
+pub struct Vgg16 {
+    convolutions: Vec<Conv2d>,
+    /// Of RGB in [0, 1], [1, 3, 1, 1].
+    mean: Param<Tensor<4>>,
+    deviation: Param<Tensor<4>>,
+}
+
+impl Vgg16 {
+    /// The first `layers` convolutions with He-normal weights of a fixed seed: a random network, the same everywhere.
+    pub fn random(layers: usize, device: &Device) -> Self {
+        let parameters = Parameters::new("vgg16", Random::new(RANDOM_SEED), device);
+        let convolutions = (0..layers)
+            .map(|layer| {
+                let part = &parameters.within(format!("features.{}", PLACES[layer]));
+                let inputs = if layer == 0 { 3 } else { CHANNELS[layer - 1] };
+                let init = WeightInit::He;
+                Conv2d::new(part, inputs, CHANNELS[layer], Window::SAME, init, true)
+            })
+            .collect();
+        let constant =
+            |name: &str, values: [f32; 3]| parameters.given(name, [1, 3, 1, 1], values.to_vec());
+        Self {
+            convolutions,
+            mean: constant("mean", MEAN),
+            deviation: constant("deviation", DEVIATION),
+        }
+        .no_grad()
+    }
+
+    /// The first `layers` convolutions with the weights of a safetensors file that uses torchvision's names
+    /// (`features.0.weight` and so on), and the SHA-256 of that file.
+    ///
+    /// The file's metadata may name its own normalisation as `mean` and `std`; torchvision's is used otherwise.
+    /// Fails if the file cannot be read, lacks a tensor, or has one of another shape or type; extra tensors under
+    /// `features.` are refused as well, those of the classifier are not needed.
+    pub fn from_file(layers: usize, path: &Path, device: &Device) -> Result<(Self, String)> {
+        let shown = path.display();
+        let bytes = std::fs::read(path).map_err(|error| {
+            refuse(
+                format!("cannot read the weights file `{shown}`: {error}"),
+                "give the path of a safetensors file with the 13 convolutions of VGG-16",
+            )
+        })?;
+        let hash = sha256(&bytes);
+        let file = SafeTensors::deserialize(&bytes).map_err(|error| {
+            refuse(
+                format!("`{shown}` is not a safetensors file: {error}"),
+                "convert the weights with `safetensors.torch.save_file`",
+            )
+        })?;
+        check_names(&file, &shown.to_string())?;
+        let mut network = Self::random(layers, device);
+        for (layer, conv) in network.convolutions.iter_mut().enumerate() {
+            let name = format!("features.{}", PLACES[layer]);
+            conv.weight = fill(
+                &conv.weight,
+                &file,
+                &format!("{name}.weight"),
+                &shown.to_string(),
+            )?;
+            let bias = conv
+                .bias
+                .take()
+                .expect("every convolution of VGG-16 has a bias");
+            conv.bias = Some(fill(
+                &bias,
+                &file,
+                &format!("{name}.bias"),
+                &shown.to_string(),
+            )?);
+        }
+        let (_, header) = SafeTensors::read_metadata(&bytes)?;
+        if let Some(metadata) = header.metadata() {
+            for (key, target) in [("mean", &mut network.mean), ("std", &mut network.deviation)] {
+                if let Some(text) = metadata.get(key) {
+                    let values =
+                        triple(text).with_context(|| format!("metadata `{key}` of `{shown}`"))?;
+                    let tensor = Tensor::from_data(TensorData::new(values, [1, 3, 1, 1]), device);
+                    *target = target.clone().map(|_| tensor);
+                }
+            }
+        }
+        Ok((network.no_grad(), hash))
+    }
+
+    /// How many numbers [`Self::embed`] gives an image.
+    pub fn dimension(&self) -> usize {
+        CHANNELS[self.convolutions.len() - 1]
+    }
+
+    /// The spatial mean of the last convolution's output after ReLU: [n, 3, h, w] in [-1, 1] -> [n, dimension], all >= 0.
+    pub fn embed(&self, images: Tensor<4>) -> Tensor<2> {
+        let maps = self.forward(images);
+        let [images, channels, height, width] = maps.dims();
+        maps.reshape([images, channels, height * width])
+            .mean_dim(2)
+            .squeeze_dim(2)
+    }
+
+    /// The last convolution's output after ReLU: [n, 3, h, w] in [-1, 1] -> [n, dimension, h', w'].
+    pub fn forward(&self, images: Tensor<4>) -> Tensor<4> {
+        let mut maps = images.add_scalar(1.0).div_scalar(2.0); // RGB in [0, 1]
+        maps = (maps - self.mean.val()) / self.deviation.val();
+        for (layer, conv) in self.convolutions.iter().enumerate() {
+            if POOLED.contains(&layer) {
+                maps = max_pool2d(maps, MaxPoolOptions::new([2, 2]));
+            }
+            maps = relu(conv.forward(maps));
+        }
+        maps
+    }
+}
+
+/// Refuses convolution tensors that VGG-16 does not have: the file is of another network.
+fn check_names(file: &SafeTensors<'_>, shown: &str) -> Result<()> {
+    let known: Vec<String> = PLACES
+        .iter()
+        .flat_map(|place| {
+            [
+                format!("features.{place}.weight"),
+                format!("features.{place}.bias"),
+            ]
+        })
+        .collect();
+    let foreign = file
+        .names()
+        .into_iter()
+        .find(|name| name.starts_with("features.") && !known.iter().any(|known| known == name));
+    match foreign {
+        None => Ok(()),
+        Some(name) => Err(refuse(
+            format!("`{shown}` has a tensor `{name}` that VGG-16 (configuration D) does not have"),
+            "these are the weights of another network",
+        )),
+    }
+}
+
+/// The tensor `name` of `file` in the place of `parameter`, which says the shape it must have.
+fn fill<const D: usize>(
+    parameter: &Param<Tensor<D>>,
+    file: &SafeTensors<'_>,
+    name: &str,
+    shown: &str,
+) -> Result<Param<Tensor<D>>> {
+    let wrong = "give a file with the 13 convolutions of VGG-16 under torchvision's names, in f32";
+    let view: TensorView<'_> = file
+        .tensor(name)
+        .map_err(|_| refuse(format!("`{shown}` lacks the tensor `{name}`"), wrong))?;
+    let expected = parameter.dims();
+    if view.shape() != expected {
+        let message = format!(
+            "tensor `{name}` of `{shown}` has shape {:?}, expected {expected:?}",
+            view.shape()
+        );
+        return Err(refuse(message, wrong));
+    }
+    if view.dtype() != Dtype::F32 {
+        let message = format!(
+            "tensor `{name}` of `{shown}` has type {:?}, expected F32",
+            view.dtype()
+        );
+        return Err(refuse(message, wrong));
+    }
+    let values: Vec<f32> = view
+        .data()
+        .chunks_exact(4)
+        .map(|bytes| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
+        .collect();
+    let device = parameter.val().device();
+    let tensor = Tensor::from_data(TensorData::new(values, expected), &device);
+    Ok(parameter.clone().map(|_| tensor))
+}
+
+/// Three numbers from a list in text, with or without brackets.
+fn triple(text: &str) -> Result<Vec<f32>> {
+    let numbers: Vec<f32> = text
+        .trim_matches(['[', ']', '(', ')', ' '])
+        .split(',')
+        .map(|number| number.trim().parse::<f32>())
+        .collect::<std::result::Result<_, _>>()
+        .with_context(|| format!("`{text}` is not a list of numbers"))?;
+    anyhow::ensure!(
+        numbers.len() == 3,
+        "`{text}` has {} numbers, expected 3",
+        numbers.len()
+    );
+    Ok(numbers)
+}

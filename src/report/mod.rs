@@ -1,0 +1,13 @@
+//! What a reader sees: tables from the ledgers of runs. Knows no model and no network.
+
+mod published;
+mod record;
+mod statistics;
+mod table;
+mod tables;
+
+pub use published::Published;
+pub use record::{Record, RowRecord};
+pub use statistics::Summary;
+pub use table::{Cell, Column, Row, Table};
+pub use tables::{TABLES, TableDefinition, find, render, write};

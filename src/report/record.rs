@@ -1,0 +1,73 @@
+//! What an experiment consists of: which rows, which ledgers. Enough to render its tables again without its data.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Result, refuse};
+use crate::files::write_whole;
+
+/// An experiment as it was run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Record {
+    /// Its name.
+    pub name: String,
+    /// What it asks.
+    pub question: String,
+    /// The profile that was laid over it.
+    pub profile: String,
+    /// Facts for the caption, a sentence each: data, training.
+    pub facts: Vec<String>,
+    /// The rows of its tables.
+    pub rows: Vec<RowRecord>,
+}
+
+/// One row.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RowRecord {
+    /// Its label.
+    pub name: String,
+    /// Whether it only frames the others.
+    pub reference: bool,
+    /// The ledgers it is made from, one per seed, relative to the output folder.
+    pub ledgers: Vec<PathBuf>,
+}
+
+impl Record {
+    /// The folder of the experiment `name` under the output folder `out`.
+    pub fn folder(out: &Path, name: &str) -> PathBuf {
+        out.join("reports").join(name)
+    }
+
+    /// Writes it where [`Self::load`] finds it.
+    pub fn save(&self, out: &Path) -> Result<()> {
+        let text = toml::to_string(self).expect("a record has string keys only");
+        write_whole(
+            &Self::folder(out, &self.name).join("experiment.toml"),
+            text.as_bytes(),
+        )
+    }
+
+    /// The record of the experiment `name`.
+    pub fn load(out: &Path, name: &str) -> Result<Self> {
+        let path = Self::folder(out, name).join("experiment.toml");
+        let text = fs::read_to_string(&path).map_err(|error| {
+            refuse(
+                format!(
+                    "no record of experiment `{name}`: cannot read `{}`: {error}",
+                    path.display()
+                ),
+                "run it first, for example with `histogen reproduce table1`",
+            )
+        })?;
+        toml::from_str(&text).map_err(|error| {
+            refuse(
+                format!("`{}` is damaged: {}", path.display(), error.message()),
+                "run the experiment again: finished runs are reused",
+            )
+        })
+    }
+}

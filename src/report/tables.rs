@@ -1,0 +1,223 @@
+//! The tables of the paper, from an experiment's ledgers.
+
+use std::path::{Path, PathBuf};
+
+use super::{Cell, Column, Published, Record, Row, RowRecord, Summary, Table};
+use crate::error::{Result, unknown_name};
+use crate::files::write_whole;
+use crate::metrics;
+use crate::tracker::{Event, Ledger, ScoreRecord};
+
+/// One table of the paper.
+pub struct TableDefinition {
+    /// The name on the command line and in file names.
+    pub name: &'static str,
+    /// Its title.
+    pub title: &'static str,
+    /// The scores it shows, by name.
+    pub scores: &'static [&'static str],
+}
+
+/// The tables that can be rendered.
+pub const TABLES: &[TableDefinition] = &[
+    TableDefinition {
+        name: "table1",
+        title: "Table 1: FID",
+        scores: &["fid"],
+    },
+    TableDefinition {
+        name: "table3",
+        title: "Table 3: KID",
+        scores: &["kid"],
+    },
+    TableDefinition {
+        name: "table4",
+        title: "Table 4: precision, recall, F1 (density and coverage beside them)",
+        scores: &["precision", "recall", "f1", "density", "coverage"],
+    },
+];
+
+/// The table called `name`.
+pub fn find(name: &str) -> Result<&'static TableDefinition> {
+    let names = TABLES.iter().map(|table| table.name);
+    TABLES
+        .iter()
+        .find(|table| table.name == name)
+        .ok_or_else(|| unknown_name("table", name, names))
+}
+
+/// Renders one table of an experiment from the ledgers under `out`.
+///
+/// Fails if a ledger is missing, or if two numbers of a column were measured under different protocols.
+pub fn render(definition: &TableDefinition, record: &Record, out: &Path) -> Result<Table> {
+    let published = Published::load();
+    let results: Vec<Vec<Outcome>> = record
+        .rows
+        .iter()
+        .map(|row| {
+            row.ledgers
+                .iter()
+                .map(|path| Outcome::read(&out.join(path)))
+                .collect()
+        })
+        .collect::<Result<_>>()?;
+    let number = |row: &RowRecord, score: &str| {
+        published
+            .lookup(definition.name, &row.name, score)
+            .map(|number| Cell::Published {
+                value: number.value,
+                printed: number.printed.clone(),
+            })
+    };
+    let with_published: Vec<&str> = definition
+        .scores
+        .iter()
+        .filter(|score| record.rows.iter().any(|row| number(row, score).is_some()))
+        .copied()
+        .collect();
+
+    let mut columns = Vec::new();
+    let mut digits = Vec::new();
+    for score in definition.scores {
+        let known = metrics::definition(score).expect("tables show known scores");
+        columns.push(Column::new(known.title, Some(known.direction)));
+        let largest = results
+            .iter()
+            .flatten()
+            .filter_map(|outcome| outcome.score(score)?.value)
+            .fold(0.0f64, |largest, value| largest.max(value.abs()));
+        digits.push(decimal_places(largest));
+    }
+    for score in &with_published {
+        let known = metrics::definition(score).expect("tables show known scores");
+        columns.push(Column::new(format!("{} in the paper", known.title), None));
+    }
+    let mut table = Table::new(definition.title, "system", columns);
+    let mut protocols: Vec<(String, String)> = Vec::new();
+    for (row, outcomes) in record.rows.iter().zip(&results) {
+        let mut cells = Vec::new();
+        for (score, digits) in definition.scores.iter().zip(&digits) {
+            for found in outcomes.iter().filter_map(|outcome| outcome.score(score)) {
+                if protocols.iter().all(|(id, _)| *id != found.protocol_id) {
+                    protocols.push((found.protocol_id.clone(), found.protocol.describe()));
+                }
+            }
+            cells.push(cell(outcomes, score, *digits)?);
+        }
+        cells.extend(
+            with_published
+                .iter()
+                .map(|score| number(row, score).unwrap_or(Cell::Missing)),
+        );
+        table.push(Row {
+            name: row.name.clone(),
+            reference: row.reference,
+            cells,
+        })?;
+    }
+    table.caption = record.facts.clone();
+    table
+        .caption
+        .extend(protocols.into_iter().map(|(_, sentence)| sentence));
+    table.caption.push(published.describe());
+    table.caption.push(
+        "The paper's numbers were measured under another protocol on other data: no difference is shown, as none would \
+         mean anything."
+            .to_owned(),
+    );
+    Ok(table)
+}
+
+/// Writes a table as Markdown, CSV and LaTeX into `folder`, and returns the paths.
+pub fn write(definition: &TableDefinition, table: &Table, folder: &Path) -> Result<Vec<PathBuf>> {
+    let name = definition.name;
+    let files = [
+        (format!("{name}.md"), table.markdown()),
+        (format!("{name}.csv"), table.csv()?),
+        (format!("{name}.tex"), table.latex(&format!("tab:{name}"))),
+    ];
+    files
+        .into_iter()
+        .map(|(file, text)| {
+            let path = folder.join(file);
+            write_whole(&path, text.as_bytes())?;
+            Ok(path)
+        })
+        .collect()
+}
+
+/// Four significant digits of the largest number of a column.
+fn decimal_places(largest: f64) -> usize {
+    if largest <= 0.0 {
+        return 3;
+    }
+    (3 - largest.log10().floor() as i32).clamp(0, 8) as usize
+}
+
+/// What one ledger says in the end.
+struct Outcome {
+    /// Why the training has no result, if it has none.
+    failure: Option<String>,
+    scores: Vec<ScoreRecord>,
+}
+
+impl Outcome {
+    fn read(path: &Path) -> Result<Self> {
+        let events = Ledger::read(path)?;
+        let failure = events.iter().rev().find_map(|event| match event {
+            Event::End { status, reason, .. } => {
+                Some((status != "finished").then(|| format!("{status}: {reason}")))
+            }
+            Event::Start { step, .. } => {
+                Some(Some(format!("not finished: stopped after step {step}")))
+            }
+            _ => None,
+        });
+        let scores = events.into_iter().rev().find_map(|event| match event {
+            Event::Evaluation(evaluation) => Some(evaluation.scores),
+            _ => None,
+        });
+        Ok(Self {
+            failure: failure.flatten(),
+            scores: scores.unwrap_or_default(),
+        })
+    }
+
+    fn score(&self, name: &str) -> Option<&ScoreRecord> {
+        self.scores.iter().find(|score| score.name == name)
+    }
+}
+
+/// The cell of one score over the seeds of a row. One seed that failed fails the cell: a mean over the rest would hide it.
+fn cell(outcomes: &[Outcome], score: &str, digits: usize) -> Result<Cell> {
+    let mut values = Vec::new();
+    let mut protocol = String::new();
+    for outcome in outcomes {
+        if let Some(reason) = &outcome.failure {
+            return Ok(Cell::Failed(reason.clone()));
+        }
+        match outcome.score(score) {
+            None => return Ok(Cell::Missing),
+            Some(found) => match found.value {
+                None => return Ok(Cell::Failed(found.failure.clone())),
+                Some(value) if protocol.is_empty() || protocol == found.protocol_id => {
+                    values.push(value);
+                    protocol.clone_from(&found.protocol_id);
+                }
+                Some(_) => {
+                    return Ok(Cell::Failed(
+                        "its seeds were measured under different protocols".into(),
+                    ));
+                }
+            },
+        }
+    }
+    let summary = Summary::of(&values)?;
+    Ok(Cell::Number {
+        mean: summary.mean,
+        spread: summary.deviation,
+        n: summary.count,
+        digits,
+        protocol,
+    })
+}

@@ -1,0 +1,238 @@
+//! The ledger: what happened in a run, one JSON object a line, in order.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use serde::{Deserialize, Serialize};
+
+use super::Environment;
+use crate::error::{Result, refuse};
+use crate::files::{cannot_write, write_whole};
+use crate::metrics::Protocol;
+
+/// One line of a ledger.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "lowercase")]
+pub enum Event {
+    /// A process began, or took up again, after `step` steps.
+    Start {
+        /// Steps behind it.
+        step: u64,
+        /// What it runs on.
+        environment: Environment,
+    },
+    /// The named numbers of one step. The first step is 1.
+    Step {
+        /// Which step.
+        step: u64,
+        /// Losses, rewards, penalties.
+        scalars: BTreeMap<String, f64>,
+    },
+    /// A grid of samples was drawn.
+    Samples {
+        /// After which step.
+        step: u64,
+        /// Path of the picture inside the run's folder.
+        file: String,
+    },
+    /// The model was measured.
+    Evaluation(Evaluation),
+    /// The training ended.
+    End {
+        /// After which step.
+        step: u64,
+        /// `finished`, `diverged` or `failed`.
+        status: String,
+        /// Why, unless it finished.
+        reason: String,
+        /// Seconds since the last start.
+        seconds: f64,
+    },
+}
+
+/// Scores of one set of generated images.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Evaluation {
+    /// After which step.
+    pub step: u64,
+    /// Seed of the generated images.
+    pub seed: u64,
+    /// The scores.
+    pub scores: Vec<ScoreRecord>,
+}
+
+/// One score with its protocol: a number, or why there is none.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ScoreRecord {
+    /// Name of the score.
+    pub name: String,
+    /// The number.
+    pub value: Option<f64>,
+    /// Its spread over subsets, for scores that have one.
+    pub spread: Option<f64>,
+    /// Why there is no number.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub failure: String,
+    /// Short id of the protocol.
+    pub protocol_id: String,
+    /// How it was measured.
+    pub protocol: Protocol,
+}
+
+/// A run's ledger, open for appending.
+pub struct Ledger {
+    path: PathBuf,
+    file: File,
+    events: Vec<Event>,
+}
+
+impl Ledger {
+    /// Opens the ledger at `path`, creating it if it is new. A last line that was cut off is dropped.
+    pub fn open(path: &Path) -> Result<Self> {
+        let events = if path.exists() {
+            Self::read(path)?
+        } else {
+            Vec::new()
+        };
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder).map_err(|error| cannot_write(folder, &error))?;
+        }
+        let mut ledger = Self {
+            file: append(path)?,
+            path: path.to_owned(),
+            events: Vec::new(),
+        };
+        ledger.replace(events)?;
+        Ok(ledger)
+    }
+
+    /// The events of the ledger at `path`. A last line that was cut off is left out; any other bad line is refused.
+    pub fn read(path: &Path) -> Result<Vec<Event>> {
+        let text = fs::read_to_string(path).map_err(|error| {
+            refuse(
+                format!("cannot read the ledger `{}`: {error}", path.display()),
+                "is it a run?",
+            )
+        })?;
+        let lines: Vec<&str> = text.lines().collect();
+        let mut events = Vec::with_capacity(lines.len());
+        for (number, line) in lines.iter().enumerate() {
+            match serde_json::from_str(line) {
+                Ok(event) => events.push(event),
+                Err(_) if number + 1 == lines.len() && !text.ends_with('\n') => {}
+                Err(error) => {
+                    return Err(refuse(
+                        format!(
+                            "line {} of `{}` is damaged: {error}",
+                            number + 1,
+                            path.display()
+                        ),
+                        "restore the file, or delete the run's folder to train it again",
+                    ));
+                }
+            }
+        }
+        Ok(events)
+    }
+
+    /// Everything recorded so far.
+    pub fn events(&self) -> &[Event] {
+        &self.events
+    }
+
+    /// Adds an event and hands it to the operating system before returning.
+    pub fn append(&mut self, event: Event) -> Result<()> {
+        let line = serde_json::to_string(&event).expect("an event is JSON") + "\n";
+        self.file
+            .write_all(line.as_bytes())
+            .with_context(|| format!("cannot write `{}`", self.path.display()))?;
+        self.events.push(event);
+        Ok(())
+    }
+
+    /// Drops the steps and samples after `step`: a resumed run writes them again.
+    pub fn rewind(&mut self, step: u64) -> Result<()> {
+        let kept: Vec<Event> = self
+            .events
+            .drain(..)
+            .filter(|event| match event {
+                Event::Step { step: at, .. } | Event::Samples { step: at, .. } => *at <= step,
+                Event::Evaluation(evaluation) => evaluation.step <= step,
+                Event::Start { .. } | Event::End { .. } => true,
+            })
+            .collect();
+        self.replace(kept)
+    }
+
+    fn replace(&mut self, events: Vec<Event>) -> Result<()> {
+        let mut text = String::new();
+        for event in &events {
+            text += &serde_json::to_string(event).expect("an event is JSON");
+            text.push('\n');
+        }
+        write_whole(&self.path, text.as_bytes())?;
+        self.file = append(&self.path)?;
+        self.events = events;
+        Ok(())
+    }
+}
+
+fn append(path: &Path) -> Result<File> {
+    OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(path)
+        .map_err(|error| cannot_write(path, &error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn step(step: u64) -> Event {
+        Event::Step {
+            step,
+            scalars: BTreeMap::from([("critic_loss".to_owned(), 0.1 * step as f64)]),
+        }
+    }
+
+    #[test]
+    fn a_cut_last_line_is_dropped_and_the_rest_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.jsonl");
+        let mut ledger = Ledger::open(&path).unwrap();
+        for number in 1..=3 {
+            ledger.append(step(number)).unwrap();
+        }
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(&path, &text[..text.len() - 5]).unwrap();
+        let ledger = Ledger::open(&path).unwrap();
+        assert_eq!(ledger.events(), [step(1), step(2)]);
+        assert_eq!(Ledger::read(&path).unwrap(), [step(1), step(2)]);
+    }
+
+    #[test]
+    fn a_bad_line_in_the_middle_is_refused_by_number() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.jsonl");
+        fs::write(&path, "nonsense\n{}\n").unwrap();
+        let message = Ledger::read(&path).unwrap_err().to_string();
+        assert!(message.starts_with("line 1 of `"), "{message}");
+    }
+
+    #[test]
+    fn rewinding_drops_later_steps() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.jsonl");
+        let mut ledger = Ledger::open(&path).unwrap();
+        for number in 1..=5 {
+            ledger.append(step(number)).unwrap();
+        }
+        ledger.rewind(2).unwrap();
+        ledger.append(step(3)).unwrap();
+        assert_eq!(Ledger::read(&path).unwrap(), [step(1), step(2), step(3)]);
+    }
+}

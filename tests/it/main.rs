@@ -1,0 +1,5 @@
+mod contract;
+mod layout;
+mod mathematics;
+mod reward;
+mod toy;
