@@ -445,7 +445,7 @@ fn check_keys(given: &Table, known: &Table, path: &str, origin: &str) -> Result<
         };
         match (value, known.get(key)) {
             (Value::Table(given), Some(Value::Table(known))) => {
-                check_keys(given, known, &full, origin)?
+                check_keys(given, known, &full, origin)?;
             }
             (_, Some(_)) => {}
             (_, None) => {

@@ -34,15 +34,12 @@ fn layer(kind: &str, name: &str, built_in: &[(&str, &str)]) -> Result<Layer> {
     if let Some((_, text)) = built_in.iter().find(|(known, _)| *known == name) {
         return Layer::parse(format!("{kind} `{name}`"), text);
     }
-    if !Path::new(name)
+    let is_file = Path::new(name)
         .extension()
-        .is_some_and(|extension| extension == "toml")
-    {
-        return Err(unknown_name(
-            kind,
-            name,
-            built_in.iter().map(|(name, _)| *name),
-        ));
+        .is_some_and(|extension| extension == "toml");
+    if !is_file {
+        let names = built_in.iter().map(|(name, _)| *name);
+        return Err(unknown_name(kind, name, names));
     }
     let text = fs::read_to_string(name).map_err(|error| {
         refuse(

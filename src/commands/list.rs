@@ -32,12 +32,18 @@ pub(super) fn run(arguments: &List) -> Outcome {
                 println!("{:14} {}", entry.name, entry.about);
             }
         }
-        "similarities" => SIMILARITIES.iter().for_each(|name| println!("{name}")),
+        "similarities" => {
+            for name in SIMILARITIES {
+                println!("{name}");
+            }
+        }
         "experiments" => {
-            EXPERIMENTS.iter().for_each(|(name, _)| println!("{name}"));
-            PROFILES
-                .iter()
-                .for_each(|(name, _)| println!("profile {name}"));
+            for (name, _) in EXPERIMENTS {
+                println!("{name}");
+            }
+            for (name, _) in PROFILES {
+                println!("profile {name}");
+            }
         }
         "runs" => list_runs(&arguments.out.join("runs"))?,
         other => return Err(unknown_name("list", other, KINDS)),

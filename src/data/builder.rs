@@ -9,16 +9,17 @@ use rayon::prelude::*;
 
 use super::DataConfig;
 use super::cut::cut;
+use super::npy::PatchesWriter;
 use super::source::Source;
 use super::splits::{Split, assign, draw};
-use super::store::{PatchRecord, PatchesWriter, write_description, write_records};
+use super::store::{PATCHES, PatchRecord, write_description, write_records};
 use crate::error::{Result, refuse};
 use crate::random::Random;
 
 /// Slides cut at a time for each thread: enough to keep all busy, few enough to hold in memory.
 const SLIDES_PER_THREAD: usize = 4;
 
-/// Writes the store of `source` into `folder`, which exists and is empty.
+/// Writes the store of `source` into `folder`, which exists and is empty, with space for as much again in `spare`.
 ///
 /// The same source and settings give the same bytes. Refuses what cutting and splitting refuse, and a source without
 /// enough tissue for a single patch.
@@ -26,10 +27,11 @@ pub(super) fn build(
     source: &Source,
     settings: &DataConfig,
     folder: &Path,
+    spare: &Path,
     progress: &mut dyn FnMut(usize, usize, &str),
 ) -> Result<()> {
     // How many patches there are, and which are drawn, is known only after the last slide: until then they wait on disk.
-    let waiting = tempfile::tempfile_in(folder).context("cannot write to the cache folder")?;
+    let waiting = tempfile::tempfile_in(spare).context("cannot write to the cache folder")?;
     let mut writer = BufWriter::new(waiting);
     let (mut records, mut skipped) = (Vec::new(), Vec::new());
     let total = source.slides.len();
@@ -72,7 +74,7 @@ pub(super) fn build(
         .into_inner()
         .context("cannot write to the cache folder")?;
     let size = settings.patch_size;
-    let mut patches = PatchesWriter::create(folder, chosen.len(), size)?;
+    let mut patches = PatchesWriter::create(&folder.join(PATCHES), chosen.len(), size)?;
     let mut patch = vec![0; size * size * 3];
     for &index in &chosen {
         waiting.seek(SeekFrom::Start((index * patch.len()) as u64))?;

@@ -91,3 +91,90 @@ impl Cut {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use image::{Rgb, RgbImage};
+
+    use super::*;
+    use crate::data::source::Origin;
+    use crate::data::{folder, tests::histology};
+
+    fn part(name: &str, x: usize, y: usize) -> Part {
+        Part {
+            name: name.to_owned(),
+            x,
+            y,
+            origin: Origin::File(name.into()),
+        }
+    }
+
+    /// Glass on the left, tissue right of column 64.
+    fn half_tissue(width: u32, height: u32) -> RgbImage {
+        RgbImage::from_fn(width, height, |x, y| {
+            if x < 64 {
+                Rgb([242; 3])
+            } else {
+                Rgb([200, (x % 100) as u8, (y % 100) as u8])
+            }
+        })
+    }
+
+    #[test]
+    fn patches_lie_on_a_grid_where_tissue_is_and_carry_its_pixels() {
+        let image = half_tissue(200, 130);
+        let config = DataConfig::default();
+        let mut cut = Cut::default();
+        cut.add(&part("a", 1000, 500), &image, &config).unwrap();
+        let places: Vec<_> = cut.places.iter().map(|place| (place.x, place.y)).collect();
+        assert_eq!(places, [(1064, 500), (1128, 500), (1064, 564), (1128, 564)]);
+        let second = &cut.bytes[64 * 64 * 3..2 * 64 * 64 * 3];
+        let pixel = image.get_pixel(128 + 5, 7);
+        assert_eq!(second[(7 * 64 + 5) * 3..][..3], pixel.0);
+        let all = DataConfig {
+            minimum_tissue: 0.0,
+            stride: 32,
+            ..config
+        };
+        let mut cut = Cut::default();
+        cut.add(&part("a", 0, 0), &image, &all).unwrap();
+        assert_eq!(cut.places.len(), 5 * 3);
+    }
+
+    #[test]
+    fn an_image_of_the_size_of_a_patch_is_taken_whole_whatever_it_shows() {
+        let glass = RgbImage::from_pixel(64, 64, Rgb([242; 3]));
+        let mut cut = Cut::default();
+        cut.add(&part("a", 128, 64), &glass, &DataConfig::default())
+            .unwrap();
+        let place = Place {
+            x: 128,
+            y: 64,
+            tissue: 0.0,
+        };
+        assert_eq!(cut.places, [place]);
+        assert_eq!(cut.bytes, glass.into_raw());
+    }
+
+    #[test]
+    fn cutting_a_real_image_gives_the_patches_cut_from_it_elsewhere() {
+        let Some(root) = histology() else { return };
+        let name = "ucsb-bc__ytma10_010704_benign1";
+        let image = folder::read(&root.join(format!("slides/benign/{name}.png"))).unwrap();
+        let config = DataConfig {
+            minimum_tissue: 0.0,
+            ..DataConfig::default()
+        };
+        let mut cut = Cut::default();
+        cut.add(&part(name, 0, 0), &image, &config).unwrap();
+        let mut compared = 0;
+        for (place, bytes) in cut.places.iter().zip(cut.bytes.chunks(64 * 64 * 3)) {
+            let file = format!("patches/benign/{name}__x{:04}_y{:04}.png", place.x, place.y);
+            if let Ok(patch) = folder::read(&root.join(file)) {
+                assert_eq!(patch.as_raw(), bytes);
+                compared += 1;
+            }
+        }
+        assert_eq!((cut.places.len(), compared), (14 * 12, 26));
+    }
+}

@@ -180,3 +180,117 @@ fn to_rgb(image: &DynamicImage) -> RgbImage {
         Rgb([red, green, blue].map(on_white))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use image::{ImageBuffer, Luma, LumaA, Rgba};
+
+    use super::*;
+    use crate::error::Refusal;
+
+    /// A folder with an empty file at each of `paths`.
+    fn folder(paths: &[&str]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for path in paths {
+            let path = folder.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "").unwrap();
+        }
+        folder
+    }
+
+    fn refusal(folder: &tempfile::TempDir) -> (String, String) {
+        let error = source(folder.path()).err().unwrap();
+        let Refusal { message, hint } = error.downcast().unwrap();
+        let path = folder.path().display().to_string();
+        (message.replace(&path, "FOLDER"), hint)
+    }
+
+    #[test]
+    fn the_first_folder_is_the_class_and_the_path_the_slide() {
+        let folder = folder(&[
+            "b/z/2.TIF",
+            "a/1.png",
+            "a/0.jpeg",
+            ".git/x.png",
+            "a/._1.png",
+            "a/notes.txt",
+        ]);
+        let source = source(folder.path()).unwrap();
+        let slides: Vec<_> = source
+            .slides
+            .iter()
+            .map(|slide| (&*slide.name, &*slide.class))
+            .collect();
+        assert_eq!(slides, [("a/0", "a"), ("a/1", "a"), ("b/z/2", "b")]);
+        assert_eq!(source.slides[2].parts[0].name, "b/z/2.TIF");
+    }
+
+    #[test]
+    fn without_class_folders_all_is_one_class() {
+        let source = source(folder(&["1.png", "2.png"]).path()).unwrap();
+        assert!(source.slides.iter().all(|slide| slide.class == "all"));
+    }
+
+    #[test]
+    fn patches_cut_before_belong_to_their_slide() {
+        let folder = folder(&[
+            "a/s__x0000_y0064.png",
+            "a/s__x0128_y0064.png",
+            "a/t__x0128_y0064.png",
+            "a/u__x_y0.png",
+            "a/__x1_y2.png",
+        ]);
+        let source = source(folder.path()).unwrap();
+        let parts = |slide: &Slide| -> Vec<(usize, usize)> {
+            slide.parts.iter().map(|part| (part.x, part.y)).collect()
+        };
+        let slides: Vec<_> = source
+            .slides
+            .iter()
+            .map(|slide| (&*slide.name, parts(slide)))
+            .collect();
+        assert_eq!(
+            slides,
+            [
+                ("a/__x1_y2", vec![(0, 0)]),
+                ("a/s", vec![(0, 64), (128, 64)]),
+                ("a/t", vec![(128, 64)]),
+                ("a/u__x_y0", vec![(0, 0)]),
+            ]
+        );
+    }
+
+    #[test]
+    fn folders_that_say_two_things_or_nothing_are_refused() {
+        let (message, hint) = refusal(&folder(&["a/notes.txt"]));
+        assert_eq!(message, "no images in `FOLDER`");
+        assert_eq!(
+            hint,
+            "looked in all sub-folders for `.png`, `.jpg`, `.jpeg`, `.tif`, `.tiff`"
+        );
+        let (message, _) = refusal(&folder(&["1.png", "a/2.png"]));
+        assert_eq!(
+            message,
+            "`FOLDER` has images both beside class folders (`1.png`) and in them (`a/2.png`)"
+        );
+        let (message, _) = refusal(&folder(&["a/1.png", "a/1.tif"]));
+        assert_eq!(
+            message,
+            "`a/1.png` and `a/1.tif` are the same place of slide `a/1`"
+        );
+    }
+
+    #[test]
+    fn every_kind_of_pixel_becomes_eight_bit_colour() {
+        let first = |image: DynamicImage| to_rgb(&image).get_pixel(0, 0).0;
+        let grey = ImageBuffer::from_pixel(1, 1, Luma([7u8]));
+        assert_eq!(first(DynamicImage::ImageLuma8(grey)), [7; 3]);
+        let deep = ImageBuffer::from_pixel(1, 1, Rgb([65535u16, 32896, 257]));
+        assert_eq!(first(DynamicImage::ImageRgb16(deep)), [255, 128, 1]);
+        let clear = ImageBuffer::from_pixel(1, 1, Rgba([90u8, 10, 20, 0]));
+        assert_eq!(first(DynamicImage::ImageRgba8(clear)), [255; 3]);
+        let half = ImageBuffer::from_pixel(1, 1, LumaA([0u8, 128]));
+        assert_eq!(first(DynamicImage::ImageLumaA8(half)), [127; 3]);
+    }
+}

@@ -8,6 +8,7 @@ pub mod batches;
 mod builder;
 mod cut;
 pub mod folder;
+mod npy;
 pub mod phantom;
 mod source;
 pub mod splits;
@@ -41,6 +42,8 @@ const PHANTOM: &str = "phantom";
 pub struct DataConfig {
     /// `phantom`, or the path of a folder of images or of a patch store (a folder with `store.toml`).
     pub source: String,
+    /// Classes to take; empty takes all.
+    pub classes: Vec<String>,
     /// Height and width of a patch in pixels.
     pub patch_size: usize,
     /// Pixels from one patch to the next; less than `patch_size` lets patches overlap.
@@ -63,6 +66,7 @@ impl Default for DataConfig {
     fn default() -> Self {
         Self {
             source: PHANTOM.to_owned(),
+            classes: Vec::new(),
             patch_size: 64,
             stride: 64,
             minimum_tissue: 0.5,
@@ -131,7 +135,8 @@ pub fn prepare(
 ) -> Result<PatchStore> {
     config.check()?;
     if config.source == PHANTOM {
-        return cached(&phantom::source(config)?, config, cache, progress);
+        let source = phantom::source(config)?.take(&config.classes)?;
+        return cached(&source, config, cache, progress);
     }
     let path = Path::new(&config.source);
     if store::is_store(path) {
@@ -159,7 +164,8 @@ pub fn prepare(
             hint,
         ));
     }
-    cached(&folder::source(path)?, config, cache, progress)
+    let source = folder::source(path)?.take(&config.classes)?;
+    cached(&source, config, cache, progress)
 }
 
 /// Opens the store of `source` below `cache`, and builds it first if it is not there.
@@ -189,8 +195,11 @@ fn cached(
             .prefix(".building-")
             .tempdir_in(cache)
             .with_context(|| format!("cannot write to the folder `{}`", cache.display()))?;
-        builder::build(source, &settings, building.path(), progress)?;
-        let renamed = fs::rename(building.path(), &folder);
+        // Not the temporary folder itself, which only its owner may read.
+        let whole = building.path().join("store");
+        fs::create_dir(&whole)?;
+        builder::build(source, &settings, &whole, building.path(), progress)?;
+        let renamed = fs::rename(&whole, &folder);
         // Another process may have finished the same store first; its content is the same.
         if !store::is_store(&folder) {
             renamed.with_context(|| format!("cannot write the store `{}`", folder.display()))?;
@@ -198,3 +207,6 @@ fn cached(
     }
     PatchStore::open(&folder)
 }
+
+#[cfg(test)]
+mod tests;

@@ -102,7 +102,7 @@ pub(super) fn source(config: &DataConfig) -> Result<Source> {
     })
 }
 
-/// Draws a slide; the same recipe always gives the same pixels.
+/// Draws a slide; the same recipe gives the same pixels, but for the rounding of another platform's sines.
 pub fn draw(recipe: &Recipe) -> RgbImage {
     let random = Random::new(recipe.seed).at(recipe.index as u64);
     let mut stream = random.stream("phantom");
@@ -115,4 +115,70 @@ pub fn draw(recipe: &Recipe) -> RgbImage {
     let mut canvas = tissue(recipe.size, &noise, &mut stream);
     canvas.tear(&noise, &mut stream);
     canvas.develop(&noise, &mut stream)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::tissue::TissueMask;
+
+    fn slide(seed: u64, index: usize) -> RgbImage {
+        draw(&Recipe {
+            seed,
+            index,
+            size: 256,
+        })
+    }
+
+    /// Fraction of the tissue that is as dark in red as a nucleus: eosin hardly takes red away.
+    fn nuclear(image: &RgbImage) -> f64 {
+        let dark = image.pixels().filter(|pixel| pixel[0] < 150).count();
+        let area = f64::from(image.width() * image.height());
+        dark as f64 / (area * TissueMask::new(image).coverage())
+    }
+
+    #[test]
+    fn a_slide_depends_on_its_recipe_alone() {
+        assert_eq!(slide(0, 3), slide(0, 3));
+        assert_ne!(slide(0, 3), slide(1, 3));
+        assert_ne!(slide(0, 3), slide(0, 5));
+    }
+
+    #[test]
+    fn slides_are_mostly_tissue_and_invasive_ones_are_crowded_with_nuclei() {
+        for number in 0..6 {
+            let (benign, invasive) = (slide(0, 2 * number), slide(0, 2 * number + 1));
+            for image in [&benign, &invasive] {
+                let coverage = TissueMask::new(image).coverage();
+                assert!(coverage > 0.5, "slide {number}: {coverage}");
+            }
+            let (quiet, crowded) = (nuclear(&benign), nuclear(&invasive));
+            assert!(
+                quiet > 0.02 && crowded > 1.2 * quiet,
+                "slide {number}: {quiet}, {crowded}"
+            );
+        }
+    }
+
+    #[test]
+    fn slides_that_cannot_be_cut_or_split_are_refused() {
+        let refusal = |slides_per_class, slide_size| {
+            let config = DataConfig {
+                phantom: PhantomConfig {
+                    slides_per_class,
+                    slide_size,
+                },
+                ..DataConfig::default()
+            };
+            source(&config).err().unwrap().to_string()
+        };
+        assert_eq!(
+            refusal(4, 48),
+            "`data.phantom.slide_size` is 48, smaller than a patch of 64 x 64"
+        );
+        assert_eq!(
+            refusal(1, 256),
+            "`data.phantom.slides_per_class` is 1: a class needs a slide to train on and one to test on"
+        );
+    }
 }

@@ -1,11 +1,12 @@
 //! What every source gives: slides by name and class, each a list of images at places on the slide.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use image::RgbImage;
 
 use super::{folder, phantom};
-use crate::error::Result;
+use crate::error::{Result, unknown_name};
 
 /// Slides to cut, in order.
 pub(super) struct Source {
@@ -48,6 +49,23 @@ pub(super) enum Origin {
     File(PathBuf),
     /// Drawn.
     Phantom(phantom::Recipe),
+}
+
+impl Source {
+    /// The slides of `classes` alone; all of them if it is empty. Refuses a class that has no slide.
+    pub(super) fn take(mut self, classes: &[String]) -> Result<Self> {
+        let known: BTreeSet<&str> = self
+            .slides
+            .iter()
+            .map(|slide| slide.class.as_str())
+            .collect();
+        if let Some(class) = classes.iter().find(|class| !known.contains(class.as_str())) {
+            return Err(unknown_name("class", class, known));
+        }
+        self.slides
+            .retain(|slide| classes.is_empty() || classes.contains(&slide.class));
+        Ok(self)
+    }
 }
 
 impl Part {

@@ -7,24 +7,23 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use memmap2::Mmap;
-use npyz::{DType, NpyHeader, Order, WriteOptions, WriterBuilder};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{DataConfig, Split};
+use super::{DataConfig, Split, npy};
 use crate::error::{Result, refuse};
 use crate::images::Pixels;
 
 /// The version of the files; a store of another is refused.
 pub(super) const FORMAT: u32 = 1;
 
-const PATCHES: &str = "patches.npy";
+/// The file of pixels.
+pub(super) const PATCHES: &str = "patches.npy";
 const RECORDS: &str = "patches.csv";
 const DESCRIPTION: &str = "store.toml";
 
@@ -111,9 +110,10 @@ impl PatchStore {
                 "build the store again",
             ));
         }
-        let map = map_patches(path).map_err(|error| damaged(format!("`{PATCHES}`: {error}")))?;
+        let map = npy::map(&path.join(PATCHES))
+            .map_err(|error| damaged(format!("`{PATCHES}`: {error}")))?;
         let (count, size, start) =
-            shape(&map).map_err(|what| damaged(format!("`{PATCHES}` {what}")))?;
+            npy::shape(&map).map_err(|what| damaged(format!("`{PATCHES}` {what}")))?;
         let csv = fs::read(path.join(RECORDS))
             .map_err(|error| damaged(format!("`{RECORDS}`: {error}")))?;
         let records: Vec<PatchRecord> = csv::Reader::from_reader(csv.as_slice())
@@ -222,11 +222,18 @@ impl PatchStore {
         Pixels::new(indices.len(), self.size, bytes)
     }
 
-    /// What is in the store, in lines to show.
+    /// What is in the store, in lines to show; the last is not ended.
     pub fn summary(&self) -> String {
         let mut text = String::new();
+        let classes = self.classes();
+        let longest = classes
+            .iter()
+            .map(|class| class.chars().count())
+            .max()
+            .unwrap_or(0);
+        let width = longest.max("patches".len()) + 2;
         let mut line = |name: &str, value: &str| {
-            writeln!(text, "{name:<10}{value}").expect("a string takes any text");
+            writeln!(text, "{name:<width$}{value}").expect("a string takes any text");
         };
         line("store", &self.path.display().to_string());
         line("source", self.name());
@@ -234,7 +241,7 @@ impl PatchStore {
             "patches",
             &format!("{} of {size} x {size} pixels", self.len(), size = self.size),
         );
-        for class in self.classes() {
+        for class in classes {
             let counts: Vec<String> = Split::ALL
                 .map(|split| {
                     let of = |record: &&PatchRecord| record.split == split && record.class == class;
@@ -251,59 +258,19 @@ impl PatchStore {
             line("skipped", &self.skipped().join(", "));
         }
         line("sha256", self.content_hash());
+        text.truncate(text.trim_end().len());
         text
     }
 }
 
-/// The bytes of `patches.npy`, read as they are touched.
-fn map_patches(folder: &Path) -> io::Result<Mmap> {
-    let file = File::open(folder.join(PATCHES))?;
-    #[expect(
-        unsafe_code,
-        reason = "undefined if the file shrinks under the map; nobody writes to a store that is there"
-    )]
-    unsafe {
-        Mmap::map(&file)
-    }
-}
-
-/// Count and size of the patches in an NPY file and where their pixels start, or what is wrong with it.
-fn shape(file: &[u8]) -> std::result::Result<(usize, usize, usize), String> {
-    let mut rest = file;
-    let header =
-        NpyHeader::from_reader(&mut rest).map_err(|error| format!("has no header: {error}"))?;
-    let shape = header.shape();
-    let &[count, height, width, 3] = shape else {
-        return Err(format!("has shape {shape:?}, not n x size x size x 3"));
-    };
-    if height != width || header.dtype() != byte() || header.order() != Order::C {
-        return Err(format!(
-            "holds {} of shape {shape:?}, not bytes in C order of shape n x size x size x 3",
-            header.dtype().descr()
-        ));
-    }
-    let wanted = count.checked_mul(height * width * 3);
-    if wanted != Some(rest.len() as u64) {
-        return Err(format!(
-            "is cut short or too long: {} bytes of pixels for shape {shape:?}",
-            rest.len()
-        ));
-    }
-    Ok((count as usize, height as usize, file.len() - rest.len()))
-}
-
-/// NumPy's `uint8`.
-fn byte() -> DType {
-    DType::Plain("|u1".parse().expect("NumPy's name of a byte"))
-}
-
 /// SHA-256 of the two files, one after the other.
 fn content_hash(patches: &[u8], records: &[u8]) -> String {
-    let hash = Sha256::new()
-        .chain_update(patches)
-        .chain_update(records)
-        .finalize();
-    hash.iter().map(|byte| format!("{byte:02x}")).collect()
+    let files = Sha256::new().chain_update(patches).chain_update(records);
+    let mut text = String::with_capacity(64);
+    for byte in files.finalize() {
+        write!(text, "{byte:02x}").expect("a string takes any text");
+    }
+    text
 }
 
 /// A slide with patches in both splits, if there is one.
@@ -313,32 +280,6 @@ fn on_both_sides(records: &[PatchRecord]) -> Option<&str> {
         let split = *splits.entry(&record.slide).or_insert(record.split);
         (split != record.split).then_some(record.slide.as_str())
     })
-}
-
-/// Writes `patches.npy` patch by patch.
-pub(super) struct PatchesWriter(BufWriter<File>);
-
-impl PatchesWriter {
-    /// Starts the file in `folder`; exactly `count` patches must follow.
-    pub(super) fn create(folder: &Path, count: usize, size: usize) -> Result<Self> {
-        let file = File::create_new(folder.join(PATCHES))?;
-        let writer = WriteOptions::new_header_only()
-            .dtype(byte())
-            .shape(&[count, size, size, 3].map(|length| length as u64))
-            .writer(BufWriter::new(file))
-            .write_header_only()?;
-        Ok(Self(writer))
-    }
-
-    /// Adds a patch: size x size x 3 bytes.
-    pub(super) fn push(&mut self, patch: &[u8]) -> Result<()> {
-        Ok(self.0.write_all(patch)?)
-    }
-
-    /// Brings all of it to the file.
-    pub(super) fn finish(mut self) -> Result<()> {
-        Ok(self.0.flush()?)
-    }
 }
 
 /// Writes `patches.csv`.
@@ -369,11 +310,150 @@ pub(super) fn write_description(
     let description = Description {
         format: FORMAT,
         name: name.to_owned(),
-        sha256: content_hash(&map_patches(folder)?, &fs::read(folder.join(RECORDS))?),
+        sha256: content_hash(
+            &npy::map(&folder.join(PATCHES))?,
+            &fs::read(folder.join(RECORDS))?,
+        ),
         skipped,
         counts,
         settings: settings.clone(),
     };
     fs::write(folder.join(DESCRIPTION), toml::to_string(&description)?)
         .with_context(|| format!("cannot write `{DESCRIPTION}`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::data::npy::PatchesWriter;
+
+    /// A store of four 2 x 2 patches, filled with 0, 1, 2 and 3, of two slides; `change` may spoil the records.
+    fn written(change: impl Fn(&mut Vec<PatchRecord>)) -> TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let mut writer = PatchesWriter::create(&folder.path().join(PATCHES), 4, 2).unwrap();
+        let mut records = Vec::new();
+        for index in 0..4usize {
+            writer.push(&[index as u8; 12]).unwrap();
+            let (slide, split) = [("all, of it", Split::Train), ("b", Split::Test)][index % 2];
+            records.push(PatchRecord {
+                slide: slide.to_owned(),
+                class: "all".to_owned(),
+                x: 2 * index,
+                y: 0,
+                level: 0,
+                tissue: 0.5,
+                split,
+            });
+        }
+        writer.finish().unwrap();
+        change(&mut records);
+        write_records(folder.path(), &records).unwrap();
+        let skipped = vec!["c.png".to_owned()];
+        let settings = DataConfig::default();
+        write_description(folder.path(), "four", &settings, &records, skipped).unwrap();
+        folder
+    }
+
+    fn refusal(folder: &TempDir) -> String {
+        let text = PatchStore::open(folder.path()).unwrap_err().to_string();
+        text.replace(&folder.path().display().to_string(), "STORE")
+    }
+
+    #[test]
+    fn a_store_gives_back_what_was_written() {
+        let folder = written(|_| {});
+        let store = PatchStore::open(folder.path()).unwrap();
+        assert_eq!(
+            (store.len(), store.patch_size(), store.name()),
+            (4, 2, "four")
+        );
+        assert_eq!(store.indices(Split::Test), [1, 3]);
+        assert_eq!(store.slides(Split::Train), ["all, of it"]);
+        assert_eq!(store.classes(), ["all"]);
+        assert_eq!(store.skipped(), ["c.png"]);
+        assert_eq!(store.settings(), &DataConfig::default());
+        let pixels = store.read(&[3, 0]);
+        assert_eq!(pixels.bytes, [[3; 12], [0; 12]].concat());
+        let table = fs::read_to_string(folder.path().join(RECORDS)).unwrap();
+        assert!(
+            table.starts_with(
+                "slide,class,x,y,level,tissue,split\n\"all, of it\",all,0,0,0,0.5,train\n"
+            ),
+            "{table}"
+        );
+    }
+
+    #[test]
+    fn the_summary_says_what_is_there() {
+        let folder = written(|_| {});
+        let store = PatchStore::open(folder.path()).unwrap();
+        let summary = store.summary();
+        let lines: Vec<&str> = summary.lines().skip(1).collect();
+        assert_eq!(
+            lines,
+            [
+                "source   four",
+                "patches  4 of 2 x 2 pixels",
+                "all      train 2 patches of 1 slides, test 2 patches of 1 slides",
+                "skipped  c.png",
+                &format!("sha256   {}", store.content_hash()),
+            ]
+        );
+    }
+
+    #[test]
+    fn no_store_and_other_formats_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(
+            refusal(&folder),
+            "`STORE` is no patch store: it has no `store.toml`"
+        );
+        let folder = written(|_| {});
+        let path = folder.path().join(DESCRIPTION);
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(&path, text.replace("format = 1", "format = 9")).unwrap();
+        assert_eq!(
+            refusal(&folder),
+            "the patch store `STORE` has format 9, this version reads 1"
+        );
+    }
+
+    #[test]
+    fn a_truncated_or_altered_store_is_refused() {
+        let folder = written(|_| {});
+        let path = folder.path().join(PATCHES);
+        let mut bytes = fs::read(&path).unwrap();
+        fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
+        assert_eq!(
+            refusal(&folder),
+            "the patch store `STORE` is damaged: `patches.npy` is cut short or too long: 47 bytes of pixels for shape \
+             [4, 2, 2, 3]"
+        );
+        *bytes.last_mut().unwrap() += 1;
+        fs::write(&path, &bytes).unwrap();
+        assert_eq!(
+            refusal(&folder),
+            "the patch store `STORE` is damaged: `patches.npy` or `patches.csv` is not what `store.toml` was written for"
+        );
+        fs::remove_file(&path).unwrap();
+        assert!(
+            refusal(&folder).starts_with("the patch store `STORE` is damaged: `patches.npy`: ")
+        );
+    }
+
+    #[test]
+    fn records_that_contradict_the_patches_or_the_split_are_refused() {
+        let folder = written(|records| drop(records.pop()));
+        assert_eq!(
+            refusal(&folder),
+            "the patch store `STORE` is damaged: `patches.npy` has 4 patches, `patches.csv` has 3 rows"
+        );
+        let folder = written(|records| records[3].split = Split::Train);
+        assert_eq!(
+            refusal(&folder),
+            "the patch store `STORE` is damaged: slide `b` is in both splits"
+        );
+    }
 }

@@ -215,3 +215,96 @@ fn otsu(values: &[u8]) -> (u8, f64, f64) {
     }
     best
 }
+
+#[cfg(test)]
+mod tests {
+    use image::Rgb;
+
+    use super::*;
+    use crate::data::{folder, tests::histology};
+    use crate::random::Random;
+
+    const GLASS: [f64; 3] = [243.0, 241.0, 244.0];
+    const PALE: [f64; 3] = [225.0, 190.0, 215.0];
+    const DARK: [f64; 3] = [120.0, 60.0, 140.0];
+
+    /// A noisy image of 256 x 256 pixels.
+    fn image(colour: impl Fn(u32, u32) -> [f64; 3]) -> RgbImage {
+        let mut stream = Random::new(0).stream("test");
+        RgbImage::from_fn(256, 256, |x, y| {
+            Rgb(colour(x, y).map(|value| (value + 4.0 * stream.normal()) as u8))
+        })
+    }
+
+    fn percent(fraction: f64) -> u32 {
+        (100.0 * fraction).round() as u32
+    }
+
+    fn coverage(colour: impl Fn(u32, u32) -> [f64; 3]) -> u32 {
+        percent(TissueMask::new(&image(colour)).coverage())
+    }
+
+    #[test]
+    fn an_image_of_one_kind_is_not_split_in_two() {
+        assert_eq!(coverage(|_, _| GLASS), 0);
+        assert_eq!(coverage(|_, _| PALE), 100);
+        assert_eq!(coverage(|x, _| if x < 128 { PALE } else { DARK }), 100);
+    }
+
+    #[test]
+    fn glass_is_told_from_pale_and_from_dark_tissue() {
+        let mask = TissueMask::new(&image(|x, y| match (x < 128, y < 128) {
+            (true, _) => GLASS,
+            (false, true) => PALE,
+            (false, false) => DARK,
+        }));
+        assert_eq!(percent(mask.fraction(0, 0, 120)), 0);
+        assert_eq!(percent(mask.fraction(136, 0, 120)), 100);
+        assert_eq!(percent(mask.fraction(136, 136, 120)), 100);
+        assert!((40..60).contains(&percent(mask.fraction(96, 96, 64))));
+    }
+
+    #[test]
+    fn small_holes_are_filled_and_specks_dropped() {
+        let disc = |radius: u32| {
+            move |x: u32, y: u32| x.abs_diff(128).pow(2) + y.abs_diff(128).pow(2) < radius.pow(2)
+        };
+        let (small, large) = (disc(14), disc(60));
+        assert_eq!(coverage(|x, y| if small(x, y) { GLASS } else { DARK }), 100);
+        assert_eq!(coverage(|x, y| if small(x, y) { DARK } else { GLASS }), 0);
+        let hole = coverage(|x, y| if large(x, y) { GLASS } else { DARK });
+        let spot = coverage(|x, y| if large(x, y) { DARK } else { GLASS });
+        assert!((80..=86).contains(&hole), "{hole}");
+        assert!((14..=20).contains(&spot), "{spot}");
+    }
+
+    #[test]
+    fn an_image_smaller_than_a_cell_has_a_mask() {
+        let mask = TissueMask::new(&RgbImage::from_pixel(3, 2, Rgb([200, 100, 180])));
+        assert_eq!(percent(mask.fraction(0, 0, 2)), 100);
+    }
+
+    #[test]
+    fn blank_slides_are_rejected_and_tissue_is_found_much_as_by_a_rule_of_colour() {
+        let Some(root) = histology() else { return };
+        let mut table = csv::Reader::from_path(root.join("manifest.csv")).unwrap();
+        let mut differences = Vec::new();
+        for row in table.records() {
+            let row = row.unwrap();
+            let (file, by_colour) = (&row[0], row[7].parse::<f64>().unwrap_or(0.0));
+            let blank = file.contains("almost-white") || file.contains("no-tissue");
+            let ink = file.contains("pen");
+            if !file.starts_with("slides/") && !blank || ink {
+                continue;
+            }
+            let coverage = TissueMask::new(&folder::read(&root.join(file)).unwrap()).coverage();
+            if blank {
+                assert!(coverage < 0.02, "{file}: {coverage}");
+            } else {
+                differences.push((coverage - by_colour).abs());
+            }
+        }
+        let mean = differences.iter().sum::<f64>() / differences.len() as f64;
+        assert!(mean < 0.08, "mean difference {mean}");
+    }
+}

@@ -18,11 +18,12 @@ pub(super) const RANDOM: ExtractorEntry = ExtractorEntry {
     about: "VGG-16 convolutions with random weights of a fixed seed, mean over places (512 numbers); needs no file",
     load: |_, device| {
         let device = device.clone().without_autodiff();
+        let network = Vgg16::random(LAYERS, &device);
         Ok(Box::new(VggExtractor {
             name: "vgg16-random",
-            network: Vgg16::random(LAYERS, &device),
+            hash: network.hash()?,
+            network,
             device,
-            hash: "He-normal, seed 16".into(),
         }))
     },
 };

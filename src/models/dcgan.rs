@@ -4,7 +4,7 @@
 //! What differs from the paper:
 //! 1. The latent prior is N(0, 1), not uniform, as in every implementation since and in arXiv 2409.20340.
 //! 2. The critic has no biases beside batch normalisation (they would have no effect) nor in its first and last layer
-//!    (as in the reference implementation in `PyTorch`'s examples).
+//!    (as in the reference implementation in PyTorch's examples).
 
 use toml::Table;
 

@@ -185,7 +185,7 @@ fn check(settings: &Settings, size: usize) -> Result<()> {
             "multipliers",
             format!("patches of {size} cannot be halved {halvings} times"),
         ))
-    } else if settings.width < 4 || settings.width % 2 != 0 {
+    } else if settings.width < 4 || !settings.width.is_multiple_of(2) {
         Some(("width", "set an even number, at least 4".to_owned()))
     } else if settings.timesteps < 2 || settings.sampling_steps == 0 {
         Some((

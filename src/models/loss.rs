@@ -1,11 +1,11 @@
 //! The losses of adversarial training, each a mean over images.
 
 use burn::tensor::Tensor;
-use burn::tensor::activation::relu;
+use burn::tensor::activation::{log_sigmoid, relu};
 
-/// log(1 + e^x) without overflow: max(x, 0) + log(1 + e^-|x|).
+/// log(1 + e^x) = -log sigmoid(-x), without overflow.
 pub fn softplus(x: Tensor<1>) -> Tensor<1> {
-    relu(x.clone()) + x.abs().neg().exp().log1p()
+    log_sigmoid(x.neg()).neg()
 }
 
 /// Binary cross-entropy of logits against one target in [0, 1]: softplus(x) - target x.
@@ -117,5 +117,19 @@ mod tests {
         let scores = Tensor::<1>::from_data(TensorData::from([-200.0f32, 0.0, 200.0]), &device);
         let values = values(softplus(scores)).expect("f32");
         assert_eq!(values, [0.0, std::f32::consts::LN_2, 200.0]);
+    }
+
+    #[test]
+    fn the_slope_of_softplus_is_the_sigmoid_at_zero_too() {
+        let scores = TensorData::from([-1.0f32, 0.0, 1.0]);
+        let scores = Tensor::<1>::from_data(scores, &crate::device::cpu()).require_grad();
+        let gradients = softplus(scores.clone()).sum().backward();
+        let slopes = values(scores.grad(&gradients).expect("a slope")).expect("f32");
+        for (slope, expected) in slopes.iter().zip([0.268_941_42, 0.5, 0.731_058_6]) {
+            assert!(
+                (slope - expected).abs() < 1e-6,
+                "{slope}, expected {expected}"
+            );
+        }
     }
 }

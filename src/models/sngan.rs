@@ -2,8 +2,8 @@
 //! (arXiv 1802.05957).
 //!
 //! What differs from the paper:
-//! 1. The critic is DCGAN's, shared by all systems, in place of the paper's 3 x 3 / 4 x 4 standard CNN and its `ResNet`.
-//! 2. The loss is the hinge (equations 16 and 17), which the paper uses for its `ResNets`; `loss = "minimax"` gives the loss
+//! 1. The critic is DCGAN's, shared by all systems, in place of the paper's 3 x 3 / 4 x 4 standard CNN and its ResNet.
+//! 2. The loss is the hinge (equations 16 and 17), which the paper uses for its ResNets; `loss = "minimax"` gives the loss
 //!    of its standard CNNs.
 //! 3. The power iteration runs once per critic update (Algorithm 1), not once per forward pass.
 

@@ -3,7 +3,7 @@
 //!
 //! What differs from the paper:
 //! 1. The backbone is DCGAN's, shared by all systems, with biases and without normalisation in the critic (the paper's
-//!    section 4 advises against batch normalisation there; its `ResNets` have layer normalisation instead).
+//!    section 4 advises against batch normalisation there; its ResNets have layer normalisation instead).
 //! 2. The gradient of the penalty is computed by forward-over-reverse differentiation, see [`gradient_penalty`]: the same
 //!    number, by another road.
 

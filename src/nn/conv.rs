@@ -87,7 +87,7 @@ impl WeightInit {
 pub struct Conv2d {
     /// [outputs, inputs, kernel, kernel]
     pub weight: Param<Tensor<4>>,
-    /// [outputs]
+    /// `[outputs]`
     pub bias: Option<Param<Tensor<1>>>,
     /// Divides the weight by its largest singular value, if present.
     pub spectral: Option<SpectralNorm>,
@@ -164,7 +164,7 @@ impl Conv2d {
 pub struct ConvTranspose2d {
     /// [inputs, outputs, kernel, kernel]
     pub weight: Param<Tensor<4>>,
-    /// [outputs]
+    /// `[outputs]`
     pub bias: Option<Param<Tensor<1>>>,
     stride: usize,
     padding: usize,

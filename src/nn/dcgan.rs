@@ -2,7 +2,7 @@
 //!
 //! Radford, Metz, Chintala: Unsupervised Representation Learning with Deep Convolutional Generative Adversarial
 //! Networks, 2016 (arXiv 1511.06434), section 3: strided convolutions, batch normalisation, ReLU in the generator with
-//! tanh at its end, `LeakyReLU` 0.2 in the critic, weights from N(0, 0.02). The number of halvings follows from the size of
+//! tanh at its end, LeakyReLU 0.2 in the critic, weights from N(0, 0.02). The number of halvings follows from the size of
 //! the images: four for 64 x 64 (the paper's), three for 32 x 32, two for 16 x 16.
 
 use burn::module::Module;
@@ -166,7 +166,7 @@ impl Critic {
         }
     }
 
-    /// [n, 3, size, size] -> [n], normalising by the batch: no system ever needs the critic of a single image.
+    /// [n, 3, size, size] -> `[n]`, normalising by the batch: no system ever needs the critic of a single image.
     pub fn forward(&self, images: Tensor<4>) -> Tensor<1> {
         let mut maps = images;
         for (level, conv) in self.convolutions.iter().enumerate() {
@@ -179,9 +179,9 @@ impl Critic {
         self.score(maps)
     }
 
-    /// The value at `images` and its derivative along `tangents`, both [n], for a critic without batch normalisation.
+    /// The value at `images` and its derivative along `tangents`, both `[n]`, for a critic without batch normalisation.
     ///
-    /// Forward-mode differentiation written out: each layer maps (value, tangent). The slope of `LeakyReLU` is constant
+    /// Forward-mode differentiation written out: each layer maps (value, tangent). The slope of LeakyReLU is constant
     /// between its kinks, so the tangent's own gradient with respect to the weights is exact.
     pub fn forward_with_tangent(
         &self,

@@ -75,7 +75,7 @@ mod tests {
             .zip(value(&model.valid()))
         {
             assert!(
-                (now - (first + target) / 2.0).abs() < 1e-5,
+                (now - f32::midpoint(first, target)).abs() < 1e-5,
                 "{now} {first} {target}"
             );
         }

@@ -6,12 +6,12 @@ use burn::tensor::Tensor;
 use super::conv::WeightInit;
 use super::parameters::Parameters;
 
-/// x W' + b, with the weight stored as `PyTorch` stores it.
+/// x W' + b, with the weight stored as PyTorch stores it.
 #[derive(Module, Debug)]
 pub struct Linear {
     /// [outputs, inputs]
     pub weight: Param<Tensor<2>>,
-    /// [outputs]
+    /// `[outputs]`
     pub bias: Param<Tensor<1>>,
 }
 

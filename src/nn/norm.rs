@@ -11,19 +11,19 @@ const EPSILON: f64 = 1e-5;
 /// Weight of the newest batch in the running statistics.
 const MOMENTUM: f64 = 0.1;
 
-/// Batch normalisation of images (Ioffe and Szegedy 2015), with `PyTorch`'s conventions.
+/// Batch normalisation of images (Ioffe and Szegedy 2015), with PyTorch's conventions.
 ///
 /// Not Burn's module: its running statistics lag an update in records, are shared between clones, and take the biased
-/// variance where `PyTorch` takes the unbiased one. Here they are plain parameters without gradient.
+/// variance where PyTorch takes the unbiased one. Here they are plain parameters without gradient.
 #[derive(Module, Debug)]
 pub struct BatchNorm {
-    /// Scale, [channels].
+    /// Scale, `[channels]`.
     pub gamma: Param<Tensor<1>>,
-    /// Shift, [channels].
+    /// Shift, `[channels]`.
     pub beta: Param<Tensor<1>>,
-    /// Running mean, [channels].
+    /// Running mean, `[channels]`.
     pub running_mean: Param<Tensor<1>>,
-    /// Running unbiased variance, [channels].
+    /// Running unbiased variance, `[channels]`.
     pub running_variance: Param<Tensor<1>>,
 }
 
@@ -91,9 +91,9 @@ impl BatchNorm {
 /// Group normalisation (Wu and He 2018): per image, over groups of channels.
 #[derive(Module, Debug)]
 pub struct GroupNorm {
-    /// Scale, [channels].
+    /// Scale, `[channels]`.
     pub gamma: Param<Tensor<1>>,
-    /// Shift, [channels].
+    /// Shift, `[channels]`.
     pub beta: Param<Tensor<1>>,
     groups: usize,
 }
@@ -115,11 +115,13 @@ impl GroupNorm {
     /// [n, channels, h, w] -> the same
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
         let [images, channels, height, width] = input.dims();
-        let grouped: Tensor<3> =
-            input.reshape([images, self.groups, channels / self.groups * height * width]);
-        let centred = grouped.clone() - grouped.mean_dim(2);
-        let variance = centred.clone().powf_scalar(2.0).mean_dim(2); // [n, groups, 1]
-        let normalised = centred / variance.add_scalar(EPSILON).sqrt();
+        // A group of an image is normalised as batch normalisation normalises a channel: one operation of the
+        // automatic differentiation in place of six.
+        let rows = images * self.groups;
+        let grouped = input.reshape([1, rows, channels / self.groups * height * width]);
+        let device = &grouped.device();
+        let (one, zero) = (Tensor::ones([rows], device), Tensor::zeros([rows], device));
+        let normalised: Tensor<3> = batch_norm_train(grouped, one, zero, EPSILON).output;
         let scale = self.gamma.val().reshape([1, channels, 1, 1]);
         let shift = self.beta.val().reshape([1, channels, 1, 1]);
         normalised.reshape([images, channels, height, width]) * scale + shift

@@ -14,7 +14,7 @@ const EPSILON: f64 = 1e-12;
 /// The persistent estimate of a weight's first pair of singular vectors, the weight seen as [outputs, the rest].
 #[derive(Module, Debug)]
 pub struct SpectralNorm {
-    /// Left singular vector, [outputs].
+    /// Left singular vector, `[outputs]`.
     pub left: Param<Tensor<1>>,
     /// Right singular vector, [the rest].
     pub right: Param<Tensor<1>>,

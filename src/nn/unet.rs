@@ -194,7 +194,7 @@ impl UNet {
         }
     }
 
-    /// [n, 3, size, size] at time steps [n] (counted from 0) -> predicted noise, [n, 3, size, size]
+    /// [n, 3, size, size] at time steps `[n]` (counted from 0) -> predicted noise, [n, 3, size, size]
     pub fn forward(&self, images: Tensor<4>, times: &[usize]) -> Tensor<4> {
         let encoded = Tensor::from_data(encode_times(times, self.width), &images.device());
         let time = silu(self.time_first.forward(encoded));

@@ -16,6 +16,7 @@ use safetensors::{Dtype, SafeTensors};
 
 use super::conv::{Conv2d, WeightInit, Window};
 use super::parameters::Parameters;
+use crate::device::values;
 use crate::digest::sha256;
 use crate::error::{Result, refuse};
 use crate::random::Random;
@@ -123,6 +124,22 @@ impl Vgg16 {
         Ok((network.no_grad(), hash))
     }
 
+    /// The SHA-256 of all weights and biases, layer by layer: what a random network has in place of a file's.
+    pub fn hash(&self) -> Result<String> {
+        let mut bytes = Vec::new();
+        for conv in &self.convolutions {
+            let biases = conv
+                .bias
+                .as_ref()
+                .map(|bias| values(bias.val()))
+                .transpose()?;
+            let weights = values(conv.weight.val())?;
+            let all = weights.iter().chain(biases.iter().flatten());
+            bytes.extend(all.flat_map(|value| value.to_le_bytes()));
+        }
+        Ok(sha256(bytes))
+    }
+
     /// How many numbers [`Self::embed`] gives an image.
     pub fn dimension(&self) -> usize {
         CHANNELS[self.convolutions.len() - 1]
@@ -201,13 +218,13 @@ fn fill<const D: usize>(
         );
         return Err(refuse(message, wrong));
     }
-    let values: Vec<f32> = view
+    let entries: Vec<f32> = view
         .data()
         .chunks_exact(4)
         .map(|bytes| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
         .collect();
     let device = parameter.val().device();
-    let tensor = Tensor::from_data(TensorData::new(values, expected), &device);
+    let tensor = Tensor::from_data(TensorData::new(entries, expected), &device);
     Ok(parameter.clone().map(|_| tensor))
 }
 

@@ -115,7 +115,7 @@ pub fn render(definition: &TableDefinition, record: &Record, out: &Path) -> Resu
             cells,
         })?;
     }
-    table.caption = record.facts.clone();
+    table.caption.clone_from(&record.facts);
     table
         .caption
         .extend(protocols.into_iter().map(|(_, sentence)| sentence));

@@ -14,7 +14,7 @@ pub trait Similarity: Send {
     fn embed(&self, images: Tensor<4>) -> Tensor<2>;
 }
 
-/// Cosine of each pair of rows, clamped to [0, 1] as the paper has it (section 2.3): [n, d] and [n, d] -> [n]
+/// Cosine of each pair of rows, clamped to [0, 1] as the paper has it (section 2.3): [n, d] and [n, d] -> `[n]`
 pub fn cosine(left: Tensor<2>, right: Tensor<2>) -> Tensor<1> {
     let length = |rows: Tensor<2>| rows.powf_scalar(2.0).sum_dim(1).sqrt();
     let lengths = (length(left.clone()) * length(right.clone())).clamp_min(1e-12);

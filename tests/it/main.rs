@@ -1,5 +1,12 @@
+//! The one integration binary: the registry's contract, the mathematics, the command line, the layout of the code.
+
+mod cli;
 mod contract;
+mod golden;
+mod lab;
 mod layout;
 mod mathematics;
+mod reproduce;
 mod reward;
+mod shared;
 mod toy;

@@ -3,7 +3,7 @@
 use std::f32::consts::{FRAC_PI_2, TAU};
 
 use super::canvas::{Canvas, Stain};
-use super::noise::{Noise, ramp};
+use super::noise::{Noise, length, ramp};
 use super::nucleus::Nucleus;
 use super::stroma::Stroma;
 use crate::random::Stream;
@@ -32,7 +32,7 @@ impl Gland {
         let radius = if duct {
             stream.between(62.0, 88.0)
         } else {
-            stream.between(40.0, 62.0)
+            stream.between(43.0, 68.0)
         };
         Self {
             x,
@@ -52,17 +52,17 @@ impl Gland {
 
     /// The farthest the gland reaches from its centre.
     fn reach(&self) -> f32 {
-        self.radius * self.stretch.sqrt() * 1.12
+        self.radius * self.stretch.sqrt() * 1.14
     }
 
     /// Distance of the basement membrane from the centre, in direction `turn` from the gland's own axis.
     fn outline(&self, turn: f32) -> f32 {
-        let bumps = 0.05 * (2.0 * turn + self.turns[0]).sin()
-            + 0.04 * (3.0 * turn + self.turns[1]).sin()
-            + 0.02 * (5.0 * turn + self.turns[2]).sin();
+        let bumps = 0.06 * (2.0 * turn + self.turns[0]).sin()
+            + 0.05 * (3.0 * turn + self.turns[1]).sin()
+            + 0.03 * (5.0 * turn + self.turns[2]).sin();
         let long = self.radius * self.stretch.sqrt();
         let short = self.radius / self.stretch.sqrt();
-        let ellipse = 1.0 / (turn.cos() / long).hypot(turn.sin() / short);
+        let ellipse = 1.0 / length(turn.cos() / long, turn.sin() / short);
         ellipse * (1.0 + bumps)
     }
 
@@ -73,7 +73,7 @@ impl Gland {
             let turn = (dy * cos - dx * sin).atan2(dx * cos + dy * sin);
             let (x, y) = (self.x + dx, self.y + dy);
             let ripple = 1.5 * noise.at(x / 12.0, y / 12.0 + 9.0);
-            let depth = self.outline(turn) + ripple - dx.hypot(dy);
+            let depth = self.outline(turn) + ripple - length(dx, dy);
             let cloud = noise.rough(x / 13.0 + 5.0, y / 13.0);
             let foam = noise.at(x / 4.0, y / 4.0 + 13.0);
             // Loose, pale stroma rings the gland; the basement membrane is a thin pink line.
@@ -90,7 +90,7 @@ impl Gland {
             );
             let wall = outside.mix(cell, ramp(-0.5, 1.5, depth));
             let brim = self.wall + 2.5 * noise.at(x / 7.0 + 50.0, y / 7.0);
-            let border = (-((depth - brim + 1.5) / 2.0).powi(2)).exp();
+            let border = (-(0.5 * (depth - brim + 1.5)).powi(2)).exp();
             let wall = Stain::new(
                 wall.haematoxylin + 0.05 * border,
                 wall.eosin + 0.10 * border,
@@ -149,8 +149,8 @@ impl Gland {
 
 /// Draws benign tissue on a slide of `size` pixels.
 pub(super) fn draw(size: usize, noise: &Noise, stream: &mut Stream) -> Canvas {
-    let looseness = stream.between(0.25, 0.75);
-    let density = stream.between(0.22, 0.34);
+    let looseness = stream.between(0.3, 0.9);
+    let density = stream.between(0.16, 0.29);
     let stroma = Stroma::new(noise, looseness, density, stream);
     let mut canvas = Canvas::new(size, |x, y| stroma.stain(x, y));
     let glands = glands(size, stream);
@@ -159,7 +159,7 @@ pub(super) fn draw(size: usize, noise: &Noise, stream: &mut Stream) -> Canvas {
     for _ in 0..(area / stream.between(5500.0, 9000.0)) as usize {
         let x = stream.between(0.0, size as f64) as f32;
         let y = stream.between(0.0, size as f64) as f32;
-        let clear = |gland: &Gland| (gland.x - x).hypot(gland.y - y) > gland.reach() + 8.0;
+        let clear = |gland: &Gland| length(gland.x - x, gland.y - y) > gland.reach() + 8.0;
         if glands.iter().all(clear) {
             nuclei.push(stroma.fibroblast(x, y, stream));
         }
@@ -177,13 +177,13 @@ pub(super) fn draw(size: usize, noise: &Noise, stream: &mut Stream) -> Canvas {
 fn glands(size: usize, stream: &mut Stream) -> Vec<Gland> {
     let mut glands: Vec<Gland> = Vec::new();
     let area = (size * size) as f64;
-    let tries = (area / stream.between(3500.0, 9000.0)) as usize;
+    let tries = (area / stream.between(1200.0, 4500.0)) as usize;
     for _ in 0..tries {
         let x = stream.between(-20.0, size as f64 + 20.0) as f32;
         let y = stream.between(-20.0, size as f64 + 20.0) as f32;
         let gland = Gland::new(x, y, stream);
         let apart = |other: &Gland| {
-            (other.x - gland.x).hypot(other.y - gland.y) > other.reach() + gland.reach() + 6.0
+            length(other.x - gland.x, other.y - gland.y) > other.reach() + gland.reach() + 6.0
         };
         if glands.iter().all(apart) {
             glands.push(gland);

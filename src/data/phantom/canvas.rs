@@ -90,7 +90,7 @@ impl Canvas {
                 _ => (size - y, x),
             };
             let ragged = 30.0 * noise.rough(along / 90.0, 200.5)
-                + 6.0 * noise.rough(x / 9.0, y / 9.0 + 90.0);
+                + 7.0 * noise.rough(x / 16.0, y / 16.0 + 90.0);
             let inside = ramp(-2.0, 4.0, depth - margin - ragged);
             *stain = Stain::default().mix(*stain, inside);
         }
@@ -102,9 +102,9 @@ impl Canvas {
     pub(super) fn develop(mut self, noise: &Noise, stream: &mut Stream) -> RgbImage {
         for (place, stain) in self.stains.iter_mut().enumerate() {
             let (x, y) = ((place % self.size) as f32, (place / self.size) as f32);
-            let grain = 1.0 + 0.10 * noise.at(x * 0.83 + 31.0, y * 0.83);
+            let grain = 1.0 + 0.13 * noise.at(x * 0.83 + 31.0, y * 0.83);
             stain.haematoxylin *= grain;
-            stain.eosin *= grain + 0.08 * noise.at(x * 0.41, y * 0.41 + 57.0);
+            stain.eosin *= grain + 0.12 * noise.at(x * 0.41, y * 0.41 + 57.0);
         }
         let mut direction = |mean: [f64; 3], drift: [f64; 3], spread: f64| {
             let turned: Vec<f64> = (0..3)
@@ -118,7 +118,8 @@ impl Canvas {
         let eosin = direction(EOSIN, [0.04, 0.0, 0.16], 0.03);
         let mut strength = || (0.13 * stream.normal()).exp() as f32;
         let (blue, pink) = (strength(), strength());
-        let lamp = [0, 1, 2].map(|_| stream.between(241.0, 248.0) as f32);
+        let white = stream.between(240.0, 247.0);
+        let lamp = [0, 1, 2].map(|_| (white + stream.between(-2.5, 2.5)) as f32);
 
         let blurred = self.blurred();
         let mut picture = RgbImage::new(self.size as u32, self.size as u32);

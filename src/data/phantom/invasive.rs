@@ -3,7 +3,7 @@
 use std::f32::consts::TAU;
 
 use super::canvas::{Canvas, Stain};
-use super::noise::{Noise, ramp};
+use super::noise::{Noise, length, ramp};
 use super::nucleus::Nucleus;
 use super::stroma::Stroma;
 use crate::random::Stream;
@@ -88,7 +88,7 @@ impl<'a> Tumour<'a> {
             let radius = (mean * (unevenness * stream.normal()).exp()).clamp(6.5, 24.0) as f32;
             let apart = |other: &Nucleus| {
                 let sum = radius + (other.long * other.short).sqrt();
-                (other.x - x).hypot(other.y - y) > crowding * sum + 1.0
+                length(other.x - x, other.y - y) > crowding * sum + 1.0
             };
             if nuclei.iter().all(apart) {
                 nuclei.push(pleomorphic(x, y, radius, vesicular, stream));
@@ -108,7 +108,7 @@ fn pleomorphic(x: f32, y: f32, radius: f32, vesicular: f64, stream: &mut Stream)
     } else {
         stream.between(0.5, 0.92)
     };
-    let bumps = stream.between(0.05, 0.17) as f32;
+    let bumps = stream.between(0.06, 0.24) as f32;
     let (long, short) = (radius * stretch, radius / stretch);
     let mut nucleus = Nucleus::oval(x, y, long, short, angle, depth as f32).bumpy(bumps, stream);
     nucleus.clumping = if open { 0.95 } else { 0.55 };
@@ -121,7 +121,7 @@ fn pleomorphic(x: f32, y: f32, radius: f32, vesicular: f64, stream: &mut Stream)
 /// Draws invasive carcinoma on a slide of `size` pixels.
 pub(super) fn draw(size: usize, noise: &Noise, stream: &mut Stream) -> Canvas {
     let looseness = stream.between(0.1, 0.6);
-    let density = stream.between(0.24, 0.36);
+    let density = stream.between(0.18, 0.31);
     let stroma = Stroma::new(noise, looseness, density, stream);
     let (cords, fraction) = match stream.below(3) {
         0 => (false, stream.between(0.5, 0.65)),

@@ -21,15 +21,13 @@ impl Noise {
 
     /// The value at (`x`, `y`), in -1 to 1; features are about one unit wide.
     pub(super) fn at(&self, x: f32, y: f32) -> f32 {
-        let (left, top) = (x.floor(), y.floor());
-        let smooth = |t: f32| t * t * (3.0 - 2.0 * t);
-        let (right, down) = (smooth(x - left), smooth(y - top));
-        let (column, row) = (left as i64 as usize, top as i64 as usize);
-        let value = |column: usize, row: usize| self.lattice[row % SIDE * SIDE + column % SIDE];
-        let next = (column.wrapping_add(1), row.wrapping_add(1));
+        let ((column, right), (row, down)) = (split(x), split(y));
+        let value = |column: i32, row: i32| {
+            self.lattice[row as usize % SIDE * SIDE + column as usize % SIDE]
+        };
         mix(
-            mix(value(column, row), value(next.0, row), right),
-            mix(value(column, next.1), value(next.0, next.1), right),
+            mix(value(column, row), value(column + 1, row), right),
+            mix(value(column, row + 1), value(column + 1, row + 1), right),
             down,
         )
     }
@@ -38,6 +36,15 @@ impl Noise {
     pub(super) fn rough(&self, x: f32, y: f32) -> f32 {
         (2.0 * self.at(x, y) + self.at(2.0 * x + 71.3, 2.0 * y + 19.7)) / 3.0
     }
+}
+
+/// The lattice point at or before `t`, and how far towards the next it lies, eased at both ends.
+///
+/// Rounds by conversion: `floor` is a call into the library where the processor's own is not assumed.
+fn split(t: f32) -> (i32, f32) {
+    let whole = t as i32 - i32::from(t < 0.0);
+    let rest = t - whole as f32;
+    (whole, rest * rest * (3.0 - 2.0 * rest))
 }
 
 /// From `a` at `t` = 0 to `b` at `t` = 1.
@@ -49,6 +56,11 @@ pub(super) fn mix(a: f32, b: f32, t: f32) -> f32 {
 pub(super) fn ramp(low: f32, high: f32, value: f32) -> f32 {
     let t = ((value - low) / (high - low)).clamp(0.0, 1.0);
     t * t * (3.0 - 2.0 * t)
+}
+
+/// Length of (`x`, `y`); `hypot` guards against overflow at several times the cost.
+pub(super) fn length(x: f32, y: f32) -> f32 {
+    (x * x + y * y).sqrt()
 }
 
 #[cfg(test)]

@@ -10,8 +10,8 @@ use crate::random::Stream;
 /// The stroma of one slide.
 pub(super) struct Stroma<'a> {
     noise: &'a Noise,
-    /// Direction of the fibres where nothing bends them, in radians.
-    angle: f32,
+    /// Sine and cosine of the direction of the fibres where nothing bends them.
+    axis: (f32, f32),
     /// How much of it is clefts, 0 to 1.
     looseness: f32,
     /// Eosin of its fibres.
@@ -23,7 +23,7 @@ impl<'a> Stroma<'a> {
     pub(super) fn new(noise: &'a Noise, looseness: f64, density: f64, stream: &mut Stream) -> Self {
         Self {
             noise,
-            angle: stream.between(0.0, f64::from(TAU)) as f32,
+            axis: (stream.between(0.0, f64::from(TAU)) as f32).sin_cos(),
             looseness: looseness as f32,
             density: density as f32,
         }
@@ -33,7 +33,7 @@ impl<'a> Stroma<'a> {
     pub(super) fn along(&self, x: f32, y: f32) -> (f32, f32) {
         let bend = 55.0 * self.noise.at(x / 170.0 + 11.0, y / 170.0 + 140.0);
         let wave = 9.0 * self.noise.at(x / 34.0 + 120.0, y / 34.0);
-        let (sin, cos) = self.angle.sin_cos();
+        let (sin, cos) = self.axis;
         (x * cos + y * sin, y * cos - x * sin + bend + wave)
     }
 
@@ -54,9 +54,9 @@ impl<'a> Stroma<'a> {
         let threads = self.noise.at(u / 45.0 + 60.0, v / 2.3 + 30.0);
         let bundle = self.noise.rough(x / 150.0 + 77.0, y / 150.0 + 31.0);
         // Where the bundles are loose the troughs between fibres open into clefts.
-        let open = 0.9 * self.looseness + 0.6 * bundle - 0.45;
+        let open = 0.9 * self.looseness - 0.6 * bundle - 0.45;
         let cleft = ramp(0.12, -0.18, fibres + 0.25 * threads + 0.45 - open);
-        let full = self.density * (1.0 + 0.32 * fibres + 0.26 * threads - 0.25 * bundle);
+        let full = self.density * (1.0 + 0.32 * fibres + 0.26 * threads + 0.45 * bundle);
         Stain::new(
             0.035 + 0.02 * threads.abs(),
             full.max(0.03) * (1.0 - 0.88 * cleft),

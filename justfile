@@ -1,0 +1,43 @@
+# Recipes for those who have `just`; every one is a plain command that works without it.
+
+histogen := "cargo run --release --quiet --"
+
+[private]
+default:
+    @just --list --unsorted
+
+# Table 1 of the paper, from nothing (options pass through: `just reproduce-table1 --data slides/`)
+[group('run')]
+reproduce-table1 *options:
+    {{ histogen }} reproduce table1 {{ options }}
+
+# All tables that can be rendered
+[group('run')]
+reproduce-all *options:
+    {{ histogen }} reproduce all {{ options }}
+
+# The same with each model under its own paper's optimiser
+[group('run')]
+reproduce-canonical *options:
+    {{ histogen }} reproduce all --experiment table1-canonical {{ options }}
+
+# Format, lints and documentation, as CI checks them
+[group('check')]
+check:
+    cargo fmt --check
+    cargo clippy --release --all-targets -- -D warnings
+    RUSTDOCFLAGS="-D warnings" cargo doc --release --no-deps
+
+# All tests
+[group('check')]
+test:
+    cargo test --release
+
+# The whole main job in seconds
+[group('check')]
+smoke:
+    {{ histogen }} reproduce all --profile smoke --out target/smoke
+
+# What CI runs
+[group('check')]
+ci: check test smoke

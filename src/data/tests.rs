@@ -1,0 +1,297 @@
+//! From a source to an open store, with what can go wrong on the way.
+
+use std::path::PathBuf;
+
+use image::{Rgb, RgbImage};
+use tempfile::TempDir;
+
+use super::*;
+use crate::error::Refusal;
+
+/// The real images, where this checkout has them. Continuous integration must.
+#[expect(clippy::print_stderr, reason = "a skipped test says so")]
+pub(super) fn histology() -> Option<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/histology");
+    if folder.is_dir() {
+        return Some(folder);
+    }
+    let ci = std::env::var("CI");
+    assert_ne!(
+        ci.as_deref(),
+        Ok("true"),
+        "no real images in `{}`",
+        folder.display()
+    );
+    eprintln!("skipped: no real images in `{}`", folder.display());
+    None
+}
+
+/// A folder of `slides` slides of 16 x 8 pixels in each of the classes `a` and `b`, and an empty cache.
+fn lab(slides: u8) -> (TempDir, TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    for (class, green) in [("a", 90), ("b", 120)] {
+        fs::create_dir(folder.path().join(class)).unwrap();
+        for slide in 0..slides {
+            let path = folder.path().join(format!("{class}/{slide}.png"));
+            RgbImage::from_pixel(16, 8, Rgb([200, green, slide]))
+                .save(path)
+                .unwrap();
+        }
+    }
+    (folder, tempfile::tempdir().unwrap())
+}
+
+fn config(folder: &TempDir) -> DataConfig {
+    DataConfig {
+        source: folder.path().display().to_string(),
+        patch_size: 8,
+        stride: 8,
+        ..DataConfig::default()
+    }
+}
+
+fn quietly(config: &DataConfig, cache: &TempDir) -> Result<PatchStore> {
+    prepare(config, cache.path(), &mut |_, _, _| {})
+}
+
+/// Message and hint of a refusal, the folder's path replaced by `FOLDER`.
+fn refusal(config: &DataConfig, cache: &TempDir) -> (String, String) {
+    let Refusal { message, hint } = quietly(config, cache).unwrap_err().downcast().unwrap();
+    (message.replace(&config.source, "FOLDER"), hint)
+}
+
+#[test]
+fn a_folder_becomes_a_store_once() {
+    let (folder, cache) = lab(4);
+    let mut counts = Vec::new();
+    let store = prepare(&config(&folder), cache.path(), &mut |done, total, _| {
+        counts.push((done, total));
+    })
+    .unwrap();
+    assert_eq!(counts, (0..=8).map(|done| (done, 8)).collect::<Vec<_>>());
+    assert_eq!(
+        (store.len(), store.classes()),
+        (16, vec!["a".to_owned(), "b".to_owned()])
+    );
+    assert_eq!(
+        (
+            store.slides(Split::Train).len(),
+            store.slides(Split::Test).len()
+        ),
+        (6, 2)
+    );
+    let record = &store.records()[5];
+    assert_eq!(
+        (record.slide.as_str(), record.class.as_str(), record.x),
+        ("a/2", "a", 8)
+    );
+    assert_eq!(store.read(&[5]).bytes[..3], [200, 90, 2]);
+
+    let again = prepare(&config(&folder), cache.path(), &mut |_, _, _| {
+        panic!("built again")
+    });
+    assert_eq!(again.unwrap().content_hash(), store.content_hash());
+    let entries = fs::read_dir(cache.path()).unwrap().count();
+    assert_eq!(entries, 1, "nothing but the store stays in the cache");
+}
+
+#[test]
+fn the_store_depends_on_the_files_and_not_on_where_they_lie() {
+    let (folder, cache) = lab(3);
+    let first = quietly(&config(&folder), &cache).unwrap();
+    let moved = tempfile::tempdir().unwrap();
+    let to = moved.path().join(folder.path().file_name().unwrap());
+    fs::rename(folder.path(), &to).unwrap();
+    let mut elsewhere = config(&folder);
+    elsewhere.source = to.display().to_string();
+    assert_eq!(quietly(&elsewhere, &cache).unwrap().path(), first.path());
+
+    RgbImage::from_pixel(16, 8, Rgb([1, 90, 150]))
+        .save(to.join("a/0.png"))
+        .unwrap();
+    let changed = quietly(&elsewhere, &cache).unwrap();
+    assert_ne!(changed.path(), first.path());
+    assert_ne!(changed.content_hash(), first.content_hash());
+}
+
+#[test]
+fn a_store_is_opened_where_it_is() {
+    let (folder, cache) = lab(2);
+    let built = quietly(&config(&folder), &cache).unwrap();
+    let mut direct = config(&folder);
+    direct.source = built.path().display().to_string();
+    let opened = prepare(&direct, Path::new("unused"), &mut |_, _, _| {}).unwrap();
+    assert_eq!(opened.content_hash(), built.content_hash());
+    direct.patch_size = 64;
+    let (message, hint) = refusal(&direct, &cache);
+    assert_eq!(
+        message,
+        "the patches of `FOLDER` are 8 x 8, `data.patch_size` is 64"
+    );
+    assert_eq!(
+        hint,
+        "set `data.patch_size` to 8, or `data.source` to the slides themselves"
+    );
+}
+
+#[test]
+fn phantom_patches_are_drawn_in_proportion_and_split_by_slide() {
+    let cache = tempfile::tempdir().unwrap();
+    let config = DataConfig {
+        patch_size: 32,
+        stride: 32,
+        maximum_patches: 50,
+        phantom: PhantomConfig {
+            slides_per_class: 4,
+            slide_size: 128,
+        },
+        ..DataConfig::default()
+    };
+    let store = quietly(&config, &cache).unwrap();
+    assert_eq!(
+        (store.name(), store.len(), store.patch_size()),
+        ("phantom", 50, 32)
+    );
+    assert_eq!(store.classes(), ["benign", "invasive"]);
+    let tests = store.indices(Split::Test).len();
+    assert!(
+        (8..=18).contains(&tests),
+        "{tests} of 50 for one slide in four"
+    );
+    let train = store.slides(Split::Train);
+    assert!(
+        store
+            .slides(Split::Test)
+            .iter()
+            .all(|slide| !train.contains(slide))
+    );
+    assert!(store.records().iter().all(|record| record.tissue >= 0.5));
+}
+
+#[test]
+fn sources_that_are_not_there_are_refused() {
+    let cache = tempfile::tempdir().unwrap();
+    let mut config = DataConfig {
+        source: "no/such/folder".to_owned(),
+        ..DataConfig::default()
+    };
+    let (message, hint) = refusal(&config, &cache);
+    assert_eq!(message, "no folder `FOLDER` to read images from");
+    assert_eq!(
+        hint,
+        "set `data.source` to `phantom`, to a folder of images or to a patch store"
+    );
+    config.source = "phanton".to_owned();
+    assert_eq!(refusal(&config, &cache).1, "did you mean `phantom`?");
+}
+
+#[test]
+fn an_image_that_cannot_be_read_is_refused_or_named() {
+    let (folder, cache) = lab(3);
+    fs::write(folder.path().join("a/bad.png"), "no image").unwrap();
+    let mut config = config(&folder);
+    let (message, hint) = refusal(&config, &cache);
+    assert!(
+        message.starts_with("cannot read image `a/bad.png`: "),
+        "{message}"
+    );
+    assert_eq!(
+        hint,
+        "repair or remove it, or leave out what cannot be read with `--skip-unreadable`"
+    );
+    assert_eq!(
+        fs::read_dir(cache.path()).unwrap().count(),
+        0,
+        "a failed build leaves nothing"
+    );
+    config.skip_unreadable = true;
+    let store = quietly(&config, &cache).unwrap();
+    assert_eq!(
+        (store.len(), store.skipped()),
+        (12, &["a/bad.png".to_owned()][..])
+    );
+
+    let junk = tempfile::tempdir().unwrap();
+    fs::write(junk.path().join("1.png"), "no image").unwrap();
+    config.source = junk.path().display().to_string();
+    let (message, hint) = refusal(&config, &cache);
+    assert!(
+        message.starts_with("none of the 1 images of `"),
+        "{message}"
+    );
+    assert_eq!(hint, "look at `1.png` first");
+}
+
+#[test]
+fn images_too_small_too_pale_or_too_few_are_refused() {
+    let (folder, cache) = lab(2);
+    let mut config = config(&folder);
+    config.patch_size = 12;
+    let (message, hint) = refusal(&config, &cache);
+    assert_eq!(
+        message,
+        "image `a/0.png` is 16 x 8, smaller than a patch of 12 x 12"
+    );
+    assert_eq!(
+        hint,
+        "choose a smaller `data.patch_size`, at most 8, or remove the image"
+    );
+
+    config.patch_size = 8;
+    fs::remove_file(folder.path().join("b/1.png")).unwrap();
+    let (message, _) = refusal(&config, &cache);
+    assert_eq!(
+        message,
+        "class `b` has only one slide with patches, `b/0`: it cannot both train and test"
+    );
+
+    for image in ["a/0.png", "a/1.png", "b/0.png"] {
+        RgbImage::from_pixel(16, 8, Rgb([240; 3]))
+            .save(folder.path().join(image))
+            .unwrap();
+    }
+    let (message, hint) = refusal(&config, &cache);
+    assert!(
+        message.ends_with("` is tissue enough for `data.minimum_tissue = 0.5`"),
+        "{message}"
+    );
+    assert!(
+        hint.starts_with("lower `data.minimum_tissue` (0 keeps every patch)"),
+        "{hint}"
+    );
+}
+
+#[test]
+fn settings_out_of_range_are_refused() {
+    let cache = tempfile::tempdir().unwrap();
+    let refused = |change: fn(&mut DataConfig)| {
+        let mut config = DataConfig::default();
+        change(&mut config);
+        refusal(&config, &cache).0
+    };
+    assert_eq!(refused(|config| config.stride = 0), "`data.stride` is 0");
+    assert_eq!(
+        refused(|config| config.minimum_tissue = 50.0),
+        "`data.minimum_tissue` is 50, not a fraction"
+    );
+    assert_eq!(
+        refused(|config| config.held_out = 0.0),
+        "`data.held_out` is 0: both splits need slides"
+    );
+    assert_eq!(
+        refused(|config| config.maximum_patches = 1),
+        "`data.maximum_patches` is 1, which leaves a split empty"
+    );
+}
+
+#[test]
+fn unknown_settings_are_refused_and_missing_ones_are_defaults() {
+    let config: DataConfig = toml::from_str("stride = 32").unwrap();
+    assert_eq!((config.stride, config.source.as_str()), (32, "phantom"));
+    assert!(toml::from_str::<DataConfig>("strid = 32").is_err());
+    let text = toml::to_string(&DataConfig::default()).unwrap();
+    assert_eq!(
+        toml::from_str::<DataConfig>(&text).unwrap(),
+        DataConfig::default()
+    );
+}

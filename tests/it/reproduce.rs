@@ -1,0 +1,195 @@
+//! The main job as a user runs it.
+
+use std::fs;
+use std::process::Stdio;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use crate::lab::Lab;
+use crate::shared;
+
+const SMOKE: &str = "reproduce all --profile smoke";
+
+#[test]
+fn everything_from_nothing_to_the_tables_and_again_without_training() {
+    let lab = Lab::new();
+    let printed = lab.succeed(SMOKE);
+    for label in [
+        "dcgan",
+        "improved-dcgan",
+        "sngan",
+        "wgan-gp",
+        "lsgan",
+        "ddpm",
+        "rl-eo (expected-reward)",
+    ] {
+        assert!(printed.contains(label), "no row {label}:\n{printed}");
+    }
+    let files = [
+        "table1.md",
+        "table1.csv",
+        "table1.tex",
+        "table3.md",
+        "table4.md",
+    ];
+    let tables: Vec<String> = files
+        .iter()
+        .map(|file| lab.read(format!("reports/table1/{file}")))
+        .collect();
+    assert!(
+        tables[0].contains("57.45") && tables[0].contains("44.04"),
+        "{}",
+        tables[0]
+    );
+    let grids = fs::read_dir(lab.path("reports/table1/samples"))
+        .expect("grids")
+        .count();
+    assert_eq!(grids, 9, "eight systems and the real patches");
+
+    // Again: everything is found, nothing is trained, every byte is the same.
+    let again = lab.run(SMOKE);
+    assert_eq!(again.code, 0, "{}", again.errors);
+    assert_eq!(
+        again.errors.matches("already trained").count(),
+        8,
+        "{}",
+        again.errors
+    );
+    assert_eq!(again.output, printed);
+    // The tables once more, from the ledgers alone.
+    fs::remove_dir_all(lab.path("runs/cache")).expect("a cache");
+    assert_eq!(lab.succeed("report table1"), printed);
+    for (file, before) in files.iter().zip(&tables) {
+        assert_eq!(
+            &lab.read(format!("reports/table1/{file}")),
+            before,
+            "{file}"
+        );
+    }
+}
+
+#[test]
+fn a_seed_adds_a_spread_and_reuses_the_first() {
+    let lab = Lab::new();
+    let settings = "--set systems=[{name=\"lsgan\"}]";
+    lab.succeed(&format!("{SMOKE} {settings}"));
+    let said = lab.run(&format!("{SMOKE} --seeds 0,1 {settings}"));
+    assert_eq!(said.code, 0, "{}", said.errors);
+    assert_eq!(
+        said.errors.matches("already trained").count(),
+        1,
+        "{}",
+        said.errors
+    );
+    assert!(said.output.contains('±'), "{}", said.output);
+}
+
+#[test]
+fn the_reward_is_logged_at_every_step() {
+    let lab = Lab::new();
+    let run = lab.succeed("train table1 --model rl-eo --profile smoke");
+    let ledger = lab.read(format!("{}/ledger.jsonl", run.trim()));
+    let steps: Vec<&str> = ledger
+        .lines()
+        .filter(|line| line.contains("\"step\","))
+        .collect();
+    assert_eq!(steps.len(), 3);
+    for step in steps {
+        assert!(
+            step.contains("\"reward\":") && step.contains("\"similarity\":"),
+            "{step}"
+        );
+    }
+}
+
+#[test]
+fn a_killed_run_goes_on_to_the_weights_of_an_undisturbed_one() {
+    const RUN: &str = "train table1 --profile smoke --set training.steps=60 \
+                       --set logging.checkpoint_every=5 --model";
+    for model in ["sngan", "rl-eo", "ddpm"] {
+        let (disturbed, undisturbed) = (Lab::new(), Lab::new());
+        let run = undisturbed.succeed(&format!("{RUN} {model}"));
+        let run = run.trim();
+
+        let mut child = disturbed
+            .command(&format!("{RUN} {model}"))
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("a start");
+        let checkpoint = disturbed.path(run).join("checkpoint/step");
+        let start = Instant::now();
+        while !checkpoint.exists() && start.elapsed() < Duration::from_mins(1) {
+            sleep(Duration::from_millis(2));
+        }
+        child.kill().expect("killed");
+        child.wait().expect("ended");
+        disturbed.succeed(&format!("{RUN} {model}"));
+
+        for file in ["generator.bpk", "critic.bpk", "network.bpk", "average.bpk"] {
+            let read = |lab: &Lab| fs::read(lab.path(run).join("checkpoint").join(file)).ok();
+            assert!(
+                read(&disturbed) == read(&undisturbed),
+                "{model}: {file} differs"
+            );
+        }
+        let steps = |lab: &Lab| {
+            let ledger = lab.read(format!("{run}/ledger.jsonl"));
+            let steps = ledger
+                .lines()
+                .filter(|line| line.contains("\"event\":\"step\""));
+            steps.map(ToOwned::to_owned).collect::<Vec<_>>()
+        };
+        assert!(
+            steps(&disturbed) == steps(&undisturbed),
+            "{model}: the ledgers differ"
+        );
+    }
+}
+
+#[test]
+fn two_sets_of_images_are_measured_against_each_other() {
+    let lab = Lab::new();
+    let run = lab.succeed("train table1 --model dcgan --profile smoke");
+    let run = run.trim();
+    let store = fs::read_dir(lab.path("runs/cache/patches"))
+        .expect("a cache")
+        .next();
+    let store = store.expect("a store").expect("a folder").path();
+    let settings = "--profile smoke --metrics fid,recall --json";
+    let printed = lab.succeed(&format!("evaluate {run} {} {settings}", store.display()));
+    let scores: serde_json::Value = serde_json::from_str(&printed).expect("JSON");
+    let names: Vec<&str> = scores
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter_map(|score| score["name"].as_str())
+        .collect();
+    assert_eq!(names, ["fid", "recall"]);
+    assert!(scores[0]["value"].as_f64().expect("a number") > 0.0);
+    assert_eq!(scores[0]["protocol_id"].as_str().expect("an id").len(), 8);
+
+    lab.succeed(&format!("sample {run} --n 9 --out grid.png"));
+    let grid = image::open(lab.path("grid.png")).expect("a picture");
+    assert_eq!(grid.width(), 3 * 32 + 4 * 2);
+}
+
+#[test]
+fn real_tissue_with_real_features_makes_the_same_table() {
+    let (Some(slides), Some(weights)) = (
+        shared::path("data/histology/slides"),
+        shared::path("weights/vgg16_imagenet_conv.safetensors"),
+    ) else {
+        return;
+    };
+    let lab = Lab::new();
+    let printed = lab.succeed(&format!(
+        "{SMOKE} --data {} --set data.classes=[\"benign\",\"malignant\"] --features vgg16 --weights {}",
+        slides.display(),
+        weights.display()
+    ));
+    assert!(
+        printed.contains("classes benign and malignant."),
+        "{printed}"
+    );
+    assert!(printed.contains("vgg16 (relu5_3"), "{printed}");
+}
