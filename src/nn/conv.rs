@@ -1,10 +1,27 @@
-//! Convolutions. The one place where convolutions are computed, so the one place to make them faster.
+//! Convolutions. The one place where convolutions are computed.
+//!
+//! In f32 on the CPU they are products of matrices, forward and backward, in blocks of this module's own: a DCGAN step of
+//! width 64 at batch 128 takes 4.6 s of processor time instead of 6.7 s, one of width 16 at batch 16 0.09 s instead of
+//! 0.14 s (two AVX-512 cores). Anything else is Burn's convolution.
+
+mod columns;
+mod extension;
+mod forward;
+mod geometry;
+mod input_gradient;
+mod product;
+mod scratch;
+#[cfg(test)]
+mod tests;
+mod weight_gradient;
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use burn::tensor::module::{conv_transpose2d, conv2d};
 use burn::tensor::ops::{ConvOptions, ConvTransposeOptions};
 
+use self::extension::{Direction, applies, apply};
+use self::geometry::Geometry;
 use super::parameters::Parameters;
 use super::spectral_norm::SpectralNorm;
 
@@ -131,12 +148,22 @@ impl Conv2d {
     /// [n, inputs, h, w] -> [n, outputs, h', w']
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
         let bias = self.bias.as_ref().map(Param::val);
-        conv2d(input, self.effective_weight(), bias, self.options())
+        convolve(
+            input,
+            self.effective_weight(),
+            bias,
+            [self.stride, self.padding],
+        )
     }
 
     /// The derivative of [`Self::forward`] along `tangent`: the same without the bias.
     pub fn forward_tangent(&self, tangent: Tensor<4>) -> Tensor<4> {
-        conv2d(tangent, self.effective_weight(), None, self.options())
+        convolve(
+            tangent,
+            self.effective_weight(),
+            None,
+            [self.stride, self.padding],
+        )
     }
 
     /// The weight that the convolution uses: normalised, if the layer is.
@@ -152,10 +179,6 @@ impl Conv2d {
         if let Some(norm) = &mut self.spectral {
             norm.power_iterate(self.weight.val());
         }
-    }
-
-    fn options(&self) -> ConvOptions<2> {
-        ConvOptions::new([self.stride; 2], [self.padding; 2], [1, 1], 1)
     }
 }
 
@@ -193,8 +216,61 @@ impl ConvTranspose2d {
     /// [n, inputs, h, w] -> [n, outputs, h', w']
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
         let bias = self.bias.as_ref().map(Param::val);
-        let options =
-            ConvTransposeOptions::new([self.stride; 2], [self.padding; 2], [0, 0], [1, 1], 1);
-        conv_transpose2d(input, self.weight.val(), bias, options)
+        convolve_transposed(input, self.weight.val(), bias, [self.stride, self.padding])
     }
+}
+
+/// [n, inputs, h, w] with weights [outputs, inputs, kernel, kernel] -> [n, outputs, h', w']
+fn convolve(
+    input: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Option<Tensor<1>>,
+    [stride, padding]: [usize; 2],
+) -> Tensor<4> {
+    let [images, inputs, height, width] = input.dims();
+    let [outputs, _, kernel, _] = weight.dims();
+    if !applies(&input, &weight) {
+        let options = ConvOptions::new([stride; 2], [padding; 2], [1, 1], 1);
+        return conv2d(input, weight, bias, options);
+    }
+    let size = [height, width];
+    let geometry = Geometry {
+        images,
+        inputs,
+        outputs,
+        input: size,
+        output: size.map(|size| (size + 2 * padding - kernel) / stride + 1),
+        kernel,
+        stride,
+        padding: padding.cast_signed(),
+    };
+    apply(input, weight, bias, geometry, Direction::Along)
+}
+
+/// [n, inputs, h, w] with weights [inputs, outputs, kernel, kernel] -> [n, outputs, h', w']
+fn convolve_transposed(
+    input: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Option<Tensor<1>>,
+    [stride, padding]: [usize; 2],
+) -> Tensor<4> {
+    let [images, inputs, height, width] = input.dims();
+    let [_, outputs, kernel, _] = weight.dims();
+    if !applies(&input, &weight) {
+        let options = ConvTransposeOptions::new([stride; 2], [padding; 2], [0, 0], [1, 1], 1);
+        return conv_transpose2d(input, weight, bias, options);
+    }
+    let size = [height, width];
+    // The convolution whose transpose this is.
+    let geometry = Geometry {
+        images,
+        inputs: outputs,
+        outputs: inputs,
+        input: size.map(|size| (size - 1) * stride + kernel - 2 * padding),
+        output: size,
+        kernel,
+        stride,
+        padding: padding.cast_signed(),
+    };
+    apply(input, weight, bias, geometry, Direction::Back)
 }

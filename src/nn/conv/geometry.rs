@@ -1,0 +1,86 @@
+//! The sizes of a convolution, and how its work is cut into blocks.
+
+use std::ops::Range;
+
+/// Places that a product should have: enough for the `gemm` crate, few enough that a block stays in the second cache.
+const PLACES: usize = 512;
+/// Places below which a product is too narrow to be fast.
+const FEWEST_PLACES: usize = 128;
+/// Blocks wanted, so that several cores are busy.
+const BLOCKS: usize = 8;
+/// Vectors of the widest kernels of the `gemm` crate hold this many numbers; it is fastest at multiples.
+const LANES: usize = 16;
+
+/// A convolution of `images` images from `inputs` channels of `input` places to `outputs` channels of `output` places.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Geometry {
+    pub(super) images: usize,
+    pub(super) inputs: usize,
+    pub(super) outputs: usize,
+    /// Height and width.
+    pub(super) input: [usize; 2],
+    /// Height and width.
+    pub(super) output: [usize; 2],
+    pub(super) kernel: usize,
+    pub(super) stride: usize,
+    /// Zeros around the input. Negative: a border of the input that is not read.
+    pub(super) padding: isize,
+}
+
+impl Geometry {
+    pub(super) fn input_places(&self) -> usize {
+        self.input[0] * self.input[1]
+    }
+
+    pub(super) fn output_places(&self) -> usize {
+        self.output[0] * self.output[1]
+    }
+
+    /// Weights per pair of channels.
+    pub(super) fn area(&self) -> usize {
+        self.kernel * self.kernel
+    }
+
+    /// Numbers that one output is a weighted sum of.
+    pub(super) fn terms(&self) -> usize {
+        self.inputs * self.area()
+    }
+
+    /// Whether one place of the kernel covers the whole image: a plain product of matrices.
+    pub(super) fn is_whole(&self) -> bool {
+        self.output == [1, 1] && self.input == [self.kernel; 2] && self.padding == 0
+    }
+
+    /// Whether every output reads one place of the input: a plain product of matrices per image.
+    pub(super) fn is_point(&self) -> bool {
+        self.kernel == 1 && self.stride == 1 && self.padding == 0 && self.input == self.output
+    }
+
+    /// How many images form a block.
+    pub(super) fn group(&self) -> usize {
+        let places = self.output_places();
+        let fewest = FEWEST_PLACES.div_ceil(places);
+        let wanted = self.images.div_ceil(BLOCKS).max(fewest);
+        (PLACES / places).clamp(1, wanted).min(self.images.max(1))
+    }
+
+    /// The rows of an image's output, cut so that a piece has about as many places as a block should.
+    pub(super) fn bands(&self) -> impl Iterator<Item = Range<usize>> {
+        let [height, width] = self.output;
+        let rows = (PLACES / width).clamp(1, height);
+        (0..height)
+            .step_by(rows)
+            .map(move |start| start..(start + rows).min(height))
+    }
+}
+
+/// `count` made a multiple of the vector's length.
+pub(super) fn padded(count: usize) -> usize {
+    count.next_multiple_of(LANES)
+}
+
+/// Distance between rows of a buffer of `count` columns: padded, and not a multiple of a page, whose rows would all
+/// fall on the same lines of the first cache.
+pub(super) fn row_stride(count: usize) -> usize {
+    padded(count) + LANES
+}
