@@ -8,7 +8,7 @@ use super::progress::{Progress, duration};
 use super::session::{configure, feature_cache, patches, runs, train_system};
 use super::{Answer, Outcome};
 use crate::cli::Reproduce;
-use crate::config::{Config, System};
+use crate::config::{Config, OptimiserConfig, OptimiserProtocol, System};
 use crate::data::{PatchStore, Split};
 use crate::device;
 use crate::error::{Result, refuse};
@@ -262,19 +262,17 @@ fn facts(config: &Config, store: &PatchStore) -> Vec<String> {
             store.classes().join(" and "),
         ),
         format!(
-            "Profile {}: {length} of batch {}, widths {} (generator) and {} (critic), latent {}, {} optimiser \
-             settings, seeds {:?}.",
+            "Profile {}: {length} of batch {}, widths {} (generator) and {} (critic), latent {}, {}, seeds \
+             {:?}.",
             config.profile,
             training.batch,
             backbone.generator_width,
             backbone.critic_width,
             backbone.latent,
-            match config.optimiser.protocol {
-                crate::config::OptimiserProtocol::Identical => "identical",
-                crate::config::OptimiserProtocol::Canonical => "each paper's own",
-            },
+            optimiser(&config.optimiser),
             config.seeds,
         ),
+        format!("Settings of the models: {}.", model_settings(config)),
         format!(
             "Real: one half of the held-out patches against the other, the floor. Untrained: the backbone's generator \
              before training, the ceiling. The judge of rl-eo is {} ({} convolutions, {} x {} pixels), not yet the \
@@ -285,6 +283,36 @@ fn facts(config: &Config, store: &PatchStore) -> Vec<String> {
             config.reward.image_size,
         ),
     ]
+}
+
+/// The optimiser in words.
+fn optimiser(config: &OptimiserConfig) -> String {
+    match config.protocol {
+        OptimiserProtocol::Canonical => "each paper's own optimiser settings".to_owned(),
+        OptimiserProtocol::Identical => format!(
+            "identical optimiser settings (Adam, learning rate {}, decays {} and {}, critic steps {})",
+            config.learning_rate, config.beta1, config.beta2, config.critic_steps
+        ),
+    }
+}
+
+/// The settings of every model in the table that has settings of its own.
+fn model_settings(config: &Config) -> String {
+    let in_table = |name: &str| config.systems.iter().any(|system| system.model() == name);
+    let shown = config
+        .models
+        .iter()
+        .filter(|(name, table)| in_table(name) && !table.is_empty());
+    let sentences: Vec<String> = shown
+        .map(|(name, table)| {
+            let pairs: Vec<String> = table
+                .iter()
+                .map(|(key, value)| format!("{key} = {value}"))
+                .collect();
+            format!("{name} ({})", pairs.join(", "))
+        })
+        .collect();
+    sentences.join("; ")
 }
 
 fn in_short(score: &ScoreRecord) -> String {
