@@ -4,6 +4,7 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 use burn::tensor::activation::softmax;
 
+use super::activation::Activation;
 use super::conv::{Conv2d, WeightInit, Window};
 use super::norm::GroupNorm;
 use super::parameters::Parameters;
@@ -41,7 +42,7 @@ impl Attention {
             maps.reshape([images, channels, height * width])
                 .swap_dims(1, 2) // [n, places, channels]
         };
-        let normalised = self.norm.forward(input.clone());
+        let normalised = self.norm.forward(input.clone(), Activation::Identity);
         let query = rows(self.query.forward(normalised.clone()));
         let key = rows(self.key.forward(normalised.clone()));
         let value = rows(self.value.forward(normalised));

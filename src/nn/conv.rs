@@ -20,8 +20,9 @@ use burn::tensor::Tensor;
 use burn::tensor::module::{conv_transpose2d, conv2d};
 use burn::tensor::ops::{ConvOptions, ConvTransposeOptions};
 
-use self::extension::{Direction, applies, apply};
+use self::extension::{Direction, apply};
 use self::geometry::Geometry;
+use super::flex::is_ours;
 use super::parameters::Parameters;
 use super::spectral_norm::SpectralNorm;
 
@@ -229,7 +230,7 @@ fn convolve(
 ) -> Tensor<4> {
     let [images, inputs, height, width] = input.dims();
     let [outputs, _, kernel, _] = weight.dims();
-    if !applies(&input, &weight) {
+    if !(is_ours(&input) && is_ours(&weight)) {
         let options = ConvOptions::new([stride; 2], [padding; 2], [1, 1], 1);
         return conv2d(input, weight, bias, options);
     }
@@ -256,7 +257,7 @@ fn convolve_transposed(
 ) -> Tensor<4> {
     let [images, inputs, height, width] = input.dims();
     let [_, outputs, kernel, _] = weight.dims();
-    if !applies(&input, &weight) {
+    if !(is_ours(&input) && is_ours(&weight)) {
         let options = ConvTransposeOptions::new([stride; 2], [padding; 2], [0, 0], [1, 1], 1);
         return conv_transpose2d(input, weight, bias, options);
     }

@@ -7,16 +7,16 @@
 
 use burn::module::Module;
 use burn::tensor::Tensor;
-use burn::tensor::activation::{leaky_relu, relu};
 
+use super::activation::Activation::{self, LeakyRelu, Relu, Tanh};
 use super::conv::{Conv2d, ConvTranspose2d, WeightInit, Window};
 use super::norm::BatchNorm;
 use super::parameters::Parameters;
 
 /// All weights start from N(0, 0.02^2) (Radford et al. 2016, section 4).
 pub const WEIGHT_DEVIATION: f32 = 0.02;
-/// Slope of the critic's activation below zero (Radford et al. 2016, section 4).
-pub const LEAK: f64 = 0.2;
+/// The critic's activation (Radford et al. 2016, section 4).
+pub const CRITIC_ACTIVATION: Activation = LeakyRelu(0.2);
 /// Height and width of the smallest feature map.
 const SEED_SIZE: usize = 4;
 
@@ -74,11 +74,11 @@ impl Generator {
         let mut maps = self
             .project
             .forward(latents.reshape([images, latent, 1, 1]));
-        maps = relu(self.project_norm.forward_training(maps));
+        maps = self.project_norm.forward_training(maps, Relu);
         for (doubling, norm) in self.doublings.iter().zip(&mut self.norms) {
-            maps = relu(norm.forward_training(doubling.forward(maps)));
+            maps = norm.forward_training(doubling.forward(maps), Relu);
         }
-        self.to_image.forward(maps).tanh()
+        Tanh.forward(self.to_image.forward(maps))
     }
 
     /// [n, latent] -> [n, 3, size, size] in (-1, 1), by the running statistics: an image does not depend on its batch.
@@ -87,11 +87,11 @@ impl Generator {
         let mut maps = self
             .project
             .forward(latents.reshape([images, latent, 1, 1]));
-        maps = relu(self.project_norm.forward(maps));
+        maps = self.project_norm.forward(maps, Relu);
         for (doubling, norm) in self.doublings.iter().zip(&self.norms) {
-            maps = relu(norm.forward(doubling.forward(maps)));
+            maps = norm.forward(doubling.forward(maps), Relu);
         }
-        self.to_image.forward(maps).tanh()
+        Tanh.forward(self.to_image.forward(maps))
     }
 }
 
@@ -171,10 +171,10 @@ impl Critic {
         let mut maps = images;
         for (level, conv) in self.convolutions.iter().enumerate() {
             maps = conv.forward(maps);
-            if let Some(norm) = level.checked_sub(1).and_then(|at| self.norms.get(at)) {
-                maps = norm.forward_batch(maps);
-            }
-            maps = leaky_relu(maps, LEAK);
+            maps = match level.checked_sub(1).and_then(|at| self.norms.get(at)) {
+                Some(norm) => norm.forward_batch(maps, CRITIC_ACTIVATION),
+                None => CRITIC_ACTIVATION.forward(maps),
+            };
         }
         self.score(maps)
     }
@@ -195,10 +195,8 @@ impl Critic {
         let (mut maps, mut slopes) = (images, tangents);
         for conv in &self.convolutions {
             maps = conv.forward(maps);
-            let below = maps.clone().detach().lower_elem(0.0);
-            slopes = conv.forward_tangent(slopes);
-            slopes = slopes.clone().mask_where(below, slopes.mul_scalar(LEAK));
-            maps = leaky_relu(maps, LEAK);
+            slopes = conv.forward_tangent(slopes) * CRITIC_ACTIVATION.slope(maps.clone());
+            maps = CRITIC_ACTIVATION.forward(maps);
         }
         let images = maps.dims()[0];
         let value = self.head.forward(maps).reshape([images]);

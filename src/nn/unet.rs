@@ -5,11 +5,11 @@
 //! setting for images larger than CIFAR's).
 
 use burn::module::Module;
-use burn::tensor::activation::silu;
 use burn::tensor::module::interpolate;
 use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
 use burn::tensor::{Tensor, TensorData};
 
+use super::activation::Activation::Silu;
 use super::attention::Attention;
 use super::conv::{Conv2d, WeightInit, Window};
 use super::linear::Linear;
@@ -69,10 +69,10 @@ impl ResidualBlock {
     fn forward(&self, input: Tensor<4>, time: Tensor<2>) -> Tensor<4> {
         let mut maps = self
             .first
-            .forward(silu(self.first_norm.forward(input.clone())));
+            .forward(self.first_norm.forward(input.clone(), Silu));
         let time = self.time.forward(time); // [n, outputs]
         maps = maps + time.unsqueeze_dim::<3>(2).unsqueeze_dim::<4>(3);
-        maps = self.second.forward(silu(self.second_norm.forward(maps)));
+        maps = self.second.forward(self.second_norm.forward(maps, Silu));
         let shortcut = match &self.shortcut {
             Some(conv) => conv.forward(input),
             None => input,
@@ -197,8 +197,8 @@ impl UNet {
     /// [n, 3, size, size] at time steps `[n]` (counted from 0) -> predicted noise, [n, 3, size, size]
     pub fn forward(&self, images: Tensor<4>, times: &[usize]) -> Tensor<4> {
         let encoded = Tensor::from_data(encode_times(times, self.width), &images.device());
-        let time = silu(self.time_first.forward(encoded));
-        let time = silu(self.time_second.forward(time)); // [n, 4 width]
+        let time = Silu.forward(self.time_first.forward(encoded));
+        let time = Silu.forward(self.time_second.forward(time)); // [n, 4 width]
 
         let mut maps = self.first.forward(images);
         let mut skips = vec![maps.clone()];
@@ -224,7 +224,7 @@ impl UNet {
                 maps = doubling.forward(double(maps));
             }
         }
-        self.last.forward(silu(self.last_norm.forward(maps)))
+        self.last.forward(self.last_norm.forward(maps, Silu))
     }
 }
 

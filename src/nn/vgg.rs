@@ -7,13 +7,13 @@ use std::path::Path;
 
 use anyhow::Context;
 use burn::module::{Module, Param};
-use burn::tensor::activation::relu;
 use burn::tensor::module::max_pool2d;
 use burn::tensor::ops::MaxPoolOptions;
 use burn::tensor::{Device, Tensor, TensorData};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 
+use super::activation::Activation;
 use super::conv::{Conv2d, WeightInit, Window};
 use super::parameters::Parameters;
 use crate::device::values;
@@ -162,7 +162,7 @@ impl Vgg16 {
             if POOLED.contains(&layer) {
                 maps = max_pool2d(maps, MaxPoolOptions::new([2, 2]));
             }
-            maps = relu(conv.forward(maps));
+            maps = Activation::Relu.forward(conv.forward(maps));
         }
         maps
     }

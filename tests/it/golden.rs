@@ -8,16 +8,16 @@ use std::collections::BTreeMap;
 use burn::grad_clipping::GradientClipping;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
-use burn::tensor::activation::leaky_relu;
 use burn::tensor::module::interpolate;
 use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
 use burn::tensor::{Gradients, Tensor, TensorData};
 use histogen::config::Optimiser;
 use histogen::device;
 use histogen::models::{gradient_penalty, loss};
+use histogen::nn::activation::Activation;
 use histogen::nn::attention::Attention;
 use histogen::nn::conv::{Conv2d, ConvTranspose2d, WeightInit, Window};
-use histogen::nn::dcgan::{Critic, CriticNorm, Generator, LEAK};
+use histogen::nn::dcgan::{CRITIC_ACTIVATION, Critic, CriticNorm, Generator};
 use histogen::nn::linear::Linear;
 use histogen::nn::norm::{BatchNorm, GroupNorm};
 use histogen::nn::parameters::Parameters;
@@ -322,12 +322,11 @@ fn linear_layers_are_those_of_pytorch() {
     Golden::new("linear").check_network(&layer, &rows, layer.forward(rows.clone()));
 }
 
-/// These two are Burn's own, called as the networks call them.
 #[test]
 fn leaky_relu_and_nearest_doubling_are_those_of_pytorch() {
     let mut golden = Golden::new("leaky relu");
     let maps = input([2, 3, 4, 4]);
-    golden.check_backward(&maps, leaky_relu(maps.clone(), LEAK));
+    golden.check_backward(&maps, CRITIC_ACTIVATION.forward(maps.clone()));
     golden.finish();
 
     let mut golden = Golden::new("nearest doubling");
@@ -343,11 +342,11 @@ fn batch_norm_trains_and_keeps_running_statistics_as_pytorch_does() {
     let mut norm = fill(BatchNorm::new(&parameters(), 3, 0.0), 0.3);
     let shape = [4, 3, 3, 5];
     let maps = wave(shape, INPUT, 2.0, 0.5).require_grad();
-    let output = norm.forward_training(maps.clone());
+    let output = norm.forward_training(maps.clone(), Activation::Identity);
     let gradients = golden.check_backward(&maps, output);
     golden.check_gradients(&norm, &gradients);
     golden.check_buffers(&norm, " after 1");
-    norm.forward_training(wave(shape, INPUT + 1, 2.0, 0.5));
+    norm.forward_training(wave(shape, INPUT + 1, 2.0, 0.5), Activation::Identity);
     golden.check_buffers(&norm, " after 2");
     golden.finish();
 }
@@ -356,7 +355,8 @@ fn batch_norm_trains_and_keeps_running_statistics_as_pytorch_does() {
 fn batch_norm_evaluates_as_pytorch_does() {
     let norm = fill(BatchNorm::new(&parameters(), 3, 0.0), 0.3);
     let maps = input([4, 3, 3, 5]);
-    Golden::new("batch norm evaluation").check_network(&norm, &maps, norm.forward(maps.clone()));
+    let output = norm.forward(maps.clone(), Activation::Identity);
+    Golden::new("batch norm evaluation").check_network(&norm, &maps, output);
 }
 
 /// 6 channels make 1 group, 12 make 3, 40 make 10.
@@ -366,7 +366,11 @@ fn group_norm_is_that_of_pytorch() {
         let norm = fill(GroupNorm::new(&parameters(), channels), 0.3);
         let maps = input([2, channels, 3, 4]);
         let golden = Golden::new(&format!("group norm {channels}"));
-        golden.check_network(&norm, &maps, norm.forward(maps.clone()));
+        golden.check_network(
+            &norm,
+            &maps,
+            norm.forward(maps.clone(), Activation::Identity),
+        );
     }
 }
 

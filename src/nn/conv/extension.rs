@@ -1,7 +1,7 @@
 //! The kernels as operations of Burn: on the CPU back end, and with gradients.
 //!
 //! Burn's own convolution computes the weight gradient as another convolution, whose kernels are whole output maps; a
-//! training step spends most of its time there. These operations replace it for f32 on Flex; [`applies`] tells where.
+//! training step spends most of its time there. These operations replace it for f32 on Flex; [`crate::nn::flex::is_ours`] tells where.
 
 use burn::backend::autodiff::NodeId;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
@@ -9,13 +9,14 @@ use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, NodeGuard, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Autodiff, Backend, Dispatch, DispatchDevice, Flex, backend_extension};
-use burn::tensor::{DType, Tensor, TensorData};
+use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
+use burn::tensor::Tensor;
 
 use super::forward::convolve;
 use super::geometry::Geometry;
 use super::input_gradient::input_gradient;
 use super::weight_gradient::{bias_gradient, weight_gradient};
+use crate::nn::flex::{Primitive, entries, tensor};
 
 /// Which way an operation runs through a convolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,15 +48,6 @@ pub(super) trait Convolution: Backend {
     ) -> FloatTensor<Self>;
 }
 
-/// Whether the operation of this module can be used on these tensors.
-pub(super) fn applies(operand: &Tensor<4>, weight: &Tensor<4>) -> bool {
-    let fits = |tensor: &Tensor<4>| {
-        let device = tensor.device().without_autodiff();
-        tensor.dtype() == DType::F32 && matches!(device.as_dispatch(), DispatchDevice::Flex(_))
-    };
-    fits(operand) && fits(weight)
-}
-
 /// The operation on Burn's tensors.
 pub(super) fn apply(
     operand: Tensor<4>,
@@ -73,8 +65,6 @@ pub(super) fn apply(
         None => Dispatch::convolution(operand, weight, geometry, direction),
     })
 }
-
-type Primitive = FloatTensor<Flex>;
 
 impl Convolution for Flex {
     fn convolution(
@@ -197,7 +187,7 @@ impl<const N: usize> Backward<Flex, N> for Step {
                 Direction::Along => (&operand, &gradient),
                 Direction::Back => (&gradient, &operand),
             };
-            let result = weight_gradient(&geometry, values(input), values(output));
+            let result = weight_gradient(&geometry, entries(input), entries(output));
             let shape = [
                 geometry.outputs,
                 geometry.inputs,
@@ -211,7 +201,7 @@ impl<const N: usize> Backward<Flex, N> for Step {
                 Direction::Along => (geometry.outputs, geometry.output_places()),
                 Direction::Back => (geometry.inputs, geometry.input_places()),
             };
-            let result = bias_gradient(values(&gradient), channels, places);
+            let result = bias_gradient(entries(&gradient), channels, places);
             gradients.register::<Flex>(node.id, tensor(result, [channels]));
         }
     }
@@ -225,9 +215,9 @@ fn transform(
     direction: Direction,
 ) -> Primitive {
     let bias = bias.map(Primitive::to_contiguous);
-    let bias = bias.as_ref().map(values);
+    let bias = bias.as_ref().map(entries);
     let (operand, weight) = (operand.to_contiguous(), weight.to_contiguous());
-    let (operand, weight) = (values(&operand), values(&weight));
+    let (operand, weight) = (entries(&operand), entries(&weight));
     let (result, channels, [height, width]) = match direction {
         Direction::Along => (
             convolve(geometry, operand, weight, bias),
@@ -241,14 +231,4 @@ fn transform(
         ),
     };
     tensor(result, [geometry.images, channels, height, width])
-}
-
-fn values(tensor: &Primitive) -> &[f32] {
-    tensor
-        .as_slice()
-        .expect("the tensor was made contiguous and has f32 entries")
-}
-
-fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> Primitive {
-    Primitive::from_data(TensorData::new(values, shape))
 }

@@ -1,0 +1,121 @@
+//! Activation functions as operations of Burn: on the CPU back end, and with gradients.
+
+use burn::backend::autodiff::NodeId;
+use burn::backend::autodiff::checkpoint::base::Checkpointer;
+use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Autodiff, Backend, Dispatch, Flex, TensorMetadata, backend_extension};
+use burn::tensor::Tensor;
+use rayon::prelude::*;
+
+use super::Activation;
+use crate::nn::flex::{GRAIN, Primitive, entries, tensor};
+
+/// An activation function as an operation of a back end.
+#[backend_extension(Flex, Autodiff)]
+pub(super) trait Activate: Backend {
+    /// The function of each entry.
+    fn activate(input: FloatTensor<Self>, activation: Activation) -> FloatTensor<Self>;
+
+    /// The derivative at each entry, a constant.
+    fn activation_slope(input: FloatTensor<Self>, activation: Activation) -> FloatTensor<Self>;
+}
+
+/// The function of each entry, on Burn's tensors.
+pub(super) fn activate<const D: usize>(input: Tensor<D>, activation: Activation) -> Tensor<D> {
+    Tensor::from_dispatch(Dispatch::activate(input.into_dispatch(), activation))
+}
+
+/// The derivative at each entry, on Burn's tensors.
+pub(super) fn slope<const D: usize>(input: Tensor<D>, activation: Activation) -> Tensor<D> {
+    Tensor::from_dispatch(Dispatch::activation_slope(
+        input.into_dispatch(),
+        activation,
+    ))
+}
+
+impl Activate for Flex {
+    fn activate(input: Primitive, activation: Activation) -> Primitive {
+        let input = input.to_contiguous();
+        let shape = input.shape();
+        let input = entries(&input);
+        let mut output = vec![0.0; input.len()];
+        let chunks = output.par_chunks_mut(GRAIN).zip(input.par_chunks(GRAIN));
+        chunks.for_each(|(output, input)| {
+            pulp::Arch::new().dispatch(|| {
+                output.copy_from_slice(input);
+                activation.apply(output);
+            });
+        });
+        tensor(output, shape)
+    }
+
+    fn activation_slope(input: Primitive, activation: Activation) -> Primitive {
+        let ones = tensor(vec![1.0; input.shape().num_elements()], input.shape());
+        pull_back(&input, &ones, activation)
+    }
+}
+
+impl<C: CheckpointStrategy> Activate for Autodiff<Flex, C> {
+    fn activate(input: FloatTensor<Self>, activation: Activation) -> FloatTensor<Self> {
+        let output = Flex::activate(input.primitive().clone(), activation);
+        let step = Step.prepare::<C>([input.node()]);
+        match step.compute_bound().stateful() {
+            OpsKind::Tracked(mut prepared) => {
+                let state = (prepared.checkpoint(&input), activation);
+                prepared.finish(state, output)
+            }
+            OpsKind::UnTracked(prepared) => prepared.finish(output),
+        }
+    }
+
+    fn activation_slope(input: FloatTensor<Self>, activation: Activation) -> FloatTensor<Self> {
+        FloatTensor::<Self>::new(Flex::activation_slope(
+            input.primitive().clone(),
+            activation,
+        ))
+    }
+}
+
+/// The backward step.
+#[derive(Debug)]
+struct Step;
+
+impl Backward<Flex, 1> for Step {
+    type State = (NodeId, Activation);
+
+    fn backward(
+        self,
+        ops: Ops<Self::State, 1>,
+        gradients: &mut Gradients,
+        checkpointer: &mut Checkpointer,
+    ) {
+        let (input, activation) = ops.state;
+        let input: Primitive = checkpointer.retrieve_node_output(input);
+        let gradient = gradients.consume::<Flex>(&ops.node);
+        let [parent] = ops.parents;
+        if let Some(node) = parent {
+            let result = pull_back(&input, &gradient, activation);
+            gradients.register::<Flex>(node.id, result);
+        }
+    }
+}
+
+/// `gradient` times the derivative at `input`.
+fn pull_back(input: &Primitive, gradient: &Primitive, activation: Activation) -> Primitive {
+    let (input, gradient) = (input.to_contiguous(), gradient.to_contiguous());
+    let shape = input.shape();
+    let (input, gradient) = (entries(&input), entries(&gradient));
+    let mut output = vec![0.0; input.len()];
+    let sources = input.par_chunks(GRAIN).zip(gradient.par_chunks(GRAIN));
+    let chunks = output.par_chunks_mut(GRAIN).zip(sources);
+    chunks.for_each(|(output, (input, gradient))| {
+        pulp::Arch::new().dispatch(|| {
+            output.copy_from_slice(input);
+            activation.pull_back(output, gradient);
+        });
+    });
+    tensor(output, shape)
+}

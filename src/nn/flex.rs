@@ -1,0 +1,29 @@
+//! Tensors of the CPU back end as slices, for the kernels of this module.
+
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{DispatchDevice, Flex};
+use burn::tensor::{DType, Shape, Tensor, TensorData};
+
+/// A tensor of the CPU back end.
+pub(super) type Primitive = FloatTensor<Flex>;
+
+/// Numbers that one thread should have to itself before a second one is worth waking.
+pub(super) const GRAIN: usize = 16 * 1024;
+
+/// Whether a tensor holds f32 on the CPU back end: the kernels are for those, Burn's operations for all others.
+pub(super) fn is_ours<const D: usize>(tensor: &Tensor<D>) -> bool {
+    let device = tensor.device().without_autodiff();
+    tensor.dtype() == DType::F32 && matches!(device.as_dispatch(), DispatchDevice::Flex(_))
+}
+
+/// The entries of a contiguous tensor, in row-major order.
+pub(super) fn entries(tensor: &Primitive) -> &[f32] {
+    tensor
+        .as_slice()
+        .expect("the tensor was made contiguous and has f32 entries")
+}
+
+/// A tensor of these entries.
+pub(super) fn tensor(entries: Vec<f32>, shape: impl Into<Shape>) -> Primitive {
+    Primitive::from_data(TensorData::new(entries, shape))
+}

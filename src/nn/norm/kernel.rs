@@ -1,0 +1,221 @@
+//! Normalisation of rows on slices, forward and backward, each in two passes over the entries.
+//!
+//! Sums are taken in a fixed order: sixteen running sums along a row, then rows one after the other in f64. So a result
+//! depends neither on the number of threads nor on the width of the processor's vectors.
+
+#![expect(
+    clippy::inline_always,
+    reason = "what is not inlined into the dispatched closure is compiled for the plainest processor"
+)]
+
+use rayon::prelude::*;
+
+use super::EPSILON;
+use super::layout::Layout;
+use crate::nn::activation::Activation;
+use crate::nn::flex::GRAIN;
+
+/// What normalisation multiplies and adds per channel, and the function that follows.
+#[derive(Clone, Copy)]
+pub(super) struct Affine<'a> {
+    /// `[channels]`
+    pub(super) gamma: &'a [f32],
+    /// `[channels]`
+    pub(super) beta: &'a [f32],
+    pub(super) activation: Activation,
+}
+
+/// The gradients with respect to the input, the scale and the shift.
+pub(super) struct Pulled {
+    pub(super) input: Vec<f32>,
+    pub(super) gamma: Vec<f32>,
+    pub(super) beta: Vec<f32>,
+}
+
+/// The mean of each group, then the biased variance of each: [2, groups].
+pub(super) fn moments(layout: &Layout, input: &[f32]) -> Vec<f32> {
+    let size = layout.group_size() as f64;
+    let row = |row: usize| &input[row * layout.places..][..layout.places];
+    let pairs: Vec<(f32, f32)> = (0..layout.groups())
+        .into_par_iter()
+        .with_min_len(GRAIN.div_ceil(layout.group_size()))
+        .map(|group| {
+            pulp::Arch::new().dispatch(|| {
+                let rows = || layout.rows_of(group).map(row);
+                let mean = (rows().map(|row| sum(row, |x| x)).sum::<f64>() / size) as f32;
+                let squares = rows().map(|row| sum(row, |x| (x - mean) * (x - mean)));
+                (mean, (squares.sum::<f64>() / size) as f32)
+            })
+        })
+        .collect();
+    let (means, variances): (Vec<f32>, Vec<f32>) = pairs.into_iter().unzip();
+    [means, variances].concat()
+}
+
+/// activation(gamma (x - mean) / sqrt(variance + epsilon) + beta)
+pub(super) fn normalise(
+    layout: &Layout,
+    input: &[f32],
+    moments: &[f32],
+    affine: Affine<'_>,
+) -> Vec<f32> {
+    let mut output = vec![0.0; input.len()];
+    let places = layout.places;
+    let rows = GRAIN.div_ceil(places);
+    let tasks = output.par_chunks_mut(rows * places).enumerate();
+    tasks.for_each(|(task, output)| {
+        pulp::Arch::new().dispatch(|| {
+            for (place, output) in output.chunks_exact_mut(places).enumerate() {
+                let row = task * rows + place;
+                let line = Line::new(layout, moments, affine, row);
+                line.forward(&input[row * places..][..places], output);
+                affine.activation.apply(output);
+            }
+        });
+    });
+    output
+}
+
+/// The backward step of [`normalise`]; where `of_input`, the moments were those of the input and move with it.
+pub(super) fn pull_back(
+    layout: &Layout,
+    input: &[f32],
+    moments: &[f32],
+    affine: Affine<'_>,
+    gradient: &[f32],
+    of_input: bool,
+) -> Pulled {
+    let places = layout.places;
+    let rows = GRAIN.div_ceil(places);
+    let mut output = vec![0.0; input.len()];
+    // Per row the sums of g and of g x', g being the gradient before the activation and x' the normalised input.
+    let mut sums = vec![(0.0, 0.0); layout.rows()];
+    let tasks = output
+        .par_chunks_mut(rows * places)
+        .zip(sums.par_chunks_mut(rows))
+        .enumerate();
+    tasks.for_each(|(task, (output, sums))| {
+        pulp::Arch::new().dispatch(|| {
+            let pairs = output.chunks_exact_mut(places).zip(sums);
+            for (place, (output, sums)) in pairs.enumerate() {
+                let row = task * rows + place;
+                let range = row * places..(row + 1) * places;
+                let (input, gradient) = (&input[range.clone()], &gradient[range]);
+                let line = Line::new(layout, moments, affine, row);
+                line.forward(input, output);
+                affine.activation.pull_back(output, gradient);
+                let products = sum_of_products(output, input, line.mean);
+                let total = sum(output, |g| g);
+                *sums = (total, products * f64::from(line.inverse));
+            }
+        });
+    });
+
+    let mut pulled = Pulled {
+        input: output,
+        gamma: vec![0.0; layout.channels],
+        beta: vec![0.0; layout.channels],
+    };
+    for channel in 0..layout.channels {
+        let rows = (0..layout.images).map(|image| sums[image * layout.channels + channel]);
+        let (beta, gamma) = rows.fold((0.0, 0.0), |all, row| (all.0 + row.0, all.1 + row.1));
+        pulled.gamma[channel] = gamma as f32;
+        pulled.beta[channel] = beta as f32;
+    }
+    // Per group the means of gamma g and of gamma g x'.
+    let size = layout.group_size() as f64;
+    let means: Vec<(f32, f32)> = (0..layout.groups())
+        .map(|group| {
+            let mut all = (0.0, 0.0);
+            if of_input {
+                for row in layout.rows_of(group) {
+                    let gamma = f64::from(affine.gamma[row % layout.channels]);
+                    all.0 += gamma * sums[row].0;
+                    all.1 += gamma * sums[row].1;
+                }
+            }
+            ((all.0 / size) as f32, (all.1 / size) as f32)
+        })
+        .collect();
+    let tasks = pulled.input.par_chunks_mut(rows * places).enumerate();
+    tasks.for_each(|(task, output)| {
+        pulp::Arch::new().dispatch(|| {
+            for (place, output) in output.chunks_exact_mut(places).enumerate() {
+                let row = task * rows + place;
+                let line = Line::new(layout, moments, affine, row);
+                let (shift, slope) = means[layout.group_of(row)];
+                let gamma = affine.gamma[row % layout.channels];
+                let (scale, slope) = (gamma * line.inverse, slope * line.inverse * line.inverse);
+                let shift = shift * line.inverse;
+                let input = &input[row * places..][..places];
+                for (entry, x) in output.iter_mut().zip(input) {
+                    *entry = scale * *entry - shift - slope * (x - line.mean);
+                }
+            }
+        });
+    });
+    pulled
+}
+
+/// What a row is normalised with.
+struct Line {
+    mean: f32,
+    /// 1 / sqrt(variance + epsilon)
+    inverse: f32,
+    scale: f32,
+    shift: f32,
+}
+
+impl Line {
+    #[inline(always)]
+    fn new(layout: &Layout, moments: &[f32], affine: Affine<'_>, row: usize) -> Self {
+        let (group, channel) = (layout.group_of(row), row % layout.channels);
+        let variance = f64::from(moments[layout.groups() + group]);
+        let inverse = (1.0 / (variance + EPSILON).sqrt()) as f32;
+        Self {
+            mean: moments[group],
+            inverse,
+            scale: affine.gamma[channel] * inverse,
+            shift: affine.beta[channel],
+        }
+    }
+
+    #[inline(always)]
+    fn forward(&self, input: &[f32], output: &mut [f32]) {
+        for (y, x) in output.iter_mut().zip(input) {
+            *y = (x - self.mean) * self.scale + self.shift;
+        }
+    }
+}
+
+/// Running sums along a row: a fixed number, whatever the processor.
+const LANES: usize = 16;
+
+#[inline(always)]
+fn sum(row: &[f32], term: impl Fn(f32) -> f32) -> f64 {
+    let mut lanes = [0f32; LANES];
+    let (blocks, rest) = row.as_chunks::<LANES>();
+    for block in blocks {
+        for (lane, &x) in lanes.iter_mut().zip(block) {
+            *lane += term(x);
+        }
+    }
+    let rest: f64 = rest.iter().map(|&x| f64::from(term(x))).sum();
+    lanes.iter().map(|&lane| f64::from(lane)).sum::<f64>() + rest
+}
+
+/// The sum of g (x - mean).
+#[inline(always)]
+fn sum_of_products(gradient: &[f32], input: &[f32], mean: f32) -> f64 {
+    let mut lanes = [0f32; LANES];
+    let (left, left_rest) = gradient.as_chunks::<LANES>();
+    let (right, right_rest) = input.as_chunks::<LANES>();
+    for (left, right) in left.iter().zip(right) {
+        for ((lane, &g), &x) in lanes.iter_mut().zip(left).zip(right) {
+            *lane += g * (x - mean);
+        }
+    }
+    let rest = left_rest.iter().zip(right_rest);
+    let rest: f64 = rest.map(|(&g, &x)| f64::from(g * (x - mean))).sum();
+    lanes.iter().map(|&lane| f64::from(lane)).sum::<f64>() + rest
+}
