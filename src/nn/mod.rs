@@ -13,3 +13,4 @@ pub mod parameters;
 pub mod spectral_norm;
 pub mod unet;
 pub mod vgg;
+pub mod weights;

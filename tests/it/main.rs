@@ -10,3 +10,4 @@ mod reproduce;
 mod reward;
 mod shared;
 mod toy;
+mod weights;
