@@ -7,6 +7,7 @@ pub mod attention;
 pub mod conv;
 pub mod dcgan;
 pub mod ema;
+pub mod inception;
 pub mod linear;
 pub mod norm;
 pub mod parameters;
