@@ -3,8 +3,10 @@
 //! Adding an extractor is one new file and one line in [`EXTRACTORS`].
 
 mod cache;
+mod inception;
 mod matrix;
 mod pixels;
+pub mod resize;
 mod vgg16;
 
 use std::path::PathBuf;
@@ -24,7 +26,7 @@ pub use matrix::Features;
 pub struct FeatureConfig {
     /// Name of the extractor.
     pub extractor: String,
-    /// Safetensors file of the weights, for an extractor that has any.
+    /// File of the weights (PyTorch or safetensors), for an extractor that has any.
     pub weights: PathBuf,
 }
 
@@ -63,7 +65,14 @@ pub struct ExtractorEntry {
 }
 
 /// All extractors.
-pub const EXTRACTORS: &[&ExtractorEntry] = &[&vgg16::RANDOM, &vgg16::PRETRAINED, &pixels::PIXELS];
+pub const EXTRACTORS: &[&ExtractorEntry] = &[
+    &vgg16::RANDOM,
+    &vgg16::PRETRAINED,
+    &inception::INCEPTION,
+    &inception::PYTORCH,
+    &inception::CLEAN,
+    &pixels::PIXELS,
+];
 
 /// The extractor that `config` names.
 ///

@@ -9,7 +9,7 @@ mod extension;
 mod forward;
 mod geometry;
 mod input_gradient;
-mod product;
+pub(super) mod product;
 mod scratch;
 #[cfg(test)]
 mod tests;

@@ -11,14 +11,13 @@ use burn::tensor::activation::relu;
 use burn::tensor::module::max_pool2d;
 use burn::tensor::ops::MaxPoolOptions;
 use burn::tensor::{Device, Tensor, TensorData};
-use safetensors::tensor::TensorView;
-use safetensors::{Dtype, SafeTensors};
 
 use super::conv::{Conv2d, WeightInit, Window};
 use super::parameters::Parameters;
+use super::weights::Weights;
 use crate::device::values;
 use crate::digest::sha256;
-use crate::error::{Result, refuse};
+use crate::error::Result;
 use crate::random::Random;
 
 /// Convolutions of VGG-16.
@@ -68,59 +67,39 @@ impl Vgg16 {
         .no_grad()
     }
 
-    /// The first `layers` convolutions with the weights of a safetensors file that uses torchvision's names
+    /// The first `layers` convolutions with the weights of a PyTorch or safetensors file that uses torchvision's names
     /// (`features.0.weight` and so on), and the SHA-256 of that file.
     ///
-    /// The file's metadata may name its own normalisation as `mean` and `std`; torchvision's is used otherwise.
-    /// Fails if the file cannot be read, lacks a tensor, or has one of another shape or type; extra tensors under
-    /// `features.` are refused as well, those of the classifier are not needed.
+    /// A safetensors file's metadata may name its own normalisation as `mean` and `std`; torchvision's is used otherwise.
+    /// Fails as [`Weights`] does; the tensors of the classifier and of further convolutions are passed over.
     pub fn from_file(layers: usize, path: &Path, device: &Device) -> Result<(Self, String)> {
-        let shown = path.display();
-        let bytes = std::fs::read(path).map_err(|error| {
-            refuse(
-                format!("cannot read the weights file `{shown}`: {error}"),
-                "give the path of a safetensors file with the 13 convolutions of VGG-16",
-            )
-        })?;
-        let hash = sha256(&bytes);
-        let file = SafeTensors::deserialize(&bytes).map_err(|error| {
-            refuse(
-                format!("`{shown}` is not a safetensors file: {error}"),
-                "convert the weights with `safetensors.torch.save_file`",
-            )
-        })?;
-        check_names(&file, &shown.to_string())?;
+        let mut weights = Weights::read(path)?;
         let mut network = Self::random(layers, device);
         for (layer, conv) in network.convolutions.iter_mut().enumerate() {
             let name = format!("features.{}", PLACES[layer]);
-            conv.weight = fill(
-                &conv.weight,
-                &file,
-                &format!("{name}.weight"),
-                &shown.to_string(),
-            )?;
+            conv.weight = weights.take(&format!("{name}.weight"), &conv.weight)?;
             let bias = conv
                 .bias
                 .take()
                 .expect("every convolution of VGG-16 has a bias");
-            conv.bias = Some(fill(
-                &bias,
-                &file,
-                &format!("{name}.bias"),
-                &shown.to_string(),
-            )?);
+            conv.bias = Some(weights.take(&format!("{name}.bias"), &bias)?);
         }
-        let (_, header) = SafeTensors::read_metadata(&bytes)?;
-        if let Some(metadata) = header.metadata() {
-            for (key, target) in [("mean", &mut network.mean), ("std", &mut network.deviation)] {
-                if let Some(text) = metadata.get(key) {
-                    let values =
-                        triple(text).with_context(|| format!("metadata `{key}` of `{shown}`"))?;
-                    let tensor = Tensor::from_data(TensorData::new(values, [1, 3, 1, 1]), device);
-                    *target = target.clone().map(|_| tensor);
-                }
+        for (key, target) in [("mean", &mut network.mean), ("std", &mut network.deviation)] {
+            if let Some(text) = weights.metadata(key) {
+                let values = triple(text)
+                    .with_context(|| format!("metadata `{key}` of `{}`", path.display()))?;
+                let tensor = Tensor::from_data(TensorData::new(values, [1, 3, 1, 1]), device);
+                *target = target.clone().map(|_| tensor);
             }
         }
+        let hash = weights.hash().to_owned();
+        weights.finish(|name| {
+            let place = name
+                .strip_prefix("features.")
+                .and_then(|rest| rest.split('.').next()?.parse().ok());
+            name.starts_with("classifier.")
+                || place.is_some_and(|place| PLACES[layers..].contains(&place))
+        })?;
         Ok((network.no_grad(), hash))
     }
 
@@ -166,66 +145,6 @@ impl Vgg16 {
         }
         maps
     }
-}
-
-/// Refuses convolution tensors that VGG-16 does not have: the file is of another network.
-fn check_names(file: &SafeTensors<'_>, shown: &str) -> Result<()> {
-    let known: Vec<String> = PLACES
-        .iter()
-        .flat_map(|place| {
-            [
-                format!("features.{place}.weight"),
-                format!("features.{place}.bias"),
-            ]
-        })
-        .collect();
-    let foreign = file
-        .names()
-        .into_iter()
-        .find(|name| name.starts_with("features.") && !known.iter().any(|known| known == name));
-    match foreign {
-        None => Ok(()),
-        Some(name) => Err(refuse(
-            format!("`{shown}` has a tensor `{name}` that VGG-16 (configuration D) does not have"),
-            "these are the weights of another network",
-        )),
-    }
-}
-
-/// The tensor `name` of `file` in the place of `parameter`, which says the shape it must have.
-fn fill<const D: usize>(
-    parameter: &Param<Tensor<D>>,
-    file: &SafeTensors<'_>,
-    name: &str,
-    shown: &str,
-) -> Result<Param<Tensor<D>>> {
-    let wrong = "give a file with the 13 convolutions of VGG-16 under torchvision's names, in f32";
-    let view: TensorView<'_> = file
-        .tensor(name)
-        .map_err(|_| refuse(format!("`{shown}` lacks the tensor `{name}`"), wrong))?;
-    let expected = parameter.dims();
-    if view.shape() != expected {
-        let message = format!(
-            "tensor `{name}` of `{shown}` has shape {:?}, expected {expected:?}",
-            view.shape()
-        );
-        return Err(refuse(message, wrong));
-    }
-    if view.dtype() != Dtype::F32 {
-        let message = format!(
-            "tensor `{name}` of `{shown}` has type {:?}, expected F32",
-            view.dtype()
-        );
-        return Err(refuse(message, wrong));
-    }
-    let entries: Vec<f32> = view
-        .data()
-        .chunks_exact(4)
-        .map(|bytes| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
-        .collect();
-    let device = parameter.val().device();
-    let tensor = Tensor::from_data(TensorData::new(entries, expected), &device);
-    Ok(parameter.clone().map(|_| tensor))
 }
 
 /// Three numbers from a list in text, with or without brackets.

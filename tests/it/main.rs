@@ -3,10 +3,13 @@
 mod cli;
 mod contract;
 mod golden;
+mod inception;
 mod lab;
 mod layout;
 mod mathematics;
 mod reproduce;
+mod resize;
 mod reward;
 mod shared;
 mod toy;
+mod weights;

@@ -11,15 +11,15 @@ const LONGEST_SUM: usize = 512;
 
 /// A matrix inside a slice, with its rows and columns at any distance.
 #[derive(Clone, Copy)]
-pub(super) struct Matrix<'a> {
-    pub(super) values: &'a [f32],
-    pub(super) row_stride: usize,
-    pub(super) column_stride: usize,
+pub(in crate::nn) struct Matrix<'a> {
+    pub(in crate::nn) values: &'a [f32],
+    pub(in crate::nn) row_stride: usize,
+    pub(in crate::nn) column_stride: usize,
 }
 
 impl<'a> Matrix<'a> {
     /// A matrix whose rows lie `row_stride` apart and are contiguous.
-    pub(super) fn rows(values: &'a [f32], row_stride: usize) -> Self {
+    pub(in crate::nn) fn rows(values: &'a [f32], row_stride: usize) -> Self {
         Self {
             values,
             row_stride,
@@ -28,7 +28,7 @@ impl<'a> Matrix<'a> {
     }
 
     /// A matrix whose columns lie `column_stride` apart and are contiguous.
-    pub(super) fn columns(values: &'a [f32], column_stride: usize) -> Self {
+    pub(in crate::nn) fn columns(values: &'a [f32], column_stride: usize) -> Self {
         Self {
             values,
             row_stride: 1,
@@ -42,7 +42,7 @@ impl<'a> Matrix<'a> {
 }
 
 /// The pieces, of about equal length and at most [`LONGEST_SUM`], of a sum of `terms` terms.
-pub(super) fn pieces(terms: usize) -> impl Iterator<Item = Range<usize>> {
+pub(in crate::nn) fn pieces(terms: usize) -> impl Iterator<Item = Range<usize>> {
     let length = terms.div_ceil(terms.div_ceil(LONGEST_SUM).max(1)).max(1);
     (0..terms)
         .step_by(length)
@@ -53,7 +53,7 @@ pub(super) fn pieces(terms: usize) -> impl Iterator<Item = Range<usize>> {
 ///
 /// `size` is [rows, columns, terms]: target [rows, columns] with rows `target_stride` apart, left [rows, terms], right
 /// [terms, columns]. The sum must be one of [`pieces`].
-pub(super) fn multiply(
+pub(in crate::nn) fn multiply(
     size: [usize; 3],
     target: &mut [f32],
     target_stride: usize,

@@ -1,0 +1,318 @@
+//! A convolution with its bias and ReLU on the CPU, for kernels of any shape.
+//!
+//! Images become matrices, block by block, whose product with the weights is the convolution; 1 x 1 kernels need no such
+//! matrix. A block's output is rectified while it is in the cache. An image's result has the same bits whatever the batch
+//! it comes in.
+
+use std::cell::RefCell;
+use std::ops::Range;
+
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Backend, Dispatch, DispatchDevice, Flex, backend_extension};
+use burn::tensor::{DType, Tensor, TensorData};
+use rayon::prelude::*;
+
+use crate::nn::conv::product::{Matrix, multiply, pieces};
+
+/// Places that a product should have: enough for the `gemm` crate, few enough that a block stays in the second cache.
+const PLACES: usize = 512;
+/// Vectors of the widest kernels of the `gemm` crate hold this many numbers; it is fastest at multiples.
+const LANES: usize = 16;
+
+/// The sizes of a convolution.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shape {
+    images: usize,
+    inputs: usize,
+    outputs: usize,
+    /// Heights and widths.
+    input: [usize; 2],
+    output: [usize; 2],
+    kernel: [usize; 2],
+    padding: [usize; 2],
+    stride: usize,
+}
+
+impl Shape {
+    fn input_places(&self) -> usize {
+        self.input[0] * self.input[1]
+    }
+
+    fn output_places(&self) -> usize {
+        self.output[0] * self.output[1]
+    }
+
+    /// Numbers that one output is a weighted sum of.
+    fn terms(&self) -> usize {
+        self.inputs * self.kernel[0] * self.kernel[1]
+    }
+
+    /// Whether every output reads one place of the input.
+    fn is_point(&self) -> bool {
+        self.kernel == [1, 1] && self.stride == 1
+    }
+
+    /// How many images form a block.
+    fn group(&self) -> usize {
+        (PLACES / self.output_places()).clamp(1, self.images.div_ceil(2).max(1))
+    }
+
+    /// The rows of an image's output, cut so that a piece has about as many places as a block should.
+    fn bands(&self) -> impl Iterator<Item = Range<usize>> {
+        let [height, width] = self.output;
+        let rows = (PLACES / width).clamp(1, height);
+        (0..height)
+            .step_by(rows)
+            .map(move |start| start..(start + rows).min(height))
+    }
+}
+
+/// The operation of a back end.
+#[backend_extension(Flex)]
+pub(super) trait RectifiedConvolution: Backend {
+    /// relu(weight * input + bias).
+    fn rectified_convolution(
+        input: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        shape: Shape,
+    ) -> FloatTensor<Self>;
+}
+
+impl RectifiedConvolution for Flex {
+    fn rectified_convolution(
+        input: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        shape: Shape,
+    ) -> FloatTensor<Self> {
+        let [input, weight, bias] = [input, weight, bias].map(|tensor| tensor.to_contiguous());
+        let [input, weight, bias] = [&input, &weight, &bias].map(|tensor| {
+            tensor
+                .as_slice::<f32>()
+                .expect("the tensor was made contiguous and has f32 entries")
+        });
+        let output = convolve(&shape, input, weight, bias);
+        let [height, width] = shape.output;
+        let dims = [shape.images, shape.outputs, height, width];
+        FloatTensor::<Flex>::from_data(TensorData::new(output, dims))
+    }
+}
+
+/// Whether this module's operation can be used on `maps`.
+pub(super) fn applies(maps: &Tensor<4>) -> bool {
+    let device = maps.device();
+    maps.dtype() == DType::F32
+        && !device.is_autodiff()
+        && matches!(device.as_dispatch(), DispatchDevice::Flex(_))
+}
+
+/// [n, inputs, h, w] with weights [outputs, inputs, kh, kw] and a bias `[outputs]` -> [n, outputs, h', w']
+pub(super) fn rectified_convolution(
+    maps: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Tensor<1>,
+    stride: usize,
+    padding: [usize; 2],
+) -> Tensor<4> {
+    let [images, inputs, height, width] = maps.dims();
+    let [outputs, _, kernel_height, kernel_width] = weight.dims();
+    let reach =
+        |size: usize, kernel: usize, padding: usize| (size + 2 * padding - kernel) / stride + 1;
+    let shape = Shape {
+        images,
+        inputs,
+        outputs,
+        input: [height, width],
+        output: [
+            reach(height, kernel_height, padding[0]),
+            reach(width, kernel_width, padding[1]),
+        ],
+        kernel: [kernel_height, kernel_width],
+        padding,
+        stride,
+    };
+    Tensor::from_dispatch(Dispatch::rectified_convolution(
+        maps.into_dispatch(),
+        weight.into_dispatch(),
+        bias.into_dispatch(),
+        shape,
+    ))
+}
+
+/// Buffers that a thread keeps between convolutions.
+#[derive(Default)]
+struct Scratch {
+    /// The input in the shape of a matrix.
+    columns: Vec<f32>,
+    /// The images of a block side by side.
+    joined: Vec<f32>,
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
+/// The first `length` numbers of a buffer, which grows if need be and holds any old numbers.
+fn take(buffer: &mut Vec<f32>, length: usize) -> &mut [f32] {
+    if buffer.len() < length {
+        buffer.resize(length, 0.0);
+    }
+    &mut buffer[..length]
+}
+
+/// [images, inputs, places] -> [images, outputs, places]
+fn convolve(shape: &Shape, input: &[f32], weight: &[f32], bias: &[f32]) -> Vec<f32> {
+    let image_in = shape.inputs * shape.input_places();
+    let image_out = shape.outputs * shape.output_places();
+    let group = shape.group();
+    let mut output = vec![0.0; shape.images * image_out];
+    output
+        .par_chunks_mut(group * image_out)
+        .zip(input.par_chunks(group * image_in))
+        .for_each(|(output, input)| {
+            for band in shape.bands() {
+                if shape.is_point() && input.len() == image_in {
+                    point(shape, input, weight, bias, output, band);
+                } else {
+                    // Nothing in here starts parallel work, which could ask for the same buffers.
+                    SCRATCH.with_borrow_mut(|scratch| {
+                        window(shape, input, weight, bias, output, band, scratch);
+                    });
+                }
+            }
+        });
+    output
+}
+
+/// A band of one image under a 1 x 1 kernel: a product straight from the input to the output.
+fn point(
+    shape: &Shape,
+    input: &[f32],
+    weight: &[f32],
+    bias: &[f32],
+    output: &mut [f32],
+    band: Range<usize>,
+) {
+    let (places, width) = (shape.output_places(), shape.output[1]);
+    let (start, count) = (band.start * width, band.len() * width);
+    let output = &mut output[start..];
+    fill(output, places, count, bias);
+    for piece in pieces(shape.terms()) {
+        multiply(
+            [shape.outputs, count, piece.len()],
+            output,
+            places,
+            Matrix::rows(&weight[piece.start..], shape.terms()),
+            Matrix::rows(&input[piece.start * places + start..], places),
+            true,
+        );
+    }
+    for row in output.chunks_mut(places).take(shape.outputs) {
+        rectify(&mut row[..count]);
+    }
+}
+
+/// A band of the images of a block.
+fn window(
+    shape: &Shape,
+    input: &[f32],
+    weight: &[f32],
+    bias: &[f32],
+    output: &mut [f32],
+    band: Range<usize>,
+    scratch: &mut Scratch,
+) {
+    let places = shape.output_places();
+    let image_out = shape.outputs * places;
+    let images = output.len() / image_out;
+    let band_places = band.len() * shape.output[1];
+    let count = (images * band_places).next_multiple_of(LANES);
+    // Rows a multiple of a page apart would all fall on the same lines of the first cache.
+    let stride = count + LANES;
+    let joined = take(&mut scratch.joined, shape.outputs * stride);
+    fill(joined, stride, count, bias);
+    for piece in pieces(shape.terms()) {
+        let columns = take(&mut scratch.columns, piece.len() * stride);
+        gather(shape, input, &piece, &band, columns, stride);
+        multiply(
+            [shape.outputs, count, piece.len()],
+            joined,
+            stride,
+            Matrix::rows(&weight[piece.start..], shape.terms()),
+            Matrix::rows(columns, stride),
+            true,
+        );
+    }
+    let offset = band.start * shape.output[1];
+    for (channel, row) in joined.chunks_exact(stride).take(shape.outputs).enumerate() {
+        for (image, values) in row.chunks_exact(band_places).take(images).enumerate() {
+            let at = image * image_out + channel * places + offset;
+            let target = &mut output[at..at + band_places];
+            for (target, value) in target.iter_mut().zip(values) {
+                *target = value.max(0.0);
+            }
+        }
+    }
+}
+
+/// Fills the first `count` numbers of every row with the channel's bias.
+fn fill(target: &mut [f32], stride: usize, count: usize, bias: &[f32]) {
+    for (row, bias) in target.chunks_mut(stride).zip(bias) {
+        row[..count].fill(*bias);
+    }
+}
+
+fn rectify(values: &mut [f32]) {
+    for value in values {
+        *value = value.max(0.0);
+    }
+}
+
+/// Fills `columns`, [terms, images x places of the band] with rows `stride` apart, from the images in `input`.
+fn gather(
+    shape: &Shape,
+    input: &[f32],
+    terms: &Range<usize>,
+    band: &Range<usize>,
+    columns: &mut [f32],
+    stride: usize,
+) {
+    let [height, width] = shape.input;
+    let out_width = shape.output[1];
+    let area = shape.kernel[0] * shape.kernel[1];
+    let rows = terms.clone().zip(columns.chunks_exact_mut(stride));
+    for (term, row) in rows {
+        let (channel, tap) = (term / area, term % area);
+        let (down, right) = (tap / shape.kernel[1], tap % shape.kernel[1]);
+        // The output's columns whose tap lies inside the image.
+        let first = shape.padding[1]
+            .saturating_sub(right)
+            .div_ceil(shape.stride);
+        let end = ((width + shape.padding[1] - right).div_ceil(shape.stride)).min(out_width);
+        let images = input.chunks_exact(shape.inputs * height * width);
+        for (image, target) in images.zip(row.chunks_exact_mut(band.len() * out_width)) {
+            let map = &image[channel * height * width..][..height * width];
+            for (place, target) in band.clone().zip(target.chunks_exact_mut(out_width)) {
+                let y = (place * shape.stride + down).wrapping_sub(shape.padding[0]);
+                if y >= height {
+                    target.fill(0.0);
+                    continue;
+                }
+                target[..first].fill(0.0);
+                target[end..].fill(0.0);
+                let target = &mut target[first..end];
+                let source = &map[y * width + first * shape.stride + right - shape.padding[1]..];
+                if shape.stride == 1 {
+                    target.copy_from_slice(&source[..target.len()]);
+                } else {
+                    for (target, value) in
+                        target.iter_mut().zip(source.iter().step_by(shape.stride))
+                    {
+                        *target = *value;
+                    }
+                }
+            }
+        }
+    }
+}

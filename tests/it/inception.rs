@@ -1,0 +1,256 @@
+//! The FID network against torch-fidelity's, with weights that both sides compute from a formula.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use burn::tensor::{Device, Tensor, TensorData};
+use histogen::device::values;
+use histogen::features::{self, FeatureConfig};
+use histogen::images::Pixels;
+use histogen::nn::inception::{CLASSES, FEATURES, InceptionV3};
+use safetensors::Dtype;
+use safetensors::tensor::TensorView;
+use serde::Deserialize;
+
+/// Largest difference from PyTorch in any activation; they are of order 1.
+const TOLERANCE: f32 = 1e-4;
+
+/// `tests/golden/inception/data.json`.
+#[derive(Deserialize)]
+struct Data {
+    stages: BTreeMap<String, Stage>,
+    features: Vec<Vec<f32>>,
+    logits: Vec<Vec<f32>>,
+}
+
+#[derive(Deserialize)]
+struct Stage {
+    shape: Vec<usize>,
+    stride: usize,
+    values: Vec<f32>,
+}
+
+/// `count` numbers in [-1, 1): the formula of `tests/golden/inception/formula.py`.
+fn uniform(name: &str, count: usize) -> impl Iterator<Item = f64> {
+    let start = name.bytes().fold(0xCBF2_9CE4_8422_2325u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3)
+    });
+    (1..=count as u64).map(move |place| {
+        let z = start.wrapping_add(place.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        let z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        ((z ^ (z >> 31)) >> 40) as f64 / 8_388_608.0 - 1.0
+    })
+}
+
+/// The convolutions of the network: name, and shape of the weight.
+fn convolutions() -> Vec<(String, [usize; 4])> {
+    let mut all = Vec::new();
+    let mut add = |block: &str, parts: &[(&str, [usize; 4])]| {
+        for (name, shape) in parts {
+            all.push((format!("{block}{name}"), *shape));
+        }
+    };
+    add(
+        "",
+        &[
+            ("Conv2d_1a_3x3", [32, 3, 3, 3]),
+            ("Conv2d_2a_3x3", [32, 32, 3, 3]),
+            ("Conv2d_2b_3x3", [64, 32, 3, 3]),
+            ("Conv2d_3b_1x1", [80, 64, 1, 1]),
+            ("Conv2d_4a_3x3", [192, 80, 3, 3]),
+        ],
+    );
+    for (block, inputs, pooled) in [
+        ("Mixed_5b.", 192, 32),
+        ("Mixed_5c.", 256, 64),
+        ("Mixed_5d.", 288, 64),
+    ] {
+        add(
+            block,
+            &[
+                ("branch1x1", [64, inputs, 1, 1]),
+                ("branch5x5_1", [48, inputs, 1, 1]),
+                ("branch5x5_2", [64, 48, 5, 5]),
+                ("branch3x3dbl_1", [64, inputs, 1, 1]),
+                ("branch3x3dbl_2", [96, 64, 3, 3]),
+                ("branch3x3dbl_3", [96, 96, 3, 3]),
+                ("branch_pool", [pooled, inputs, 1, 1]),
+            ],
+        );
+    }
+    add(
+        "Mixed_6a.",
+        &[
+            ("branch3x3", [384, 288, 3, 3]),
+            ("branch3x3dbl_1", [64, 288, 1, 1]),
+            ("branch3x3dbl_2", [96, 64, 3, 3]),
+            ("branch3x3dbl_3", [96, 96, 3, 3]),
+        ],
+    );
+    for (block, inner) in [
+        ("Mixed_6b.", 128),
+        ("Mixed_6c.", 160),
+        ("Mixed_6d.", 160),
+        ("Mixed_6e.", 192),
+    ] {
+        add(
+            block,
+            &[
+                ("branch1x1", [192, 768, 1, 1]),
+                ("branch7x7_1", [inner, 768, 1, 1]),
+                ("branch7x7_2", [inner, inner, 1, 7]),
+                ("branch7x7_3", [192, inner, 7, 1]),
+                ("branch7x7dbl_1", [inner, 768, 1, 1]),
+                ("branch7x7dbl_2", [inner, inner, 7, 1]),
+                ("branch7x7dbl_3", [inner, inner, 1, 7]),
+                ("branch7x7dbl_4", [inner, inner, 7, 1]),
+                ("branch7x7dbl_5", [192, inner, 1, 7]),
+                ("branch_pool", [192, 768, 1, 1]),
+            ],
+        );
+    }
+    add(
+        "Mixed_7a.",
+        &[
+            ("branch3x3_1", [192, 768, 1, 1]),
+            ("branch3x3_2", [320, 192, 3, 3]),
+            ("branch7x7x3_1", [192, 768, 1, 1]),
+            ("branch7x7x3_2", [192, 192, 1, 7]),
+            ("branch7x7x3_3", [192, 192, 7, 1]),
+            ("branch7x7x3_4", [192, 192, 3, 3]),
+        ],
+    );
+    for (block, inputs) in [("Mixed_7b.", 1280), ("Mixed_7c.", 2048)] {
+        add(
+            block,
+            &[
+                ("branch1x1", [320, inputs, 1, 1]),
+                ("branch3x3_1", [384, inputs, 1, 1]),
+                ("branch3x3_2a", [384, 384, 1, 3]),
+                ("branch3x3_2b", [384, 384, 3, 1]),
+                ("branch3x3dbl_1", [448, inputs, 1, 1]),
+                ("branch3x3dbl_2", [384, 448, 3, 3]),
+                ("branch3x3dbl_3a", [384, 384, 1, 3]),
+                ("branch3x3dbl_3b", [384, 384, 3, 1]),
+                ("branch_pool", [192, inputs, 1, 1]),
+            ],
+        );
+    }
+    all
+}
+
+/// Writes the weights of the formula as safetensors.
+fn write_weights(path: &Path) {
+    let mut tensors: Vec<(String, Vec<usize>, Vec<u8>)> = Vec::new();
+    let mut add = |name: String, shape: &[usize], offset: f64, scale: f64| {
+        let values = uniform(&name, shape.iter().product());
+        let bytes = values.flat_map(|u| ((offset + scale * u) as f32).to_le_bytes());
+        let bytes = bytes.collect();
+        tensors.push((name, shape.to_vec(), bytes));
+    };
+    for (name, shape) in convolutions() {
+        let fan_in: usize = shape[1..].iter().product();
+        let bound = (6.0 / fan_in as f64).sqrt();
+        add(format!("{name}.conv.weight"), &shape, 0.0, bound);
+        add(format!("{name}.bn.weight"), &shape[..1], 1.0, 0.2);
+        add(format!("{name}.bn.bias"), &shape[..1], 0.0, 0.2);
+        add(format!("{name}.bn.running_mean"), &shape[..1], 0.0, 0.2);
+        add(format!("{name}.bn.running_var"), &shape[..1], 1.0, 0.5);
+    }
+    let bound = (3.0 / FEATURES as f64).sqrt();
+    add("fc.weight".into(), &[CLASSES, FEATURES], 0.0, bound);
+    add("fc.bias".into(), &[CLASSES], 0.0, 0.2);
+    let views = tensors.iter().map(|(name, shape, bytes)| {
+        let view = TensorView::new(Dtype::F32, shape.clone(), bytes).expect("sizes agree");
+        (name, view)
+    });
+    safetensors::serialize_to_file(views, None, path).expect("the file can be written");
+}
+
+/// The two images of `tests/golden/inception/make.py`.
+fn images() -> Pixels {
+    let bytes = (0..2 * 64 * 64 * 3).map(|place| {
+        let (image, i) = (place / (64 * 64 * 3), place % (64 * 64 * 3));
+        ((37 * i * i + 11 * i + i / 13 + 91 * image) % 256) as u8
+    });
+    Pixels::new(2, 64, bytes.collect())
+}
+
+fn close(name: &str, found: &[f32], expected: &[f32]) {
+    assert_eq!(found.len(), expected.len(), "{name}");
+    for (place, (found, expected)) in found.iter().zip(expected).enumerate() {
+        assert!(
+            (found - expected).abs() <= TOLERANCE,
+            "value {place} of {name}: {found}, torch-fidelity has {expected}"
+        );
+    }
+}
+
+#[test]
+fn the_fid_network_agrees_with_torch_fidelity() {
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/golden/inception/data.json"
+    );
+    let text = fs::read_to_string(path).expect("the golden file is part of the checkout");
+    let mut data: Data = serde_json::from_str(&text).expect("make.py wrote this form");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("weights.safetensors");
+    write_weights(&file);
+
+    // From bytes to features, as `evaluate` computes them.
+    let extractor = |name: &str| {
+        let config = FeatureConfig {
+            extractor: name.into(),
+            weights: file.clone(),
+        };
+        features::load(&config, &Device::flex()).unwrap()
+    };
+    let legacy = extractor("inception-v3");
+    let both = legacy.extract(&images()).unwrap();
+    for (image, expected) in data.features.iter().enumerate() {
+        close(
+            &format!("features of image {image}"),
+            both.row(image),
+            expected,
+        );
+        // The same bits alone as beside another image.
+        let alone = legacy.extract(&images().select(&[image])).unwrap();
+        assert_eq!(alone.values, both.row(image));
+    }
+    // Other ways to prepare the image give other features.
+    for name in ["inception-v3-clean", "inception-v3-pytorch"] {
+        let other = extractor(name);
+        assert_eq!(other.hash(), legacy.hash());
+        assert_ne!(other.resize(), legacy.resize());
+        let other = other.extract(&images()).unwrap();
+        let difference = other.values.iter().zip(&both.values);
+        let largest = difference.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(largest > 100.0 * TOLERANCE, "{name}: {largest}");
+    }
+
+    // Every stage, and the logits.
+    let (network, hash) = InceptionV3::from_file(&file, &Device::flex()).unwrap();
+    assert_eq!(hash, legacy.hash());
+    let planes = features::resize::Resize::BilinearTensorFlow.apply(&images(), 299);
+    let planes: Vec<f32> = planes.iter().map(|value| (value - 128.0) / 128.0).collect();
+    let input = Tensor::<4>::from_data(TensorData::new(planes, [2, 3, 299, 299]), &Device::flex());
+    let watched = network.watched_features(input, |name, maps| {
+        let stage = data
+            .stages
+            .remove(name)
+            .unwrap_or_else(|| panic!("{name} is not expected"));
+        assert_eq!(maps.dims().as_slice(), stage.shape, "{name}");
+        let found = values(maps.clone()).unwrap();
+        let found: Vec<f32> = found.into_iter().step_by(stage.stride).take(16).collect();
+        close(name, &found, &stage.values);
+    });
+    assert!(data.stages.is_empty(), "every stage was seen");
+    assert_eq!(values(watched.clone()).unwrap(), both.values);
+    let logits = values(network.logits(watched)).unwrap();
+    for (found, expected) in logits.chunks_exact(CLASSES).zip(&data.logits) {
+        close("logits", &found[..16], expected);
+    }
+}
