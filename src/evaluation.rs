@@ -11,7 +11,7 @@ use crate::digest::sha256;
 use crate::error::{Refusal, Result, refuse};
 use crate::features::{self, Extractor, Features, extract_cached};
 use crate::images::Pixels;
-use crate::metrics::{self, METRICS, Metric, MetricSettings, Protocol};
+use crate::metrics::{self, Metric, MetricSettings, Protocol, STANDARD};
 use crate::random::Random;
 use crate::tracker::ScoreRecord;
 
@@ -70,7 +70,7 @@ pub struct Bench {
 }
 
 impl Bench {
-    /// Loads the extractor and looks at the reference through it. `names` are scores or families; all if empty.
+    /// Loads the extractor and looks at the reference through it. `names` are scores or families; the standard ones if empty.
     ///
     /// Fails for unknown names, weights that do not fit, and images that the extractor cannot see.
     pub fn new(
@@ -81,7 +81,7 @@ impl Bench {
         cache: &Path,
     ) -> Result<Self> {
         let metrics = if names.is_empty() {
-            METRICS.to_vec()
+            STANDARD.to_vec()
         } else {
             metrics::select(names)?
         };

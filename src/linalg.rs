@@ -1,36 +1,70 @@
-//! The linear algebra under the metrics, in f64: moments, traces of matrix square roots, products and distances of
-//! rows.
+//! The linear algebra under the metrics: moments, traces of matrix square roots, products and distances of rows.
 //!
-//! Work is shared out in tiles of fixed size, and every number is computed by one thread in one order: results do not
-//! depend on how many threads there are. Decompositions are symmetric or singular-value ones, never a general matrix
+//! Statistics are f64. Products of f32 features are f32 where their rounding is bounded and what it can change is
+//! computed again, or where it averages out; each use says which. Work is shared out in pieces of fixed size: results do
+//! not depend on how many threads there are. Decompositions are symmetric or singular-value ones, never a general matrix
 //! square root, so nothing imaginary can arise.
 
 mod moments;
+mod product;
 
 use std::ops::Range;
 
 use faer::diag::Diag;
 use faer::dyn_stack::{MemBuffer, MemStack};
+use faer::linalg::cholesky::llt::factor::{
+    LltRegularization, cholesky_in_place, cholesky_in_place_scratch,
+};
 use faer::linalg::evd::{ComputeEigenvectors, self_adjoint_evd, self_adjoint_evd_scratch};
 use faer::linalg::matmul::matmul;
+use faer::linalg::matmul::triangular::{self, BlockStructure};
 use faer::linalg::svd::{ComputeSvdVectors, svd, svd_scratch};
 use faer::{Accum, Mat, MatMut, MatRef, Par};
-use rayon::iter::ParallelIterator;
+use rayon::prelude::*;
 
 use crate::error::{Result, refuse};
 
-pub use moments::Moments;
+pub use moments::{Moments, centred};
+pub use product::{Tile, Transposed, transpose};
 
-/// Columns of a product that one thread computes at a time.
-const PRODUCT_TILE: usize = 64;
 /// Partial sums of a squared distance, so that it can be computed with vector instructions.
 const LANES: usize = 8;
+/// The pieces that a decomposition is cut into, on however many threads they are then computed.
+const SHARES: usize = 4;
+
+/// A share of a variance that may be all rounding.
+const LEFT_OVER: f64 = 1e-10;
 
 /// A number that features are kept in: f32 in files and memory, f64 where a closed form is checked.
-pub trait Value: Copy + Into<f64> + Send + Sync {}
+pub trait Value: Copy + Into<f64> + PartialOrd + Send + Sync + 'static {
+    /// Half the distance from 1 to the next number: the largest relative error of one rounding. A sum of d products, in
+    /// any order, is off by at most about d times this times the sum of their magnitudes (Higham, *Accuracy and
+    /// Stability of Numerical Algorithms*, section 3.1).
+    const ROUNDOFF: f64;
+    /// The smallest number that has all its digits.
+    const SMALLEST: f64;
 
-impl Value for f32 {}
-impl Value for f64 {}
+    /// The nearest number of this type.
+    fn round(value: f64) -> Self;
+}
+
+impl Value for f32 {
+    const ROUNDOFF: f64 = f32::EPSILON as f64 / 2.0;
+    const SMALLEST: f64 = f32::MIN_POSITIVE as f64;
+
+    fn round(value: f64) -> Self {
+        value as Self
+    }
+}
+
+impl Value for f64 {
+    const ROUNDOFF: f64 = f64::EPSILON / 2.0;
+    const SMALLEST: f64 = f64::MIN_POSITIVE;
+
+    fn round(value: f64) -> Self {
+        value
+    }
+}
 
 /// A matrix seen row by row, one row an image, without owning it.
 #[derive(Clone, Copy, Debug)]
@@ -62,29 +96,10 @@ impl<'a, T: Value> Rows<'a, T> {
         &self.values[index * self.columns..(index + 1) * self.columns]
     }
 
-    /// A copy of the rows at `range`, in f64.
-    pub fn tile(self, range: Range<usize>) -> Tile {
+    /// The rows at `range`.
+    pub fn part(self, range: Range<usize>) -> Self {
         let values = &self.values[range.start * self.columns..range.end * self.columns];
-        Tile {
-            rows: range.len(),
-            columns: self.columns,
-            values: values.iter().map(|&value| value.into()).collect(),
-        }
-    }
-
-    /// |x|^2 of every row.
-    pub fn squared_norms(self) -> Vec<f64> {
-        (0..self.rows)
-            .map(|index| {
-                self.row(index)
-                    .iter()
-                    .map(|&value| {
-                        let value: f64 = value.into();
-                        value * value
-                    })
-                    .sum()
-            })
-            .collect()
+        Self::new(range.len(), self.columns, values)
     }
 
     /// The mean row.
@@ -110,31 +125,83 @@ pub fn tiles(count: usize, size: usize) -> Vec<Range<usize>> {
         .collect()
 }
 
-/// Some rows of a matrix, in f64.
+/// A shift and a scale under which rows lie around zero, the largest entry about 1.
+///
+/// Products of f32 then neither overflow nor lose the digits that a common mean would take. The scale is a power of two:
+/// scaling back is exact.
 #[derive(Clone, Debug)]
-pub struct Tile {
-    rows: usize,
-    columns: usize,
-    values: Vec<f64>,
+pub struct Centring {
+    centre: Vec<f64>,
+    scale: f64,
 }
 
-impl Tile {
-    fn matrix(&self) -> MatRef<'_, f64> {
-        MatRef::from_row_major_slice(&self.values, self.rows, self.columns)
+impl Centring {
+    /// The one for the rows of all `sets`, which have as many columns.
+    pub fn of<T: Value>(sets: &[Rows<'_, T>]) -> Self {
+        let columns = sets.first().map_or(0, |set| set.columns);
+        let rows: usize = sets.iter().map(|set| set.rows).sum();
+        let mut centre = vec![0.0; columns];
+        for set in sets.iter().filter(|set| set.rows > 0) {
+            for (sum, mean) in centre.iter_mut().zip(set.mean()) {
+                *sum += mean * set.rows as f64 / rows as f64;
+            }
+        }
+        let reach = |set: &Rows<'_, T>| {
+            let farthest = |row: &[T]| {
+                let distances = row.iter().zip(&centre).map(|(&value, c)| {
+                    let value: f64 = value.into();
+                    (value - c).abs()
+                });
+                distances.fold(0.0, f64::max)
+            };
+            let rows = set.values.par_chunks(columns.max(1));
+            rows.map(farthest).reduce(|| 0.0, f64::max)
+        };
+        let largest = sets.iter().map(reach).fold(0.0, f64::max);
+        let scale = if largest > 0.0 {
+            (-largest.log2().ceil()).exp2()
+        } else {
+            1.0
+        };
+        Self { centre, scale }
     }
 
-    /// x . y of every row x of this tile and every row y of `other`: `rows` x `other.rows`, row by row.
-    pub fn products(&self, other: &Self) -> Vec<f64> {
-        let mut products = vec![0.0; self.rows * other.rows];
-        matmul(
-            MatMut::from_row_major_slice_mut(&mut products, self.rows, other.rows),
-            Accum::Replace,
-            self.matrix(),
-            other.matrix().transpose(),
-            1.0,
-            Par::Seq,
-        );
-        products
+    /// The rows at `indices`, each x turned into scale (x - centre) and rounded.
+    pub fn tile<T: Value>(
+        &self,
+        rows: Rows<'_, T>,
+        indices: impl ExactSizeIterator<Item = usize>,
+    ) -> Tile<T> {
+        let count = indices.len();
+        let mut values = Vec::with_capacity(count * rows.columns);
+        for index in indices {
+            let row = rows.row(index).iter().zip(&self.centre);
+            values.extend(row.map(|(&value, centre)| {
+                let value: f64 = value.into();
+                T::round((value - centre) * self.scale)
+            }));
+        }
+        Tile {
+            rows: count,
+            columns: rows.columns,
+            values,
+        }
+    }
+
+    /// What a squared length of [`Self::tile`]'s rows is of the original's.
+    pub fn squared_scale(&self) -> f64 {
+        self.scale * self.scale
+    }
+
+    /// c . x - |c|^2 / 2 for a row x and the centre c: two of them make up what centring takes from x . y.
+    pub fn taken<T: Value>(&self, row: &[T]) -> f64 {
+        let terms = row.iter().zip(&self.centre);
+        terms
+            .map(|(&value, c)| {
+                let value: f64 = value.into();
+                c * (value - c / 2.0)
+            })
+            .sum()
     }
 }
 
@@ -160,30 +227,87 @@ pub fn squared_distance<T: Value>(x: &[T], y: &[T]) -> f64 {
     sums.iter().sum::<f64>() + rest
 }
 
-/// The rows less their mean, divided by `scale`.
-pub fn centred<T: Value>(rows: Rows<'_, T>, scale: f64) -> Mat<f64> {
-    let mean = rows.mean();
-    Mat::from_fn(rows.rows, rows.columns, |row, column| {
-        let value: f64 = rows.row(row)[column].into();
-        (value - mean[column]) / scale
-    })
+/// A covariance S taken apart.
+pub enum Root {
+    /// L with L L^T = S, zero above its diagonal: S has full rank.
+    Cholesky(Mat<f64>),
+    /// F with F^T F = S, with as many rows as S has rank.
+    Rows(Mat<f64>),
 }
 
-/// Tr sqrt(S1 S2) of two covariances: the sum of the square roots of the eigenvalues of F^T S2 F, where S1 = F F^T.
+/// The root of a covariance: its Cholesky factor, or where it lacks rank its eigenvectors times the square roots of its
+/// eigenvalues, without those that are zero but for rounding (less than numpy.linalg.matrix_rank counts).
+pub fn root(covariance: MatRef<'_, f64>) -> Result<Root> {
+    let dimension = covariance.nrows();
+    let mut matrix = covariance.to_owned();
+    let scratch = cholesky_in_place_scratch::<f64>(dimension, shares(), faer::prelude::default());
+    let cholesky = cholesky_in_place(
+        matrix.as_mut(),
+        LltRegularization::default(),
+        shares(),
+        MemStack::new(&mut MemBuffer::new(scratch)),
+        faer::prelude::default(),
+    );
+    let rounding = dimension as f64 * f64::EPSILON;
+    let variances = covariance.diagonal().column_vector().iter();
+    let largest = variances.copied().fold(0.0, f64::max);
+    // A squared pivot is what is left of a column's variance when those before it are known.
+    let is_left = |column: usize| {
+        let left = matrix[(column, column)].powi(2);
+        left > LEFT_OVER * covariance[(column, column)] && left > rounding * largest
+    };
+    if cholesky.is_ok() && (0..dimension).all(is_left) {
+        for column in 1..dimension {
+            matrix.col_mut(column).subrows_mut(0, column).fill(0.0);
+        }
+        return Ok(Root::Cholesky(matrix));
+    }
+    let variances = eigenvalues(covariance, Some(matrix.as_mut()))?;
+    let largest = variances.iter().copied().fold(0.0, f64::max);
+    let nothing = rounding * largest;
+    let kept: Vec<usize> = (0..dimension)
+        .filter(|&column| variances[column] > nothing)
+        .collect();
+    Ok(Root::Rows(Mat::from_fn(
+        kept.len(),
+        dimension,
+        |row, column| matrix[(column, kept[row])] * variances[kept[row]].sqrt(),
+    )))
+}
+
+/// Tr sqrt(S1 S2) of two covariances, the first given by L with L L^T = S1: the sum of the square roots of the eigenvalues
+/// of L^T S2 L.
 ///
 /// That matrix is symmetric and has the eigenvalues of S1 S2; those that rounding makes negative count as zero.
-pub fn trace_sqrt_product(s1: MatRef<'_, f64>, s2: MatRef<'_, f64>) -> Result<f64> {
-    let dimension = s1.nrows();
-    let mut factor = Mat::zeros(dimension, dimension);
-    let variances = eigenvalues(s1, Some(factor.as_mut()))?;
-    for (column, variance) in variances.iter().enumerate() {
-        let deviation = variance.max(0.0).sqrt();
-        factor
-            .col_mut(column)
-            .iter_mut()
-            .for_each(|value| *value *= deviation);
-    }
-    let product = product(factor.transpose(), product(s2, factor.as_ref()).as_ref());
+pub fn trace_sqrt_product(root: MatRef<'_, f64>, s2: MatRef<'_, f64>) -> Result<f64> {
+    let dimension = s2.nrows();
+    let whole = BlockStructure::Rectangular;
+    let lower = BlockStructure::TriangularLower;
+    let mut right = Mat::zeros(dimension, dimension);
+    triangular::matmul(
+        right.as_mut(),
+        whole,
+        Accum::Replace,
+        s2,
+        whole,
+        root,
+        lower,
+        1.0,
+        shares(),
+    );
+    // The lower half is all that the eigenvalues are computed from.
+    let mut product = Mat::zeros(dimension, dimension);
+    triangular::matmul(
+        product.as_mut(),
+        lower,
+        Accum::Replace,
+        root.transpose(),
+        lower.transpose(),
+        right.as_ref(),
+        whole,
+        1.0,
+        shares(),
+    );
     let values = eigenvalues(product.as_ref(), None)?;
     Ok(values.iter().map(|value| value.max(0.0).sqrt()).sum())
 }
@@ -193,17 +317,25 @@ pub fn trace_sqrt_product(s1: MatRef<'_, f64>, s2: MatRef<'_, f64>) -> Result<f6
 /// Where A^T A = S1 and B^T B = S2 this is Tr sqrt(S1 S2), since A B^T (A B^T)^T has the non-zero eigenvalues of
 /// S1 S2: for n < d the same number from a smaller matrix, and exact for covariances that lack rank.
 pub fn nuclear_norm_of_product(a: MatRef<'_, f64>, b: MatRef<'_, f64>) -> Result<f64> {
-    let product = product(a, b.transpose());
+    let mut product = Mat::zeros(a.nrows(), b.nrows());
+    matmul(
+        product.as_mut(),
+        Accum::Replace,
+        a,
+        b.transpose(),
+        1.0,
+        shares(),
+    );
     let (rows, columns) = product.shape();
     let mut values = Diag::zeros(rows.min(columns));
     let no = ComputeSvdVectors::No;
-    let scratch = svd_scratch::<f64>(rows, columns, no, no, Par::Seq, faer::prelude::default());
+    let scratch = svd_scratch::<f64>(rows, columns, no, no, shares(), faer::prelude::default());
     svd(
         product.as_ref(),
         values.as_mut(),
         None,
         None,
-        Par::Seq,
+        shares(),
         MemStack::new(&mut MemBuffer::new(scratch)),
         faer::prelude::default(),
     )
@@ -211,7 +343,7 @@ pub fn nuclear_norm_of_product(a: MatRef<'_, f64>, b: MatRef<'_, f64>) -> Result
     Ok(values.column_vector().iter().sum())
 }
 
-/// The eigenvalues of a symmetric matrix, and into `vectors` its eigenvectors.
+/// The eigenvalues of a symmetric matrix, from its lower half, and into `vectors` its eigenvectors.
 fn eigenvalues(matrix: MatRef<'_, f64>, vectors: Option<MatMut<'_, f64>>) -> Result<Vec<f64>> {
     let compute = if vectors.is_some() {
         ComputeEigenvectors::Yes
@@ -221,12 +353,12 @@ fn eigenvalues(matrix: MatRef<'_, f64>, vectors: Option<MatMut<'_, f64>>) -> Res
     let dimension = matrix.nrows();
     let mut values = Diag::zeros(dimension);
     let scratch =
-        self_adjoint_evd_scratch::<f64>(dimension, compute, Par::Seq, faer::prelude::default());
+        self_adjoint_evd_scratch::<f64>(dimension, compute, shares(), faer::prelude::default());
     self_adjoint_evd(
         matrix,
         values.as_mut(),
         vectors,
-        Par::Seq,
+        shares(),
         MemStack::new(&mut MemBuffer::new(scratch)),
         faer::prelude::default(),
     )
@@ -241,25 +373,9 @@ fn not_converged() -> anyhow::Error {
     )
 }
 
-/// The product of two matrices.
-fn product(left: MatRef<'_, f64>, right: MatRef<'_, f64>) -> Mat<f64> {
-    let mut product = Mat::zeros(left.nrows(), right.ncols());
-    share_columns(product.as_mut(), |first, columns| {
-        let right = right.subcols(first, columns.ncols());
-        matmul(columns, Accum::Replace, left, right, 1.0, Par::Seq);
-    });
-    product
-}
-
-/// Calls `work` with the first column and the columns of every block of columns, on all threads.
-fn share_columns(matrix: MatMut<'_, f64>, work: impl Fn(usize, MatMut<'_, f64>) + Sync) {
-    use rayon::iter::IndexedParallelIterator;
-    if matrix.ncols() > 0 {
-        matrix
-            .par_col_chunks_mut(PRODUCT_TILE)
-            .enumerate()
-            .for_each(|(block, columns)| work(block * PRODUCT_TILE, columns));
-    }
+/// The pieces that decompositions are cut into.
+fn shares() -> Par {
+    Par::rayon(SHARES)
 }
 
 #[cfg(test)]
@@ -292,10 +408,12 @@ mod tests {
         let diagonal =
             |scale: f64| Mat::from_fn(5, 5, |i, j| if i == j { scale * i as f64 } else { 0.0 });
         let (s1, s2) = (diagonal(4.0), diagonal(9.0));
+        // The first is its own root: 16 i^2 and 9 i have the square roots 12 i^1.5.
+        let expected: f64 = (0..5).map(|i| 12.0 * f64::from(i).powf(1.5)).sum();
         assert_near(
             trace_sqrt_product(s1.as_ref(), s2.as_ref()).unwrap(),
-            60.0,
-            1e-13,
+            expected,
+            1e-12,
         );
         let a = Mat::from_fn(2, 3, |i, j| if i == j { 3.0 } else { 0.0 });
         assert_near(
@@ -316,12 +434,56 @@ mod tests {
         assert_eq!(squared_distance(&[0.0f32, 3.0], &[4.0, 0.0]), 25.0);
     }
 
+    /// Centred rows and what centring took from them: together the products of the rows themselves.
     #[test]
-    fn products_are_dot_products() {
-        let values: Vec<f64> = (0..6).map(f64::from).collect();
-        let rows = Rows::new(3, 2, &values);
-        let products = rows.tile(0..2).products(&rows.tile(1..3));
-        assert_eq!(products, [3.0, 5.0, 13.0, 23.0]);
+    fn products_of_centred_tiles_give_back_dot_products() {
+        let values: Vec<f64> = normals(70 * 37, "values")
+            .iter()
+            .map(|value| 3.0 * value + 50.0)
+            .collect();
+        let rows = Rows::new(70, 37, &values);
+        let centring = Centring::of(&[rows.part(0..10), rows.part(10..70)]);
+        let (left, right) = (centring.tile(rows, 3..10), centring.tile(rows, 10..70));
+        let products = left.products(&right.transposed());
+        for (row, products) in (3..10).zip(products.chunks_exact(60)) {
+            for (other, product) in (10..70).zip(products) {
+                let (x, y) = (rows.row(row), rows.row(other));
+                let expected: f64 = x.iter().zip(y).map(|(x, y)| x * y).sum();
+                let found =
+                    product / centring.squared_scale() + centring.taken(x) + centring.taken(y);
+                assert_near(found, expected, 1e-10 * expected.abs());
+            }
+        }
+        let largest = left.values.iter().chain(&right.values);
+        let largest = largest.fold(0.0f64, |largest, value| largest.max(value.abs()));
+        assert!((0.25..=1.0).contains(&largest), "{largest}");
+    }
+
+    #[test]
+    fn a_covariance_is_its_root_squared_whether_or_not_it_has_full_rank() {
+        let values = normals(50 * 20, "values");
+        let full = Moments::of(Rows::new(50, 20, &values)).covariance(1);
+        let few = Moments::of(Rows::new(8, 20, &values[..160])).covariance(1);
+        let zero = Mat::<f64>::zeros(20, 20);
+        for (covariance, rank) in [(full, 20), (few, 7), (zero, 0)] {
+            let rows = match root(covariance.as_ref()).unwrap() {
+                Root::Cholesky(root) => root.transpose().to_owned(),
+                Root::Rows(rows) => rows,
+            };
+            assert_eq!(rows.shape(), (rank, 20));
+            let again = rows.transpose() * &rows;
+            for i in 0..20 {
+                for j in 0..20 {
+                    assert_near(again[(i, j)], covariance[(i, j)], 1e-14);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn transposing_moves_every_value() {
+        let values: Vec<f32> = (0u8..6).map(f32::from).collect();
+        assert_eq!(transpose(&values, 2, 3), [0.0, 3.0, 1.0, 4.0, 2.0, 5.0]);
     }
 
     #[test]

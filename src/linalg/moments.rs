@@ -1,12 +1,15 @@
 //! Mean and covariance of features that arrive in batches.
 
-use faer::linalg::matmul::matmul;
-use faer::{Accum, Mat, MatMut, Par};
+use faer::{Mat, MatRef};
+use rayon::prelude::*;
 
-use super::{Rows, Value, centred, share_columns, tiles};
+use super::product::{Matrix, multiply};
+use super::{Rows, Value, tiles};
 
 /// Rows taken at a time.
-const TILE: usize = 512;
+const TILE: usize = 1024;
+/// Rows of the scatter that one thread computes at a time.
+const SHARE: usize = 64;
 
 /// Count, mean and scatter of rows that arrive in batches; memory is quadratic in the columns and independent of the
 /// rows.
@@ -17,8 +20,8 @@ const TILE: usize = 512;
 pub struct Moments {
     count: usize,
     mean: Vec<f64>,
-    /// sum of (x - mean)(x - mean)^T; only the lower triangle is kept up to date.
-    scatter: Mat<f64>,
+    /// sum of (x - mean)(x - mean)^T, row by row; only the upper triangle is kept up to date.
+    scatter: Vec<f64>,
 }
 
 impl Moments {
@@ -27,7 +30,7 @@ impl Moments {
         Self {
             count: 0,
             mean: vec![0.0; columns],
-            scatter: Mat::zeros(columns, columns),
+            scatter: vec![0.0; columns * columns],
         }
     }
 
@@ -42,57 +45,66 @@ impl Moments {
     /// Takes in a batch, which must have as many columns.
     pub fn add<'a, T: Value + 'a>(&mut self, rows: impl Into<Rows<'a, T>>) {
         let rows = rows.into();
-        assert_eq!(rows.columns, self.mean.len(), "columns of a batch");
+        let columns = self.mean.len();
+        assert_eq!(rows.columns, columns, "columns of a batch");
         for range in tiles(rows.rows, TILE) {
-            let tile = rows.tile(range);
-            let view = Rows::new(tile.rows, tile.columns, &tile.values);
-            let (mean, centred) = (view.mean(), centred(view, 1.0));
-            self.combine(tile.rows, &mean, |first, mut columns| {
-                let lower = centred.subcols(first, centred.ncols() - first);
-                let across = lower.subcols(0, columns.ncols());
-                matmul(
-                    columns.as_mut(),
-                    Accum::Add,
-                    lower.transpose(),
-                    across,
-                    1.0,
-                    Par::Seq,
-                );
+            let tile = rows.part(range);
+            let mean = tile.mean();
+            let centred = centred_values(tile, &mean, 1.0);
+            self.combine(tile.rows, &mean, |first, share| {
+                let size = [share.len() / columns, columns - first, tile.rows];
+                let left = Matrix {
+                    values: &centred[first..],
+                    row_stride: 1,
+                    column_stride: columns,
+                };
+                let right = Matrix {
+                    values: &centred[first..],
+                    row_stride: columns,
+                    column_stride: 1,
+                };
+                multiply(size, &mut share[first..], columns, left, right, true);
             });
         }
     }
 
     /// Takes in the rows that `other` has seen, which must have as many columns.
     pub fn merge(&mut self, other: &Self) {
-        assert_eq!(other.mean.len(), self.mean.len(), "columns of moments");
+        let columns = self.mean.len();
+        assert_eq!(other.mean.len(), columns, "columns of moments");
         if other.count > 0 {
-            self.combine(other.count, &other.mean, |first, mut columns| {
-                let added = other.scatter.get(first.., first..first + columns.ncols());
-                columns += added;
+            self.combine(other.count, &other.mean, |first, share| {
+                let added = &other.scatter[first * columns..][..share.len()];
+                for (sum, added) in share.iter_mut().zip(added) {
+                    *sum += added;
+                }
             });
         }
     }
 
-    /// Joins `count` rows of another `mean`; `add_scatter` adds their scatter to the columns from `first` on, of which
-    /// it is given the rows from `first` on.
+    /// Joins `count` rows of another `mean`; `add_scatter` adds their scatter to the rows of the scatter from `first` on,
+    /// of which it need not touch the columns before `first`.
     fn combine(
         &mut self,
         count: usize,
         mean: &[f64],
-        add_scatter: impl Fn(usize, MatMut<'_, f64>) + Sync,
+        add_scatter: impl Fn(usize, &mut [f64]) + Sync,
     ) {
         let (before, added) = (self.count as f64, count as f64);
         let total = before + added;
         let shift: Vec<f64> = mean.iter().zip(&self.mean).map(|(b, a)| b - a).collect();
         let weight = before * added / total;
         let columns = self.mean.len();
-        share_columns(self.scatter.as_mut(), |first, block| {
-            let mut block = block.subrows_mut(first, columns - first);
-            add_scatter(first, block.as_mut());
-            for column in 0..block.ncols() {
-                let scaled = weight * shift[first + column];
-                for row in 0..block.nrows() {
-                    block[(row, column)] += scaled * shift[first + row];
+        let shares = self.scatter.par_chunks_mut((SHARE * columns).max(1));
+        shares.enumerate().for_each(|(number, share)| {
+            let first = number * SHARE;
+            add_scatter(first, share);
+            if before > 0.0 {
+                for (row, sums) in share.chunks_exact_mut(columns).enumerate() {
+                    let scaled = weight * shift[first + row];
+                    for (sum, shift) in sums[first..].iter_mut().zip(&shift[first..]) {
+                        *sum += scaled * shift;
+                    }
                 }
             }
         });
@@ -118,9 +130,27 @@ impl Moments {
         let scale = (self.count - ddof) as f64;
         let columns = self.mean.len();
         Mat::from_fn(columns, columns, |row, column| {
-            self.scatter[(row.max(column), row.min(column))] / scale
+            self.scatter[row.min(column) * columns + row.max(column)] / scale
         })
     }
+}
+
+/// The rows less `mean`, divided by `scale`, row by row.
+fn centred_values<T: Value>(rows: Rows<'_, T>, mean: &[f64], scale: f64) -> Vec<f64> {
+    let mut values = vec![0.0; rows.rows * rows.columns];
+    let centred = values.par_chunks_mut(rows.columns.max(1)).enumerate();
+    centred.for_each(|(index, centred)| {
+        for ((centred, &value), mean) in centred.iter_mut().zip(rows.row(index)).zip(mean) {
+            *centred = (value.into() - mean) / scale;
+        }
+    });
+    values
+}
+
+/// The rows less their mean, divided by `scale`.
+pub fn centred<T: Value>(rows: Rows<'_, T>, scale: f64) -> Mat<f64> {
+    let values = centred_values(rows, &rows.mean(), scale);
+    MatRef::from_row_major_slice(&values, rows.rows, rows.columns).to_owned()
 }
 
 #[cfg(test)]

@@ -7,11 +7,11 @@
 //! equal distributions.
 
 use crate::error::Result;
-use crate::features::Features;
-use crate::linalg::{Rows, Value};
 
-use super::neighbours::{Boundary, inside, squared_radii};
-use super::{Direction, Metric, MetricSettings, Score, ScoreDefinition, check, check_setting};
+use super::neighbours::Inside;
+use super::{
+    Comparison, Direction, Metric, MetricSettings, Score, ScoreDefinition, check, check_setting,
+};
 
 /// Density and coverage.
 #[derive(Clone, Copy, Debug)]
@@ -28,11 +28,13 @@ impl Metric for DensityCoverage {
                 name: "density",
                 title: "Density",
                 direction: Direction::Higher,
+                spread: "",
             },
             ScoreDefinition {
                 name: "coverage",
                 title: "Coverage",
                 direction: Direction::Higher,
+                spread: "",
             },
         ]
     }
@@ -48,17 +50,11 @@ impl Metric for DensityCoverage {
         ]
     }
 
-    fn compute(
-        &self,
-        generated: &Features,
-        real: &Features,
-        settings: &MetricSettings,
-    ) -> Result<Vec<Score>> {
-        let k = settings.density_neighbours;
+    fn compute(&self, comparison: &Comparison<'_>) -> Result<Vec<Score>> {
+        let k = comparison.settings.density_neighbours;
         check_setting("density_neighbours", k, 1)?;
-        check(self, generated, real, settings)?;
-        let (density, coverage) =
-            density_and_coverage(generated.into(), Rows::from(real), k, Boundary::Outside);
+        check(self, comparison)?;
+        let (density, coverage) = density_and_coverage(&comparison.density(), k);
         Ok(vec![
             Score::new("density", density),
             Score::new("coverage", coverage),
@@ -66,16 +62,10 @@ impl Metric for DensityCoverage {
     }
 }
 
-/// Density and coverage of `generated` in the balls of `real`.
-pub(super) fn density_and_coverage<T: Value>(
-    generated: Rows<'_, T>,
-    real: Rows<'_, T>,
-    k: usize,
-    boundary: Boundary,
-) -> (f64, f64) {
-    let inside = inside(real, &squared_radii(real, k), generated, boundary);
+/// Density and coverage of generated images in the balls of real ones, which reach to their `k`-th neighbours.
+pub(super) fn density_and_coverage(inside: &Inside, k: usize) -> (f64, f64) {
     let held: u64 = inside.of_ball.iter().copied().map(u64::from).sum();
     let covered = inside.of_ball.iter().filter(|&&images| images > 0).count();
-    let density = held as f64 / (k * generated.rows) as f64;
-    (density, covered as f64 / real.rows as f64)
+    let density = held as f64 / (k * inside.of_image.len()) as f64;
+    (density, covered as f64 / inside.of_ball.len() as f64)
 }

@@ -4,8 +4,11 @@
 //! file and one line in it. Metrics know features, not images, models or runs. A number never travels without its
 //! [`Protocol`]; a metric that cannot be computed is an error with a reason, never a number.
 
+mod authenticity;
+mod comparison;
 mod density_coverage;
 mod fid;
+mod fid_infinity;
 mod kid;
 mod neighbours;
 mod precision_recall;
@@ -15,11 +18,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Refusal, Result, refuse, unknown_name};
 use crate::features::Features;
-use crate::linalg::Rows;
 
+pub use authenticity::{Authenticity, Closest, closest};
+pub use comparison::Comparison;
 pub use density_coverage::DensityCoverage;
 pub use fid::{Fid, Frechet, frechet, frechet_of_moments, frechet_of_rows};
-pub use kid::{Kid, kid_biased, kid_unbiased};
+pub use fid_infinity::FidInfinity;
+pub use kid::{Kid, KidBlock, kid_biased, kid_unbiased};
 pub use precision_recall::{PrecisionRecall, harmonic_mean};
 pub use protocol::Protocol;
 
@@ -42,6 +47,8 @@ pub struct ScoreDefinition {
     pub title: &'static str,
     /// Which way it gets better.
     pub direction: Direction,
+    /// What its spread is; empty where it has none.
+    pub spread: &'static str,
 }
 
 /// One number.
@@ -51,8 +58,10 @@ pub struct Score {
     pub name: &'static str,
     /// The number; finite.
     pub value: f64,
-    /// Its spread over subsets of the images, where the metric is a mean over subsets; not a standard error.
+    /// Its spread, where it has one: [`ScoreDefinition::spread`] says of what.
     pub spread: Option<f64>,
+    /// What a reader must know before quoting it; empty if nothing.
+    pub warning: String,
 }
 
 impl Score {
@@ -61,6 +70,7 @@ impl Score {
             name,
             value,
             spread: None,
+            warning: String::new(),
         }
     }
 }
@@ -114,19 +124,25 @@ pub trait Metric: Sync {
     /// The part of the protocol that it depends on, by name: k, subsets, boundary.
     fn settings(&self, settings: &MetricSettings) -> Vec<(&'static str, String)>;
 
-    /// The numbers for the features of generated and real images, one of each definition.
+    /// The numbers for two sets of features, one of each definition.
     ///
     /// Refuses what [`check_features`] refuses, too few images, and settings that make no sense.
-    fn compute(
-        &self,
-        generated: &Features,
-        real: &Features,
-        settings: &MetricSettings,
-    ) -> Result<Vec<Score>>;
+    fn compute(&self, comparison: &Comparison<'_>) -> Result<Vec<Score>>;
 }
 
 /// Every metric there is.
-pub const METRICS: &[&dyn Metric] = &[&Fid, &Kid, &PrecisionRecall, &DensityCoverage];
+pub const METRICS: &[&dyn Metric] = &[
+    &Fid,
+    &Kid,
+    &PrecisionRecall,
+    &DensityCoverage,
+    &KidBlock,
+    &FidInfinity,
+    &Authenticity,
+];
+
+/// The metrics that are computed where none is named: those of the paper's tables and what stands beside them.
+pub const STANDARD: &[&dyn Metric] = &[&Fid, &Kid, &PrecisionRecall, &DensityCoverage];
 
 /// One number asked for: its definition, the metric that yields it, and the number or why there is none.
 pub struct Outcome {
@@ -183,9 +199,10 @@ pub fn evaluate(
     settings: &MetricSettings,
 ) -> Result<Vec<Outcome>> {
     check_features(generated, real)?;
+    let comparison = Comparison::new(generated, real, settings);
     let mut outcomes = Vec::new();
     for &metric in metrics {
-        let computed = metric.compute(generated, real, settings);
+        let computed = metric.compute(&comparison);
         for (index, definition) in metric.scores().iter().enumerate() {
             let score = match &computed {
                 Ok(scores) => finite(scores[index].clone()),
@@ -217,14 +234,10 @@ pub fn check_features(generated: &Features, real: &Features) -> Result<()> {
 }
 
 /// What every metric refuses before it computes.
-fn check(
-    metric: &dyn Metric,
-    generated: &Features,
-    real: &Features,
-    settings: &MetricSettings,
-) -> Result<()> {
+fn check(metric: &dyn Metric, comparison: &Comparison<'_>) -> Result<()> {
+    let (generated, real) = (comparison.generated, comparison.real);
     check_features(generated, real)?;
-    let needed = metric.minimum_images(settings);
+    let needed = metric.minimum_images(comparison.settings);
     for (side, given) in [("generated", generated.rows), ("real", real.rows)] {
         if given < needed {
             return Err(refuse(
@@ -266,12 +279,6 @@ fn same_reason(error: &anyhow::Error) -> anyhow::Error {
         .downcast_ref::<Refusal>()
         .map_or("", |refusal| &refusal.hint);
     refuse(format!("{error:#}"), hint)
-}
-
-impl<'a> From<&'a Features> for Rows<'a, f32> {
-    fn from(features: &'a Features) -> Self {
-        Rows::new(features.rows, features.columns, &features.values)
-    }
 }
 
 #[cfg(test)]

@@ -1,17 +1,26 @@
-//! Balls around images in feature space that reach to the k-th nearest neighbour, and which images fall into them.
+//! Nearest neighbours in feature space, and balls around images that reach to them.
 //!
-//! Distances are those of [`squared_distance`], so ties and duplicates come out exactly. Most need not be computed
-//! that way: |x|^2 + |y|^2 - 2 x . y by matrix products is many times faster and off by a known bound, and only pairs
+//! Distances are those of [`squared_distance`], so ties and duplicates come out exactly. Most need not be computed that
+//! way: |x|^2 + |y|^2 - 2 x . y by matrix products is a hundred times faster and off by a known bound, and only pairs
 //! closer to a decision than that bound are computed again by differences.
+//!
+//! Pairs are gone through in blocks of [`PANEL`] x [`PANEL`]; of a set against itself each pair is computed once. Memory
+//! beside the features is that of a few blocks and of the k nearest of every image: at 50,000 images of 2,048 features on
+//! either side less than 0.1 GiB, with the features less than 1 GiB.
 
-use rayon::iter::{IntoParallelIterator, ParallelIterator};
+use std::ops::Range;
+use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::linalg::{Rows, Value, squared_distance, tiles};
+use rayon::prelude::*;
 
-/// Rows whose distances to all others are held at a time, by each thread.
-const TILE: usize = 64;
-/// Columns of one matrix product.
-const PRODUCT_TILE: usize = 512;
+use crate::linalg::{Centring, Rows, Tile, Transposed, Value, squared_distance, tiles, transpose};
+
+/// Rows of one matrix product.
+const TILE: usize = 256;
+/// Rows and columns of a block: several tiles.
+const PANEL: usize = 4 * TILE;
+/// Estimates that are looked at together.
+const LANES: usize = 8;
 
 /// Whether an image on the surface of a ball is inside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +29,30 @@ pub(super) enum Boundary {
     Inside,
     /// It is not: `<`.
     Outside,
+}
+
+impl Boundary {
+    fn holds(self, distance: f64, radius: f64) -> bool {
+        match self {
+            Self::Inside => distance <= radius,
+            Self::Outside => distance < radius,
+        }
+    }
+}
+
+/// One of two sets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    Generated,
+    Real,
+}
+
+/// A ball around every image of one side: which images of the other side are inside?
+pub(super) struct Balls {
+    pub(super) around: Side,
+    /// Their squared radii.
+    pub(super) radii: Vec<f64>,
+    pub(super) boundary: Boundary,
 }
 
 /// How many images each ball holds, and how many balls hold each image.
@@ -31,137 +64,464 @@ pub(super) struct Inside {
     pub(super) of_image: Vec<u32>,
 }
 
-/// The squared distance of every row to its `k`-th nearest neighbour among the other rows; there must be `k` of them.
-pub(super) fn squared_radii<T: Value>(rows: Rows<'_, T>, k: usize) -> Vec<f64> {
-    assert!(
-        (1..rows.rows).contains(&k),
-        "neighbour {k} of {}",
-        rows.rows
-    );
-    let pairs = Pairs::new(rows, rows);
-    let radii = |(index, mut estimates): (usize, Vec<f64>)| {
-        // A row is its own nearest neighbour; infinity moves it to the end.
-        estimates[index] = f64::INFINITY;
-        let bounds: Vec<f64> = (0..rows.rows)
-            .map(|other| pairs.bound(index, other))
-            .collect();
-        // k rows are surely no farther than `reach`: all rows that may be as near are candidates.
-        let mut farthest: Vec<f64> = add(&estimates, &bounds);
-        let reach = *farthest.select_nth_unstable_by(k - 1, f64::total_cmp).1;
-        let mut candidates: Vec<f64> = (0..rows.rows)
-            .filter(|&other| other != index && estimates[other] - bounds[other] <= reach)
-            .map(|other| squared_distance(rows.row(index), rows.row(other)))
-            .collect();
-        *candidates.select_nth_unstable_by(k - 1, f64::total_cmp).1
-    };
-    let nested: Vec<Vec<f64>> = tiles(rows.rows, TILE)
-        .into_par_iter()
-        .map(|tile| pairs.estimates(tile).map(radii).collect())
-        .collect();
-    nested.concat()
+/// The `k` nearest other rows of every row, nearest first: their squared distances and their indices.
+pub(super) struct Neighbours {
+    k: usize,
+    found: Vec<Nearest>,
 }
 
-/// Which `images` are in the balls around `centres`, which have the squared radii `radii`.
+impl Neighbours {
+    /// The nearest among the other rows, of which there must be `k`.
+    pub(super) fn among<T: Value>(rows: Rows<'_, T>, k: usize) -> Self {
+        assert!(
+            (1..rows.rows).contains(&k),
+            "neighbour {k} of {}",
+            rows.rows
+        );
+        let pairs = Pairs::new(rows, rows, Centring::of(&[rows]));
+        let mut found = vec![Nearest::new(k); rows.rows];
+        let panels = tiles(rows.rows, PANEL);
+        for (number, panel) in panels.iter().enumerate() {
+            let left = pairs.left_panel(panel.clone());
+            for other in &panels[..=number] {
+                let same = other == panel;
+                let right = pairs.right_panel(other.clone());
+                let mut block = Block::of(&left, &right, same);
+                let mut across = block.transposed();
+                if same {
+                    block.complete(&across);
+                    block.forget_diagonal();
+                    across = Block::default();
+                }
+                block.teach(&pairs, panel, other, &mut found);
+                if !same {
+                    across.teach(&pairs, other, panel, &mut found);
+                }
+            }
+        }
+        Self { k, found }
+    }
+
+    /// The nearest row of `set` to every one of `rows`.
+    pub(super) fn across<T: Value>(rows: Rows<'_, T>, set: Rows<'_, T>) -> Self {
+        let pairs = Pairs::new(rows, set, Centring::of(&[rows, set]));
+        let mut found = vec![Nearest::new(1); rows.rows];
+        for panel in tiles(rows.rows, PANEL) {
+            let left = pairs.left_panel(panel.clone());
+            for other in tiles(set.rows, PANEL) {
+                let right = pairs.right_panel(other.clone());
+                Block::of(&left, &right, false).teach(&pairs, &panel, &other, &mut found);
+            }
+        }
+        Self { k: 1, found }
+    }
+
+    /// The squared distance of every row to its `k`-th nearest; `k` must be no more than were looked for.
+    pub(super) fn squared_radii(&self, k: usize) -> Vec<f64> {
+        assert!((1..=self.k).contains(&k), "neighbour {k} of {}", self.k);
+        let radius = |nearest: &Nearest| nearest.rows[k - 1].0;
+        self.found.iter().map(radius).collect()
+    }
+
+    /// The nearest of every row: its squared distance and its index, the first one of several at the same distance.
+    pub(super) fn nearest(&self) -> impl Iterator<Item = (f64, usize)> {
+        self.found.iter().map(|nearest| nearest.rows[0])
+    }
+}
+
+/// The nearest rows seen so far.
+#[derive(Clone)]
+struct Nearest {
+    /// Squared distance and index, ascending.
+    rows: Vec<(f64, usize)>,
+    k: usize,
+}
+
+impl Nearest {
+    fn new(k: usize) -> Self {
+        Self {
+            rows: Vec::with_capacity(k + 1),
+            k,
+        }
+    }
+
+    /// Whether no row can be nearer, nor be found before those at the same distance.
+    fn is_final(&self) -> bool {
+        self.rows
+            .get(self.k - 1)
+            .is_some_and(|&(distance, _)| distance <= 0.0)
+    }
+
+    fn insert(&mut self, distance: f64, index: usize) {
+        let place = self
+            .rows
+            .partition_point(|&nearer| nearer < (distance, index));
+        if place < self.k {
+            self.rows.insert(place, (distance, index));
+            self.rows.truncate(self.k);
+        }
+    }
+}
+
+/// Which images of either side are in each of several sets of balls.
 pub(super) fn inside<T: Value>(
-    centres: Rows<'_, T>,
-    radii: &[f64],
-    images: Rows<'_, T>,
-    boundary: Boundary,
-) -> Inside {
-    let pairs = Pairs::new(centres, images);
-    let holds = |ball: usize, image: usize, estimate: f64| {
-        let (radius, bound) = (radii[ball], pairs.bound(ball, image));
-        if (estimate - radius).abs() > bound {
-            return estimate < radius;
+    generated: Rows<'_, T>,
+    real: Rows<'_, T>,
+    questions: &[&Balls],
+) -> Vec<Inside> {
+    let pairs = Pairs::new(real, generated, Centring::of(&[generated, real]));
+    // Squared radii in the scale of the estimates; a side without balls has ones that hold nothing.
+    let widest = |side: Side, count: usize| -> Vec<f64> {
+        let mut widest = vec![f64::NEG_INFINITY; count];
+        for balls in questions.iter().filter(|balls| balls.around == side) {
+            for (widest, &radius) in widest.iter_mut().zip(&balls.radii) {
+                *widest = widest.max(radius * pairs.unit);
+            }
         }
-        let exact = squared_distance(centres.row(ball), images.row(image));
-        match boundary {
-            Boundary::Inside => exact <= radius,
-            Boundary::Outside => exact < radius,
+        widest
+    };
+    let widest_real = widest(Side::Real, real.rows);
+    let widest_generated = widest(Side::Generated, generated.rows);
+    let zeros = |count: usize| (0..count).map(|_| AtomicU32::new(0)).collect();
+    let counts: Vec<[Vec<AtomicU32>; 2]> = questions
+        .iter()
+        .map(|_| [zeros(real.rows), zeros(generated.rows)])
+        .collect();
+    let decide = |image: usize, other: usize, product: T| {
+        let (estimate, bound) = pairs.estimate(image, other, product);
+        let mut exact = None;
+        for (balls, counts) in questions.iter().zip(&counts) {
+            let radius = match balls.around {
+                Side::Real => balls.radii[image],
+                Side::Generated => balls.radii[other],
+            };
+            let difference = estimate - radius * pairs.unit;
+            let holds = if difference.abs() > bound {
+                difference < 0.0
+            } else {
+                let distance = exact
+                    .get_or_insert_with(|| squared_distance(real.row(image), generated.row(other)));
+                balls.boundary.holds(*distance, radius)
+            };
+            if holds {
+                // Sums do not depend on the order in which threads add to them.
+                counts[0][image].fetch_add(1, Ordering::Relaxed);
+                counts[1][other].fetch_add(1, Ordering::Relaxed);
+            }
         }
     };
-    let count = |tile| {
-        let mut counts = Inside {
-            of_ball: Vec::new(),
-            of_image: vec![0; images.rows],
-        };
-        for (ball, estimates) in pairs.estimates(tile) {
-            let mut held = 0;
-            for (image, &estimate) in estimates.iter().enumerate() {
-                let holds = u32::from(holds(ball, image, estimate));
-                held += holds;
-                counts.of_image[image] += holds;
-            }
-            counts.of_ball.push(held);
+    for panel in tiles(real.rows, PANEL) {
+        let left = pairs.left_panel(panel.clone());
+        for other in tiles(generated.rows, PANEL) {
+            let block = Block::of(&left, &pairs.right_panel(other.clone()), false);
+            let widest_generated = &widest_generated[other.clone()];
+            panel.clone().into_par_iter().for_each(|image| {
+                for (columns, products) in block.row(image - panel.start) {
+                    let widest = &widest_generated[columns.clone()];
+                    let first = other.start + columns.start;
+                    let reach = |place: usize| widest[place].max(widest_real[image]);
+                    pairs.each_within(image, first, products, reach, |place| {
+                        decide(image, first + place, products[place]);
+                    });
+                }
+            });
         }
+    }
+    let numbers = |counts: &[AtomicU32]| -> Vec<u32> {
         counts
+            .iter()
+            .map(|count| count.load(Ordering::Relaxed))
+            .collect()
     };
-    let nothing = || Inside {
-        of_ball: Vec::new(),
-        of_image: vec![0; images.rows],
+    let answer = |(balls, [of_real, of_generated]): (&&Balls, &[Vec<AtomicU32>; 2])| {
+        let (of_real, of_generated) = (numbers(of_real), numbers(of_generated));
+        match balls.around {
+            Side::Real => Inside {
+                of_ball: of_real,
+                of_image: of_generated,
+            },
+            Side::Generated => Inside {
+                of_ball: of_generated,
+                of_image: of_real,
+            },
+        }
     };
-    tiles(centres.rows, TILE)
-        .into_par_iter()
-        .map(count)
-        .reduce(nothing, |mut all, more| {
-            all.of_ball.extend(more.of_ball);
-            for (sum, more) in all.of_image.iter_mut().zip(more.of_image) {
-                *sum += more;
-            }
-            all
-        })
+    questions.iter().zip(&counts).map(answer).collect()
 }
 
-fn add(x: &[f64], y: &[f64]) -> Vec<f64> {
-    x.iter().zip(y).map(|(x, y)| x + y).collect()
-}
-
-/// Estimates of the squared distances between the rows of two matrices.
+/// The rows of two matrices, centred and scaled alike.
 struct Pairs<'a, T> {
     left: Rows<'a, T>,
     right: Rows<'a, T>,
+    centring: Centring,
+    /// |x|^2 of the rows as they are in tiles.
     left_norms: Vec<f64>,
     right_norms: Vec<f64>,
+    /// What a squared distance is multiplied with in tiles.
+    unit: f64,
+    /// An estimate is off by at most `relative` (|x|^2 + |y|^2) + `absolute`.
+    relative: f64,
+    absolute: f64,
 }
 
 impl<'a, T: Value> Pairs<'a, T> {
-    fn new(left: Rows<'a, T>, right: Rows<'a, T>) -> Self {
+    /// The bound: with u the roundoff of a number and d columns, 2 x . y is off by at most d u (|x|^2 + |y|^2), and by
+    /// d times the smallest number where products are smaller than that. Rounding centred entries moves the rows
+    /// themselves by u |x| and u |y|, and so their squared distance by at most 4 u (|x|^2 + |y|^2). The distance by
+    /// differences, in f64, has d / 8 roundings of its own, each at most 2^-53 of 2 (|x|^2 + |y|^2). Twice all that
+    /// leaves room for what is of second order.
+    fn new(left: Rows<'a, T>, right: Rows<'a, T>, centring: Centring) -> Self {
+        let columns = left.columns as f64;
+        let norms = |rows: Rows<'_, T>| -> Vec<f64> {
+            let norms = tiles(rows.rows, TILE)
+                .into_par_iter()
+                .flat_map_iter(|range| {
+                    let tile = centring.tile(rows, range);
+                    let zero = vec![T::round(0.0); rows.columns];
+                    let squared_norm = |row: &[T]| squared_distance(row, &zero);
+                    tile.each().map(squared_norm).collect::<Vec<f64>>()
+                });
+            norms.collect()
+        };
         Self {
+            left_norms: norms(left),
+            right_norms: norms(right),
+            unit: centring.squared_scale(),
+            relative: 2.0 * (columns + 4.0) * (T::ROUNDOFF + f64::EPSILON / 2.0),
+            absolute: 4.0 * columns * T::SMALLEST,
             left,
             right,
-            left_norms: left.squared_norms(),
-            right_norms: right.squared_norms(),
+            centring,
         }
     }
 
-    /// For every row of a tile of the left matrix, its index and its estimated squared distances to all rows of the
-    /// right one.
-    fn estimates(&self, tile: std::ops::Range<usize>) -> impl Iterator<Item = (usize, Vec<f64>)> {
-        let left = self.left.tile(tile.clone());
-        let mut estimates = vec![Vec::with_capacity(self.right.rows); tile.len()];
-        for others in tiles(self.right.rows, PRODUCT_TILE) {
-            let products = left.products(&self.right.tile(others.clone()));
-            let products = products.chunks_exact(others.len());
-            for ((row, estimates), products) in tile.clone().zip(&mut estimates).zip(products) {
-                let norms = &self.right_norms[others.clone()];
-                estimates.extend(
-                    products
-                        .iter()
-                        .zip(norms)
-                        .map(|(product, norm)| self.left_norms[row] + norm - 2.0 * product),
-                );
+    fn left_panel(&self, panel: Range<usize>) -> Vec<Tile<T>> {
+        let tile = |range: Range<usize>| {
+            let (first, last) = (panel.start + range.start, panel.start + range.end);
+            self.centring.tile(self.left, first..last)
+        };
+        tiles(panel.len(), TILE).into_par_iter().map(tile).collect()
+    }
+
+    fn right_panel(&self, panel: Range<usize>) -> Vec<Transposed<T>> {
+        let tile = |range: Range<usize>| {
+            let (first, last) = (panel.start + range.start, panel.start + range.end);
+            self.centring.tile(self.right, first..last).transposed()
+        };
+        tiles(panel.len(), TILE).into_par_iter().map(tile).collect()
+    }
+
+    /// The squared distance of a left and a right row from their product, in the scale of tiles, and how far off it may
+    /// be.
+    fn estimate(&self, left: usize, right: usize, product: T) -> (f64, f64) {
+        let norms = self.left_norms[left] + self.right_norms[right];
+        let product: f64 = product.into();
+        (norms - 2.0 * product, self.bound(norms))
+    }
+
+    fn bound(&self, norms: f64) -> f64 {
+        self.relative * norms + self.absolute
+    }
+
+    /// Calls `found` with the place in `products` of every right row, from `first` on, whose squared distance to the row
+    /// `left` may be as small as `reach`.
+    fn each_within(
+        &self,
+        left: usize,
+        first: usize,
+        products: &[T],
+        reach: impl Fn(usize) -> f64,
+        mut found: impl FnMut(usize),
+    ) {
+        let (low, left_norm) = (1.0 - self.relative, self.left_norms[left]);
+        let right_norms = &self.right_norms[first..first + products.len()];
+        let excess = |place: usize| {
+            let product: f64 = products[place].into();
+            low * (left_norm + right_norms[place]) - self.absolute - 2.0 * product - reach(place)
+        };
+        let whole = products.len() - products.len() % LANES;
+        for start in (0..whole).step_by(LANES) {
+            let mut least = [0.0; LANES];
+            for (lane, least) in least.iter_mut().enumerate() {
+                *least = excess(start + lane);
+            }
+            if least.iter().any(|&least| least <= 0.0) {
+                (start..start + LANES)
+                    .filter(|&place| excess(place) <= 0.0)
+                    .for_each(&mut found);
             }
         }
-        tile.zip(estimates)
+        (whole..products.len())
+            .filter(|&place| excess(place) <= 0.0)
+            .for_each(found);
+    }
+}
+
+/// The products of the rows of two panels, tile by tile; a tile's are row by row.
+struct Block<T> {
+    /// The rows of each tile on the left, and on the right.
+    heights: Vec<usize>,
+    widths: Vec<usize>,
+    /// For every tile on the left those with all tiles on the right; empty where they were not computed.
+    products: Vec<Vec<T>>,
+}
+
+impl<T> Default for Block<T> {
+    fn default() -> Self {
+        Self {
+            heights: Vec::new(),
+            widths: Vec::new(),
+            products: Vec::new(),
+        }
+    }
+}
+
+impl<T: Value> Block<T> {
+    /// All products, or those of a panel with itself that are on or below the diagonal of tiles.
+    fn of(left: &[Tile<T>], right: &[Transposed<T>], below_diagonal: bool) -> Self {
+        let wanted = |place: usize| (place / right.len(), place % right.len());
+        let products = (0..left.len() * right.len())
+            .into_par_iter()
+            .map(|place| match wanted(place) {
+                (row, column) if below_diagonal && column > row => Vec::new(),
+                (row, column) => left[row].products(&right[column]),
+            })
+            .collect();
+        Self {
+            heights: left.iter().map(Tile::rows).collect(),
+            widths: right.iter().map(Transposed::rows).collect(),
+            products,
+        }
     }
 
-    /// How far at most an estimate is from [`squared_distance`].
-    ///
-    /// A sum of d products, in any order, is off by at most d eps / 2 times the sum of their magnitudes (Higham,
-    /// *Accuracy and Stability of Numerical Algorithms*, section 3.1). Over |x|^2, |y|^2, 2 x . y and |x - y|^2 this
-    /// makes less than 2 (d + 2) eps (|x|^2 + |y|^2); twice that leaves room for the last roundings.
-    fn bound(&self, left: usize, right: usize) -> f64 {
-        let terms = (self.left.columns + 4) as f64;
-        4.0 * terms * f64::EPSILON * (self.left_norms[left] + self.right_norms[right])
+    /// The block with left and right exchanged.
+    fn transposed(&self) -> Self {
+        let (rows, columns) = (self.heights.len(), self.widths.len());
+        let products = (0..rows * columns)
+            .into_par_iter()
+            .map(|place| {
+                let (column, row) = (place / rows, place % rows);
+                let tile = &self.products[row * columns + column];
+                if tile.is_empty() {
+                    Vec::new()
+                } else {
+                    transpose(tile, self.heights[row], self.widths[column])
+                }
+            })
+            .collect();
+        Self {
+            heights: self.widths.clone(),
+            widths: self.heights.clone(),
+            products,
+        }
+    }
+
+    /// Fills the tiles that were not computed with those of the block's transpose.
+    fn complete(&mut self, transposed: &Self) {
+        for (tile, other) in self.products.iter_mut().zip(&transposed.products) {
+            if tile.is_empty() {
+                tile.clone_from(other);
+            }
+        }
+    }
+
+    /// Moves every row of a panel with itself infinitely far from itself.
+    fn forget_diagonal(&mut self) {
+        let columns = self.widths.len();
+        for (place, &height) in self.heights.iter().enumerate() {
+            let tile = &mut self.products[place * columns + place];
+            for row in 0..height {
+                tile[row * height + row] = T::round(f64::NEG_INFINITY);
+            }
+        }
+    }
+
+    /// The products of row `row`, and which rows of the panel on the right they are with, a tile at a time.
+    fn row(&self, row: usize) -> impl Iterator<Item = (Range<usize>, &[T])> {
+        let (place, row) = (row / TILE, row % TILE);
+        let columns = self.widths.len();
+        let tiles = self.products[place * columns..][..columns].iter();
+        let widths = self.widths.iter().enumerate();
+        tiles.zip(widths).map(move |(tile, (number, &width))| {
+            let first = number * TILE;
+            (first..first + width, &tile[row * width..][..width])
+        })
+    }
+
+    /// Shows the rows of the panel on the left those on the right, and lets them keep the nearest.
+    fn teach(
+        &self,
+        pairs: &Pairs<'_, T>,
+        panel: &Range<usize>,
+        others: &Range<usize>,
+        found: &mut [Nearest],
+    ) {
+        let found = found[panel.clone()].par_iter_mut().enumerate();
+        found.for_each(|(place, nearest)| {
+            let row = panel.start + place;
+            // k rows are surely no farther than `reach`: all rows that may be as near are candidates.
+            let mut surely: Vec<f64> = Vec::with_capacity(nearest.k + 1);
+            surely.extend(
+                nearest
+                    .rows
+                    .iter()
+                    .map(|(distance, _)| distance * pairs.unit),
+            );
+            surely.resize(nearest.k, f64::INFINITY);
+            for (columns, products) in self.row(place) {
+                let norms = &pairs.right_norms[others.start..][columns];
+                pairs.keep_smallest(row, norms, products, &mut surely);
+            }
+            let reach = surely[nearest.k - 1];
+            for (columns, products) in self.row(place) {
+                let first = others.start + columns.start;
+                pairs.each_within(
+                    row,
+                    first,
+                    products,
+                    |_| reach,
+                    |place| {
+                        // Rows come in ascending order, so those left out would not be the first at distance 0.
+                        if !nearest.is_final() {
+                            let other = first + place;
+                            let (left, right) = (pairs.left.row(row), pairs.right.row(other));
+                            nearest.insert(squared_distance(left, right), other);
+                        }
+                    },
+                );
+            }
+        });
+    }
+}
+
+impl<T: Value> Pairs<'_, T> {
+    /// Puts the most that the distances can be into the ascending `smallest`, which keeps its length.
+    fn keep_smallest(&self, left: usize, norms: &[f64], products: &[T], smallest: &mut Vec<f64>) {
+        let (high, left_norm) = (1.0 + self.relative, self.left_norms[left]);
+        let last = smallest.len() - 1;
+        let most = |(&product, &norm): (&T, &f64)| {
+            let product: f64 = product.into();
+            high * (left_norm + norm) + self.absolute - 2.0 * product
+        };
+        let mut keep = |value: f64| {
+            if value < smallest[last] {
+                let place = smallest.partition_point(|&smaller| smaller < value);
+                smallest.insert(place, value);
+                smallest.truncate(last + 1);
+            }
+            smallest[last]
+        };
+        let mut limit = keep(f64::INFINITY);
+        for (products, norms) in products.chunks(LANES).zip(norms.chunks(LANES)) {
+            let mut values = [f64::INFINITY; LANES];
+            for (value, pair) in values.iter_mut().zip(products.iter().zip(norms)) {
+                *value = most(pair);
+            }
+            if values.iter().any(|&value| value < limit) {
+                for value in values {
+                    limit = keep(value);
+                }
+            }
+        }
     }
 }

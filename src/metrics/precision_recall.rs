@@ -7,11 +7,11 @@
 //! is not in that paper; it is here because the tables that this project reproduces report one.
 
 use crate::error::Result;
-use crate::features::Features;
-use crate::linalg::{Rows, Value};
 
-use super::neighbours::{Boundary, inside, squared_radii};
-use super::{Direction, Metric, MetricSettings, Score, ScoreDefinition, check, check_setting};
+use super::neighbours::Inside;
+use super::{
+    Comparison, Direction, Metric, MetricSettings, Score, ScoreDefinition, check, check_setting,
+};
 
 /// Precision, recall and their harmonic mean.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +28,7 @@ impl Metric for PrecisionRecall {
                 name,
                 title,
                 direction: Direction::Higher,
+                spread: "",
             }
         }
         const SCORES: [ScoreDefinition; 3] = [
@@ -49,17 +50,12 @@ impl Metric for PrecisionRecall {
         ]
     }
 
-    fn compute(
-        &self,
-        generated: &Features,
-        real: &Features,
-        settings: &MetricSettings,
-    ) -> Result<Vec<Score>> {
-        let k = settings.precision_neighbours;
+    fn compute(&self, comparison: &Comparison<'_>) -> Result<Vec<Score>> {
+        let k = comparison.settings.precision_neighbours;
         check_setting("precision_neighbours", k, 1)?;
-        check(self, generated, real, settings)?;
-        let precision = covered(real.into(), Rows::from(generated), k, Boundary::Inside);
-        let recall = covered(generated.into(), Rows::from(real), k, Boundary::Inside);
+        check(self, comparison)?;
+        let (of_real, of_generated) = comparison.precision_and_recall();
+        let (precision, recall) = (covered(of_real), covered(of_generated));
         Ok(vec![
             Score::new("precision", precision),
             Score::new("recall", recall),
@@ -68,16 +64,10 @@ impl Metric for PrecisionRecall {
     }
 }
 
-/// The share of `images` in some ball of `set`: precision, or with the sides swapped recall.
-pub(super) fn covered<T: Value>(
-    set: Rows<'_, T>,
-    images: Rows<'_, T>,
-    k: usize,
-    boundary: Boundary,
-) -> f64 {
-    let inside = inside(set, &squared_radii(set, k), images, boundary);
+/// The share of images in some ball.
+pub(super) fn covered(inside: &Inside) -> f64 {
     let covered = inside.of_image.iter().filter(|&&balls| balls > 0).count();
-    covered as f64 / images.rows as f64
+    covered as f64 / inside.of_image.len() as f64
 }
 
 /// 2 p r / (p + r), and 0 where both are 0.
