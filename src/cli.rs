@@ -29,6 +29,9 @@ pub enum Command {
     /// Makes or shows a patch store.
     #[command(subcommand)]
     Data(Data),
+    /// Trains or measures the MFT-SNN by itself.
+    #[command(subcommand)]
+    Snn(Snn),
     /// Lists what there is.
     List(List),
 }
@@ -166,6 +169,26 @@ pub enum Data {
         #[arg(long, value_name = "FILE")]
         grid: Option<PathBuf>,
     },
+}
+
+/// The `snn` commands.
+#[derive(Debug, Subcommand)]
+pub enum Snn {
+    /// Trains the MFT-SNN on the training slides and measures it on the held-out ones.
+    Train(SnnArguments),
+    /// Measures the MFT-SNN on held-out slides, beside the network it started from: tables and figures.
+    Evaluate(SnnArguments),
+}
+
+/// Arguments of the `snn` commands.
+#[derive(Args, Debug)]
+pub struct SnnArguments {
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "described at the type")]
+    pub settings: Settings,
 }
 
 /// Arguments of `list`.

@@ -16,7 +16,7 @@ use crate::digest::sha256;
 use crate::error::{Result, nearest, refuse};
 use crate::features::FeatureConfig;
 use crate::metrics::MetricSettings;
-use crate::snn::RewardConfig;
+use crate::snn::{Reward, RewardConfig, SnnConfig};
 
 /// A whole experiment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -42,6 +42,8 @@ pub struct Config {
     pub optimiser: OptimiserConfig,
     /// The external reward of `rl-eo`.
     pub reward: RewardConfig,
+    /// The MFT-SNN that gives it.
+    pub snn: SnnConfig,
     /// What is measured, on what.
     pub evaluation: Evaluation,
     /// What is written during training.
@@ -51,7 +53,7 @@ pub struct Config {
 }
 
 /// One row of a table: a model, and what it changes in the experiment.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct System {
     /// Label of the row.
@@ -62,6 +64,12 @@ pub struct System {
     /// Settings of this row alone, nested as in the experiment file.
     #[serde(default, skip_serializing_if = "Table::is_empty")]
     pub set: Table,
+    /// A row above that this one equals by construction: it is shown with that row's numbers and not trained again.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub same_as: String,
+    /// Why it does, for the caption: a clause.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub because: String,
 }
 
 impl System {
@@ -263,10 +271,7 @@ pub struct RunConfig {
     pub optimiser: Optimiser,
     /// The reward, for a model that reads it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub reward: Option<RewardConfig>,
-    /// SHA-256 of the judge's weights file; empty if it has none.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub reward_weights: String,
+    pub reward: Option<Reward>,
     /// Settings of the models whose settings this model reads, by model.
     pub models: BTreeMap<String, Table>,
 }
@@ -391,6 +396,7 @@ impl Config {
             backbone: Backbone::default(),
             optimiser: OptimiserConfig::default(),
             reward: RewardConfig::default(),
+            snn: SnnConfig::default(),
             evaluation: Evaluation::default(),
             logging: Logging::default(),
             models,

@@ -8,9 +8,9 @@ use toml::Table;
 
 use crate::config::{Config, Layer, Optimiser, OptimiserProtocol, RunConfig, System};
 use crate::data::{PatchStore, Split};
-use crate::digest::sha256;
 use crate::error::{Result, refuse, unknown_name};
 use crate::models;
+use crate::snn::{Judge, Reward, SnnConfig, Source};
 
 /// Name and text of each experiment.
 pub const EXPERIMENTS: &[(&str, &str)] = &[
@@ -68,14 +68,27 @@ pub fn resolve(experiment: &str, profile: &str, pairs: &[String]) -> Result<Conf
     Ok(config)
 }
 
-/// What determines the weights of one system's run with one seed on one patch store.
+/// The settings of the MFT-SNN that the reward of `config` asks for: `stage-1` and `stage-2` leave the other stage out.
+pub fn snn_config(config: &Config) -> SnnConfig {
+    let mut settings = config.snn.clone();
+    match config.reward.source {
+        Source::Stage1 => settings.stage2.epochs = 0,
+        Source::Stage2 => settings.stage1.epochs = 0,
+        _ => {}
+    }
+    settings
+}
+
+/// What determines the weights of one system's run with one seed on one patch store. `judge` gives the judge of a system
+/// that has a reward, from the configuration as that system sees it.
 ///
-/// Fails if the store is smaller than a batch, or the reward's weights file cannot be read.
+/// Fails if there is no such judge, and for a reward out of range.
 pub fn run_config(
     config: &Config,
     system: &System,
     seed: u64,
     store: &PatchStore,
+    judge: &mut dyn FnMut(&Config) -> Result<Judge>,
 ) -> Result<RunConfig> {
     let config = config.for_system(system)?;
     let model = models::find(system.model())?;
@@ -96,16 +109,9 @@ pub fn run_config(
             critic_steps: shared.critic_steps,
         },
     };
-    let reward_weights = if model.rewarded && !config.reward.weights.as_os_str().is_empty() {
-        let path = &config.reward.weights;
-        sha256(fs::read(path).map_err(|error| {
-            refuse(
-                format!("cannot read `reward.weights` `{}`: {error}", path.display()),
-                "give the path of a safetensors file with the 13 convolutions of VGG-16",
-            )
-        })?)
-    } else {
-        String::new()
+    let reward = match model.rewarded {
+        true => Some(Reward::new(&config.reward, judge(&config)?)?),
+        false => None,
     };
     let read: BTreeMap<String, Table> = config
         .models
@@ -122,8 +128,7 @@ pub fn run_config(
         batch: training.batch,
         backbone: config.backbone.clone(),
         optimiser,
-        reward: model.rewarded.then(|| config.reward.clone()),
-        reward_weights,
+        reward,
         models: read,
     })
 }

@@ -106,6 +106,26 @@ impl Images {
         }
     }
 
+    /// The same images, each square of `factor` x `factor` pixels averaged to one. `factor` must divide the size.
+    pub fn reduced(self, factor: usize) -> Self {
+        if factor == 1 {
+            return self;
+        }
+        let (size, small) = (self.size, self.size / factor);
+        assert_eq!(small * factor, size, "{factor} divides {size}");
+        let mut values = vec![0.0; self.count * 3 * small * small];
+        let share = 1.0 / (factor * factor) as f32;
+        for (target, channel) in values
+            .chunks_exact_mut(small * small)
+            .zip(self.values.chunks_exact(size * size))
+        {
+            for (place, value) in channel.iter().enumerate() {
+                target[place / size / factor * small + place % size / factor] += share * value;
+            }
+        }
+        Self::new(self.count, small, values)
+    }
+
     /// The nearest bytes: floor(127.5 x + 128), clamped to 0 ..= 255 (as StyleGAN3 and EDM quantise).
     ///
     /// Undoes [`Pixels::to_images`] exactly.
@@ -136,6 +156,19 @@ mod tests {
         let bytes: Vec<u8> = (0..=255).cycle().take(2 * 16 * 16 * 3).collect();
         let pixels = Pixels::new(2, 16, bytes);
         assert_eq!(pixels.to_images().quantise(), pixels);
+    }
+
+    #[test]
+    fn reducing_averages_squares() {
+        let values: Vec<f32> = (0..2 * 3 * 16).map(|index| index as f32 / 100.0).collect();
+        let images = Images::new(2, 4, values);
+        assert_eq!(images.clone().reduced(1), images);
+        let small = images.reduced(2);
+        assert_eq!((small.count, small.size), (2, 2));
+        // Squares of rows 0 and 1, columns 0 and 1 of the first channel, then of the last channel of the last image.
+        for (found, expected) in [(small.values[0], 0.025), (small.values[23], 0.925)] {
+            assert!((found - expected).abs() < 1e-6, "{found}, expected {expected}");
+        }
     }
 
     #[test]

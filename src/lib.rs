@@ -21,6 +21,7 @@ pub mod tracker;
 pub mod run;
 pub mod samples;
 pub mod train;
+pub mod finetune;
 pub mod evaluation;
 pub mod experiments;
 pub mod report;

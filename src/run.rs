@@ -16,34 +16,69 @@ use anyhow::Context;
 use crate::config::RunConfig;
 use crate::error::{Result, refuse};
 use crate::files::{cannot_write, write_whole};
-use crate::models::GenerativeModel;
+use crate::snn::SnnRunConfig;
 use crate::tracker::{Event, Ledger};
 
+/// A configuration that determines the weights of a run, and so names it.
+pub trait Identity: Clone {
+    /// The name of the run's folder: equal settings, equal names.
+    fn name(&self) -> String;
+
+    /// All of it as TOML, keys sorted.
+    fn to_toml(&self) -> String;
+
+    /// Steps to the end.
+    fn steps(&self) -> u64;
+}
+
+impl Identity for RunConfig {
+    fn name(&self) -> String {
+        format!("{}-s{}-{}", self.model, self.seed, self.hash())
+    }
+
+    fn to_toml(&self) -> String {
+        self.to_toml()
+    }
+
+    fn steps(&self) -> u64 {
+        self.steps as u64
+    }
+}
+
+impl Identity for SnnRunConfig {
+    fn name(&self) -> String {
+        format!("snn-s{}-{}", self.settings.seed, self.hash())
+    }
+
+    fn to_toml(&self) -> String {
+        self.to_toml()
+    }
+
+    fn steps(&self) -> u64 {
+        self.steps.iter().sum()
+    }
+}
+
 /// A run's folder, opened for writing by one process at a time.
-pub struct Run {
+pub struct Run<C = RunConfig> {
     folder: PathBuf,
     /// What determines its weights.
-    pub config: RunConfig,
+    pub config: C,
     /// Its ledger.
     pub ledger: Ledger,
     _lock: File,
 }
 
-impl Run {
+impl<C: Identity> Run<C> {
     /// The folder of the run of `config` under `root`.
-    pub fn folder(root: &Path, config: &RunConfig) -> PathBuf {
-        root.join(format!(
-            "{}-s{}-{}",
-            config.model,
-            config.seed,
-            config.hash()
-        ))
+    pub fn folder(root: &Path, config: &C) -> PathBuf {
+        root.join(config.name())
     }
 
     /// Opens the run of `config` under `root`, creating its folder if it is new.
     ///
     /// Fails if the folder cannot be written or another process has the run open.
-    pub fn open(root: &Path, config: &RunConfig) -> Result<Self> {
+    pub fn open(root: &Path, config: &C) -> Result<Self> {
         let folder = Self::folder(root, config);
         let samples = folder.join("samples");
         fs::create_dir_all(&samples).map_err(|error| cannot_write(&samples, &error))?;
@@ -85,7 +120,7 @@ impl Run {
                 Event::Start { .. } => Some("running"),
                 _ => None,
             });
-        end == Some("finished") && self.checkpoint_step() == Some(self.config.steps as u64)
+        end == Some("finished") && self.checkpoint_step() == Some(self.config.steps())
     }
 
     /// How many steps the newest checkpoint has behind it.
@@ -94,11 +129,20 @@ impl Run {
         text.trim().parse().ok()
     }
 
-    /// Writes a checkpoint of `model` after `step` steps in place of the last one.
+    /// The folder of the newest checkpoint, once one is written.
+    pub fn checkpoint(&self) -> PathBuf {
+        self.folder.join("checkpoint")
+    }
+
+    /// Writes a checkpoint after `step` steps in place of the last one. `save` gets the folder to write into.
     ///
     /// It is written beside the old one and renamed: whatever happens, one whole checkpoint is there.
-    pub fn write_checkpoint(&self, model: &dyn GenerativeModel, step: u64) -> Result<()> {
-        let place = self.folder.join("checkpoint");
+    pub fn write_checkpoint(
+        &self,
+        step: u64,
+        save: impl FnOnce(&Path) -> Result<()>,
+    ) -> Result<()> {
+        let place = self.checkpoint();
         let (new, old) = (
             self.folder.join("checkpoint.new"),
             self.folder.join("checkpoint.old"),
@@ -110,7 +154,7 @@ impl Run {
             }
         }
         fs::create_dir(&new).with_context(failed)?;
-        model.save(&new).with_context(failed)?;
+        save(&new).with_context(failed)?;
         fs::write(new.join("step"), format!("{step}\n")).with_context(failed)?;
         if place.exists() {
             fs::rename(&place, &old).with_context(failed)?;
@@ -122,9 +166,12 @@ impl Run {
         Ok(())
     }
 
-    /// Loads the newest checkpoint into `model` and returns its step; `None` if there is none.
-    pub fn load_checkpoint(&self, model: &mut dyn GenerativeModel) -> Result<Option<u64>> {
-        let place = self.folder.join("checkpoint");
+    /// Hands the folder of the newest checkpoint to `load` and returns its step; `None` if there is none.
+    pub fn load_checkpoint(
+        &self,
+        load: impl FnOnce(&Path) -> Result<()>,
+    ) -> Result<Option<u64>> {
+        let place = self.checkpoint();
         let old = self.folder.join("checkpoint.old");
         if !place.exists() && old.exists() {
             // A process died between the two renames.
@@ -133,7 +180,7 @@ impl Run {
         let Some(step) = self.checkpoint_step() else {
             return Ok(None);
         };
-        model.load(&place).map_err(|error| {
+        load(&place).map_err(|error| {
             refuse(
                 format!("checkpoint `{}` cannot be read: {error:#}", place.display()),
                 format!("delete `{}` to train that run again", self.folder.display()),
@@ -141,4 +188,9 @@ impl Run {
         })?;
         Ok(Some(step))
     }
+}
+
+/// The folder of the files of judges, for the runs under `root`.
+pub fn judges(root: &Path) -> PathBuf {
+    root.join("cache/judges")
 }

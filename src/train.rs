@@ -1,5 +1,6 @@
 //! The training loop: one function for every model. It knows none by name.
 
+use std::path::Path;
 use std::time::Instant;
 
 use burn::tensor::Device;
@@ -9,7 +10,7 @@ use crate::data::{Batches, PatchStore, Split};
 use crate::error::{Result, refuse};
 use crate::models::{self, Batch, GenerativeModel, Scalars};
 use crate::random::Random;
-use crate::run::Run;
+use crate::run::{Run, judges};
 use crate::samples;
 use crate::tracker::{Environment, Event};
 
@@ -36,9 +37,10 @@ pub fn train(
 ) -> Result<Box<dyn GenerativeModel>> {
     let steps = run.config.steps as u64;
     let random = Random::new(run.config.seed);
-    let mut model = models::build(&run.config, device)?;
+    let judges = judges(run.path().parent().unwrap_or(Path::new("")));
+    let mut model = models::build(&run.config, &judges, device)?;
     let mut batches = Batches::new(store.indices(Split::Train), run.config.batch, random)?;
-    let first = run.load_checkpoint(model.as_mut())?.unwrap_or(0);
+    let first = run.load_checkpoint(|folder| model.load(folder))?.unwrap_or(0);
     if run.is_finished() {
         return Ok(model);
     }
@@ -84,7 +86,7 @@ pub fn train(
             draw_grid(run, model.as_ref(), step, logging.grid_images)?;
         }
         if due(logging.checkpoint_every) {
-            run.write_checkpoint(model.as_ref(), step)?;
+            run.write_checkpoint(step, |folder| model.save(folder))?;
         }
     }
     run.ledger.append(end(steps, "finished", String::new()))?;

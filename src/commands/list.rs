@@ -10,7 +10,7 @@ use crate::experiments::{EXPERIMENTS, PROFILES};
 use crate::features::EXTRACTORS;
 use crate::metrics::{Direction, METRICS};
 use crate::models::MODELS;
-use crate::snn::SIMILARITIES;
+use crate::snn::Source;
 use crate::tracker::{Event, Ledger};
 
 /// What can be listed.
@@ -33,8 +33,8 @@ pub(super) fn run(arguments: &List) -> Outcome {
             }
         }
         "similarities" => {
-            for name in SIMILARITIES {
-                println!("{name}");
+            for (_, name, about) in Source::ALL {
+                println!("{name:10} {about}");
             }
         }
         "experiments" => {

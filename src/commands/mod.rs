@@ -7,12 +7,14 @@
 
 mod data;
 mod evaluate;
+mod judges;
 mod list;
 mod progress;
 mod report;
 mod reproduce;
 mod sample;
 mod session;
+mod snn;
 mod train;
 
 use std::process::ExitCode;
@@ -41,6 +43,7 @@ pub fn main() -> ExitCode {
         Command::Sample(arguments) => sample::run(arguments),
         Command::Report(arguments) => report::run(arguments),
         Command::Data(arguments) => data::run(arguments),
+        Command::Snn(arguments) => snn::run(arguments),
         Command::List(arguments) => list::run(arguments),
     };
     match result {

@@ -5,20 +5,21 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::progress::{Progress, duration};
-use super::session::{configure, feature_cache, patches, runs, train_system};
+use super::judges::Judges;
+use super::session::{self, configure, feature_cache, patches, train_run};
 use super::{Answer, Outcome};
-use crate::cli::Reproduce;
-use crate::config::{Config, OptimiserConfig, OptimiserProtocol, System};
+use crate::cli::{Reproduce, Settings};
+use crate::config::{Config, OptimiserConfig, OptimiserProtocol, RunConfig, System};
 use crate::data::{PatchStore, Split};
 use crate::device;
-use crate::error::{Result, refuse};
+use crate::error::{Refusal, Result, refuse};
 use crate::evaluation::{Bench, held_out};
 use crate::experiments::run_config;
 use crate::files::cannot_write;
 use crate::images::Pixels;
 use crate::models;
 use crate::report::{self, Cell, Record, RowRecord, TABLES, TableDefinition};
-use crate::run::Run;
+use crate::run::{Run, judges as judge_files};
 use crate::samples;
 use crate::tracker::{Evaluation, Event, Ledger, ScoreRecord};
 
@@ -34,60 +35,9 @@ pub(super) fn run(arguments: &Reproduce) -> Outcome {
     };
     let settings = &arguments.settings;
     let config = configure(&arguments.experiment, settings, arguments.seeds.as_deref())?;
-    if config.systems.is_empty() || config.seeds.is_empty() {
-        return Err(refuse(
-            format!("experiment `{}` has no systems or no seeds", config.name),
-            "add a `[[systems]]` section with a `name`, and `seeds = [0]`",
-        ));
-    }
     let start = Instant::now();
-    let store = patches(&config, &settings.out)?;
-    let (reference, floor) = held_out(&config.evaluation, &store)?;
+    let (record, mut complete) = conduct(&config, settings)?;
     let folder = Record::folder(&settings.out, &config.name);
-    let real_grid = reference
-        .images
-        .select(&grid_places(&config, reference.images.count));
-    write_grid(&folder, "real", &real_grid)?;
-
-    let cache = feature_cache(&settings.out);
-    let bench = Bench::new(&config.evaluation, &[], reference, &device::cpu(), &cache)?;
-    let session = Session {
-        config: &config,
-        store: &store,
-        bench: &bench,
-        folder: &folder,
-        arguments,
-    };
-    let mut record = Record {
-        name: config.name.clone(),
-        question: config.question.clone(),
-        profile: config.profile.clone(),
-        facts: facts(&config, &store),
-        rows: vec![session.measure_real(&floor)?, session.measure_untrained()?],
-    };
-    let mut complete = true;
-    let count = config.systems.len() * config.seeds.len();
-    let mut done = 0;
-    for system in &config.systems {
-        let mut ledgers = Vec::new();
-        for &seed in &config.seeds {
-            let label = format!("[{}/{count}] {} seed {seed}", done + 1, system.name);
-            complete &= session.train_and_measure(system, seed, &label)?;
-            done += 1;
-            eprintln!("{}", time_left(start.elapsed(), done, count));
-            let run = run_config(&config, system, seed, &store)?;
-            ledgers.push(relative(
-                &Run::folder(&runs(settings), &run),
-                settings.out.as_path(),
-            ));
-        }
-        record.rows.push(RowRecord {
-            name: system.name.clone(),
-            reference: false,
-            ledgers,
-        });
-    }
-    record.save(&settings.out)?;
     for definition in definitions {
         let table = report::render(definition, &record, &settings.out)?;
         complete &= no_cell_failed(&table);
@@ -101,16 +51,141 @@ pub(super) fn run(arguments: &Reproduce) -> Outcome {
     Ok(if complete { Answer::Yes } else { Answer::No })
 }
 
+/// Trains and measures every system of an experiment with every seed. Returns the record behind its tables, and whether
+/// every training came to its end.
+pub(super) fn conduct(config: &Config, settings: &Settings) -> Result<(Record, bool)> {
+    if config.systems.is_empty() || config.seeds.is_empty() {
+        return Err(refuse(
+            format!("experiment `{}` has no systems or no seeds", config.name),
+            "add a `[[systems]]` section with a `name`, and `seeds = [0]`",
+        ));
+    }
+    let start = Instant::now();
+    let store = patches(config, &settings.out)?;
+    let (reference, floor) = held_out(&config.evaluation, &store)?;
+    let folder = Record::folder(&settings.out, &config.name);
+    let real_grid = reference
+        .images
+        .select(&grid_places(config, reference.images.count));
+    write_grid(&folder, "real", &real_grid)?;
+
+    let cache = feature_cache(&settings.out);
+    let bench = Bench::new(&config.evaluation, &[], reference, &device::cpu(), &cache)?;
+    let session = Session {
+        config,
+        store: &store,
+        bench: &bench,
+        folder: &folder,
+        settings,
+    };
+    let planned = session.plan()?;
+    let mut record = Record {
+        name: config.name.clone(),
+        question: config.question.clone(),
+        profile: config.profile.clone(),
+        facts: facts(config, &store, &planned),
+        rows: vec![session.measure_real(&floor)?, session.measure_untrained()?],
+    };
+    let mut complete = true;
+    let count: usize = planned.iter().map(|planned| planned.runs.len()).sum();
+    let mut done = 0;
+    for Planned { system, runs, failure } in &planned {
+        let mut ledgers = Vec::new();
+        if let Some(reason) = failure {
+            ledgers.push(session.failed_row(system, reason)?);
+            complete = false;
+        }
+        for run in runs {
+            let label = format!("[{}/{count}] {} seed {}", done + 1, system.name, run.seed);
+            complete &= session.train_and_measure(system, run, &label)?;
+            done += 1;
+            eprintln!("{}", time_left(start.elapsed(), done, count));
+            ledgers.push(session.relative(&Run::folder(&session::runs(settings), run)));
+        }
+        if let Some(other) = record.rows.iter().find(|row| row.name == system.same_as) {
+            ledgers.clone_from(&other.ledgers);
+            let (row, other) = (&system.name, &system.same_as);
+            record.facts.push(format!("{row} is {other}, not trained again: {}.", system.because));
+        }
+        record.rows.push(RowRecord {
+            name: system.name.clone(),
+            reference: false,
+            ledgers,
+        });
+    }
+    record.save(&settings.out)?;
+    Ok((record, complete))
+}
+
 /// What the rows of one table have in common.
 struct Session<'a> {
     config: &'a Config,
     store: &'a PatchStore,
     bench: &'a Bench,
     folder: &'a Path,
-    arguments: &'a Reproduce,
+    settings: &'a Settings,
 }
 
-impl Session<'_> {
+/// A row before it is trained.
+struct Planned<'a> {
+    system: &'a System,
+    /// One a seed; none for a row that is another by construction, or whose judge cannot be had.
+    runs: Vec<RunConfig>,
+    /// Why the row's judge cannot be had.
+    failure: Option<String>,
+}
+
+impl<'a> Session<'a> {
+    /// Every run of the experiment. This trains or finds the judges, before any system is trained.
+    fn plan(&self) -> Result<Vec<Planned<'a>>> {
+        let judges = Judges::new(self.store, self.settings);
+        let mut rows: Vec<Planned<'a>> = Vec::new();
+        for system in &self.config.systems {
+            let (mut runs, mut failure) = (Vec::new(), None);
+            if system.same_as.is_empty() {
+                for &seed in &self.config.seeds {
+                    let mut judge = |config: &Config| {
+                        judges.of(config).inspect_err(|error| failure = reason(error))
+                    };
+                    match run_config(self.config, system, seed, self.store, &mut judge) {
+                        Ok(run) => runs.push(run),
+                        Err(error) if failure.is_some() => {
+                            super::print_error(&error);
+                            eprintln!("row `{}` goes without numbers", system.name);
+                            break;
+                        }
+                        Err(error) => return Err(error),
+                    }
+                }
+            } else if !rows.iter().any(|row| row.system.name == system.same_as) {
+                return Err(refuse(
+                    format!("no row `{}` above row `{}`", system.same_as, system.name),
+                    "`same_as` names a system that stands above",
+                ));
+            }
+            rows.push(Planned {
+                system,
+                runs,
+                failure,
+            });
+        }
+        Ok(rows)
+    }
+
+    /// The ledger of a row that could not be trained: it says why.
+    fn failed_row(&self, system: &System, reason: &str) -> Result<PathBuf> {
+        let name = format!("{}-{}", file_name(&self.config.name), file_name(&system.name));
+        let folder = session::runs(self.settings).join("failed").join(name);
+        let mut ledger = Ledger::open(&folder.join("ledger.jsonl"))?;
+        ledger.append(Event::End {
+            step: 0,
+            status: "failed".to_owned(),
+            reason: reason.to_owned(),
+            seconds: 0.0,
+        })?;
+        Ok(self.relative(&folder))
+    }
+
     /// One half of the held-out patches against the other: what a perfect system would score.
     fn measure_real(&self, floor: &Pixels) -> Result<RowRecord> {
         let mut ledger = self.reference_ledger("real", &self.store.content_hash()[..12])?;
@@ -122,13 +197,15 @@ impl Session<'_> {
     fn measure_untrained(&self) -> Result<RowRecord> {
         let system = System {
             name: "dcgan".into(),
-            model: String::new(),
-            set: toml::Table::new(),
+            ..System::default()
         };
-        let run = run_config(self.config, &system, self.config.seeds[0], self.store)?;
+        let seed = self.config.seeds[0];
+        let mut no_judge = |_: &Config| anyhow::bail!("the backbone has no judge");
+        let run = run_config(self.config, &system, seed, self.store, &mut no_judge)?;
         let mut ledger = self.reference_ledger("untrained", &run.hash())?;
         self.measure(&mut ledger, 0, || {
-            let model = models::build(&run, &device::cpu())?;
+            let files = judge_files(&session::runs(self.settings));
+            let model = models::build(&run, &files, &device::cpu())?;
             self.draw(model.as_ref(), UNTRAINED)
         })?;
         Ok(self.reference_row(UNTRAINED, "untrained", &run.hash()))
@@ -136,12 +213,11 @@ impl Session<'_> {
 
     /// Trains and measures one system with one seed. A training that diverges is reported and leaves its row without a
     /// number; returns whether there is one.
-    fn train_and_measure(&self, system: &System, seed: u64, label: &str) -> Result<bool> {
-        let settings = &self.arguments.settings;
-        let trained = train_system(self.config, system, seed, self.store, settings, label);
+    fn train_and_measure(&self, system: &System, run: &RunConfig, label: &str) -> Result<bool> {
+        let trained = train_run(self.config, run, self.store, self.settings, label);
         let (mut run, model) = match trained {
             Ok(trained) => trained,
-            Err(error) if self.diverged(system, seed)? => {
+            Err(error) if self.diverged(run)? => {
                 super::print_error(&error);
                 return Ok(false);
             }
@@ -149,7 +225,7 @@ impl Session<'_> {
         };
         let step = run.config.steps as u64;
         let pixels = self.measure(&mut run.ledger, step, || self.draw(model.as_ref(), label))?;
-        let name = format!("{}-s{seed}", file_name(&system.name));
+        let name = format!("{}-s{}", file_name(&system.name), run.config.seed);
         if let Some(pixels) = pixels {
             write_grid(
                 self.folder,
@@ -169,9 +245,8 @@ impl Session<'_> {
         Ok(true)
     }
 
-    fn diverged(&self, system: &System, seed: u64) -> Result<bool> {
-        let run = run_config(self.config, system, seed, self.store)?;
-        let folder = Run::folder(&runs(&self.arguments.settings), &run);
+    fn diverged(&self, run: &RunConfig) -> Result<bool> {
+        let folder = Run::folder(&session::runs(self.settings), run);
         let path = folder.join("ledger.jsonl");
         if !path.exists() {
             return Ok(false);
@@ -224,7 +299,7 @@ impl Session<'_> {
     }
 
     fn reference_path(&self, name: &str, key: &str) -> PathBuf {
-        runs(&self.arguments.settings).join(format!("reference/{name}-{key}"))
+        session::runs(self.settings).join(format!("reference/{name}-{key}"))
     }
 
     fn reference_ledger(&self, name: &str, key: &str) -> Result<Ledger> {
@@ -232,17 +307,25 @@ impl Session<'_> {
     }
 
     fn reference_row(&self, label: &str, name: &str, key: &str) -> RowRecord {
-        let out = &self.arguments.settings.out;
         RowRecord {
             name: label.to_owned(),
             reference: true,
-            ledgers: vec![relative(&self.reference_path(name, key), out)],
+            ledgers: vec![self.relative(&self.reference_path(name, key))],
         }
+    }
+
+    /// The ledger in `folder`, as seen from the output folder.
+    fn relative(&self, folder: &Path) -> PathBuf {
+        let ledger = folder.join("ledger.jsonl");
+        ledger
+            .strip_prefix(&self.settings.out)
+            .map(Path::to_path_buf)
+            .unwrap_or(ledger)
     }
 }
 
 /// Sentences for the captions: what the images are, how the systems were trained.
-fn facts(config: &Config, store: &PatchStore) -> Vec<String> {
+fn facts(config: &Config, store: &PatchStore, planned: &[Planned<'_>]) -> Vec<String> {
     let slides = |split| store.slides(split).len();
     let training = &config.training;
     let length = match training.steps {
@@ -250,7 +333,7 @@ fn facts(config: &Config, store: &PatchStore) -> Vec<String> {
         steps => format!("{steps} steps"),
     };
     let backbone = &config.backbone;
-    vec![
+    let mut facts = vec![
         format!(
             "Data: {} ({}), {} training patches of {} slides, {} held-out patches of {} other slides, classes {}.",
             store.name(),
@@ -273,16 +356,37 @@ fn facts(config: &Config, store: &PatchStore) -> Vec<String> {
             config.seeds,
         ),
         format!("Settings of the models: {}.", model_settings(config)),
-        format!(
-            "Real: one half of the held-out patches against the other, the floor. Untrained: the backbone's generator \
-             before training, the ceiling. The judge of rl-eo is {} ({} convolutions, {} x {} pixels), not yet the \
-             paper's MFT-SNN.",
-            config.reward.similarity,
-            config.reward.layers,
-            config.reward.image_size,
-            config.reward.image_size,
-        ),
-    ]
+        "Real: one half of the held-out patches against the other, the floor. Untrained: the backbone's generator before \
+         training, the ceiling."
+            .to_owned(),
+    ];
+    facts.extend(judge_facts(store, planned));
+    facts
+}
+
+/// The judge of every row that has one, rows of one judge together.
+fn judge_facts(store: &PatchStore, planned: &[Planned<'_>]) -> Vec<String> {
+    let mut judges: Vec<(String, Vec<&str>)> = Vec::new();
+    for row in planned {
+        let Some(reward) = row.runs.first().and_then(|run| run.reward.as_ref()) else {
+            continue;
+        };
+        let judge = reward.judge.describe(store.content_hash());
+        match judges.iter_mut().find(|(known, _)| *known == judge) {
+            Some((_, rows)) => rows.push(&row.system.name),
+            None => judges.push((judge, vec![&row.system.name])),
+        }
+    }
+    judges
+        .into_iter()
+        .map(|(judge, rows)| format!("The judge of {} is {judge}.", rows.join(", ")))
+        .collect()
+}
+
+/// What a user can do something about, in a line; none for other errors.
+fn reason(error: &anyhow::Error) -> Option<String> {
+    let refusal = error.downcast_ref::<Refusal>()?;
+    Some(format!("{}; {}", refusal.message, refusal.hint))
 }
 
 /// The optimiser in words.
@@ -367,13 +471,4 @@ fn file_name(label: &str) -> String {
         .filter(|part| !part.is_empty())
         .collect::<Vec<_>>()
         .join("-")
-}
-
-/// The ledger in `folder`, as seen from `out`.
-fn relative(folder: &Path, out: &Path) -> PathBuf {
-    let ledger = folder.join("ledger.jsonl");
-    ledger
-        .strip_prefix(out)
-        .map(Path::to_path_buf)
-        .unwrap_or(ledger)
 }

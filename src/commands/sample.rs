@@ -9,7 +9,7 @@ use crate::config::RunConfig;
 use crate::device;
 use crate::error::{Result, refuse};
 use crate::models::{self, GenerativeModel};
-use crate::run::Run;
+use crate::run::{Run, judges};
 use crate::samples;
 
 pub(super) fn run(arguments: &Sample) -> Outcome {
@@ -50,8 +50,8 @@ pub(super) fn load(folder: &Path) -> Result<Box<dyn GenerativeModel>> {
         toml::from_str(&text).map_err(|error| not_a_run(error.message().to_owned()))?;
     let root = folder.parent().unwrap_or(Path::new("."));
     let run = Run::open(root, &config)?;
-    let mut model = models::build(&config, &device::cpu())?;
-    match run.load_checkpoint(model.as_mut())? {
+    let mut model = models::build(&config, &judges(root), &device::cpu())?;
+    match run.load_checkpoint(|folder| model.load(folder))? {
         Some(_) => Ok(model),
         None => Err(refuse(
             format!("run `{}` has no checkpoint yet", folder.display()),

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::progress::Progress;
 use crate::cli::Settings;
-use crate::config::{Config, System};
+use crate::config::{Config, RunConfig};
 use crate::data::{self, PatchStore};
 use crate::error::Result;
 use crate::experiments;
@@ -75,17 +75,15 @@ pub(super) fn patches(config: &Config, out: &Path) -> Result<PatchStore> {
     Ok(store)
 }
 
-/// Trains one system with one seed, or finds it trained. `label` goes before its lines of progress.
-pub(super) fn train_system(
+/// Trains one run, or finds it trained. `label` goes before its lines of progress.
+pub(super) fn train_run(
     config: &Config,
-    system: &System,
-    seed: u64,
+    run_config: &RunConfig,
     store: &PatchStore,
     settings: &Settings,
     label: &str,
 ) -> Result<(Run, Box<dyn crate::models::GenerativeModel>)> {
-    let run_config = experiments::run_config(config, system, seed, store)?;
-    let mut run = Run::open(&runs(settings), &run_config)?;
+    let mut run = Run::open(&runs(settings), run_config)?;
     let was_finished = run.is_finished();
     let mut progress = Progress::new(label, run_config.steps);
     let device = crate::device::cpu();

@@ -1,9 +1,11 @@
 //! `histogen train`: one run.
 
-use super::session::{configure, last_grid, patches, train_system};
+use super::judges::Judges;
+use super::session::{configure, last_grid, patches, train_run};
 use super::{Answer, Outcome};
 use crate::cli::Train;
 use crate::config::System;
+use crate::experiments::run_config;
 use crate::models;
 
 pub(super) fn run(arguments: &Train) -> Outcome {
@@ -18,8 +20,7 @@ pub(super) fn run(arguments: &Train) -> Outcome {
         Some(system) => system,
         None => System {
             name: models::find(&arguments.model)?.name.to_owned(),
-            model: String::new(),
-            set: toml::Table::new(),
+            ..System::default()
         },
     };
     if arguments.dry_run {
@@ -28,7 +29,10 @@ pub(super) fn run(arguments: &Train) -> Outcome {
     }
     let store = patches(&config, &settings.out)?;
     let label = format!("{} seed {}", system.name, arguments.seed);
-    let (run, _) = train_system(&config, &system, arguments.seed, &store, settings, &label)?;
+    let judges = Judges::new(&store, settings);
+    let seed = arguments.seed;
+    let run_config = run_config(&config, &system, seed, &store, &mut |config| judges.of(config))?;
+    let (run, _) = train_run(&config, &run_config, &store, settings, &label)?;
     if let Some(grid) = last_grid(&run) {
         eprintln!("samples: `{}`", grid.display());
     }

@@ -4,12 +4,15 @@
 //! splits them by slide ([`splits`]) and writes a [`PatchStore`] ([`store`]); [`batches`] says which patches make up a
 //! training step. [`prepare`] does all of it once per setting, and opens what is there the next time.
 
+pub mod augment;
 pub mod batches;
 mod builder;
 mod cut;
 pub mod folder;
 mod npy;
+pub mod pairs;
 pub mod phantom;
+mod slides;
 mod source;
 pub mod splits;
 pub mod store;
@@ -25,8 +28,11 @@ use serde::{Deserialize, Serialize};
 use crate::digest::sha256;
 use crate::error::{Result, nearest, refuse};
 
+pub use augment::Augmentation;
 pub use batches::Batches;
+pub use pairs::{Level, Pair, Pairs, SimilarPair};
 pub use phantom::PhantomConfig;
+pub use slides::Slides;
 pub use splits::Split;
 pub use store::{PatchRecord, PatchStore};
 pub use whole::read_whole;
@@ -134,12 +140,8 @@ pub fn prepare(
     progress: &mut dyn FnMut(usize, usize, &str),
 ) -> Result<PatchStore> {
     config.check()?;
-    if config.source == PHANTOM {
-        let source = phantom::source(config)?.take(&config.classes)?;
-        return cached(&source, config, cache, progress);
-    }
     let path = Path::new(&config.source);
-    if store::is_store(path) {
+    let Some(source) = source(config)? else {
         let store = PatchStore::open(path)?;
         if store.patch_size() != config.patch_size {
             let (is, wanted) = (store.patch_size(), config.patch_size);
@@ -152,6 +154,33 @@ pub fn prepare(
             ));
         }
         return Ok(store);
+    };
+    cached(&source, config, cache, progress)
+}
+
+/// The whole slides of `split` behind a store that [`prepare`] made with `config`, each resized to `size` x `size`; put
+/// together from the patches where the source is itself a store. `progress(done, total)` counts slides.
+///
+/// Fails if a slide cannot be read any more.
+pub fn whole_slides(
+    config: &DataConfig,
+    store: &PatchStore,
+    split: Split,
+    size: usize,
+    progress: &mut dyn FnMut(usize, usize),
+) -> Result<Slides> {
+    let source = source(config)?;
+    slides::whole(source.as_ref(), config, store, split, size, progress)
+}
+
+/// The slides that `config` names; none if it names a patch store.
+fn source(config: &DataConfig) -> Result<Option<Source>> {
+    if config.source == PHANTOM {
+        return Ok(Some(phantom::source(config)?.take(&config.classes)?));
+    }
+    let path = Path::new(&config.source);
+    if store::is_store(path) {
+        return Ok(None);
     }
     if !path.is_dir() {
         let hint = match nearest(&config.source, &[PHANTOM]) {
@@ -164,8 +193,7 @@ pub fn prepare(
             hint,
         ));
     }
-    let source = folder::source(path)?.take(&config.classes)?;
-    cached(&source, config, cache, progress)
+    Ok(Some(folder::source(path)?.take(&config.classes)?))
 }
 
 /// Opens the store of `source` below `cache`, and builds it first if it is not there.

@@ -1,6 +1,7 @@
 //! The systems under comparison, behind one trait. Adding one is one new file and one line in [`MODELS`].
 
 mod adversarial;
+pub mod coupling;
 mod dcgan;
 mod ddpm;
 mod improved_dcgan;
@@ -72,6 +73,8 @@ pub trait Latents {
 pub struct Blueprint<'a> {
     /// The run's configuration.
     pub run: &'a RunConfig,
+    /// Folder of the files of judges, see [`crate::snn::judge_file`].
+    pub judges: &'a Path,
     /// Where its tensors live.
     pub device: &'a Device,
 }
@@ -130,10 +133,14 @@ pub fn settings() -> BTreeMap<String, Table> {
         .collect()
 }
 
-/// The untrained model of a run.
+/// The untrained model of a run. `judges` is the folder of the files of judges; they are read at the first step.
 ///
 /// Fails for an unknown model and for settings that no network can have.
-pub fn build(run: &RunConfig, device: &Device) -> Result<Box<dyn GenerativeModel>> {
+pub fn build(
+    run: &RunConfig,
+    judges: &Path,
+    device: &Device,
+) -> Result<Box<dyn GenerativeModel>> {
     let model = find(&run.model)?;
     let positive = |key: &str, value: usize| match value {
         0 => Err(refuse(format!("`{key}` is 0"), "set at least 1")),
@@ -153,7 +160,11 @@ pub fn build(run: &RunConfig, device: &Device) -> Result<Box<dyn GenerativeModel
             "set `data.patch_size` to 16, 32, 64 or 128",
         ));
     }
-    (model.build)(&Blueprint { run, device })
+    (model.build)(&Blueprint {
+        run,
+        judges,
+        device,
+    })
 }
 
 /// A model's settings struct as the table that a configuration holds.

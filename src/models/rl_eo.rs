@@ -4,27 +4,26 @@
 //! Improved DCGAN whose critic's loss takes a reward from a frozen external judge: reward = w * mean(s_i), with s_i the
 //! similarity of the i-th real and the i-th generated image of the batch (equation 4).
 //!
-//! What differs from the paper:
-//! 1. Equation 5 subtracts the reward from the critic's loss. The reward does not depend on the critic, so its gradient is
-//!    zero and the `literal` form trains exactly as improved DCGAN does. It is kept as printed, and other forms are
-//!    offered under names of their own, see [`Coupling`].
-//! 2. The judge is VGG-16 without finetuning until the MFT-SNN of section 2.1 is trained.
+//! What differs from the paper: equation 5 subtracts the reward from the critic's loss. The reward does not depend on the
+//! critic, so its gradient is zero and the `literal` form trains exactly as improved DCGAN does. It is kept as printed, and
+//! other forms are offered under names of their own, see [`Coupling`] and [`super::coupling`].
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 
-use burn::tensor::activation::sigmoid;
+use anyhow::Context;
 use burn::tensor::{Tensor, TensorData};
 use toml::Table;
 
 use super::adversarial::{Adversarial, Players, number, tensor};
 use super::improved_dcgan::ImprovedDcgan;
-use super::{Batch, Model, Scalars, loss};
+use super::{Batch, Model, Scalars, coupling, loss};
 use crate::config::Optimiser;
 use crate::device::values;
-use crate::error::{Result, refuse};
+use crate::error::Result;
 use crate::images::Images;
 use crate::random::Random;
-use crate::snn::{Coupling, RewardConfig, Similarity, cosine, similarity};
+use crate::snn::{Coupling, Reward, Similarity, judge as judge_of};
 
 /// The registry's entry.
 pub(super) const MODEL: Model = Model {
@@ -36,26 +35,23 @@ pub(super) const MODEL: Model = Model {
     settings: Table::new,
     build: |blueprint| {
         let run = blueprint.run;
-        let reward = run.reward.clone().unwrap_or_default();
-        if !reward.weight.is_finite() || reward.weight < 0.0 {
-            return Err(refuse(
-                format!("`reward.weight` is {}", reward.weight),
-                "set a finite number, at least 0; the paper's is 0.3",
-            ));
-        }
+        let reward = run.reward.clone().context("a run of `rl-eo` has a reward")?;
         Ok(Box::new(RlEo {
             base: ImprovedDcgan::new(blueprint)?,
-            judge: similarity(&reward, run.image_size, blueprint.device)?,
-            real_embeddings: HashMap::new(),
             reward,
+            judge: None,
+            judges: blueprint.judges.to_owned(),
+            real_embeddings: HashMap::new(),
         }))
     },
 };
 
 struct RlEo {
     base: ImprovedDcgan,
-    judge: Box<dyn Similarity>,
-    reward: RewardConfig,
+    reward: Reward,
+    /// Loaded at the first step: drawing samples needs none.
+    judge: Option<Box<dyn Similarity>>,
+    judges: PathBuf,
     /// Embeddings of real patches by their place in the store: the judge is frozen, so each is computed once.
     real_embeddings: HashMap<usize, Vec<f32>>,
 }
@@ -63,6 +59,10 @@ struct RlEo {
 impl RlEo {
     /// The judge's view of the real images, [n, d].
     fn embed_real(&mut self, batch: &Batch, real: &Tensor<4>) -> Result<Tensor<2>> {
+        if self.judge.is_none() {
+            let judge = &self.reward.judge;
+            self.judge = Some(judge_of(judge, batch.images.size, &self.judges, &real.device())?);
+        }
         let unseen: Vec<usize> = (0..batch.patches.len())
             .filter(|&place| !self.real_embeddings.contains_key(&batch.patches[place]))
             .collect();
@@ -71,7 +71,7 @@ impl RlEo {
             let image = |place: &usize| &batch.images.values[place * length..(place + 1) * length];
             let pixels = unseen.iter().flat_map(image).copied().collect();
             let images = Images::new(unseen.len(), batch.images.size, pixels);
-            let embeddings = self.judge.embed(tensor(&images, &real.device()));
+            let embeddings = self.judge()?.embed(tensor(&images, &real.device()));
             let [_, dimension] = embeddings.dims();
             let embeddings = values(embeddings)?;
             for (&place, row) in unseen.iter().zip(embeddings.chunks_exact(dimension)) {
@@ -91,6 +91,9 @@ impl RlEo {
             &real.device(),
         ))
     }
+    fn judge(&self) -> Result<&dyn Similarity> {
+        self.judge.as_deref().context("the judge is loaded before it is asked")
+    }
 }
 
 impl Adversarial for RlEo {
@@ -103,54 +106,47 @@ impl Adversarial for RlEo {
     }
 
     fn step(&mut self, batch: &Batch, random: Random) -> Result<Scalars> {
+        let (form, weight) = (self.reward.coupling, self.reward.weight);
         let real = self.base.players.real(batch);
         let fake = self.base.players.generate(batch.images.count, random);
         let detached = fake.clone().detach();
 
-        let real_embeddings = self.embed_real(batch, &real)?;
-        let similarity =
-            cosine(real_embeddings.clone(), self.judge.embed(detached.clone())).detach(); // [n]
-        let mean_similarity = number(&similarity.clone().mean());
-        let weight = self.reward.weight;
-        let reward = weight * mean_similarity; // equation 4
+        // No graph is kept for the judge's view: neither its weights nor these images have a gradient.
+        let mut similarity = None;
+        if random.position().is_multiple_of(self.reward.every) {
+            let real_embeddings = self.embed_real(batch, &real)?;
+            let judge = self.judge()?;
+            let seen = judge.embed(detached.clone());
+            similarity = Some(judge.compare(real_embeddings.clone(), seen, random).detach());
+        }
+        let mean = similarity.as_ref().map(|similarity| number(&similarity.clone().mean()));
+        let reward = weight * mean.unwrap_or(0.0); // equation 4
 
-        let scale = match self.reward.coupling {
-            Coupling::LossScale => 1.0 - reward,
-            _ => 1.0,
-        };
-        let loss =
-            self.base
-                .step_critic(real, detached, scale, |scores| match self.reward.coupling {
-                    Coupling::SoftLabel => {
-                        loss::cross_entropy_each(scores, similarity.mul_scalar(weight))
-                    }
-                    Coupling::ExpectedReward => {
-                        let earned = (sigmoid(scores.clone()) * similarity)
-                            .mean()
-                            .mul_scalar(weight);
-                        loss::cross_entropy(scores, 0.0) - earned
-                    }
-                    _ => loss::cross_entropy(scores, 0.0),
-                });
-        let reported = match self.reward.coupling {
+        let loss = self.base.step_critic(
+            real.clone(),
+            detached,
+            coupling::critic_scale(form, reward),
+            |scores| {
+                let similarity = similarity.unwrap_or_else(|| scores.zeros_like());
+                coupling::critic_loss(form, scores, similarity, weight)
+            },
+        );
+        let reported = match form {
             Coupling::Literal => loss - reward, // equation 5
             _ => loss,
         };
-        let mut scalars = vec![
-            ("critic_loss", reported),
-            ("similarity", mean_similarity),
-            ("reward", reward),
-        ];
+        let mut scalars = vec![("critic_loss", reported)];
+        if let Some(mean) = mean {
+            scalars.extend([("similarity", mean), ("reward", reward)]);
+        }
         if self.base.players.is_generators_turn(random) {
-            let scores = self
-                .base
-                .players
-                .critic_without_gradient()
-                .forward(fake.clone());
-            let mut loss = loss::non_saturating_generator(scores);
-            if self.reward.coupling == Coupling::Generator {
-                let similarity = cosine(real_embeddings, self.judge.embed(fake));
-                loss = loss - similarity.mean().mul_scalar(weight);
+            let critic = self.base.players.critic_without_gradient();
+            let mut loss = loss::non_saturating_generator(critic.forward(fake.clone()));
+            if form == Coupling::Generator {
+                let real_embeddings = self.embed_real(batch, &real)?;
+                let judge = self.judge()?;
+                let similarity = judge.compare(real_embeddings, judge.embed(fake), random);
+                loss = loss + coupling::generator_term(similarity, weight);
             }
             scalars.push(("generator_loss", self.base.players.move_generator(&loss)));
         }

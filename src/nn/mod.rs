@@ -17,4 +17,5 @@ pub mod parameters;
 pub mod spectral_norm;
 pub mod unet;
 pub mod vgg;
+pub mod vgg_decoder;
 pub mod weights;

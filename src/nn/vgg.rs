@@ -3,6 +3,7 @@
 //! Simonyan and Zisserman: Very Deep Convolutional Networks for Large-Scale Image Recognition, 2015 (arXiv 1409.1556),
 //! configuration D. Weights are read strictly: a file that lacks a tensor, or holds one of another shape, is refused.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use anyhow::Context;
@@ -10,6 +11,8 @@ use burn::module::{Module, Param};
 use burn::tensor::module::max_pool2d;
 use burn::tensor::ops::MaxPoolOptions;
 use burn::tensor::{Device, Tensor, TensorData};
+use safetensors::Dtype;
+use safetensors::tensor::TensorView;
 
 use super::activation::Activation;
 use super::conv::{Conv2d, WeightInit, Window};
@@ -18,23 +21,29 @@ use super::weights::Weights;
 use crate::device::values;
 use crate::digest::sha256;
 use crate::error::Result;
+use crate::files::write_whole;
 use crate::random::Random;
 
 /// Convolutions of VGG-16.
 pub const LAYERS: usize = 13;
 /// Output channels of each convolution.
-const CHANNELS: [usize; LAYERS] = [
+pub(super) const CHANNELS: [usize; LAYERS] = [
     64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512,
 ];
 /// Place of each convolution in torchvision's `features`, which names the tensors of a file.
 const PLACES: [usize; LAYERS] = [0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28];
 /// Convolutions after which the image is halved (the halving after the last one is not used).
-const POOLED: [usize; 4] = [2, 4, 7, 10];
+pub(super) const POOLED: [usize; 4] = [2, 4, 7, 10];
 /// torchvision's normalisation of RGB in [0, 1], for weights whose file names none.
 const MEAN: [f32; 3] = [0.485, 0.456, 0.406];
 const DEVIATION: [f32; 3] = [0.229, 0.224, 0.225];
 /// The seed of the random network. Changing it changes every number that names `vgg16-random`.
 const RANDOM_SEED: u64 = 16;
+
+/// How often the first `layers` convolutions halve an image.
+pub fn halvings(layers: usize) -> usize {
+    POOLED.iter().filter(|&&place| place < layers).count()
+}
 
 /// The first convolutions of VGG-16 with ReLU and max-pooling between them.
 #[derive(Module, Debug)]
@@ -101,6 +110,58 @@ impl Vgg16 {
                 || place.is_some_and(|place| PLACES[layers..].contains(&place))
         })?;
         Ok((network.no_grad(), hash))
+    }
+
+    /// Writes the convolutions under torchvision's names, and their normalisation and `notes` as metadata, where
+    /// [`Self::from_file`] reads them back bit for bit.
+    pub fn save(&self, path: &Path, notes: &[(&str, &str)]) -> Result<()> {
+        let mut tensors: Vec<(String, Vec<usize>, Vec<u8>)> = Vec::new();
+        let bytes = |values: Vec<f32>| values.into_iter().flat_map(f32::to_le_bytes).collect();
+        for (conv, place) in self.convolutions.iter().zip(PLACES) {
+            let weight = values(conv.weight.val())?;
+            let shape = conv.weight.dims().to_vec();
+            tensors.push((format!("features.{place}.weight"), shape, bytes(weight)));
+            if let Some(bias) = &conv.bias {
+                let shape = bias.dims().to_vec();
+                let bias = values(bias.val())?;
+                tensors.push((format!("features.{place}.bias"), shape, bytes(bias)));
+            }
+        }
+        let list = |parameter: &Param<Tensor<4>>| -> Result<String> {
+            let numbers = values(parameter.val())?;
+            let texts: Vec<String> = numbers.iter().map(ToString::to_string).collect();
+            Ok(texts.join(","))
+        };
+        let mut metadata = HashMap::from([
+            ("mean".to_owned(), list(&self.mean)?),
+            ("std".to_owned(), list(&self.deviation)?),
+        ]);
+        let notes = notes.iter().map(|(key, text)| (key.to_string(), text.to_string()));
+        metadata.extend(notes);
+        let views = tensors
+            .iter()
+            .map(|(name, shape, bytes)| {
+                Ok((name, TensorView::new(Dtype::F32, shape.clone(), bytes)?))
+            })
+            .collect::<Result<Vec<_>>>()?;
+        write_whole(path, &safetensors::serialize(views, Some(metadata))?)
+    }
+
+    /// Lets the last `count` convolutions learn and freezes all before them. What is frozen has no gradient: an optimiser
+    /// passes it over, and no backward pass goes through it.
+    pub fn with_trainable(mut self, count: usize) -> Self {
+        let first = self.convolutions.len().saturating_sub(count);
+        for (layer, conv) in self.convolutions.iter_mut().enumerate() {
+            let learns = layer >= first;
+            conv.weight = conv.weight.clone().set_require_grad(learns);
+            conv.bias = conv.bias.take().map(|bias| bias.set_require_grad(learns));
+        }
+        self
+    }
+
+    /// How many convolutions there are.
+    pub fn layers(&self) -> usize {
+        self.convolutions.len()
     }
 
     /// The SHA-256 of all weights and biases, layer by layer: what a random network has in place of a file's.

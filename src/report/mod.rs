@@ -1,5 +1,6 @@
 //! What a reader sees: tables from the ledgers of runs. Knows no model and no network.
 
+pub mod figure;
 mod published;
 mod record;
 mod statistics;

@@ -1,56 +1,200 @@
-//! The cosine of two embeddings.
+//! How similar two images are, as a judge sees them.
+
+use std::path::{Path, PathBuf};
 
 use burn::tensor::module::avg_pool2d;
 use burn::tensor::ops::AvgPoolOptions;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Tensor, TensorData};
 
-use super::{RewardConfig, SIMILARITIES};
-use crate::error::{Result, unknown_name};
+use super::reward::{Judge, Source};
+use crate::error::{Result, refuse};
 use crate::nn::vgg::Vgg16;
+use crate::random::Random;
 
-/// A frozen network that embeds images; the similarity of two images is the cosine of their embeddings.
+/// Something that embeds images; the similarity of two images is the cosine of their embeddings.
 pub trait Similarity: Send {
-    /// [n, 3, size, size] in [-1, 1] -> [n, d]. The network has no gradient; the images may have one.
+    /// [n, 3, size, size] in [-1, 1] -> [n, d]. The judge has no gradient; the images may have one.
     fn embed(&self, images: Tensor<4>) -> Tensor<2>;
+
+    /// The similarity of each pair of embeddings, in [0, 1]: [n, d] and [n, d] -> `[n]`. `random` stands at the number of the
+    /// step.
+    fn compare(&self, left: Tensor<2>, right: Tensor<2>, random: Random) -> Tensor<1> {
+        let _ = random;
+        cosine(left, right)
+    }
 }
 
 /// Cosine of each pair of rows, clamped to [0, 1] as the paper has it (section 2.3): [n, d] and [n, d] -> `[n]`
 pub fn cosine(left: Tensor<2>, right: Tensor<2>) -> Tensor<1> {
-    let length = |rows: Tensor<2>| rows.powf_scalar(2.0).sum_dim(1).sqrt();
-    let lengths = (length(left.clone()) * length(right.clone())).clamp_min(1e-12);
+    // The root is bounded away from zero, where it has no derivative: a row of zeros has cosine 0.
+    let square = |rows: Tensor<2>| rows.powf_scalar(2.0).sum_dim(1).clamp_min(1e-12);
+    let lengths = (square(left.clone()) * square(right.clone())).sqrt();
     let product = (left * right).sum_dim(1);
     (product / lengths).squeeze_dim::<1>(1).clamp(0.0, 1.0)
 }
 
+/// The file in `folder` that holds the weights with this SHA-256.
+pub fn judge_file(folder: &Path, hash: &str) -> PathBuf {
+    folder.join(format!("{hash}.weights"))
+}
+
+/// The judge that `judge` describes, for images of `size` x `size`. The file of its weights, if it has any, lies in `folder`
+/// under its hash, see [`judge_file`].
+///
+/// Fails if the images cannot be brought to its size, and if its weights are not there or are others.
+pub fn judge(
+    judge: &Judge,
+    size: usize,
+    folder: &Path,
+    device: &Device,
+) -> Result<Box<dyn Similarity>> {
+    if judge.image_size == 0 || !size.is_multiple_of(judge.image_size) {
+        return Err(refuse(
+            format!(
+                "the judge looks at images of {0} x {0}, which does not divide patches of {size}",
+                judge.image_size
+            ),
+            "take a judge that was trained on patches of this size",
+        ));
+    }
+    let shrink = size / judge.image_size;
+    let network = match judge.source {
+        Source::Pixels => return Ok(Box::new(PixelSimilarity { shrink })),
+        Source::Random => return Ok(Box::new(RandomSimilarity)),
+        Source::Untrained => Vgg16::random(judge.layers, device),
+        Source::Vgg16 | Source::MftSnn | Source::Stage1 | Source::Stage2 => {
+            let path = judge_file(folder, &judge.weights);
+            let (network, hash) = Vgg16::from_file(judge.layers, &path, device)?;
+            if hash != judge.weights {
+                return Err(refuse(
+                    format!("`{}` is not what its name says: its SHA-256 is {hash}", path.display()),
+                    "delete it: it is put there again from the network's own folder",
+                ));
+            }
+            network
+        }
+    };
+    Ok(Box::new(NetworkSimilarity { network, shrink }))
+}
+
+/// Averages squares of `shrink` x `shrink` pixels.
+fn reduced(images: Tensor<4>, shrink: usize) -> Tensor<4> {
+    match shrink {
+        1 => images,
+        _ => avg_pool2d(images, AvgPoolOptions::new([shrink; 2])),
+    }
+}
+
 /// The first convolutions of VGG-16, averaged over places.
-pub(super) struct VggSimilarity {
+struct NetworkSimilarity {
     network: Vgg16,
     shrink: usize,
 }
 
-impl VggSimilarity {
-    pub(super) fn new(config: &RewardConfig, shrink: usize, device: &Device) -> Result<Self> {
-        let network = match config.similarity.as_str() {
-            "vgg16-random" => Vgg16::random(config.layers, device),
-            "vgg16" => Vgg16::from_file(config.layers, &config.weights, device)?.0,
-            name => {
-                return Err(unknown_name(
-                    "similarity",
-                    name,
-                    SIMILARITIES.iter().copied(),
-                ));
-            }
-        };
-        Ok(Self { network, shrink })
+impl Similarity for NetworkSimilarity {
+    fn embed(&self, images: Tensor<4>) -> Tensor<2> {
+        self.network.embed(reduced(images, self.shrink))
     }
 }
 
-impl Similarity for VggSimilarity {
+/// RGB in [0, 1], pixel by pixel.
+struct PixelSimilarity {
+    shrink: usize,
+}
+
+impl Similarity for PixelSimilarity {
     fn embed(&self, images: Tensor<4>) -> Tensor<2> {
-        if self.shrink == 1 {
-            return self.network.embed(images);
+        let pixels = reduced(images, self.shrink).add_scalar(1.0).div_scalar(2.0);
+        pixels.flatten(1, 3)
+    }
+}
+
+/// No judge at all: uniform numbers from [0, 1).
+struct RandomSimilarity;
+
+impl Similarity for RandomSimilarity {
+    fn embed(&self, images: Tensor<4>) -> Tensor<2> {
+        Tensor::zeros([images.dims()[0], 1], &images.device())
+    }
+
+    fn compare(&self, left: Tensor<2>, _right: Tensor<2>, random: Random) -> Tensor<1> {
+        let count = left.dims()[0];
+        let mut stream = random.stream("random similarity");
+        let numbers: Vec<f32> = (0..count).map(|_| stream.uniform() as f32).collect();
+        Tensor::from_data(TensorData::new(numbers, [count]), &left.device())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::{cpu, values};
+
+    fn images(count: usize, size: usize) -> Tensor<4> {
+        let values = Random::new(1).stream("images").normals(count * 3 * size * size);
+        let values = values.into_iter().map(|value| value.clamp(-1.0, 1.0)).collect();
+        Tensor::from_data(TensorData::new::<f32, _>(values, [count, 3, size, size]), &cpu())
+    }
+
+    fn of(source: Source, image_size: usize) -> Box<dyn Similarity> {
+        let description = Judge {
+            source,
+            layers: 2,
+            image_size,
+            weights: String::new(),
+            snn: None,
+        };
+        judge(&description, 16, Path::new("nowhere"), &cpu()).unwrap()
+    }
+
+    #[test]
+    fn an_image_is_like_itself_and_less_like_another() {
+        let pictures = images(4, 16);
+        for source in [Source::Untrained, Source::Pixels] {
+            let judge = of(source, 8);
+            let embeddings = judge.embed(pictures.clone());
+            let turned = embeddings.clone().flip([0]);
+            let same = judge.compare(embeddings.clone(), embeddings.clone(), Random::new(0));
+            let other = judge.compare(embeddings, turned, Random::new(0));
+            for (same, other) in values(same).unwrap().iter().zip(values(other).unwrap()) {
+                assert!((same - 1.0).abs() < 1e-5, "{source:?}: {same}");
+                assert!((0.0..0.9999).contains(&other), "{source:?}: {other}");
+            }
         }
-        let window = AvgPoolOptions::new([self.shrink; 2]);
-        self.network.embed(avg_pool2d(images, window))
+    }
+
+    #[test]
+    fn a_random_similarity_depends_on_the_step_alone() {
+        let judge = of(Source::Random, 16);
+        let at = |position| {
+            let embeddings = judge.embed(images(5, 16));
+            values(judge.compare(embeddings.clone(), embeddings, Random::new(2).at(position))).unwrap()
+        };
+        assert_eq!(at(3), at(3));
+        assert_ne!(at(3), at(4));
+        assert!(at(3).iter().all(|value| (0.0..1.0).contains(value)));
+    }
+
+    #[test]
+    fn rows_of_zeros_have_cosine_zero_and_a_finite_gradient() {
+        let zeros = Tensor::<2>::zeros([2, 3], &cpu()).require_grad();
+        let similarity = cosine(zeros.clone(), Tensor::ones([2, 3], &cpu()));
+        assert_eq!(values(similarity.clone()).unwrap(), [0.0, 0.0]);
+        let gradients = similarity.sum().backward();
+        let slopes = values(zeros.grad(&gradients).unwrap()).unwrap();
+        assert!(slopes.iter().all(|slope| slope.is_finite()), "{slopes:?}");
+    }
+
+    #[test]
+    fn a_size_that_does_not_divide_the_patches_is_refused() {
+        let description = Judge {
+            source: Source::Pixels,
+            layers: 0,
+            image_size: 12,
+            weights: String::new(),
+            snn: None,
+        };
+        let error = judge(&description, 16, Path::new("nowhere"), &cpu()).err().unwrap();
+        assert!(error.to_string().contains("does not divide patches of 16"), "{error}");
     }
 }

@@ -1,5 +1,6 @@
 //! What every registered model promises. The tests iterate over the registry: a new model is tested without a new test.
 
+use std::path::Path;
 use std::process::Command;
 
 use histogen::device;
@@ -14,7 +15,8 @@ use histogen::samples;
 use crate::toy;
 
 fn build(name: &str) -> Box<dyn GenerativeModel> {
-    models::build(&toy::run(name, &[]), &device::cpu()).expect("the toy run can be built")
+    models::build(&toy::run(name, &[]), Path::new("judges"), &device::cpu())
+        .expect("the toy run can be built")
 }
 
 fn train(model: &mut dyn GenerativeModel, steps: std::ops::Range<u64>) {

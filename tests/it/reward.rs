@@ -1,5 +1,7 @@
 //! Design point 1: equation 5 of arXiv 2409.20340 as printed has no gradient; the other couplings have one.
 
+use std::path::Path;
+
 use histogen::device;
 use histogen::models::{self, GenerativeModel, Scalars};
 use histogen::random::Random;
@@ -10,7 +12,7 @@ const STEPS: u64 = 20;
 
 fn trained(model: &str, pairs: &[&str]) -> (Box<dyn GenerativeModel>, Scalars) {
     let images = toy::images(64, 0);
-    let mut model = models::build(&toy::run(model, pairs), &device::cpu()).expect("a model");
+    let mut model = models::build(&toy::run(model, pairs), Path::new("judges"), &device::cpu()).expect("a model");
     let mut last = Scalars::new();
     for position in 0..STEPS {
         let batch = toy::batch(&images, 8, position);

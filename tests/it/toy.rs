@@ -5,6 +5,7 @@ use histogen::experiments;
 use histogen::images::{Images, Pixels};
 use histogen::models::Batch;
 use histogen::random::Random;
+use histogen::snn::{Judge, Reward, Source};
 
 /// Height and width of toy images.
 pub(crate) const SIZE: usize = 16;
@@ -51,7 +52,6 @@ pub(crate) fn run(model: &str, pairs: &[&str]) -> RunConfig {
         "models.ddpm.sampling_steps=10",
         "models.ddpm.timesteps=100",
         "models.ddpm.beta_end=0.1",
-        "reward.image_size=16",
     ]
     .iter()
     .map(ToString::to_string)
@@ -76,8 +76,16 @@ pub(crate) fn run(model: &str, pairs: &[&str]) -> RunConfig {
             epsilon: optimiser.epsilon,
             critic_steps: optimiser.critic_steps,
         },
-        reward: entry.rewarded.then(|| config.reward.clone()),
-        reward_weights: String::new(),
+        reward: entry.rewarded.then(|| {
+            let judge = Judge {
+                source: Source::Untrained,
+                layers: 2,
+                image_size: SIZE,
+                weights: String::new(),
+                snn: None,
+            };
+            Reward::new(&config.reward, judge).expect("the reward is sound")
+        }),
         models: config.models.clone(),
     }
 }

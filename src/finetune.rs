@@ -1,0 +1,185 @@
+//! The two stages of the MFT-SNN: whole slides, then patches (arXiv 2409.20340, sections 2.1.2 and 3.3.1).
+//!
+//! Like every training it is a run: a folder named by its configuration, a ledger, checkpoints to go on from. A step depends
+//! on its number alone, so a resumed training ends with the weights of an undisturbed one.
+
+use std::time::Instant;
+
+use burn::tensor::Device;
+
+use crate::config::Logging;
+use crate::data::{self, DataConfig, Pairs, PatchStore, SimilarPair, Slides, Split};
+use crate::error::{Result, refuse};
+use crate::images::Images;
+use crate::random::Random;
+use crate::run::{Identity, Run};
+use crate::snn::{Autoencoder, SnnConfig, SnnRunConfig, Stage, Trainer};
+use crate::tracker::{Environment, Event};
+
+/// Where a finetuning stands.
+pub struct Progress<'a> {
+    /// The stage.
+    pub stage: Stage,
+    /// Steps done, over both stages.
+    pub step: u64,
+    /// The losses of the last step.
+    pub scalars: &'a [(&'static str, f64)],
+}
+
+/// Trains `run` to its last step, from its newest checkpoint if it has one, and returns the network.
+///
+/// `settings` are those of the run with the path of the weights; `data` is what `store` was made with. Only slides and
+/// patches of the training split are looked at. A finished run is only loaded. Fails if the pairs that the settings want
+/// cannot be had, if a loss is no longer finite (the run is then closed as `diverged`), and if something cannot be read or
+/// written.
+pub fn finetune(
+    run: &mut Run<SnnRunConfig>,
+    settings: &SnnConfig,
+    data: &DataConfig,
+    store: &PatchStore,
+    logging: &Logging,
+    device: &Device,
+    progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<Autoencoder> {
+    let mut network = None;
+    let first = run.load_checkpoint(|folder| {
+        network = Some(Trainer::load_network(folder, settings, device)?);
+        Ok(())
+    })?;
+    let (network, first) = match (network, first) {
+        (Some(network), Some(_)) if run.is_finished() => return Ok(network),
+        (Some(network), Some(first)) => (network, first),
+        _ => (Autoencoder::new(settings, device)?, 0),
+    };
+    let random = Random::new(settings.seed);
+    let images = TrainingImages::new(&run.config, settings, data, store, first, random)?;
+    let mut trainer = Trainer::new(network, settings, device);
+    let (stage, within) = run.config.stage_at(first);
+    trainer.begin(stage);
+    if within > 0 {
+        trainer.load_optimisers(&run.checkpoint())?;
+    }
+    run.ledger.rewind(first)?;
+    run.ledger.append(Event::Start {
+        step: first,
+        environment: Environment::capture(),
+    })?;
+    let start = Instant::now();
+    let end = |step: u64, status: &str, reason: String| Event::End {
+        step,
+        status: status.to_owned(),
+        reason,
+        seconds: start.elapsed().as_secs_f64(),
+    };
+    let steps = run.config.steps();
+    for position in first..steps {
+        let (stage, within) = run.config.stage_at(position);
+        if within == 0 {
+            trainer.begin(stage);
+        }
+        let (anchors, partners, similar) = images.batch(stage, position);
+        let scalars = trainer.step(&anchors, &partners, &similar);
+        let step = position + 1;
+        if let Some((name, value)) = scalars.iter().find(|(_, value)| !value.is_finite()) {
+            let reason = format!("`{name}` became {value} at step {step}");
+            run.ledger.append(end(step, "diverged", reason.clone()))?;
+            return Err(refuse(
+                format!("run `{}` diverged: {reason}", run.path().display()),
+                "lower `snn.contrastive_rate` or `snn.reconstruction_rate`",
+            ));
+        }
+        progress(Progress {
+            stage,
+            step,
+            scalars: &scalars,
+        });
+        run.ledger.append(Event::Step {
+            step,
+            scalars: scalars
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value))
+                .collect(),
+        })?;
+        let every = logging.checkpoint_every as u64;
+        if step == steps || (every > 0 && step.is_multiple_of(every)) {
+            run.write_checkpoint(step, |folder| trainer.save(folder, &run.config))?;
+        }
+    }
+    if steps == 0 {
+        run.write_checkpoint(0, |folder| trainer.save(folder, &run.config))?;
+    }
+    run.ledger.append(end(steps, "finished", String::new()))?;
+    Ok(trainer.network().clone())
+}
+
+/// The training split as both stages see it.
+struct TrainingImages<'a> {
+    store: &'a PatchStore,
+    /// Loaded only if a step of the first stage is left.
+    slides: Option<(Slides, Pairs)>,
+    patches: Option<Pairs>,
+    settings: &'a SnnConfig,
+    random: Random,
+}
+
+impl<'a> TrainingImages<'a> {
+    fn new(
+        run: &SnnRunConfig,
+        settings: &'a SnnConfig,
+        data: &DataConfig,
+        store: &'a PatchStore,
+        first: u64,
+        random: Random,
+    ) -> Result<Self> {
+        let mut images = Self {
+            store,
+            slides: None,
+            patches: None,
+            settings,
+            random,
+        };
+        if run.steps[1] > 0 {
+            let members = store.indices(Split::Train).into_iter().map(|index| {
+                let record = &store.records()[index];
+                (index, record.slide.as_str(), record.class.as_str())
+            });
+            let pairs = Pairs::new(members, settings.similar, &settings.dissimilar, random)?;
+            images.patches = Some(pairs);
+        }
+        if first < run.steps[0] {
+            let size = settings.slide_size;
+            let slides = data::whole_slides(data, store, Split::Train, size, &mut |_, _| {})?;
+            let members = slides.names.iter().zip(&slides.classes).enumerate();
+            let members = members.map(|(index, (name, class))| (index, name.as_str(), class.as_str()));
+            let similar = SimilarPair::AugmentedView; // there is one image of a slide
+            let pairs = Pairs::new(members, similar, &settings.dissimilar, random)?;
+            images.slides = Some((slides, pairs));
+        }
+        Ok(images)
+    }
+
+    /// The anchors and the augmented partners of the step at `position`, and which of them are similar.
+    fn batch(&self, stage: Stage, position: u64) -> (Images, Images, Vec<bool>) {
+        let count = self.settings.batch;
+        let loaded = "the images of a stage are there while it lasts";
+        let pairs = match stage {
+            Stage::Slides => &self.slides.as_ref().expect(loaded).1,
+            Stage::Patches => self.patches.as_ref().expect(loaded),
+        };
+        let pairs = pairs.range(position * count as u64, count);
+        let read = |indices: Vec<usize>| match stage {
+            Stage::Slides => self.slides.as_ref().expect(loaded).0.pixels.select(&indices).to_images(),
+            Stage::Patches => {
+                let patches = self.store.read(&indices).to_images();
+                let factor = patches.size / self.settings.image_size;
+                patches.reduced(factor)
+            }
+        };
+        let anchors = read(pairs.iter().map(|pair| pair.anchor).collect());
+        let partners = read(pairs.iter().map(|pair| pair.partner).collect());
+        let mut stream = self.random.at(position).stream("views");
+        let partners = self.settings.augmentation.views(&partners, &mut stream);
+        let similar = pairs.iter().map(|pair| pair.level == data::Level::Similar).collect();
+        (anchors, partners, similar)
+    }
+}

@@ -1,0 +1,173 @@
+//! The external reward of `rl-eo`: its settings, and who judges.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::settings::SnnRunConfig;
+use crate::error::{Result, refuse};
+
+/// Where the reward enters the training of `rl-eo`. Only the first form is printed in the paper.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Coupling {
+    /// Equation 5 as printed: subtracted from the critic's reported loss. It has no gradient.
+    Literal,
+    /// The critic as a policy: minus w mean(D(G(z_i)) s_i) in the critic's loss.
+    ExpectedReward,
+    /// Generated sample i has the target w s_i instead of 0.
+    SoftLabel,
+    /// The critic's loss times 1 - reward.
+    LossScale,
+    /// Minus w mean(s_i) in the generator's loss, with its gradient. The paper argues against it (section 2.3.1).
+    Generator,
+}
+
+/// Who judges how similar two images are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Source {
+    /// The MFT-SNN after both stages.
+    MftSnn,
+    /// The MFT-SNN trained on whole slides only.
+    #[serde(rename = "stage-1")]
+    Stage1,
+    /// The MFT-SNN trained on patches only.
+    #[serde(rename = "stage-2")]
+    Stage2,
+    /// VGG-16 with the weights of `snn.weights`, untouched.
+    Vgg16,
+    /// VGG-16 with random weights of a fixed seed.
+    Untrained,
+    /// The pixels themselves.
+    Pixels,
+    /// A random number for each pair, whatever it shows.
+    Random,
+}
+
+impl Source {
+    /// Every source with its name and what it is.
+    pub const ALL: [(Self, &'static str, &'static str); 7] = [
+        (Self::MftSnn, "mft-snn", "the MFT-SNN after both stages"),
+        (Self::Stage1, "stage-1", "the MFT-SNN trained on whole slides only"),
+        (Self::Stage2, "stage-2", "the MFT-SNN trained on patches only"),
+        (Self::Vgg16, "vgg16", "VGG-16 with the weights of `snn.weights`, untouched"),
+        (Self::Untrained, "untrained", "VGG-16 with random weights of a fixed seed"),
+        (Self::Pixels, "pixels", "the pixels themselves"),
+        (Self::Random, "random", "a random number for each pair, whatever it shows"),
+    ];
+
+    /// Whether it is an MFT-SNN, which has to be trained first.
+    pub fn is_trained(self) -> bool {
+        matches!(self, Self::MftSnn | Self::Stage1 | Self::Stage2)
+    }
+}
+
+/// The settings of the reward: `weight` * mean(similarity), equation 4 of arXiv 2409.20340.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RewardConfig {
+    /// w of equation 4.
+    pub weight: f64,
+    /// Where the reward enters.
+    pub coupling: Coupling,
+    /// Who judges.
+    pub source: Source,
+    /// Folder of an MFT-SNN to judge with, as `snn train` prints it; empty trains one on the data of the run, or finds it.
+    pub snn: PathBuf,
+    /// Steps from one reward to the next for `literal`, which trains the same whatever the reward is. Every other
+    /// coupling takes it in each step.
+    pub every: u64,
+}
+
+impl Default for RewardConfig {
+    fn default() -> Self {
+        Self {
+            weight: 0.3,
+            coupling: Coupling::Literal,
+            source: Source::MftSnn,
+            snn: PathBuf::new(),
+            every: 1,
+        }
+    }
+}
+
+/// Everything that determines what a judge says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Judge {
+    /// Who judges.
+    pub source: Source,
+    /// Convolutions of VGG-16, for a judge that is a network; otherwise 0.
+    pub layers: usize,
+    /// Height and width at which images are looked at.
+    pub image_size: usize,
+    /// SHA-256 of the file of its weights; empty if it has none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub weights: String,
+    /// How a trained one was trained, and on what.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snn: Option<SnnRunConfig>,
+}
+
+impl Judge {
+    /// The judge in words, for the caption of a run on the patches with content hash `data`.
+    pub fn describe(&self, data: &str) -> String {
+        let (_, name, about) = Source::ALL
+            .into_iter()
+            .find(|(source, _, _)| *source == self.source)
+            .expect("every source is listed");
+        match &self.snn {
+            Some(snn) if snn.data.hash == data => format!("{about} (`{name}`: {})", snn.describe()),
+            Some(snn) => format!(
+                "{about} (`{name}`: {}: other data than that of the run)",
+                snn.describe()
+            ),
+            None if self.layers > 0 => format!(
+                "{about} (`{name}`: {} convolutions at {} x {} pixels)",
+                self.layers, self.image_size, self.image_size
+            ),
+            None => format!("{about} (`{name}`)"),
+        }
+    }
+}
+
+/// The reward of one run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reward {
+    /// w of equation 4.
+    pub weight: f64,
+    /// Where the reward enters.
+    pub coupling: Coupling,
+    /// Steps from one reward to the next.
+    pub every: u64,
+    /// Who judges.
+    pub judge: Judge,
+}
+
+impl Reward {
+    /// The reward that `config` describes, given by `judge`.
+    ///
+    /// Refuses a weight that is negative or not finite, and rewards that never come.
+    pub fn new(config: &RewardConfig, judge: Judge) -> Result<Self> {
+        if !config.weight.is_finite() || config.weight < 0.0 {
+            return Err(refuse(
+                format!("`reward.weight` is {}", config.weight),
+                "set a finite number, at least 0; the paper's is 0.3",
+            ));
+        }
+        if config.every == 0 {
+            return Err(refuse("`reward.every` is 0", "set at least 1"));
+        }
+        Ok(Self {
+            weight: config.weight,
+            coupling: config.coupling,
+            every: match config.coupling {
+                Coupling::Literal => config.every,
+                _ => 1,
+            },
+            judge,
+        })
+    }
+}

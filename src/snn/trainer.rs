@@ -1,0 +1,137 @@
+//! One step of the MFT-SNN: two losses, two optimisers (arXiv 2409.20340, section 3.3.1).
+//!
+//! Adagrad moves the decoder and the learning convolutions down the reconstruction error of the anchors, then Adam moves
+//! the learning convolutions down the contrastive loss of the pairs. Each loss has its own forward pass, as the first
+//! optimiser has moved the weights when the second looks. Each stage begins with fresh optimisers.
+
+use std::path::Path;
+
+use burn::module::Module;
+use burn::optim::{AdaGradConfig, AdamConfig, GradientsParams, ModuleOptimizer};
+use burn::store::ModuleRecord;
+use burn::tensor::{Device, Tensor, TensorData};
+
+use super::autoencoder::Autoencoder;
+use super::contrastive::{contrastive_loss, distance};
+use super::settings::{SnnConfig, SnnRunConfig, Stage};
+use crate::error::Result;
+use crate::images::Images;
+
+/// The file of the encoder in a checkpoint: safetensors with torchvision's names.
+pub const ENCODER: &str = "encoder.safetensors";
+const DECODER: &str = "decoder.bpk";
+const CONTRASTIVE: &str = "contrastive_optimiser.bpk";
+const RECONSTRUCTION: &str = "reconstruction_optimiser.bpk";
+
+/// A network in training.
+pub struct Trainer {
+    network: Autoencoder,
+    config: SnnConfig,
+    contrastive: ModuleOptimizer,
+    reconstruction: ModuleOptimizer,
+    device: Device,
+}
+
+impl Trainer {
+    /// A trainer of `network`, at the start of the first stage.
+    pub fn new(network: Autoencoder, config: &SnnConfig, device: &Device) -> Self {
+        let mut trainer = Self {
+            network,
+            contrastive: adam(),
+            reconstruction: adagrad(),
+            config: config.clone(),
+            device: device.clone(),
+        };
+        trainer.begin(Stage::Slides);
+        trainer
+    }
+
+    /// Begins a stage: its last layers learn, the others are frozen, the optimisers know nothing.
+    pub fn begin(&mut self, stage: Stage) {
+        let layers = self.config.stage(stage).layers;
+        self.network.encoder = self.network.encoder.clone().with_trainable(layers);
+        self.contrastive = adam();
+        self.reconstruction = adagrad();
+    }
+
+    /// The network as it is.
+    pub fn network(&self) -> &Autoencoder {
+        &self.network
+    }
+
+    /// One step on pairs of images: `similar` says of each pair whether it is. Returns both losses before it.
+    pub fn step(
+        &mut self,
+        anchors: &Images,
+        partners: &Images,
+        similar: &[bool],
+    ) -> Vec<(&'static str, f64)> {
+        let anchors = tensor(anchors, &self.device);
+        let mut scalars = Vec::with_capacity(2);
+        if self.config.reconstruction_rate > 0.0 {
+            let loss = self.network.reconstruction_error(anchors.clone());
+            scalars.push(("reconstruction_error", number(&loss)));
+            let gradients = GradientsParams::from_grads(loss.backward(), &self.network);
+            let rate = self.config.reconstruction_rate;
+            self.network = self.reconstruction.step(rate, self.network.clone(), gradients);
+        }
+        let pairs = similar.len();
+        let both = Tensor::cat(vec![anchors, tensor(partners, &self.device)], 0);
+        let embeddings = self.network.embed(both);
+        let [left, right] = [0, pairs].map(|first| embeddings.clone().narrow(0, first, pairs));
+        let labels: Vec<f32> = similar.iter().map(|&similar| f32::from(u8::from(similar))).collect();
+        let labels = Tensor::from_data(TensorData::new(labels, [pairs]), &self.device);
+        let loss = contrastive_loss(distance(left, right), labels, self.config.margin);
+        scalars.push(("contrastive_loss", number(&loss)));
+        let gradients = GradientsParams::from_grads(loss.backward(), &self.network);
+        let rate = self.config.contrastive_rate;
+        self.network = self.contrastive.step(rate, self.network.clone(), gradients);
+        scalars
+    }
+
+    /// Writes the encoder, with `run` as its provenance, the decoder and the optimisers into an existing folder.
+    pub fn save(&self, folder: &Path, run: &SnnRunConfig) -> Result<()> {
+        let notes = [("histogen.snn", run.to_toml())];
+        let notes: Vec<(&str, &str)> = notes.iter().map(|(key, text)| (*key, text.as_str())).collect();
+        self.network.encoder.save(&folder.join(ENCODER), &notes)?;
+        self.network.decoder.clone().save_file(folder.join(DECODER))?;
+        self.contrastive.save(folder.join(CONTRASTIVE))?;
+        self.reconstruction.save(folder.join(RECONSTRUCTION))?;
+        Ok(())
+    }
+
+    /// The network that [`Self::save`] wrote into `folder`.
+    pub fn load_network(folder: &Path, config: &SnnConfig, device: &Device) -> Result<Autoencoder> {
+        let mut network = Autoencoder::with_encoder(&folder.join(ENCODER), config, device)?;
+        let record = ModuleRecord::load(folder.join(DECODER))?;
+        network.decoder = network.decoder.try_load_record(record)?;
+        Ok(network)
+    }
+
+    /// Takes up the optimisers that [`Self::save`] wrote: the next step is the one that would have followed.
+    pub fn load_optimisers(&mut self, folder: &Path) -> Result<()> {
+        self.contrastive = adam().load(folder.join(CONTRASTIVE))?;
+        self.reconstruction = adagrad().load(folder.join(RECONSTRUCTION))?;
+        Ok(())
+    }
+}
+
+/// PyTorch's Adam: decays 0.9 and 0.999, epsilon 1e-8.
+fn adam() -> ModuleOptimizer {
+    let config = AdamConfig::new().with_beta_1(0.9).with_beta_2(0.999);
+    config.with_epsilon(1e-8).init()
+}
+
+/// PyTorch's Adagrad: epsilon 1e-10, no decay of the learning rate.
+fn adagrad() -> ModuleOptimizer {
+    AdaGradConfig::new().with_epsilon(1e-10).init()
+}
+
+fn tensor(images: &Images, device: &Device) -> Tensor<4> {
+    let shape = [images.count, 3, images.size, images.size];
+    Tensor::from_data(TensorData::new(images.values.clone(), shape), device)
+}
+
+fn number(loss: &Tensor<1>) -> f64 {
+    f64::from(loss.clone().into_scalar::<f32>())
+}
