@@ -138,7 +138,10 @@ pub(super) fn train_snn(
                 Stage::Slides => "whole slides",
                 Stage::Patches => "patches",
             };
-            progress.update(state.step as usize, &format!("{stage}  {}", losses.join("  ")));
+            progress.update(
+                state.step as usize,
+                &format!("{stage}  {}", losses.join("  ")),
+            );
         },
     )?;
     let folder = run.path().display();

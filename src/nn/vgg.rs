@@ -136,7 +136,9 @@ impl Vgg16 {
             ("mean".to_owned(), list(&self.mean)?),
             ("std".to_owned(), list(&self.deviation)?),
         ]);
-        let notes = notes.iter().map(|(key, text)| (key.to_string(), text.to_string()));
+        let notes = notes
+            .iter()
+            .map(|(key, text)| (key.to_string(), text.to_string()));
         metadata.extend(notes);
         let views = tensors
             .iter()

@@ -86,7 +86,10 @@ impl HeldOut {
             .iter()
             .map(|(level, partners)| {
                 let partners = embed(network, partners, device)?;
-                let cosines = anchors.iter().zip(&partners).map(|(left, right)| cosine(left, right));
+                let cosines = anchors
+                    .iter()
+                    .zip(&partners)
+                    .map(|(left, right)| cosine(left, right));
                 Ok((*level, cosines.collect()))
             })
             .collect()
@@ -106,7 +109,10 @@ impl HeldOut {
             .chunks_exact(area)
             .map(|channel| {
                 let mean = channel.iter().map(|&value| f64::from(value)).sum::<f64>() / area as f64;
-                channel.iter().map(|&value| (f64::from(value) - mean).powi(2)).sum::<f64>()
+                channel
+                    .iter()
+                    .map(|&value| (f64::from(value) - mean).powi(2))
+                    .sum::<f64>()
             })
             .sum();
         let count = self.anchors.count as f64;
@@ -177,12 +183,21 @@ fn batches<'a>(
 /// In f64, clamped to [0, 1] as [`super::cosine`].
 fn cosine(left: &[f32], right: &[f32]) -> f64 {
     let product = |a: &[f32], b: &[f32]| -> f64 {
-        a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum()
+        a.iter()
+            .zip(b)
+            .map(|(&a, &b)| f64::from(a) * f64::from(b))
+            .sum()
     };
-    let lengths = (product(left, left) * product(right, right)).max(1e-12).sqrt();
+    let lengths = (product(left, left) * product(right, right))
+        .max(1e-12)
+        .sqrt();
     (product(left, right) / lengths).clamp(0.0, 1.0)
 }
 
 fn bytes(images: &Images) -> Vec<u8> {
-    images.values.iter().flat_map(|value| value.to_le_bytes()).collect()
+    images
+        .values
+        .iter()
+        .flat_map(|value| value.to_le_bytes())
+        .collect()
 }

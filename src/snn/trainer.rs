@@ -73,13 +73,18 @@ impl Trainer {
             scalars.push(("reconstruction_error", number(&loss)));
             let gradients = GradientsParams::from_grads(loss.backward(), &self.network);
             let rate = self.config.reconstruction_rate;
-            self.network = self.reconstruction.step(rate, self.network.clone(), gradients);
+            self.network = self
+                .reconstruction
+                .step(rate, self.network.clone(), gradients);
         }
         let pairs = similar.len();
         let both = Tensor::cat(vec![anchors, tensor(partners, &self.device)], 0);
         let embeddings = self.network.embed(both);
         let [left, right] = [0, pairs].map(|first| embeddings.clone().narrow(0, first, pairs));
-        let labels: Vec<f32> = similar.iter().map(|&similar| f32::from(u8::from(similar))).collect();
+        let labels: Vec<f32> = similar
+            .iter()
+            .map(|&similar| f32::from(u8::from(similar)))
+            .collect();
         let labels = Tensor::from_data(TensorData::new(labels, [pairs]), &self.device);
         let loss = contrastive_loss(distance(left, right), labels, self.config.margin);
         scalars.push(("contrastive_loss", number(&loss)));
@@ -92,9 +97,15 @@ impl Trainer {
     /// Writes the encoder, with `run` as its provenance, the decoder and the optimisers into an existing folder.
     pub fn save(&self, folder: &Path, run: &SnnRunConfig) -> Result<()> {
         let notes = [("histogen.snn", run.to_toml())];
-        let notes: Vec<(&str, &str)> = notes.iter().map(|(key, text)| (*key, text.as_str())).collect();
+        let notes: Vec<(&str, &str)> = notes
+            .iter()
+            .map(|(key, text)| (*key, text.as_str()))
+            .collect();
         self.network.encoder.save(&folder.join(ENCODER), &notes)?;
-        self.network.decoder.clone().save_file(folder.join(DECODER))?;
+        self.network
+            .decoder
+            .clone()
+            .save_file(folder.join(DECODER))?;
         self.contrastive.save(folder.join(CONTRASTIVE))?;
         self.reconstruction.save(folder.join(RECONSTRUCTION))?;
         Ok(())

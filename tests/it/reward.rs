@@ -12,7 +12,8 @@ const STEPS: u64 = 20;
 
 fn trained(model: &str, pairs: &[&str]) -> (Box<dyn GenerativeModel>, Scalars) {
     let images = toy::images(64, 0);
-    let mut model = models::build(&toy::run(model, pairs), Path::new("judges"), &device::cpu()).expect("a model");
+    let mut model = models::build(&toy::run(model, pairs), Path::new("judges"), &device::cpu())
+        .expect("a model");
     let mut last = Scalars::new();
     for position in 0..STEPS {
         let batch = toy::batch(&images, 8, position);

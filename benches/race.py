@@ -1,0 +1,105 @@
+"""Races histogen against PyTorch eager: training steps and sampling of every system, alternating, two threads each.
+
+    python benches/race.py [--quick]      needs PyTorch in the Python that runs it; prints a table in Markdown
+
+Ratios are our time over theirs, the median over rounds with the smallest and largest round; below 1 we are faster. The last
+column is the share of the matrix-product peak that our step reaches, for systems whose work is known.
+"""
+
+import argparse
+import json
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+HERE = Path(__file__).parent
+# Floating-point operations of a training step per image at width 64 (a multiply-add is two): all passes of both players.
+STEP_GFLOP = 2.5
+SYSTEMS = ["dcgan", "improved-dcgan", "sngan", "wgan-gp", "lsgan", "ddpm", "rl-eo"]
+
+
+def ask(command):
+    output = subprocess.run(command, check=True, capture_output=True, text=True, cwd=HERE.parent)
+    return json.loads(output.stdout.strip().splitlines()[-1])
+
+
+def binary():
+    """Builds the benchmark and returns its path."""
+    command = ["cargo", "bench", "--bench", "steps", "--no-run", "--message-format=json"]
+    output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=HERE.parent).stdout
+    artifacts = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
+    return next(a["executable"] for a in artifacts if a.get("executable") and a["target"]["name"] == "steps")
+
+
+def peak_gflops(threads):
+    """Of a large f32 matrix product, by PyTorch's library."""
+    import torch
+
+    torch.set_num_threads(threads)
+    a, b = torch.rand(2048, 2048), torch.rand(2048, 2048)
+    best = 0.0
+    for _ in range(8):
+        start = time.perf_counter()
+        a @ b
+        best = max(best, 2 * 2048**3 / (time.perf_counter() - start) / 1e9)
+    return best
+
+
+def race(ours, theirs, rounds):
+    """Times both by turns. Returns ratios, both medians in ms, both peaks in MiB, and both versions."""
+    times, peaks, versions = ([], []), ([], []), ["", ""]
+    for _ in range(rounds):
+        for side, command in enumerate((ours, theirs)):
+            said = ask(command)
+            times[side].append(statistics.median(said["milliseconds"]))
+            peaks[side].append(said["peak_kib"] / 1024)
+            versions[side] = said["version"]
+    ratios = [our / their for our, their in zip(*times)]
+    return ratios, [statistics.median(side) for side in times], [max(side) for side in peaks], versions
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="smaller batches and fewer rounds: about five minutes")
+    parser.add_argument("--systems", nargs="*", default=SYSTEMS)
+    parser.add_argument("--threads", type=int, default=2)
+    arguments = parser.parse_args()
+    rounds, steps = (2, 2) if arguments.quick else (5, 3)
+    program = binary()
+    peak = peak_gflops(arguments.threads)
+    rows, versions = [], []
+    for job in ("step", "sample"):
+        for system in arguments.systems:
+            diffusion = system == "ddpm"
+            width, batch = (128, 16) if diffusion else (64, 128)
+            if arguments.quick:
+                width, batch = (64, 4) if diffusion else (64, 32)
+            if job == "sample":
+                batch = 4 if diffusion else 256
+            shape = ["--model", system, "--width", width, "--batch", batch, "--threads", arguments.threads]
+            work = ["--sample", 1] if job == "sample" else ["--steps", steps]
+            call = [str(argument) for argument in shape + work]
+            ours = [program, *call]
+            theirs = [sys.executable, str(HERE / "peers/train_steps.py"), *call]
+            ratios, times, peaks, versions = race(ours, theirs, rounds)
+            share = ""
+            if job == "step" and system == "dcgan":
+                share = f"{STEP_GFLOP * batch / (times[0] / 1e3) / peak:.0%}"
+            rows.append(
+                f"| {job} | {system} | {width} | {batch} | {times[0]:.0f} | {times[1]:.0f} "
+                f"| **{statistics.median(ratios):.2f}** ({min(ratios):.2f} to {max(ratios):.2f}) "
+                f"| {peaks[0]:.0f} / {peaks[1]:.0f} | {share} |"
+            )
+            print(rows[-1], file=sys.stderr, flush=True)
+    print(f"{' against '.join(versions)}; {platform.machine()}, {arguments.threads} threads, "
+          f"matrix-product peak {peak:.0f} GFLOP/s; {rounds} rounds by turns.\n")
+    print("| job | system | width | batch | ours, ms | PyTorch, ms | ratio | peak memory, MiB | share of peak |")
+    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+    print("\n".join(rows))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,128 @@
+//! Times training steps, or sampling, of one model on random images, and prints one line of JSON.
+//!
+//! `benches/race.py` runs it against `benches/peers/train_steps.py`, which does the same in PyTorch.
+
+use std::path::Path;
+use std::time::Instant;
+
+use clap::Parser;
+use histogen::config::{Optimiser, RunConfig};
+use histogen::error::Result;
+use histogen::images::Images;
+use histogen::models::{self, Batch};
+use histogen::random::Random;
+use histogen::snn::{Judge, Reward, Source};
+use histogen::{device, experiments, samples};
+use serde_json::json;
+
+const SIZE: usize = 64;
+
+#[derive(Parser)]
+struct Arguments {
+    /// Name in the registry.
+    #[arg(long)]
+    model: String,
+    /// Images in a step.
+    #[arg(long, default_value_t = 128)]
+    batch: usize,
+    /// Feature maps of the generator, the critic and the U-Net.
+    #[arg(long, default_value_t = 64)]
+    width: usize,
+    /// Timed steps.
+    #[arg(long, default_value_t = 5)]
+    steps: usize,
+    /// Threads.
+    #[arg(long, default_value_t = 2)]
+    threads: usize,
+    /// Times this many batches of samples instead of steps.
+    #[arg(long, default_value_t = 0)]
+    sample: usize,
+    /// Given by `cargo bench`.
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(arguments.threads)
+        .build_global()?;
+    let run = configure(&arguments)?;
+    let mut model = models::build(&run, Path::new("judges"), &device::cpu())?;
+    let random = Random::new(0);
+    let pixels = random.stream("images").normals(run.batch * 3 * SIZE * SIZE);
+    let pixels = pixels.into_iter().map(|x| x.clamp(-1.0, 1.0)).collect();
+    let batch = Batch {
+        images: Images::new(run.batch, SIZE, pixels),
+        patches: (0..run.batch).collect(),
+    };
+    let repeats = if arguments.sample > 0 {
+        arguments.sample
+    } else {
+        arguments.steps
+    };
+    let mut milliseconds = Vec::new();
+    // The first warms up: memory, and the embeddings of real images.
+    for position in 0..=repeats as u64 {
+        let start = Instant::now();
+        if arguments.sample > 0 {
+            samples::draw(model.as_ref(), run.batch, position, &mut |_| {})?;
+        } else {
+            model.step(&batch, random.at(position))?;
+        }
+        milliseconds.push(1e3 * start.elapsed().as_secs_f64());
+    }
+    let line = json!({
+        "milliseconds": &milliseconds[1..],
+        "peak_kib": peak(),
+        "version": concat!("histogen ", env!("CARGO_PKG_VERSION")),
+    });
+    #[expect(clippy::print_stdout, reason = "the one line is the result")]
+    {
+        println!("{line}");
+    }
+    Ok(())
+}
+
+/// The paper's run of the model at another batch and width; the judge of `rl-eo` is VGG-16 with random weights.
+fn configure(arguments: &Arguments) -> Result<RunConfig> {
+    let width = arguments.width;
+    let pairs = [
+        format!("backbone.generator_width={width}"),
+        format!("backbone.critic_width={width}"),
+        format!("models.ddpm.width={width}"),
+        "models.ddpm.sampler=ddim".to_owned(),
+    ];
+    let config = experiments::resolve("table1", "paper", &pairs)?;
+    let model = models::find(&arguments.model)?;
+    let reward = || {
+        let judge = Judge {
+            source: Source::Untrained,
+            layers: 13,
+            image_size: SIZE,
+            weights: String::new(),
+            snn: None,
+        };
+        Reward::new(&config.reward, judge)
+    };
+    Ok(RunConfig {
+        model: arguments.model.clone(),
+        seed: 0,
+        data_hash: "random".to_owned(),
+        image_size: SIZE,
+        steps: 0,
+        batch: arguments.batch,
+        backbone: config.backbone.clone(),
+        optimiser: Optimiser::DCGAN,
+        reward: model.rewarded.then(reward).transpose()?,
+        models: config.models.clone(),
+    })
+}
+
+/// The most memory that this process ever had, in KiB; 0 where the system does not say.
+fn peak() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let number = line.and_then(|rest| rest.split_whitespace().next()?.parse().ok());
+    number.unwrap_or(0)
+}
