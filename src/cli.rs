@@ -29,6 +29,9 @@ pub enum Command {
     /// Makes or shows a patch store.
     #[command(subcommand)]
     Data(Data),
+    /// Pretrained networks, by SHA-256: what is known, what is here.
+    #[command(subcommand)]
+    Weights(Weights),
     /// Lists what there is.
     List(List),
 }
@@ -48,7 +51,7 @@ pub struct Settings {
     /// Feature extractor of the metrics.
     #[arg(long, value_name = "NAME")]
     pub features: Option<String>,
-    /// Weights file of the feature extractor (safetensors).
+    /// Weights file of the feature extractor (PyTorch or safetensors). Without it, the one that `histogen weights` keeps.
     #[arg(long, value_name = "FILE")]
     pub weights: Option<PathBuf>,
     /// Any setting of the experiment, as often as needed.
@@ -166,6 +169,30 @@ pub enum Data {
         #[arg(long, value_name = "FILE")]
         grid: Option<PathBuf>,
     },
+}
+
+/// The `weights` commands.
+#[derive(Debug, Subcommand)]
+pub enum Weights {
+    /// Lists the known files: present or not, size, SHA-256, what needs them.
+    List {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Downloads known files from their official addresses, and goes on where a download broke off.
+    Fetch {
+        /// Names from `weights list`.
+        #[arg(required = true, value_name = "NAME")]
+        names: Vec<String>,
+    },
+    /// Copies a file that was got another way into the cache, if it is one of the known ones.
+    Add {
+        /// The file.
+        file: PathBuf,
+    },
+    /// Reads every file that is present again and compares its SHA-256.
+    Verify,
 }
 
 /// Arguments of `list`.

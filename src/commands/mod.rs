@@ -14,6 +14,7 @@ mod reproduce;
 mod sample;
 mod session;
 mod train;
+mod weights;
 
 use std::process::ExitCode;
 
@@ -41,6 +42,7 @@ pub fn main() -> ExitCode {
         Command::Sample(arguments) => sample::run(arguments),
         Command::Report(arguments) => report::run(arguments),
         Command::Data(arguments) => data::run(arguments),
+        Command::Weights(arguments) => weights::run(arguments),
         Command::List(arguments) => list::run(arguments),
     };
     match result {
