@@ -32,6 +32,9 @@ pub enum Command {
     /// Trains or measures the MFT-SNN by itself.
     #[command(subcommand)]
     Snn(Snn),
+    /// Pretrained networks, by SHA-256: what is known, what is here.
+    #[command(subcommand)]
+    Weights(Weights),
     /// Lists what there is.
     List(List),
 }
@@ -51,7 +54,7 @@ pub struct Settings {
     /// Feature extractor of the metrics.
     #[arg(long, value_name = "NAME")]
     pub features: Option<String>,
-    /// Weights file of the feature extractor (safetensors).
+    /// Weights file of the feature extractor (PyTorch or safetensors). Without it, the one that `histogen weights` keeps.
     #[arg(long, value_name = "FILE")]
     pub weights: Option<PathBuf>,
     /// Any setting of the experiment, as often as needed.
@@ -189,6 +192,30 @@ pub struct SnnArguments {
     #[command(flatten)]
     #[expect(missing_docs, reason = "described at the type")]
     pub settings: Settings,
+}
+
+/// The `weights` commands.
+#[derive(Debug, Subcommand)]
+pub enum Weights {
+    /// Lists the known files: present or not, size, SHA-256, what needs them.
+    List {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Downloads known files from their official addresses, and goes on where a download broke off.
+    Fetch {
+        /// Names from `weights list`.
+        #[arg(required = true, value_name = "NAME")]
+        names: Vec<String>,
+    },
+    /// Copies a file that was got another way into the cache, if it is one of the known ones.
+    Add {
+        /// The file.
+        file: PathBuf,
+    },
+    /// Reads every file that is present again and compares its SHA-256.
+    Verify,
 }
 
 /// Arguments of `list`.

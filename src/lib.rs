@@ -12,6 +12,7 @@ pub mod linalg;
 pub mod device;
 pub mod data;
 pub mod nn;
+pub mod weights;
 pub mod snn;
 pub mod features;
 pub mod metrics;

@@ -16,6 +16,7 @@ mod sample;
 mod session;
 mod snn;
 mod train;
+mod weights;
 
 use std::process::ExitCode;
 
@@ -44,6 +45,7 @@ pub fn main() -> ExitCode {
         Command::Report(arguments) => report::run(arguments),
         Command::Data(arguments) => data::run(arguments),
         Command::Snn(arguments) => snn::run(arguments),
+        Command::Weights(arguments) => weights::run(arguments),
         Command::List(arguments) => list::run(arguments),
     };
     match result {

@@ -22,9 +22,19 @@ pub(super) struct Progress {
 impl Progress {
     /// Work called `name` of `total` units.
     pub(super) fn new(name: impl Into<String>, total: usize) -> Self {
-        let name = name.into();
+        Self::styled(name.into(), total, "{pos}/{len}")
+    }
+
+    /// A download called `name` of `total` bytes.
+    pub(super) fn of_bytes(name: impl Into<String>, total: usize) -> Self {
+        Self::styled(name.into(), total, "{bytes}/{total_bytes}, {bytes_per_sec}")
+    }
+
+    fn styled(name: String, total: usize, count: &str) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
-            let style = "{prefix:32} {wide_bar} {pos}/{len}  {elapsed} gone, {eta} left  {msg}";
+            let style = &format!(
+                "{{prefix:32}} {{wide_bar}} {count}  {{elapsed}} gone, {{eta}} left  {{msg}}"
+            );
             let style = ProgressStyle::with_template(style).expect("the template is valid");
             ProgressBar::new(total as u64)
                 .with_style(style)

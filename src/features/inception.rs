@@ -5,9 +5,10 @@ use burn::tensor::{Device, Tensor, TensorData};
 use super::resize::Resize;
 use super::{Extractor, ExtractorEntry, FeatureConfig, Features};
 use crate::device;
-use crate::error::{Result, refuse};
+use crate::error::Result;
 use crate::images::Pixels;
 use crate::nn::inception::{FEATURES, InceptionV3, SIZE};
+use crate::weights::{INCEPTION_V3, locate};
 
 /// Images per forward pass: bounds memory, changes no number.
 const BATCH: usize = 8;
@@ -88,14 +89,10 @@ struct InceptionExtractor {
 }
 
 fn load(input: Input, config: &FeatureConfig, device: &Device) -> Result<Box<dyn Extractor>> {
-    if config.weights.as_os_str().is_empty() {
-        return Err(refuse(
-            format!("`{}` features need a weights file", input.name),
-            "give one with `--weights FILE`, or take `--features vgg16-random`",
-        ));
-    }
+    let what = format!("the extractor `{}`", input.name);
+    let file = locate(&config.weights, INCEPTION_V3, &what)?;
     let device = device.clone().without_autodiff();
-    let (network, hash) = InceptionV3::from_file(&config.weights, &device)?;
+    let (network, hash) = file.load(|path| InceptionV3::from_file(path, &device))?;
     Ok(Box::new(InceptionExtractor {
         input,
         network,

@@ -26,7 +26,8 @@ pub use matrix::Features;
 pub struct FeatureConfig {
     /// Name of the extractor.
     pub extractor: String,
-    /// File of the weights (PyTorch or safetensors), for an extractor that has any.
+    /// File of the weights (PyTorch or safetensors), for an extractor that has any; empty takes the known file from the
+    /// cache of [`crate::weights`].
     pub weights: PathBuf,
 }
 

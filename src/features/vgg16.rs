@@ -8,6 +8,7 @@ use crate::device;
 use crate::error::{Result, refuse};
 use crate::images::Pixels;
 use crate::nn::vgg::{LAYERS, Vgg16};
+use crate::weights::{VGG16, locate};
 
 /// Images per forward pass: bounds memory, changes no number.
 const BATCH: usize = 32;
@@ -31,16 +32,11 @@ pub(super) const RANDOM: ExtractorEntry = ExtractorEntry {
 /// The registry's entry of the trained network.
 pub(super) const PRETRAINED: ExtractorEntry = ExtractorEntry {
     name: "vgg16",
-    about: "VGG-16 convolutions with the weights of a safetensors file, mean over places (512 numbers)",
+    about: "VGG-16 convolutions trained on ImageNet, mean over places (512 numbers)",
     load: |config, device| {
-        if config.weights.as_os_str().is_empty() {
-            return Err(refuse(
-                "`vgg16` features need a weights file",
-                "give one with `--weights FILE` (safetensors, torchvision's names), or take `--features vgg16-random`",
-            ));
-        }
+        let file = locate(&config.weights, VGG16, "the extractor `vgg16`")?;
         let device = device.clone().without_autodiff();
-        let (network, hash) = Vgg16::from_file(LAYERS, &config.weights, &device)?;
+        let (network, hash) = file.load(|path| Vgg16::from_file(LAYERS, path, &device))?;
         Ok(Box::new(VggExtractor {
             name: "vgg16",
             network,

@@ -11,12 +11,14 @@ mod blocks;
 mod convolution;
 mod kernel;
 mod layer;
+mod operation;
+mod pool;
 
 use std::path::Path;
 
 use burn::tensor::{Device, Tensor, TensorData};
 
-use self::blocks::{Builder, block_a, block_b, block_c, block_d, block_e};
+use self::blocks::{Builder, Pool, block_a, block_b, block_c, block_d, block_e};
 use self::convolution::Step;
 use self::layer::Layer;
 use super::weights::Weights;
@@ -73,7 +75,8 @@ impl InceptionV3 {
     ) -> Tensor<2> {
         let mut maps = images;
         for (name, stage) in &self.stages {
-            maps = stage.forward(maps);
+            let channels = maps.dims()[1];
+            maps = stage.forward(&maps, 0..channels);
             watch(name, &maps);
         }
         let [images, channels, height, width] = maps.dims();
@@ -108,9 +111,7 @@ fn stages(builder: &mut Builder<'_>) -> Result<Vec<(&'static str, Layer)>> {
         builder.block("Mixed_6d", |part| block_c(part, 160))?,
         builder.block("Mixed_6e", |part| block_c(part, 192))?,
         builder.block("Mixed_7a", block_d)?, // 8
-        builder.block("Mixed_7b", |part| block_e(part, 1280, Layer::AveragePool))?,
-        builder.block("Mixed_7c", |part| {
-            block_e(part, 2048, Layer::MaxPool(Step::Same))
-        })?,
+        builder.block("Mixed_7b", |part| block_e(part, 1280, Pool::Mean))?,
+        builder.block("Mixed_7c", |part| block_e(part, 2048, Pool::Largest))?,
     ])
 }

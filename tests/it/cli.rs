@@ -213,8 +213,11 @@ fn weights_that_do_not_fit_are_refused() {
     refused(
         &lab,
         evaluate,
-        "`vgg16` features need a weights file",
-        "give one with `--weights FILE` (safetensors, torchvision's names), or take `--features vgg16-random`",
+        &format!(
+            "the extractor `vgg16` needs the weights file `vgg16-397923af.pth`, which is not in `{}`",
+            lab.path("weights").display()
+        ),
+        "get it with `histogen weights fetch vgg16`, or give a file with `--weights FILE`",
     );
     let missing = lab.refused(&format!("{evaluate} --weights nowhere.safetensors"));
     assert!(

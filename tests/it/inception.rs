@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use histogen::device::values;
+use histogen::device::{self, values};
 use histogen::features::{self, FeatureConfig};
 use histogen::images::Pixels;
 use histogen::nn::inception::{CLASSES, FEATURES, InceptionV3};
@@ -236,7 +236,10 @@ fn the_fid_network_agrees_with_torch_fidelity() {
     assert_eq!(hash, legacy.hash());
     let planes = features::resize::Resize::BilinearTensorFlow.apply(&images(), 299);
     let planes: Vec<f32> = planes.iter().map(|value| (value - 128.0) / 128.0).collect();
-    let input = Tensor::<4>::from_data(TensorData::new(planes, [2, 3, 299, 299]), &Device::flex());
+    let input = Tensor::<4>::from_data(
+        TensorData::new(planes.clone(), [2, 3, 299, 299]),
+        &Device::flex(),
+    );
     let watched = network.watched_features(input, |name, maps| {
         let stage = data
             .stages
@@ -253,4 +256,11 @@ fn the_fid_network_agrees_with_torch_fidelity() {
     for (found, expected) in logits.chunks_exact(CLASSES).zip(&data.logits) {
         close("logits", &found[..16], expected);
     }
+
+    // Burn's own operations, which other back ends use, give the same.
+    let (network, _) = InceptionV3::from_file(&file, &device::cpu()).unwrap();
+    let alone = planes[..3 * 299 * 299].to_vec();
+    let alone = Tensor::from_data(TensorData::new(alone, [1, 3, 299, 299]), &device::cpu());
+    let features = values(network.features(alone)).unwrap();
+    close("features by other kernels", &features, &data.features[0]);
 }

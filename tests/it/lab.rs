@@ -35,6 +35,7 @@ impl Lab {
         let mut command = Command::new(env!("CARGO_BIN_EXE_histogen"));
         command
             .args(arguments.split_whitespace())
+            .env("HISTOGEN_WEIGHTS", self.path("weights"))
             .current_dir(self.folder.path());
         command
     }

@@ -2,6 +2,7 @@
 
 mod cli;
 mod contract;
+mod download;
 mod golden;
 mod inception;
 mod lab;

@@ -3,7 +3,7 @@
 use burn::tensor::Device;
 
 use super::convolution::{Convolution, Step};
-use super::layer::Layer;
+use super::layer::{Branches, Layer};
 use crate::error::Result;
 use crate::nn::weights::Weights;
 
@@ -27,6 +27,12 @@ impl<'a> Builder<'a> {
         }
     }
 
+    /// The convolution `name` of this part.
+    fn convolution(&mut self, name: &str, shape: [usize; 4], step: Step) -> Result<Convolution> {
+        let name = format!("{}{name}", self.path);
+        Convolution::take(self.weights, &name, shape, step, self.device)
+    }
+
     /// A convolution before the blocks.
     pub(super) fn stem(
         &mut self,
@@ -35,8 +41,7 @@ impl<'a> Builder<'a> {
         kernel: usize,
         step: Step,
     ) -> Result<(&'static str, Layer)> {
-        let shape = [outputs, inputs, kernel, kernel];
-        let convolution = Convolution::take(self.weights, name, shape, step, self.device)?;
+        let convolution = self.convolution(name, [outputs, inputs, kernel, kernel], step)?;
         Ok((name, Layer::Convolution(convolution)))
     }
 
@@ -47,27 +52,39 @@ impl<'a> Builder<'a> {
         branches: impl FnOnce(&mut Self) -> Result<Vec<Vec<Layer>>>,
     ) -> Result<(&'static str, Layer)> {
         self.path = format!("{name}.");
-        Ok((name, Layer::Branches(branches(self)?)))
+        Ok((name, Layer::Branches(Branches::new(branches(self)?))))
     }
 
     /// Convolutions one after the other.
     fn chain(&mut self, mut inputs: usize, parts: &[Part]) -> Result<Vec<Layer>> {
-        let layers = parts.iter().map(|&(name, outputs, [height, width], step)| {
-            let name = format!("{}{name}", self.path);
-            let shape = [outputs, inputs, height, width];
+        let mut layers = Vec::new();
+        for &(name, outputs, [height, width], step) in parts {
+            let convolution = self.convolution(name, [outputs, inputs, height, width], step)?;
+            layers.push(Layer::Convolution(convolution));
             inputs = outputs;
-            let layer = Convolution::take(self.weights, &name, shape, step, self.device)?;
-            Ok(Layer::Convolution(layer))
-        });
-        layers.collect()
-    }
-
-    /// A pool and a convolution of its output to `outputs` channels.
-    fn pooled(&mut self, inputs: usize, pool: Layer, outputs: usize) -> Result<Vec<Layer>> {
-        let mut layers = vec![pool];
-        layers.extend(self.chain(inputs, &[point("branch_pool", outputs)])?);
+        }
         Ok(layers)
     }
+
+    /// A pool that keeps the size of the maps, and a 1 x 1 convolution of its output to `outputs` channels.
+    fn pooled(&mut self, inputs: usize, pool: Pool, outputs: usize) -> Result<Vec<Layer>> {
+        let convolution = self.convolution("branch_pool", [outputs, inputs, 1, 1], Step::Same)?;
+        Ok(match pool {
+            // The mean over places and the sum over channels may change places: there are fewer maps to average then.
+            Pool::Mean => vec![
+                Layer::Convolution(convolution.linear()),
+                Layer::RectifiedMean,
+            ],
+            Pool::Largest => vec![Layer::MaxPool(Step::Same), Layer::Convolution(convolution)],
+        })
+    }
+}
+
+/// What the last branch of a block makes of 3 x 3 places.
+#[derive(Clone, Copy)]
+pub(super) enum Pool {
+    Mean,
+    Largest,
 }
 
 fn point(name: &'static str, outputs: usize) -> Part {
@@ -101,7 +118,7 @@ pub(super) fn block_a(
                 same("branch3x3dbl_3", 96, [3, 3]),
             ],
         )?,
-        builder.pooled(inputs, Layer::AveragePool, pooled)?,
+        builder.pooled(inputs, Pool::Mean, pooled)?,
     ])
 }
 
@@ -143,7 +160,7 @@ pub(super) fn block_c(builder: &mut Builder<'_>, inner: usize) -> Result<Vec<Vec
                 same("branch7x7dbl_5", 192, [1, 7]),
             ],
         )?,
-        builder.pooled(768, Layer::AveragePool, 192)?,
+        builder.pooled(768, Pool::Mean, 192)?,
     ])
 }
 
@@ -168,13 +185,13 @@ pub(super) fn block_d(builder: &mut Builder<'_>) -> Result<Vec<Vec<Layer>>> {
 pub(super) fn block_e(
     builder: &mut Builder<'_>,
     inputs: usize,
-    pool: Layer,
+    pool: Pool,
 ) -> Result<Vec<Vec<Layer>>> {
     let mut fan = |names: [&'static str; 2]| {
-        Ok::<_, anyhow::Error>(Layer::Branches(vec![
+        Ok::<_, anyhow::Error>(Layer::Branches(Branches::new(vec![
             builder.chain(384, &[same(names[0], 384, [1, 3])])?,
             builder.chain(384, &[same(names[1], 384, [3, 1])])?,
-        ]))
+        ])))
     };
     let single = fan(["branch3x3_2a", "branch3x3_2b"])?;
     let double = fan(["branch3x3dbl_3a", "branch3x3dbl_3b"])?;

@@ -1,11 +1,10 @@
 //! A convolution, its batch norm and its ReLU as one layer, for inference.
 
-use burn::tensor::activation::relu;
-use burn::tensor::module::conv2d;
-use burn::tensor::ops::ConvOptions;
+use std::ops::Range;
+
 use burn::tensor::{Device, Tensor, TensorData};
 
-use super::kernel;
+use super::operation::convolution;
 use crate::error::Result;
 use crate::nn::weights::Weights;
 
@@ -42,6 +41,8 @@ pub(super) struct Convolution {
     weight: Tensor<4>,
     /// `[outputs]`
     bias: Tensor<1>,
+    /// How many outputs, the first ones, are rectified.
+    rectified: usize,
     step: Step,
 }
 
@@ -76,20 +77,57 @@ impl Convolution {
         Ok(Self {
             weight: Tensor::from_data(TensorData::new(weight, shape), device),
             bias: Tensor::from_data(TensorData::new(bias, [outputs]), device),
+            rectified: outputs,
             step,
         })
     }
 
-    /// [n, inputs, h, w] -> [n, outputs, h', w'], all >= 0
-    pub(super) fn forward(&self, maps: Tensor<4>) -> Tensor<4> {
-        let (weight, bias) = (self.weight.clone(), self.bias.clone());
-        let [_, _, height, width] = weight.dims();
-        let stride = self.step.stride();
-        let padding = [height, width].map(|length| self.step.padding(length));
-        if kernel::applies(&maps) {
-            return kernel::rectified_convolution(maps, weight, bias, stride, padding);
+    /// The same without the ReLU.
+    pub(super) fn linear(self) -> Self {
+        Self {
+            rectified: 0,
+            ..self
         }
-        let options = ConvOptions::new([stride; 2], padding, [1, 1], 1);
-        relu(conv2d(maps, weight, Some(bias), options))
+    }
+
+    /// 1 x 1 convolutions of the same maps as one, whose outputs come in the same order. Only the last may be linear.
+    pub(super) fn join(parts: &[Self]) -> Self {
+        let first = parts.iter().position(|part| part.rectified == 0);
+        assert!(
+            first.is_none_or(|first| first + 1 == parts.len()),
+            "linear outputs come last"
+        );
+        let weights = parts.iter().map(|part| part.weight.clone());
+        let biases = parts.iter().map(|part| part.bias.clone());
+        Self {
+            weight: Tensor::cat(weights.collect(), 0),
+            bias: Tensor::cat(biases.collect(), 0),
+            rectified: parts.iter().map(|part| part.rectified).sum(),
+            step: Step::Same,
+        }
+    }
+
+    /// Whether every output reads one place.
+    pub(super) fn is_point(&self) -> bool {
+        self.weight.dims()[2..] == [1, 1] && self.step == Step::Same
+    }
+
+    pub(super) fn outputs(&self) -> usize {
+        self.weight.dims()[0]
+    }
+
+    /// What it makes of some channels of `maps`: [n, c, h, w] -> [n, outputs, h', w'].
+    pub(super) fn forward(&self, maps: &Tensor<4>, channels: Range<usize>) -> Tensor<4> {
+        let [_, inputs, height, width] = self.weight.dims();
+        assert_eq!(inputs, channels.len(), "channels of a convolution");
+        convolution(
+            maps.clone(),
+            channels.start,
+            self.weight.clone(),
+            self.bias.clone(),
+            self.rectified,
+            self.step.stride(),
+            [height, width].map(|length| self.step.padding(length)),
+        )
     }
 }

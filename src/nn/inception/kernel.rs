@@ -1,4 +1,4 @@
-//! A convolution with its bias and ReLU on the CPU, for kernels of any shape.
+//! A convolution with its bias and ReLU on the CPU, for kernels of any shape, forward only.
 //!
 //! Images become matrices, block by block, whose product with the weights is the convolution; 1 x 1 kernels need no such
 //! matrix. A block's output is rectified while it is in the cache. An image's result has the same bits whatever the batch
@@ -7,9 +7,6 @@
 use std::cell::RefCell;
 use std::ops::Range;
 
-use burn::backend::tensor::FloatTensor;
-use burn::backend::{Backend, Dispatch, DispatchDevice, Flex, backend_extension};
-use burn::tensor::{DType, Tensor, TensorData};
 use rayon::prelude::*;
 
 use crate::nn::conv::product::{Matrix, multiply, pieces};
@@ -22,15 +19,20 @@ const LANES: usize = 16;
 /// The sizes of a convolution.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Shape {
-    images: usize,
-    inputs: usize,
-    outputs: usize,
+    pub(super) images: usize,
+    /// Channels of an image in the input, of which the convolution sees `inputs`, from number `first` on.
+    pub(super) channels: usize,
+    pub(super) first: usize,
+    pub(super) inputs: usize,
+    pub(super) outputs: usize,
+    /// How many outputs, the first ones, are rectified.
+    pub(super) rectified: usize,
     /// Heights and widths.
-    input: [usize; 2],
-    output: [usize; 2],
-    kernel: [usize; 2],
-    padding: [usize; 2],
-    stride: usize,
+    pub(super) input: [usize; 2],
+    pub(super) output: [usize; 2],
+    pub(super) kernel: [usize; 2],
+    pub(super) padding: [usize; 2],
+    pub(super) stride: usize,
 }
 
 impl Shape {
@@ -57,87 +59,14 @@ impl Shape {
         (PLACES / self.output_places()).clamp(1, self.images.div_ceil(2).max(1))
     }
 
-    /// The rows of an image's output, cut so that a piece has about as many places as a block should.
+    /// The rows of an image's output in pieces of about equal length, with about as many places as a block should have.
     fn bands(&self) -> impl Iterator<Item = Range<usize>> {
-        let [height, width] = self.output;
-        let rows = (PLACES / width).clamp(1, height);
+        let height = self.output[0];
+        let rows = height.div_ceil(self.output_places().div_ceil(PLACES));
         (0..height)
             .step_by(rows)
             .map(move |start| start..(start + rows).min(height))
     }
-}
-
-/// The operation of a back end.
-#[backend_extension(Flex)]
-pub(super) trait RectifiedConvolution: Backend {
-    /// relu(weight * input + bias).
-    fn rectified_convolution(
-        input: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
-        shape: Shape,
-    ) -> FloatTensor<Self>;
-}
-
-impl RectifiedConvolution for Flex {
-    fn rectified_convolution(
-        input: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
-        shape: Shape,
-    ) -> FloatTensor<Self> {
-        let [input, weight, bias] = [input, weight, bias].map(|tensor| tensor.to_contiguous());
-        let [input, weight, bias] = [&input, &weight, &bias].map(|tensor| {
-            tensor
-                .as_slice::<f32>()
-                .expect("the tensor was made contiguous and has f32 entries")
-        });
-        let output = convolve(&shape, input, weight, bias);
-        let [height, width] = shape.output;
-        let dims = [shape.images, shape.outputs, height, width];
-        FloatTensor::<Flex>::from_data(TensorData::new(output, dims))
-    }
-}
-
-/// Whether this module's operation can be used on `maps`.
-pub(super) fn applies(maps: &Tensor<4>) -> bool {
-    let device = maps.device();
-    maps.dtype() == DType::F32
-        && !device.is_autodiff()
-        && matches!(device.as_dispatch(), DispatchDevice::Flex(_))
-}
-
-/// [n, inputs, h, w] with weights [outputs, inputs, kh, kw] and a bias `[outputs]` -> [n, outputs, h', w']
-pub(super) fn rectified_convolution(
-    maps: Tensor<4>,
-    weight: Tensor<4>,
-    bias: Tensor<1>,
-    stride: usize,
-    padding: [usize; 2],
-) -> Tensor<4> {
-    let [images, inputs, height, width] = maps.dims();
-    let [outputs, _, kernel_height, kernel_width] = weight.dims();
-    let reach =
-        |size: usize, kernel: usize, padding: usize| (size + 2 * padding - kernel) / stride + 1;
-    let shape = Shape {
-        images,
-        inputs,
-        outputs,
-        input: [height, width],
-        output: [
-            reach(height, kernel_height, padding[0]),
-            reach(width, kernel_width, padding[1]),
-        ],
-        kernel: [kernel_height, kernel_width],
-        padding,
-        stride,
-    };
-    Tensor::from_dispatch(Dispatch::rectified_convolution(
-        maps.into_dispatch(),
-        weight.into_dispatch(),
-        bias.into_dispatch(),
-        shape,
-    ))
 }
 
 /// Buffers that a thread keeps between convolutions.
@@ -161,9 +90,9 @@ fn take(buffer: &mut Vec<f32>, length: usize) -> &mut [f32] {
     &mut buffer[..length]
 }
 
-/// [images, inputs, places] -> [images, outputs, places]
-fn convolve(shape: &Shape, input: &[f32], weight: &[f32], bias: &[f32]) -> Vec<f32> {
-    let image_in = shape.inputs * shape.input_places();
+/// [images, channels, places] -> [images, outputs, places]
+pub(super) fn convolve(shape: &Shape, input: &[f32], weight: &[f32], bias: &[f32]) -> Vec<f32> {
+    let image_in = shape.channels * shape.input_places();
     let image_out = shape.outputs * shape.output_places();
     let group = shape.group();
     let mut output = vec![0.0; shape.images * image_out];
@@ -196,6 +125,7 @@ fn point(
 ) {
     let (places, width) = (shape.output_places(), shape.output[1]);
     let (start, count) = (band.start * width, band.len() * width);
+    let input = &input[shape.first * places + start..];
     let output = &mut output[start..];
     fill(output, places, count, bias);
     for piece in pieces(shape.terms()) {
@@ -204,12 +134,14 @@ fn point(
             output,
             places,
             Matrix::rows(&weight[piece.start..], shape.terms()),
-            Matrix::rows(&input[piece.start * places + start..], places),
+            Matrix::rows(&input[piece.start * places..], places),
             true,
         );
     }
-    for row in output.chunks_mut(places).take(shape.outputs) {
-        rectify(&mut row[..count]);
+    for row in output.chunks_mut(places).take(shape.rectified) {
+        for value in &mut row[..count] {
+            *value = value.max(0.0);
+        }
     }
 }
 
@@ -249,8 +181,12 @@ fn window(
         for (image, values) in row.chunks_exact(band_places).take(images).enumerate() {
             let at = image * image_out + channel * places + offset;
             let target = &mut output[at..at + band_places];
-            for (target, value) in target.iter_mut().zip(values) {
-                *target = value.max(0.0);
+            if channel < shape.rectified {
+                for (target, value) in target.iter_mut().zip(values) {
+                    *target = value.max(0.0);
+                }
+            } else {
+                target.copy_from_slice(values);
             }
         }
     }
@@ -260,12 +196,6 @@ fn window(
 fn fill(target: &mut [f32], stride: usize, count: usize, bias: &[f32]) {
     for (row, bias) in target.chunks_mut(stride).zip(bias) {
         row[..count].fill(*bias);
-    }
-}
-
-fn rectify(values: &mut [f32]) {
-    for value in values {
-        *value = value.max(0.0);
     }
 }
 
@@ -283,14 +213,14 @@ fn gather(
     let area = shape.kernel[0] * shape.kernel[1];
     let rows = terms.clone().zip(columns.chunks_exact_mut(stride));
     for (term, row) in rows {
-        let (channel, tap) = (term / area, term % area);
+        let (channel, tap) = (shape.first + term / area, term % area);
         let (down, right) = (tap / shape.kernel[1], tap % shape.kernel[1]);
         // The output's columns whose tap lies inside the image.
         let first = shape.padding[1]
             .saturating_sub(right)
             .div_ceil(shape.stride);
         let end = ((width + shape.padding[1] - right).div_ceil(shape.stride)).min(out_width);
-        let images = input.chunks_exact(shape.inputs * height * width);
+        let images = input.chunks_exact(shape.channels * height * width);
         for (image, target) in images.zip(row.chunks_exact_mut(band.len() * out_width)) {
             let map = &image[channel * height * width..][..height * width];
             for (place, target) in band.clone().zip(target.chunks_exact_mut(out_width)) {
@@ -316,3 +246,6 @@ fn gather(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,111 @@
+//! `histogen weights`: pretrained networks, by SHA-256.
+
+use std::path::Path;
+
+use indicatif::HumanBytes;
+use serde_json::json;
+
+use super::progress::Progress;
+use super::{Answer, Outcome};
+use crate::cli::Weights;
+use crate::error::Result;
+use crate::weights::download::Download;
+use crate::weights::{Cache, KNOWN, KnownFile, State, short};
+
+pub(super) fn run(command: &Weights) -> Outcome {
+    let cache = Cache::open()?;
+    match command {
+        Weights::List { json } => list(&cache, *json)?,
+        Weights::Fetch { names } => {
+            // Every name is looked at before anything is fetched.
+            let files: Vec<KnownFile> = names
+                .iter()
+                .map(|name| KnownFile::named(name))
+                .collect::<Result<_>>()?;
+            for known in files {
+                fetch(&known, &cache)?;
+            }
+        }
+        Weights::Add { file } => add(file, &cache)?,
+        Weights::Verify => return verify(&cache),
+    }
+    Ok(Answer::Yes)
+}
+
+fn list(cache: &Cache, json: bool) -> Result<()> {
+    let present = |known: &KnownFile| cache.path(known).exists();
+    if json {
+        let files: Vec<_> = KNOWN
+            .iter()
+            .map(|known| {
+                json!({
+                    "name": known.name,
+                    "file": known.file,
+                    "present": present(known),
+                    "path": cache.path(known),
+                    "bytes": known.bytes,
+                    "sha256": known.sha256,
+                    "address": known.address,
+                    "used_by": known.used_by,
+                })
+            })
+            .collect();
+        println!("{}", serde_json::to_string_pretty(&files)?);
+        return Ok(());
+    }
+    for known in &KNOWN {
+        println!(
+            "{:13} {:8} {:>11}  {}  {}",
+            known.name,
+            if present(known) { "present" } else { "missing" },
+            HumanBytes(known.bytes).to_string(),
+            short(known.sha256),
+            known.used_by,
+        );
+    }
+    eprintln!("in `{}`", cache.folder().display());
+    Ok(())
+}
+
+fn fetch(known: &KnownFile, cache: &Cache) -> Result<()> {
+    let download = Download::from_environment();
+    let mut progress: Option<Progress> = None;
+    let path = download.fetch(known, cache, &mut |bytes| {
+        progress
+            .get_or_insert_with(|| Progress::of_bytes(known.file, known.bytes as usize))
+            .update(bytes as usize, "");
+    })?;
+    let found = format!("SHA-256 {}, in `{}`", short(known.sha256), path.display());
+    match progress {
+        Some(progress) => progress.finish(&found),
+        None => eprintln!("{}: there already, {found}", known.file),
+    }
+    println!("{}", path.display());
+    Ok(())
+}
+
+fn add(file: &Path, cache: &Cache) -> Result<()> {
+    let known = cache.add(file, &KNOWN)?;
+    eprintln!("{} is `{}`", file.display(), known.file);
+    println!("{}", cache.path(&known).display());
+    Ok(())
+}
+
+fn verify(cache: &Cache) -> Outcome {
+    let mut answer = Answer::Yes;
+    for known in &KNOWN {
+        let state = match cache.verify(known)? {
+            State::Missing => "missing".to_owned(),
+            State::Whole => format!("whole    {}", known.sha256),
+            State::Damaged(hash) => {
+                answer = Answer::No;
+                format!("DAMAGED  {hash}, published {}", known.sha256)
+            }
+        };
+        println!("{:13} {state}", known.name);
+    }
+    if answer == Answer::No {
+        eprintln!("`histogen weights fetch NAME` gets a damaged file again");
+    }
+    Ok(answer)
+}

@@ -1,0 +1,87 @@
+//! The convolution against Burn's.
+
+use burn::tensor::module::conv2d;
+use burn::tensor::ops::ConvOptions;
+use burn::tensor::{Device, Tensor, TensorData};
+
+use super::*;
+use crate::device::values;
+
+fn wave(count: usize, place: f32) -> Vec<f32> {
+    let entry = |i: usize| (0.37 * (i * i % 1009) as f32 + 0.7 * i as f32 + place).sin();
+    (0..count).map(entry).collect()
+}
+
+/// Burn's convolution of the same, with the first `rectified` outputs rectified.
+fn expected(shape: &Shape, input: &[f32], weight: &[f32], bias: &[f32]) -> Vec<f32> {
+    let device = Device::flex();
+    let [height, width] = shape.input;
+    let dims = [shape.images, shape.channels, height, width];
+    let input = Tensor::<4>::from_data(TensorData::new(input.to_vec(), dims), &device);
+    let dims = [
+        shape.outputs,
+        shape.inputs,
+        shape.kernel[0],
+        shape.kernel[1],
+    ];
+    let weight = Tensor::<4>::from_data(TensorData::new(weight.to_vec(), dims), &device);
+    let bias = Tensor::<1>::from_data(TensorData::new(bias.to_vec(), [shape.outputs]), &device);
+    let options = ConvOptions::new([shape.stride; 2], shape.padding, [1, 1], 1);
+    let input = input.narrow(1, shape.first, shape.inputs);
+    let mut output = values(conv2d(input, weight, Some(bias), options)).unwrap();
+    let places = shape.output_places();
+    for (map, values) in output.chunks_exact_mut(places).enumerate() {
+        if map % shape.outputs < shape.rectified {
+            for value in values {
+                *value = value.max(0.0);
+            }
+        }
+    }
+    output
+}
+
+#[test]
+fn convolutions_agree_with_burns_and_do_not_depend_on_the_batch() {
+    for (input, kernel, padding, stride) in [
+        ([9, 9], [1, 1], [0, 0], 1),
+        ([35, 35], [1, 1], [0, 0], 1),
+        ([17, 17], [1, 7], [0, 3], 1),
+        ([17, 17], [7, 1], [3, 0], 1),
+        ([8, 8], [3, 3], [1, 1], 1),
+        ([8, 8], [1, 3], [0, 1], 1),
+        ([12, 31], [5, 5], [2, 2], 1),
+        ([17, 17], [3, 3], [0, 0], 2),
+        ([40, 41], [3, 3], [0, 0], 1),
+    ] {
+        let output = [0, 1].map(|i| (input[i] + 2 * padding[i] - kernel[i]) / stride + 1);
+        let mut shape = Shape {
+            images: 5,
+            channels: 80,
+            first: 3,
+            inputs: 75, // 3 x 3 kernels then have more terms than are summed at once
+            outputs: 18,
+            rectified: 16,
+            input,
+            output,
+            kernel,
+            padding,
+            stride,
+        };
+        let image = shape.channels * shape.input_places();
+        let images = wave(5 * image, 0.0);
+        let weight = wave(shape.outputs * shape.terms(), 1.3);
+        let bias = wave(shape.outputs, 2.6);
+        let found = convolve(&shape, &images, &weight, &bias);
+        let expected = expected(&shape, &images, &weight, &bias);
+        assert_eq!(found.len(), expected.len());
+        for (place, (found, expected)) in found.iter().zip(&expected).enumerate() {
+            assert!(
+                (found - expected).abs() < 1e-4,
+                "{input:?}, {kernel:?}, place {place}: {found}, expected {expected}"
+            );
+        }
+        shape.images = 1;
+        let alone = convolve(&shape, &images[3 * image..4 * image], &weight, &bias);
+        assert_eq!(alone, found[3 * alone.len()..4 * alone.len()], "{kernel:?}");
+    }
+}

@@ -1,0 +1,147 @@
+//! The layers as operations: this module's own kernels on the CPU, Burn's elsewhere.
+
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Backend, Dispatch, DispatchDevice, Flex, backend_extension};
+use burn::tensor::activation::relu;
+use burn::tensor::module::{avg_pool2d, conv2d, max_pool2d};
+use burn::tensor::ops::{AvgPoolOptions, ConvOptions, MaxPoolOptions};
+use burn::tensor::{DType, Tensor, TensorData};
+
+use super::kernel::{Shape, convolve};
+use super::pool;
+
+/// The operations of a back end.
+#[backend_extension(Flex)]
+trait Inference: Backend {
+    /// A convolution with bias and ReLU.
+    fn convolution(
+        maps: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        shape: Shape,
+    ) -> FloatTensor<Self>;
+
+    /// The largest of 3 x 3 places.
+    fn largest(maps: FloatTensor<Self>, stride: usize, padding: usize) -> FloatTensor<Self>;
+
+    /// The mean of those of 3 x 3 places that lie inside the image, and 0 if it is negative.
+    fn rectified_mean(maps: FloatTensor<Self>) -> FloatTensor<Self>;
+}
+
+type Primitive = FloatTensor<Flex>;
+
+impl Inference for Flex {
+    fn convolution(maps: Primitive, weight: Primitive, bias: Primitive, shape: Shape) -> Primitive {
+        let [maps, weight, bias] = [maps, weight, bias].map(|tensor| tensor.to_contiguous());
+        let output = convolve(&shape, values(&maps), values(&weight), values(&bias));
+        let [height, width] = shape.output;
+        tensor(output, [shape.images, shape.outputs, height, width])
+    }
+
+    fn largest(maps: Primitive, stride: usize, padding: usize) -> Primitive {
+        let [images, channels, height, width] = dims(&maps);
+        let maps = maps.to_contiguous();
+        let output = pool::largest(values(&maps), [height, width], stride, padding);
+        let places = |size: usize| (size + 2 * padding - 3) / stride + 1;
+        tensor(output, [images, channels, places(height), places(width)])
+    }
+
+    fn rectified_mean(maps: Primitive) -> Primitive {
+        let shape @ [_, _, height, width] = dims(&maps);
+        let maps = maps.to_contiguous();
+        tensor(pool::rectified_mean(values(&maps), [height, width]), shape)
+    }
+}
+
+fn dims(tensor: &Primitive) -> [usize; 4] {
+    tensor.layout().shape().dims()
+}
+
+fn values(tensor: &Primitive) -> &[f32] {
+    tensor
+        .as_slice()
+        .expect("the tensor was made contiguous and has f32 entries")
+}
+
+fn tensor(values: Vec<f32>, shape: [usize; 4]) -> Primitive {
+    Primitive::from_data(TensorData::new(values, shape))
+}
+
+/// Whether this module's kernels can be used on `maps`.
+fn on_cpu(maps: &Tensor<4>) -> bool {
+    let device = maps.device();
+    maps.dtype() == DType::F32
+        && !device.is_autodiff()
+        && matches!(device.as_dispatch(), DispatchDevice::Flex(_))
+}
+
+/// The convolution of the channels of `maps` from `first` on that `weight`, [outputs, inputs, kh, kw], asks for, plus
+/// `bias`; the first `rectified` outputs are rectified.
+pub(super) fn convolution(
+    maps: Tensor<4>,
+    first: usize,
+    weight: Tensor<4>,
+    bias: Tensor<1>,
+    rectified: usize,
+    stride: usize,
+    padding: [usize; 2],
+) -> Tensor<4> {
+    let [images, channels, height, width] = maps.dims();
+    let [outputs, inputs, kernel_height, kernel_width] = weight.dims();
+    if !on_cpu(&maps) {
+        let options = ConvOptions::new([stride; 2], padding, [1, 1], 1);
+        let output = conv2d(maps.narrow(1, first, inputs), weight, Some(bias), options);
+        if rectified == outputs {
+            return relu(output);
+        }
+        let rest = output.clone().narrow(1, rectified, outputs - rectified);
+        return Tensor::cat(vec![relu(output.narrow(1, 0, rectified)), rest], 1);
+    }
+    let places =
+        |size: usize, kernel: usize, padding: usize| (size + 2 * padding - kernel) / stride + 1;
+    let shape = Shape {
+        images,
+        channels,
+        first,
+        inputs,
+        outputs,
+        rectified,
+        input: [height, width],
+        output: [
+            places(height, kernel_height, padding[0]),
+            places(width, kernel_width, padding[1]),
+        ],
+        kernel: [kernel_height, kernel_width],
+        padding,
+        stride,
+    };
+    Tensor::from_dispatch(Dispatch::convolution(
+        maps.into_dispatch(),
+        weight.into_dispatch(),
+        bias.into_dispatch(),
+        shape,
+    ))
+}
+
+/// The largest of 3 x 3 places, `stride` apart.
+pub(super) fn largest(maps: Tensor<4>, stride: usize, padding: usize) -> Tensor<4> {
+    if !on_cpu(&maps) {
+        let options = MaxPoolOptions::new([3, 3])
+            .with_stride([stride; 2])
+            .with_padding([padding; 2]);
+        return max_pool2d(maps, options);
+    }
+    Tensor::from_dispatch(Dispatch::largest(maps.into_dispatch(), stride, padding))
+}
+
+/// The mean of those of 3 x 3 places that lie inside the image, and 0 if it is negative.
+pub(super) fn rectified_mean(maps: Tensor<4>) -> Tensor<4> {
+    if !on_cpu(&maps) {
+        let options = AvgPoolOptions::new([3, 3])
+            .with_stride([1, 1])
+            .with_padding([1, 1])
+            .with_count_include_pad(false);
+        return relu(avg_pool2d(maps, options));
+    }
+    Tensor::from_dispatch(Dispatch::rectified_mean(maps.into_dispatch()))
+}

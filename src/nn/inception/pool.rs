@@ -1,0 +1,135 @@
+//! Pools of 3 x 3 places on the CPU: first down the columns, then along the rows.
+
+use rayon::prelude::*;
+
+/// Maps per task.
+const GROUP: usize = 8;
+
+/// The largest of 3 x 3 places, `stride` places apart; `padding` is 0 or 1. [maps, height, width] -> [maps, h', w']
+pub(super) fn largest(
+    maps: &[f32],
+    [height, width]: [usize; 2],
+    stride: usize,
+    padding: usize,
+) -> Vec<f32> {
+    let places = |size: usize| (size + 2 * padding - 3) / stride + 1;
+    let (out_height, out_width) = (places(height), places(width));
+    each_map(
+        maps,
+        height * width,
+        out_height * out_width,
+        |map, output| {
+            // A column of the lowest numbers on either side stands for the padding.
+            let mut row = vec![f32::NEG_INFINITY; width + 2];
+            for (y, output) in output.chunks_exact_mut(out_width).enumerate() {
+                let first = (y * stride).saturating_sub(padding);
+                let end = (y * stride + 3 - padding).min(height);
+                let column = &mut row[1..=width];
+                column.copy_from_slice(&map[first * width..][..width]);
+                for source in map[(first + 1) * width..end * width].chunks_exact(width) {
+                    for (value, source) in column.iter_mut().zip(source) {
+                        *value = value.max(*source);
+                    }
+                }
+                let row = &row[1 - padding..];
+                for (x, value) in output.iter_mut().enumerate() {
+                    let window = &row[x * stride..][..3];
+                    *value = window[0].max(window[1]).max(window[2]);
+                }
+            }
+        },
+    )
+}
+
+/// The mean of the places among 3 x 3 that lie inside the image, and 0 if it is negative.
+/// [maps, height, width] -> [maps, height, width]
+pub(super) fn rectified_mean(maps: &[f32], [height, width]: [usize; 2]) -> Vec<f32> {
+    each_map(maps, height * width, height * width, |map, output| {
+        let mut row = vec![0.0; width + 2];
+        for (y, output) in output.chunks_exact_mut(width).enumerate() {
+            let (first, end) = (y.saturating_sub(1), (y + 2).min(height));
+            let column = &mut row[1..=width];
+            column.copy_from_slice(&map[first * width..][..width]);
+            for source in map[(first + 1) * width..end * width].chunks_exact(width) {
+                for (value, source) in column.iter_mut().zip(source) {
+                    *value += source;
+                }
+            }
+            let inner = 1.0 / (3 * (end - first)) as f32;
+            for (value, window) in output.iter_mut().zip(row.windows(3)) {
+                *value = (window[0] + window[1] + window[2]).max(0.0) * inner;
+            }
+            // Two columns lie inside at either end, or one if there is no other.
+            let outer = if width == 1 { 3.0 } else { 1.5 };
+            output[0] *= outer;
+            if width > 1 {
+                output[width - 1] *= outer;
+            }
+        }
+    })
+}
+
+fn each_map(
+    maps: &[f32],
+    places: usize,
+    out_places: usize,
+    pool: impl Fn(&[f32], &mut [f32]) + Sync,
+) -> Vec<f32> {
+    let mut output = vec![0.0; maps.len() / places * out_places];
+    output
+        .par_chunks_mut(GROUP * out_places)
+        .zip(maps.par_chunks(GROUP * places))
+        .for_each(|(output, maps)| {
+            let outputs = output.chunks_exact_mut(out_places);
+            for (output, map) in outputs.zip(maps.chunks_exact(places)) {
+                pool(map, output);
+            }
+        });
+    output
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::module::{avg_pool2d, max_pool2d};
+    use burn::tensor::ops::{AvgPoolOptions, MaxPoolOptions};
+    use burn::tensor::{Device, Tensor, TensorData};
+
+    use super::*;
+    use crate::device::values;
+
+    /// 11 maps of both signs.
+    fn maps(height: usize, width: usize) -> Vec<f32> {
+        let count = 11 * height * width;
+        (0..count).map(|i| ((i * i) as f32 * 0.37).sin()).collect()
+    }
+
+    fn tensor(maps: &[f32], height: usize, width: usize) -> Tensor<4> {
+        let data = TensorData::new(maps.to_vec(), [1, 11, height, width]);
+        Tensor::from_data(data, &Device::flex())
+    }
+
+    #[test]
+    fn pools_agree_with_burns() {
+        for [height, width] in [[3, 3], [8, 8], [17, 16], [6, 13]] {
+            let maps = maps(height, width);
+            for (stride, padding) in [(2, 0), (1, 1), (1, 0), (2, 1)] {
+                let options = MaxPoolOptions::new([3, 3])
+                    .with_stride([stride; 2])
+                    .with_padding([padding; 2]);
+                let expected = max_pool2d(tensor(&maps, height, width), options);
+                let found = largest(&maps, [height, width], stride, padding);
+                assert_eq!(found, values(expected).unwrap(), "{height} x {width}");
+            }
+            let options = AvgPoolOptions::new([3, 3])
+                .with_stride([1, 1])
+                .with_padding([1, 1])
+                .with_count_include_pad(false);
+            let expected = avg_pool2d(tensor(&maps, height, width), options);
+            let expected = values(expected.clamp_min(0.0)).unwrap();
+            let found = rectified_mean(&maps, [height, width]);
+            for (found, expected) in found.iter().zip(&expected) {
+                assert!((found - expected).abs() < 1e-6, "{found}, {expected}");
+            }
+        }
+    }
+}

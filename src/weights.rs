@@ -1,0 +1,280 @@
+//! Pretrained weights: which files are known, where they are kept, and whether they are what they should be.
+//!
+//! A known file has an official address and a published SHA-256. It is kept in a cache folder, where `histogen weights
+//! fetch` puts it ([`download`]), and looked for there when a command names no file. A file that is not the published one
+//! is never used by that name.
+
+pub mod download;
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use etcetera::BaseStrategy;
+
+use crate::digest::Sha256Writer;
+use crate::error::{Result, refuse, unknown_name};
+use crate::files::cannot_write;
+
+/// The environment variable that names the cache folder.
+pub const FOLDER_VARIABLE: &str = "HISTOGEN_WEIGHTS";
+
+/// A file of weights that others published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KnownFile {
+    /// What commands call it.
+    pub name: &'static str,
+    /// Its file name, in the cache too.
+    pub file: &'static str,
+    /// The official address.
+    pub address: &'static str,
+    /// Its length in bytes.
+    pub bytes: u64,
+    /// Its SHA-256, in hexadecimal. The names of the first two files carry its first eight digits.
+    pub sha256: &'static str,
+    /// What needs it.
+    pub used_by: &'static str,
+}
+
+/// The FID network (TensorFlow, 2015-12-05), as pytorch-fid publishes it; torch-fidelity's file is the same.
+pub const INCEPTION_V3: KnownFile = KnownFile {
+    name: "inception-v3",
+    file: "pt_inception-2015-12-05-6726825d.pth",
+    address: "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/pt_inception-2015-12-05-6726825d.pth",
+    bytes: 95_628_359,
+    sha256: "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2",
+    used_by: "features inception-v3, inception-v3-pytorch, inception-v3-clean",
+};
+
+/// VGG-16, trained on ImageNet by torchvision.
+pub const VGG16: KnownFile = KnownFile {
+    name: "vgg16",
+    file: "vgg16-397923af.pth",
+    address: "https://download.pytorch.org/models/vgg16-397923af.pth",
+    bytes: 553_433_881,
+    sha256: "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
+    used_by: "features vgg16, perceptual path length",
+};
+
+/// The linear heads of LPIPS v0.1 on VGG-16 (Zhang et al. 2018).
+pub const LPIPS_VGG: KnownFile = KnownFile {
+    name: "lpips-vgg",
+    file: "lpips-v0.1-vgg.pth",
+    address: "https://raw.githubusercontent.com/richzhang/PerceptualSimilarity/master/lpips/weights/v0.1/vgg.pth",
+    bytes: 7_289,
+    sha256: "a78928a0af1e5f0fcb1f3b9e8f8c3a2a5a3de244d830ad5c1feddc79b8432868",
+    used_by: "perceptual path length",
+};
+
+/// All known files.
+pub const KNOWN: [KnownFile; 3] = [INCEPTION_V3, VGG16, LPIPS_VGG];
+
+impl KnownFile {
+    /// The known file called `name`, or named like its file.
+    pub fn named(name: &str) -> Result<Self> {
+        KNOWN
+            .into_iter()
+            .find(|known| known.name == name || known.file == name)
+            .ok_or_else(|| unknown_name("weights file", name, KNOWN.iter().map(|known| known.name)))
+    }
+
+    /// Refuses the file at `path` if `hash` is not the published one.
+    pub fn check(&self, path: &Path, hash: &str) -> Result<()> {
+        if hash == self.sha256 {
+            return Ok(());
+        }
+        Err(refuse(
+            format!(
+                "`{}` is not `{}`: its SHA-256 begins with {}, the published one with {}",
+                path.display(),
+                self.file,
+                short(hash),
+                short(self.sha256)
+            ),
+            format!("get it again with `histogen weights fetch {}`", self.name),
+        ))
+    }
+}
+
+/// The first eight digits of a hash, as the names of files have them.
+pub fn short(hash: &str) -> &str {
+    hash.get(..8).unwrap_or(hash)
+}
+
+/// What is in the cache in the place of a known file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Nothing.
+    Missing,
+    /// The file as it was published.
+    Whole,
+    /// Another file, with this SHA-256.
+    Damaged(String),
+}
+
+/// The folder that known files are kept in.
+#[derive(Clone, Debug)]
+pub struct Cache {
+    folder: PathBuf,
+}
+
+impl Cache {
+    /// The folder that `HISTOGEN_WEIGHTS` names, or `histogen/weights` in the user's cache folder.
+    ///
+    /// Fails if the variable is not set and the user has no home folder.
+    pub fn open() -> Result<Self> {
+        let named = std::env::var_os(FOLDER_VARIABLE).filter(|folder| !folder.is_empty());
+        let folder = match named {
+            Some(folder) => PathBuf::from(folder),
+            None => etcetera::choose_base_strategy()
+                .map_err(|error| {
+                    refuse(
+                        format!("cannot tell where the cache folder is: {error}"),
+                        format!("name one in the environment variable `{FOLDER_VARIABLE}`"),
+                    )
+                })?
+                .cache_dir()
+                .join("histogen/weights"),
+        };
+        Ok(Self::at(folder))
+    }
+
+    /// The folder `folder`, which need not exist yet.
+    pub fn at(folder: impl Into<PathBuf>) -> Self {
+        Self {
+            folder: folder.into(),
+        }
+    }
+
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Where `known` is, or would be.
+    pub fn path(&self, known: &KnownFile) -> PathBuf {
+        self.folder.join(known.file)
+    }
+
+    /// What is there in the place of `known`, by its content.
+    pub fn verify(&self, known: &KnownFile) -> Result<State> {
+        let path = self.path(known);
+        if !path.exists() {
+            return Ok(State::Missing);
+        }
+        let hash = hash_file(&path)?;
+        Ok(if hash == known.sha256 {
+            State::Whole
+        } else {
+            State::Damaged(hash)
+        })
+    }
+
+    /// Copies the file at `path` into the cache, if it is one of `known`. Its content says which, not its name.
+    pub fn add(&self, path: &Path, known: &[KnownFile]) -> Result<KnownFile> {
+        let unreadable = |error: io::Error| {
+            refuse(
+                format!("cannot read `{}`: {error}", path.display()),
+                "give the path of a file that was published",
+            )
+        };
+        let mut source = File::open(path).map_err(unreadable)?;
+        let failed = |error: io::Error| cannot_write(&self.folder, &error);
+        fs::create_dir_all(&self.folder).map_err(failed)?;
+        let mut copy = tempfile::NamedTempFile::new_in(&self.folder).map_err(failed)?;
+        io::copy(&mut source, &mut copy)
+            .and_then(|_| copy.flush())
+            .map_err(failed)?;
+        let hash = hash_file(copy.path())?;
+        let found = known.iter().find(|known| known.sha256 == hash);
+        let found = *found.ok_or_else(|| {
+            let names: Vec<String> = known
+                .iter()
+                .map(|known| format!("{} ({})", known.file, short(known.sha256)))
+                .collect();
+            refuse(
+                format!(
+                    "`{}` is none of the known files: its SHA-256 begins with {}",
+                    path.display(),
+                    short(&hash)
+                ),
+                format!(
+                    "known: {}; any other file of weights can be given with `--weights`",
+                    names.join(", ")
+                ),
+            )
+        })?;
+        copy.persist(self.path(&found))
+            .map_err(|error| failed(error.error))?;
+        Ok(found)
+    }
+}
+
+/// The SHA-256 of the file at `path`.
+fn hash_file(path: &Path) -> Result<String> {
+    let mut digest = Sha256Writer::default();
+    File::open(path)
+        .and_then(|mut file| io::copy(&mut file, &mut digest))
+        .map_err(|error| {
+            refuse(
+                format!("cannot read `{}`: {error}", path.display()),
+                "look at the rights and the disk",
+            )
+        })?;
+    Ok(digest.finish())
+}
+
+/// The file that a network is to be read from.
+#[derive(Clone, Debug)]
+pub struct Located {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Which file it must be; none if the user named it.
+    known: Option<KnownFile>,
+}
+
+impl Located {
+    /// What `load` makes of the file, and its SHA-256. Refuses a file of the cache that is not the published one.
+    pub fn load<T>(&self, load: impl FnOnce(&Path) -> Result<(T, String)>) -> Result<(T, String)> {
+        let loaded = load(&self.path);
+        if let Some(known) = &self.known {
+            match &loaded {
+                Ok((_, hash)) => known.check(&self.path, hash)?,
+                // Damage explains whatever went wrong better than its consequences.
+                Err(_) => known.check(&self.path, &hash_file(&self.path)?)?,
+            }
+        }
+        loaded
+    }
+}
+
+/// The file `given`, or if that is empty `known` from the cache. `what` needs it.
+///
+/// Fails if there is none, and says how to get it.
+pub fn locate(given: &Path, known: KnownFile, what: &str) -> Result<Located> {
+    if !given.as_os_str().is_empty() {
+        return Ok(Located {
+            path: given.to_owned(),
+            known: None,
+        });
+    }
+    let cache = Cache::open()?;
+    let path = cache.path(&known);
+    if path.exists() {
+        return Ok(Located {
+            path,
+            known: Some(known),
+        });
+    }
+    Err(refuse(
+        format!(
+            "{what} needs the weights file `{}`, which is not in `{}`",
+            known.file,
+            cache.folder().display()
+        ),
+        format!(
+            "get it with `histogen weights fetch {}`, or give a file with `--weights FILE`",
+            known.name
+        ),
+    ))
+}
