@@ -20,7 +20,7 @@ pub enum Command {
     Reproduce(Reproduce),
     /// Trains one model of an experiment.
     Train(Train),
-    /// Measures images against real ones: runs, patch stores or folders of images.
+    /// Measures images against real ones: runs, patch stores, folders of images or files of features.
     Evaluate(Evaluate),
     /// Draws a grid of samples from a run.
     Sample(Sample),
@@ -42,9 +42,10 @@ pub enum Command {
 /// What every command that trains or evaluates takes.
 #[derive(Args, Clone, Debug)]
 pub struct Settings {
-    /// Overlay on the experiment: smoke, quick, cpu, paper, or a TOML file.
-    #[arg(long, default_value = "quick", value_name = "NAME")]
-    pub profile: String,
+    /// Overlay on the experiment: smoke, quick, cpu, paper, or a TOML file. Without it quick; for `evaluate` paper, whose
+    /// settings are those of the literature.
+    #[arg(long, value_name = "NAME")]
+    pub profile: Option<String>,
     /// Real images: a folder of images (class sub-folders or none) or a patch store. Without it, phantom slides.
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
@@ -68,7 +69,7 @@ pub struct Settings {
 /// Arguments of `reproduce`.
 #[derive(Args, Debug)]
 pub struct Reproduce {
-    /// table1, table3, table4 or all.
+    /// table1, table2, table3, table4 or all.
     pub table: String,
     /// The experiment behind the tables: a name under `experiments/` or a TOML file.
     #[arg(long, default_value = "table1", value_name = "NAME")]
@@ -103,16 +104,24 @@ pub struct Train {
 /// Arguments of `evaluate`.
 #[derive(Args, Debug)]
 pub struct Evaluate {
-    /// What is measured: a run's folder, a patch store or a folder of images.
+    /// What is measured: a run's folder, a patch store, a folder of images, or features made elsewhere (`.npy` or
+    /// `.safetensors`, one row an image).
     pub generated: PathBuf,
-    /// What it is measured against.
+    /// What it is measured against; a file of features only against another.
     pub real: PathBuf,
-    /// Scores to compute, separated by commas; all without it.
+    /// Scores to compute, separated by commas (`histogen list metrics`); without it FID, KID, precision, recall, F1,
+    /// density and coverage.
     #[arg(long, value_delimiter = ',', value_name = "LIST")]
     pub metrics: Vec<String>,
     /// Images of each side; all that there are without it (for a run: as many as the other side has).
     #[arg(long, value_name = "N")]
     pub images: Option<usize>,
+    /// The split of a patch store: test, or train to look for memorised images.
+    #[arg(long, default_value = "test", value_name = "NAME")]
+    pub split: String,
+    /// Draw from a run this many times, each with another sampling seed, and give mean and spread.
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub repeat: usize,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,

@@ -14,8 +14,8 @@ use toml::{Table, Value};
 use crate::data::DataConfig;
 use crate::digest::sha256;
 use crate::error::{Result, nearest, refuse};
-use crate::features::FeatureConfig;
-use crate::metrics::MetricSettings;
+use crate::features::{FeatureConfig, PerceptualConfig};
+use crate::metrics::{MetricSettings, PathSettings};
 use crate::snn::{Reward, RewardConfig, SnnConfig};
 
 /// A whole experiment.
@@ -214,6 +214,12 @@ pub struct Evaluation {
     pub features: FeatureConfig,
     /// Settings of the metrics.
     pub metrics: MetricSettings,
+    /// The perceptual distance of path lengths.
+    pub perceptual: PerceptualConfig,
+    /// Settings of path lengths.
+    pub path_length: PathSettings,
+    /// Training patches that generated images are compared with to see whether they were memorised; 0 leaves it out.
+    pub training_images: usize,
 }
 
 impl Default for Evaluation {
@@ -223,6 +229,9 @@ impl Default for Evaluation {
             seed: 0,
             features: FeatureConfig::default(),
             metrics: MetricSettings::default(),
+            perceptual: PerceptualConfig::default(),
+            path_length: PathSettings::default(),
+            training_images: 10_000,
         }
     }
 }

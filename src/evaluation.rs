@@ -9,9 +9,14 @@ use crate::config::Evaluation;
 use crate::data::{PatchStore, Split};
 use crate::digest::sha256;
 use crate::error::{Refusal, Result, refuse};
-use crate::features::{self, Extractor, Features, extract_cached};
+use crate::features::{
+    self, Extractor, FeatureFile, Features, PerceptualDistance, extract_cached, load_perceptual,
+};
 use crate::images::Pixels;
-use crate::metrics::{self, Metric, MetricSettings, Protocol, STANDARD};
+use crate::metrics::{
+    self, LatentSpace, Metric, MetricSettings, PathLength, PathSettings, Protocol, STANDARD,
+};
+use crate::models::GenerativeModel;
 use crate::random::Random;
 use crate::tracker::ScoreRecord;
 
@@ -58,43 +63,111 @@ pub fn held_out(config: &Evaluation, store: &PatchStore) -> Result<(Reference, P
     Ok((reference, store.read(&drawn[config.images..])))
 }
 
-/// A reference seen through an extractor, and the metrics to compare with.
+/// `config.training_images` patches that the models were trained on.
+///
+/// Fails if there are fewer.
+pub fn trained_on(config: &Evaluation, store: &PatchStore) -> Result<Reference> {
+    let indices = store.indices(Split::Train);
+    let wanted = config.training_images;
+    if indices.len() < wanted {
+        return Err(refuse(
+            format!(
+                "the training split of `{}` has {} patches, `evaluation.training_images` is {wanted}",
+                store.name(),
+                indices.len()
+            ),
+            format!(
+                "use `--set evaluation.training_images={}` or less, or 0 to leave memorisation out",
+                indices.len()
+            ),
+        ));
+    }
+    let mut stream = Random::new(config.seed).stream("training patches");
+    let drawn = stream.choose(indices.len(), wanted);
+    let drawn: Vec<usize> = drawn.into_iter().map(|place| indices[place]).collect();
+    Ok(Reference {
+        name: format!("training split of {}", store.name()),
+        images: store.read(&drawn),
+    })
+}
+
+/// Real images seen through an extractor, or features of them from a file, and the metrics to compare with.
 pub struct Bench {
-    extractor: Box<dyn Extractor>,
     metrics: Vec<&'static dyn Metric>,
     settings: MetricSettings,
-    reference: Reference,
-    reference_hash: String,
+    reference: Facts,
     real: Features,
-    cache: PathBuf,
+    sight: Sight,
+}
+
+/// What a protocol says of the reference.
+struct Facts {
+    name: String,
+    hash: String,
+    count: usize,
+}
+
+/// How images become features.
+enum Sight {
+    /// By an extractor, from images of one size; what was computed once is kept.
+    Extractor {
+        extractor: Box<dyn Extractor>,
+        image_size: usize,
+        cache: PathBuf,
+    },
+    /// In another program.
+    Elsewhere,
 }
 
 impl Bench {
-    /// Loads the extractor and looks at the reference through it. `names` are scores or families; the standard ones if empty.
+    /// Loads the extractor and looks at the reference through it. `names` are scores or families; the standard ones if
+    /// empty.
     ///
     /// Fails for unknown names, weights that do not fit, and images that the extractor cannot see.
     pub fn new(
         config: &Evaluation,
         names: &[String],
-        reference: Reference,
+        reference: &Reference,
         device: &Device,
         cache: &Path,
     ) -> Result<Self> {
-        let metrics = if names.is_empty() {
-            STANDARD.to_vec()
-        } else {
-            metrics::select(names)?
-        };
+        let metrics = select_or_standard(names)?;
         let extractor = features::load(&config.features, device)?;
         let real = extract_cached(extractor.as_ref(), &reference.images, cache)?;
         Ok(Self {
             metrics,
             settings: config.metrics.clone(),
-            reference_hash: sha256(&reference.images.bytes),
-            reference,
+            reference: Facts {
+                name: reference.name.clone(),
+                hash: sha256(&reference.images.bytes),
+                count: reference.images.count,
+            },
             real,
-            extractor,
-            cache: cache.to_owned(),
+            sight: Sight::Extractor {
+                extractor,
+                image_size: reference.images.size,
+                cache: cache.to_owned(),
+            },
+        })
+    }
+
+    /// Takes the features of the reference as they are; `names` as in [`Self::new`].
+    pub fn of_features(
+        settings: &MetricSettings,
+        names: &[String],
+        reference: &str,
+        file: FeatureFile,
+    ) -> Result<Self> {
+        Ok(Self {
+            metrics: select_or_standard(names)?,
+            settings: settings.clone(),
+            reference: Facts {
+                name: reference.to_owned(),
+                hash: file.hash,
+                count: file.features.rows,
+            },
+            real: file.features,
+            sight: Sight::Elsewhere,
         })
     }
 
@@ -105,16 +178,31 @@ impl Bench {
             .into_iter()
             .map(|(name, value)| (name.to_owned(), value))
             .collect();
+        let elsewhere = || "unknown".to_owned();
+        let (image_size, resize, quantise, extractor, extractor_hash) = match &self.sight {
+            Sight::Extractor {
+                extractor,
+                image_size,
+                ..
+            } => (
+                *image_size,
+                extractor.resize().to_owned(),
+                "floor(127.5 x + 128)".to_owned(),
+                extractor.describe(),
+                extractor.hash(),
+            ),
+            Sight::Elsewhere => (0, elsewhere(), elsewhere(), elsewhere(), elsewhere()),
+        };
         Protocol {
             images,
             reference: self.reference.name.clone(),
-            reference_images: self.reference.images.count,
-            reference_hash: self.reference_hash.clone(),
-            image_size: self.reference.images.size,
-            resize: self.extractor.resize().to_owned(),
-            quantise: "floor(127.5 x + 128)".to_owned(),
-            extractor: self.extractor.describe(),
-            extractor_hash: self.extractor.hash(),
+            reference_images: self.reference.count,
+            reference_hash: self.reference.hash.clone(),
+            image_size,
+            resize,
+            quantise,
+            extractor,
+            extractor_hash,
             metric: metric.name().to_owned(),
             settings,
         }
@@ -135,36 +223,149 @@ impl Bench {
     ///
     /// Fails if the images differ in size from the reference or have features that are not finite.
     pub fn measure(&self, images: &Pixels) -> Result<Vec<ScoreRecord>> {
-        if images.size != self.reference.images.size {
+        self.measure_features(&self.features(images)?)
+    }
+
+    /// The features of images, as those of the reference were made.
+    fn features(&self, images: &Pixels) -> Result<Features> {
+        let Sight::Extractor {
+            extractor,
+            image_size,
+            cache,
+        } = &self.sight
+        else {
+            return Err(refuse(
+                "images cannot be compared with features that were made elsewhere",
+                "give two files of features, or two sets of images",
+            ));
+        };
+        if images.size != *image_size {
             return Err(refuse(
                 format!(
-                    "images of {0} x {0} cannot be compared with real ones of {1} x {1}",
-                    images.size, self.reference.images.size
+                    "images of {0} x {0} cannot be compared with real ones of {image_size} x {image_size}",
+                    images.size
                 ),
                 "bring both to one size first; nothing is resized silently",
             ));
         }
-        let generated = extract_cached(self.extractor.as_ref(), images, &self.cache)?;
-        let outcomes = metrics::evaluate(&self.metrics, &generated, &self.real, &self.settings)?;
+        extract_cached(extractor.as_ref(), images, cache)
+    }
+
+    /// The place in the reference of the image that is nearest to each of `images` in feature space.
+    pub fn closest(&self, images: &Pixels) -> Result<Vec<usize>> {
+        let features = self.features(images)?;
+        metrics::check_features(&features, &self.real)?;
+        let closest = metrics::closest(&features, &self.real);
+        Ok(closest.into_iter().map(|closest| closest.real).collect())
+    }
+
+    /// Every score of `generated` features against the reference, as [`Self::measure`] gives it.
+    pub fn measure_features(&self, generated: &Features) -> Result<Vec<ScoreRecord>> {
+        let outcomes = metrics::evaluate(&self.metrics, generated, &self.real, &self.settings)?;
         let records = outcomes.into_iter().map(|outcome| {
-            let protocol = self.protocol(outcome.metric, images.count);
-            let failure = outcome
-                .score
-                .as_ref()
-                .err()
-                .map(explain)
-                .unwrap_or_default();
-            let score = outcome.score.ok();
-            ScoreRecord {
-                name: outcome.definition.name.to_owned(),
-                value: score.as_ref().map(|score| score.value),
-                spread: score.and_then(|score| score.spread),
-                failure,
-                protocol_id: protocol.id(),
-                protocol,
+            let protocol = self.protocol(outcome.metric, generated.rows);
+            let mut record = ScoreRecord::new(outcome.definition.name, protocol);
+            match outcome.score {
+                Ok(score) => {
+                    record.value = Some(score.value);
+                    record.spread = score.spread;
+                    if score.spread.is_some() {
+                        outcome.definition.spread.clone_into(&mut record.spread_of);
+                    }
+                    record.warning = score.warning;
+                }
+                Err(error) => record.failure = explain(&error),
             }
+            record
         });
         Ok(records.collect())
+    }
+}
+
+fn select_or_standard(names: &[String]) -> Result<Vec<&'static dyn Metric>> {
+    if names.is_empty() {
+        return Ok(STANDARD.to_vec());
+    }
+    Ok(metrics::select(names)?.metrics)
+}
+
+/// A perceptual distance, and the path lengths to measure with it.
+pub struct PathBench {
+    distance: Box<dyn PerceptualDistance>,
+    settings: PathSettings,
+    lengths: Vec<&'static PathLength>,
+    image_size: usize,
+}
+
+impl PathBench {
+    /// Loads the perceptual distance, for images of `image_size` x `image_size`.
+    ///
+    /// Fails for an unknown distance and weights that do not fit.
+    pub fn new(
+        config: &Evaluation,
+        lengths: &[&'static PathLength],
+        image_size: usize,
+        device: &Device,
+    ) -> Result<Self> {
+        Ok(Self {
+            distance: load_perceptual(&config.perceptual, device)?,
+            settings: config.path_length.clone(),
+            lengths: lengths.to_vec(),
+            image_size,
+        })
+    }
+
+    /// How `length` is measured here.
+    fn protocol(&self, length: &PathLength) -> Protocol {
+        let settings = (length.settings)(&self.settings).into_iter();
+        Protocol {
+            images: (length.count)(&self.settings),
+            reference: String::new(),
+            reference_images: 0,
+            reference_hash: String::new(),
+            image_size: self.image_size,
+            resize: "none".to_owned(),
+            quantise: "none".to_owned(),
+            extractor: self.distance.describe(),
+            extractor_hash: self.distance.hash(),
+            metric: length.definition.name.to_owned(),
+            settings: settings
+                .map(|(name, value)| (name.to_owned(), value))
+                .collect(),
+        }
+    }
+
+    /// The ids of all scores that [`Self::measure`] gives, in its order.
+    pub fn protocol_ids(&self) -> Vec<String> {
+        let protocols = self.lengths.iter().map(|length| self.protocol(length));
+        protocols.map(|protocol| protocol.id()).collect()
+    }
+
+    /// Every path length of `model`. A model without a latent space gives records that say so; a length that fails gives
+    /// one without a number.
+    pub fn measure(&self, model: &dyn GenerativeModel) -> Vec<ScoreRecord> {
+        let measured = self.lengths.iter().map(|length| {
+            let definition = &length.definition;
+            let mut record = ScoreRecord::new(definition.name, self.protocol(length));
+            let Some(latents) = model.latents() else {
+                "no latent space that decodes to images".clone_into(&mut record.absent);
+                return record;
+            };
+            let space = LatentSpace {
+                dimension: latents.dimension(),
+                decode: &|values| latents.decode(values),
+            };
+            match length.compute(&space, self.distance.as_ref(), &self.settings) {
+                Ok(length) => {
+                    record.value = Some(length.mean);
+                    record.spread = Some(length.deviation);
+                    definition.spread.clone_into(&mut record.spread_of);
+                }
+                Err(error) => record.failure = explain(&error),
+            }
+            record
+        });
+        measured.collect()
     }
 }
 

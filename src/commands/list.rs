@@ -8,7 +8,7 @@ use crate::cli::List;
 use crate::error::{Result, unknown_name};
 use crate::experiments::{EXPERIMENTS, PROFILES};
 use crate::features::EXTRACTORS;
-use crate::metrics::{Direction, METRICS};
+use crate::metrics::{self, Direction};
 use crate::models::MODELS;
 use crate::snn::Source;
 use crate::tracker::{Event, Ledger};
@@ -61,12 +61,12 @@ fn list_models() {
 }
 
 fn list_metrics() {
-    for score in METRICS.iter().flat_map(|metric| metric.scores()) {
+    for score in metrics::definitions() {
         let better = match score.direction {
             Direction::Lower => "lower is better",
             Direction::Higher => "higher is better",
         };
-        println!("{:10} {} ({better})", score.name, score.title);
+        println!("{:12} {} ({better})", score.name, score.title);
     }
 }
 

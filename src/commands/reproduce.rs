@@ -4,29 +4,36 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use image::RgbImage;
+
 use super::judges::Judges;
 use super::progress::{Progress, duration};
 use super::session::{self, configure, feature_cache, patches, train_run};
 use super::{Answer, Outcome};
 use crate::cli::{Reproduce, Settings};
-use crate::config::{Config, OptimiserConfig, OptimiserProtocol, RunConfig, System};
+use crate::config::{Config, Evaluation, OptimiserConfig, OptimiserProtocol, RunConfig, System};
 use crate::data::{PatchStore, Split};
 use crate::device;
 use crate::error::{Refusal, Result, refuse};
-use crate::evaluation::{Bench, held_out};
+use crate::evaluation::{Bench, PathBench, Reference, held_out, trained_on};
 use crate::experiments::run_config;
 use crate::files::cannot_write;
 use crate::images::Pixels;
-use crate::models;
+use crate::metrics::PATH_LENGTHS;
+use crate::models::{self, GenerativeModel};
 use crate::report::{self, Cell, Record, RowRecord, TABLES, TableDefinition};
 use crate::run::{Run, judges as judge_files};
 use crate::samples;
-use crate::tracker::{Evaluation, Event, Ledger, ScoreRecord};
+use crate::tracker::{self, Event, Ledger, ScoreRecord};
 
 /// Label of the row that measures real images against real images.
 const REAL: &str = "real (floor)";
 /// Label of the row that measures an untrained generator.
 const UNTRAINED: &str = "untrained (ceiling)";
+/// The score that training patches are needed for.
+const AUTHENTICITY: &str = "authpct";
+/// How many images are shown with the training patches nearest to them.
+const SHOWN_NEIGHBOURS: usize = 16;
 
 pub(super) fn run(arguments: &Reproduce) -> Outcome {
     let definitions: Vec<&TableDefinition> = match arguments.table.as_str() {
@@ -36,7 +43,7 @@ pub(super) fn run(arguments: &Reproduce) -> Outcome {
     let settings = &arguments.settings;
     let config = configure(&arguments.experiment, settings, arguments.seeds.as_deref())?;
     let start = Instant::now();
-    let (record, mut complete) = conduct(&config, settings)?;
+    let (record, mut complete) = conduct(&config, &definitions, settings)?;
     let folder = Record::folder(&settings.out, &config.name);
     for definition in definitions {
         let table = report::render(definition, &record, &settings.out)?;
@@ -51,9 +58,13 @@ pub(super) fn run(arguments: &Reproduce) -> Outcome {
     Ok(if complete { Answer::Yes } else { Answer::No })
 }
 
-/// Trains and measures every system of an experiment with every seed. Returns the record behind its tables, and whether
-/// every training came to its end.
-pub(super) fn conduct(config: &Config, settings: &Settings) -> Result<(Record, bool)> {
+/// Trains every system of an experiment with every seed, and measures what `tables` show. Returns the record behind the
+/// tables, and whether every training came to its end.
+pub(super) fn conduct(
+    config: &Config,
+    tables: &[&TableDefinition],
+    settings: &Settings,
+) -> Result<(Record, bool)> {
     if config.systems.is_empty() || config.seeds.is_empty() {
         return Err(refuse(
             format!("experiment `{}` has no systems or no seeds", config.name),
@@ -70,11 +81,13 @@ pub(super) fn conduct(config: &Config, settings: &Settings) -> Result<(Record, b
     write_grid(&folder, "real", &real_grid)?;
 
     let cache = feature_cache(&settings.out);
-    let bench = Bench::new(&config.evaluation, &[], reference, &device::cpu(), &cache)?;
+    let bench = Bench::new(&config.evaluation, &[], &reference, &device::cpu(), &cache)?;
     let session = Session {
         config,
         store: &store,
         bench: &bench,
+        memorisation: Memorisation::new(config, &store, tables, &cache)?,
+        paths: path_bench(config, &store, tables)?,
         folder: &folder,
         settings,
     };
@@ -130,8 +143,54 @@ struct Session<'a> {
     config: &'a Config,
     store: &'a PatchStore,
     bench: &'a Bench,
+    memorisation: Option<Memorisation>,
+    paths: Option<PathBench>,
     folder: &'a Path,
     settings: &'a Settings,
+}
+
+/// What is compared with training patches.
+struct Memorisation {
+    trained_on: Reference,
+    bench: Bench,
+}
+
+impl Memorisation {
+    /// The training patches seen through the extractor, if a table shows what they are for.
+    fn new(
+        config: &Config,
+        store: &PatchStore,
+        tables: &[&TableDefinition],
+        cache: &Path,
+    ) -> Result<Option<Self>> {
+        let evaluation = &config.evaluation;
+        if evaluation.training_images == 0 || !any_shows(tables, AUTHENTICITY) {
+            return Ok(None);
+        }
+        let trained_on = trained_on(evaluation, store)?;
+        let names = [AUTHENTICITY.to_owned()];
+        let bench = Bench::new(evaluation, &names, &trained_on, &device::cpu(), cache)?;
+        Ok(Some(Self { trained_on, bench }))
+    }
+}
+
+/// The perceptual distance and the path lengths, if a table shows any.
+fn path_bench(
+    config: &Config,
+    store: &PatchStore,
+    tables: &[&TableDefinition],
+) -> Result<Option<PathBench>> {
+    let mut lengths = PATH_LENGTHS.iter();
+    if !lengths.any(|length| any_shows(tables, length.definition.name)) {
+        return Ok(None);
+    }
+    let (evaluation, size) = (&config.evaluation, store.patch_size());
+    PathBench::new(evaluation, PATH_LENGTHS, size, &device::cpu()).map(Some)
+}
+
+fn any_shows(tables: &[&TableDefinition], name: &str) -> bool {
+    let mut scores = tables.iter().flat_map(|table| table.all_scores());
+    scores.any(|score| score == name)
 }
 
 /// A row before it is trained.
@@ -203,7 +262,7 @@ impl<'a> Session<'a> {
     /// One half of the held-out patches against the other: what a perfect system would score.
     fn measure_real(&self, floor: &Pixels) -> Result<RowRecord> {
         let mut ledger = self.reference_ledger("real", &self.store.content_hash()[..12])?;
-        self.measure(&mut ledger, 0, || Ok(floor.clone()))?;
+        self.measure(&mut ledger, 0, None, || Ok(floor.clone()))?;
         Ok(self.reference_row(REAL, "real", &self.store.content_hash()[..12]))
     }
 
@@ -217,9 +276,9 @@ impl<'a> Session<'a> {
         let mut no_judge = |_: &Config| anyhow::bail!("the backbone has no judge");
         let run = run_config(self.config, &system, seed, self.store, &mut no_judge)?;
         let mut ledger = self.reference_ledger("untrained", &run.hash())?;
-        self.measure(&mut ledger, 0, || {
-            let files = judge_files(&session::runs(self.settings));
-            let model = models::build(&run, &files, &device::cpu())?;
+        let files = judge_files(&session::runs(self.settings));
+        let model = models::build(&run, &files, &device::cpu())?;
+        self.measure(&mut ledger, 0, Some(model.as_ref()), || {
             self.draw(model.as_ref(), UNTRAINED)
         })?;
         Ok(self.reference_row(UNTRAINED, "untrained", &run.hash()))
@@ -238,23 +297,37 @@ impl<'a> Session<'a> {
             Err(error) => return Err(error),
         };
         let step = run.config.steps as u64;
-        let pixels = self.measure(&mut run.ledger, step, || self.draw(model.as_ref(), label))?;
+        let model = model.as_ref();
+        let drawn = self.measure(&mut run.ledger, step, Some(model), || {
+            self.draw(model, label)
+        })?;
         let name = format!("{}-s{}", file_name(&system.name), run.config.seed);
-        if let Some(pixels) = pixels {
-            write_grid(
-                self.folder,
-                &name,
-                &pixels.select(&grid_places(self.config, pixels.count)),
-            )?;
-        } else if !grid_path(self.folder, &name).exists() {
-            let count = self
-                .config
-                .logging
-                .grid_images
-                .min(self.config.evaluation.images);
-            let seed = self.config.evaluation.seed;
-            let pixels = samples::draw(model.as_ref(), count, seed, &mut |_| {})?;
-            write_grid(self.folder, &name, &pixels)?;
+        let first = |pixels: &Pixels, count: usize| {
+            pixels.select(&(0..count.min(pixels.count)).collect::<Vec<_>>())
+        };
+        let evaluation = &self.config.evaluation;
+        // The first of the images that are measured, drawn again where the measurement was found.
+        let again = |count: usize| match &drawn {
+            Some(pixels) => Ok(first(pixels, count)),
+            None => samples::draw(
+                model,
+                count.min(evaluation.images),
+                evaluation.seed,
+                &mut |_| {},
+            ),
+        };
+        if drawn.is_some() || !grid_path(self.folder, &name).exists() {
+            write_grid(self.folder, &name, &again(self.config.logging.grid_images)?)?;
+        }
+        if let Some(memorisation) = &self.memorisation {
+            let name = format!("{name}-nearest");
+            if drawn.is_some() || !grid_path(self.folder, &name).exists() {
+                let samples = again(SHOWN_NEIGHBOURS)?;
+                let nearest = memorisation.bench.closest(&samples)?;
+                let nearest = memorisation.trained_on.images.select(&nearest);
+                let picture = above(&samples, &nearest).grid(SHOWN_NEIGHBOURS, 1);
+                write_picture(self.folder, &name, &picture)?;
+            }
         }
         Ok(true)
     }
@@ -269,7 +342,7 @@ impl<'a> Session<'a> {
         Ok(matches!(last, Some(Event::End { status, .. }) if status == "diverged"))
     }
 
-    fn draw(&self, model: &dyn models::GenerativeModel, label: &str) -> Result<Pixels> {
+    fn draw(&self, model: &dyn GenerativeModel, label: &str) -> Result<Pixels> {
         let count = self.config.evaluation.images;
         let mut progress = Progress::new(format!("{label}: drawing"), count);
         let seed = self.config.evaluation.seed;
@@ -278,38 +351,81 @@ impl<'a> Session<'a> {
         Ok(pixels)
     }
 
-    /// Measures images into a ledger, unless the ledger has that measurement already. Returns the images if they were
-    /// needed.
+    /// Measures images, and the paths of a model, into a ledger; what the ledger has already is kept. Returns the images
+    /// if they were needed.
     fn measure(
         &self,
         ledger: &mut Ledger,
         step: u64,
+        model: Option<&dyn GenerativeModel>,
         images: impl FnOnce() -> Result<Pixels>,
     ) -> Result<Option<Pixels>> {
-        let wanted = self.bench.protocol_ids(self.config.evaluation.images);
-        let seed = self.config.evaluation.seed;
+        let Evaluation {
+            images: count,
+            seed,
+            ..
+        } = self.config.evaluation;
         let known = ledger.events().iter().rev().find_map(|event| match event {
             Event::Evaluation(found) if found.step == step && found.seed == seed => {
-                let ids = found.scores.iter().map(|score| &score.protocol_id);
-                ids.eq(wanted.iter()).then(|| found.clone())
+                Some(found.scores.clone())
             }
             _ => None,
         });
-        if let Some(found) = known {
-            // The newest measurement is the one that tables show.
-            if ledger.events().last() != Some(&Event::Evaluation(found.clone())) {
-                ledger.append(Event::Evaluation(found))?;
+        let known = known.unwrap_or_default();
+        let found = |ids: &[String]| -> Option<Vec<ScoreRecord>> {
+            let record = |id: &String| known.iter().find(|score| score.protocol_id == *id);
+            // Scores of one family share a protocol.
+            let found = known
+                .iter()
+                .filter(|score| ids.contains(&score.protocol_id));
+            ids.iter()
+                .all(|id| record(id).is_some())
+                .then(|| found.cloned().collect())
+        };
+        let mut drawn = None;
+        let mut draw = Some(images);
+        let mut scores = Vec::new();
+        let benches = [
+            Some(self.bench),
+            self.memorisation.as_ref().map(|own| &own.bench),
+        ];
+        for bench in benches.into_iter().flatten() {
+            if let Some(found) = found(&bench.protocol_ids(count)) {
+                scores.extend(found);
+                continue;
             }
-            return Ok(None);
+            if let Some(draw) = draw.take() {
+                drawn = Some(draw()?);
+            }
+            let images = drawn
+                .as_ref()
+                .expect("images are drawn before they are measured");
+            scores.extend(bench.measure(images)?);
         }
-        let pixels = images()?;
-        let scores = self.bench.measure(&pixels)?;
-        eprintln!(
-            "  {}",
-            scores.iter().map(in_short).collect::<Vec<_>>().join("  ")
-        );
-        ledger.append(Event::Evaluation(Evaluation { step, seed, scores }))?;
-        Ok(Some(pixels))
+        if let (Some(paths), Some(model)) = (&self.paths, model) {
+            let found = found(&paths.protocol_ids());
+            scores.extend(found.unwrap_or_else(|| paths.measure(model)));
+        }
+        let new: Vec<String> = scores
+            .iter()
+            .filter(|score| !known.contains(score))
+            .map(in_short)
+            .collect();
+        if !new.is_empty() {
+            eprintln!("  {}", new.join("  "));
+        }
+        // What other tables show stays.
+        let other = known
+            .into_iter()
+            .filter(|old| scores.iter().all(|new| new.name != old.name));
+        let other: Vec<ScoreRecord> = other.collect();
+        scores.extend(other);
+        // The newest measurement is the one that tables show.
+        let event = Event::Evaluation(tracker::Evaluation { step, seed, scores });
+        if ledger.events().last() != Some(&event) {
+            ledger.append(event)?;
+        }
+        Ok(drawn)
     }
 
     fn reference_path(&self, name: &str, key: &str) -> PathBuf {
@@ -436,6 +552,7 @@ fn model_settings(config: &Config) -> String {
 fn in_short(score: &ScoreRecord) -> String {
     match score.value {
         Some(value) => format!("{} {value:.4}", score.name),
+        None if !score.absent.is_empty() => format!("{}: {}", score.name, score.absent),
         None => format!("{} failed: {}", score.name, score.failure),
     }
 }
@@ -462,13 +579,22 @@ fn grid_path(folder: &Path, name: &str) -> PathBuf {
 }
 
 fn write_grid(folder: &Path, name: &str, pixels: &Pixels) -> Result<()> {
+    let columns = (pixels.count as f64).sqrt().ceil() as usize;
+    write_picture(folder, name, &pixels.grid(columns, 1))
+}
+
+fn write_picture(folder: &Path, name: &str, picture: &RgbImage) -> Result<()> {
     let path = grid_path(folder, name);
     fs::create_dir_all(folder.join("samples")).map_err(|error| cannot_write(&path, &error))?;
-    let columns = (pixels.count as f64).sqrt().ceil() as usize;
-    pixels
-        .grid(columns, 1)
+    picture
         .save(&path)
         .map_err(|error| cannot_write(&path, &error))
+}
+
+/// The images of both, those of `upper` first.
+fn above(upper: &Pixels, lower: &Pixels) -> Pixels {
+    let bytes = [upper.bytes.as_slice(), &lower.bytes].concat();
+    Pixels::new(upper.count + lower.count, upper.size, bytes)
 }
 
 /// A label as part of a file's name.

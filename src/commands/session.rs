@@ -22,8 +22,22 @@ pub(super) fn feature_cache(out: &Path) -> PathBuf {
     out.join("runs/cache/features")
 }
 
-/// The configuration of `experiment` under `settings`; the options are `--set` in short.
+/// The profile of commands that train, without `--profile`.
+const PROFILE: &str = "quick";
+
+/// The configuration of `experiment` under `settings`.
 pub(super) fn configure(
+    experiment: &str,
+    settings: &Settings,
+    seeds: Option<&[u64]>,
+) -> Result<Config> {
+    configure_otherwise(PROFILE, experiment, settings, seeds)
+}
+
+/// The configuration of `experiment` under `settings`, which name a profile other than `profile` or none; the options are
+/// `--set` in short.
+pub(super) fn configure_otherwise(
+    profile: &str,
     experiment: &str,
     settings: &Settings,
     seeds: Option<&[u64]>,
@@ -49,7 +63,8 @@ pub(super) fn configure(
         pairs.push(format!("seeds={seeds:?}"));
     }
     pairs.extend_from_slice(&settings.set);
-    experiments::resolve(experiment, &settings.profile, &pairs)
+    let profile = settings.profile.as_deref().unwrap_or(profile);
+    experiments::resolve(experiment, profile, &pairs)
 }
 
 /// The patches of `config`, cut now or found.

@@ -3,8 +3,10 @@
 //! Adding an extractor is one new file and one line in [`EXTRACTORS`].
 
 mod cache;
+mod file;
 mod inception;
 mod matrix;
+mod perceptual;
 mod pixels;
 pub mod resize;
 mod vgg16;
@@ -18,7 +20,9 @@ use crate::error::{Result, unknown_name};
 use crate::images::Pixels;
 
 pub use cache::extract_cached;
+pub use file::{FeatureFile, is_feature_file};
 pub use matrix::Features;
+pub use perceptual::{PERCEPTUAL_DISTANCES, PerceptualConfig, PerceptualDistance, load_perceptual};
 
 /// Which extractor, and with which weights.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

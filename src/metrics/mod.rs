@@ -11,6 +11,7 @@ mod fid;
 mod fid_infinity;
 mod kid;
 mod neighbours;
+mod path_length;
 mod precision_recall;
 mod protocol;
 
@@ -25,6 +26,9 @@ pub use density_coverage::DensityCoverage;
 pub use fid::{Fid, Frechet, frechet, frechet_of_moments, frechet_of_rows};
 pub use fid_infinity::FidInfinity;
 pub use kid::{Kid, KidBlock, kid_biased, kid_unbiased};
+pub use path_length::{
+    Interpolation, LatentSpace, Length, PATH_LENGTHS, PathLength, PathSettings, Place,
+};
 pub use precision_recall::{PrecisionRecall, harmonic_mean};
 pub use protocol::Protocol;
 
@@ -154,24 +158,48 @@ pub struct Outcome {
     pub score: Result<Score>,
 }
 
-/// The metrics called `names`, which are names of scores or of families: each metric once, in order of first mention.
+/// What was asked for by name.
+#[derive(Default)]
+pub struct Selection {
+    /// Metrics of features, each once, in order of first mention.
+    pub metrics: Vec<&'static dyn Metric>,
+    /// Path lengths, likewise.
+    pub path_lengths: Vec<&'static PathLength>,
+}
+
+/// What `names` stand for: scores, families of scores, path lengths.
 ///
-/// Refuses a name that is neither, with the nearest known one.
-pub fn select(names: &[String]) -> Result<Vec<&'static dyn Metric>> {
-    let mut selected: Vec<&'static dyn Metric> = Vec::new();
+/// Refuses a name that is none of these, with the nearest known one.
+pub fn select(names: &[String]) -> Result<Selection> {
+    let mut selection = Selection::default();
     for name in names {
+        let length = PATH_LENGTHS
+            .iter()
+            .find(|length| length.definition.name == name);
         let metric = METRICS
             .iter()
-            .find(|metric| known_names(**metric).any(|known| known == name))
-            .ok_or_else(|| {
-                let known = METRICS.iter().flat_map(|metric| known_names(*metric));
-                unknown_name("metric", name, known)
-            })?;
-        if selected.iter().all(|other| other.name() != metric.name()) {
-            selected.push(*metric);
+            .find(|metric| known_names(**metric).any(|known| known == name));
+        match (length, metric) {
+            (Some(length), _) => {
+                let known = &mut selection.path_lengths;
+                if known.iter().all(|other| other.definition.name != name) {
+                    known.push(length);
+                }
+            }
+            (None, Some(metric)) => {
+                let known = &mut selection.metrics;
+                if known.iter().all(|other| other.name() != metric.name()) {
+                    known.push(*metric);
+                }
+            }
+            (None, None) => {
+                let metrics = METRICS.iter().flat_map(|metric| known_names(*metric));
+                let lengths = PATH_LENGTHS.iter().map(|length| length.definition.name);
+                return Err(unknown_name("metric", name, metrics.chain(lengths)));
+            }
         }
     }
-    Ok(selected)
+    Ok(selection)
 }
 
 /// The names of a metric's scores, and the family's where it is another.
@@ -181,12 +209,15 @@ fn known_names(metric: &'static dyn Metric) -> impl Iterator<Item = &'static str
     scores.chain(family)
 }
 
+/// Everything that has a number: the scores of every metric, and every path length.
+pub fn definitions() -> impl Iterator<Item = &'static ScoreDefinition> {
+    let scores = METRICS.iter().flat_map(|metric| metric.scores());
+    scores.chain(PATH_LENGTHS.iter().map(|length| &length.definition))
+}
+
 /// The definition of the score called `name`, if there is one.
 pub fn definition(name: &str) -> Option<&'static ScoreDefinition> {
-    METRICS
-        .iter()
-        .flat_map(|metric| metric.scores())
-        .find(|definition| definition.name == name)
+    definitions().find(|definition| definition.name == name)
 }
 
 /// Every score of every metric in `metrics`; a metric that fails gives failed scores, and the others go on.

@@ -14,23 +14,23 @@ use crate::digest::sha256;
 pub struct Protocol {
     /// How many generated images.
     pub images: usize,
-    /// Which real images: the split.
+    /// Which real images: the split. Empty for a path length, which knows none.
     pub reference: String,
-    /// How many real images.
+    /// How many real images; 0 for a path length.
     pub reference_images: usize,
-    /// The SHA-256 of the real images.
+    /// The SHA-256 of the real images, or of the file with their features.
     pub reference_hash: String,
-    /// Height and width of generated and real images, in pixels.
+    /// Height and width of generated and real images, in pixels; 0 where their features came from files.
     pub image_size: usize,
     /// How images were brought to the size the extractor takes.
     pub resize: String,
     /// How generated values became bytes.
     pub quantise: String,
-    /// The network whose features were compared.
+    /// The network whose features were compared, or the perceptual distance.
     pub extractor: String,
     /// The SHA-256 of its weights.
     pub extractor_hash: String,
-    /// The metric, by the name of its family.
+    /// The metric, by the name of its family, or the path length.
     pub metric: String,
     /// What the metric depends on besides, by name: k, subsets, seed.
     pub settings: BTreeMap<String, String>,
@@ -56,20 +56,32 @@ impl Protocol {
         } else {
             format!(" ({})", settings.join(", "))
         };
-        format!(
-            "Protocol {}: {}{settings} of {} generated images against {} of `{}` ({}), {size} x {size} pixels, \
-             quantised by {}, resized by {}, features of {} ({}).",
-            self.id(),
-            self.metric,
-            self.images,
+        let what = format!("Protocol {}: {}{settings} of", self.id(), self.metric);
+        let (size, network) = (self.image_size, &self.extractor);
+        let network_hash = short(&self.extractor_hash);
+        if self.reference_images == 0 {
+            return format!(
+                "{what} {} latent paths, {size} x {size} pixels, not quantised, perceptual distance {network} \
+                 ({network_hash}).",
+                self.images
+            );
+        }
+        let against = format!(
+            "{} of `{}` ({})",
             self.reference_images,
             self.reference,
-            short(&self.reference_hash),
-            self.quantise,
-            self.resize,
-            self.extractor,
-            short(&self.extractor_hash),
-            size = self.image_size,
+            short(&self.reference_hash)
+        );
+        if size == 0 {
+            return format!(
+                "{what} {} rows of features against {against}, made elsewhere.",
+                self.images
+            );
+        }
+        format!(
+            "{what} {} generated images against {against}, {size} x {size} pixels, quantised by {}, resized by {}, \
+             features of {network} ({network_hash}).",
+            self.images, self.quantise, self.resize,
         )
     }
 }
@@ -127,6 +139,38 @@ mod tests {
         let mut value = serde_json::to_value(protocol()).unwrap();
         value["resise"] = "bicubic".into();
         assert!(serde_json::from_value::<Protocol>(value).is_err());
+    }
+
+    #[test]
+    fn path_lengths_and_files_say_what_they_know() {
+        let path = Protocol {
+            reference: String::new(),
+            reference_images: 0,
+            reference_hash: String::new(),
+            metric: "ppl".to_owned(),
+            extractor: "LPIPS v0.1 (VGG-16)".to_owned(),
+            settings: BTreeMap::from([("epsilon".to_owned(), "0.0001".to_owned())]),
+            ..protocol()
+        };
+        assert_eq!(
+            path.describe(),
+            format!(
+                "Protocol {}: ppl (epsilon = 0.0001) of 2000 latent paths, 64 x 64 pixels, not quantised, perceptual \
+                 distance LPIPS v0.1 (VGG-16) (fedcba98).",
+                path.id()
+            )
+        );
+        let files = Protocol {
+            image_size: 0,
+            ..protocol()
+        };
+        assert!(
+            files.describe().ends_with(
+                "of 2000 rows of features against 1500 of `test` (01234567), made elsewhere."
+            ),
+            "{}",
+            files.describe()
+        );
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The registry: names, refusals, and that a number does not depend on what else is computed.
 
+use std::collections::BTreeSet;
+
 use super::*;
 use crate::random::Random;
 
@@ -36,7 +38,7 @@ fn refusal(error: &anyhow::Error) -> (&str, &str) {
 }
 
 fn selected(wanted: &[&str]) -> Vec<&'static str> {
-    let metrics = select(&names(wanted)).unwrap();
+    let metrics = select(&names(wanted)).unwrap().metrics;
     metrics.iter().map(|metric| metric.name()).collect()
 }
 
@@ -64,6 +66,9 @@ fn score_names_are_unique_and_found() {
     known.sort_unstable();
     known.dedup();
     assert_eq!(known.len(), all.len());
+    let names: BTreeSet<&str> = definitions().map(|definition| definition.name).collect();
+    assert_eq!(names.len(), definitions().count());
+    assert_eq!(definition("ppl").unwrap().title, "PPL");
     assert_eq!(definition("f1").unwrap().title, "F1");
     assert_eq!(definition("f2"), None);
 }
@@ -239,7 +244,7 @@ fn settings_that_make_no_sense_are_refused() {
         ),
     ];
     for (name, settings, message) in cases {
-        let metric = select(&names(&[name])).unwrap()[0];
+        let metric = select(&names(&[name])).unwrap().metrics[0];
         let error = compute(metric, &images, &images, &settings).unwrap_err();
         assert_eq!(error.to_string(), message);
     }

@@ -12,6 +12,7 @@ pub mod dcgan;
 pub mod ema;
 pub mod inception;
 pub mod linear;
+pub mod lpips;
 pub mod norm;
 pub mod parameters;
 pub mod spectral_norm;

@@ -198,15 +198,24 @@ impl Vgg16 {
 
     /// The last convolution's output after ReLU: [n, 3, h, w] in [-1, 1] -> [n, dimension, h', w'].
     pub fn forward(&self, images: Tensor<4>) -> Tensor<4> {
+        self.taps(images).pop().expect("there is a last output")
+    }
+
+    /// The output after ReLU before each halving of the image, and the last: relu1_2, 2_2, 3_3, 4_3 and 5_3 of all
+    /// thirteen convolutions.
+    pub fn taps(&self, images: Tensor<4>) -> Vec<Tensor<4>> {
+        let mut taps = Vec::new();
         let mut maps = images.add_scalar(1.0).div_scalar(2.0); // RGB in [0, 1]
         maps = (maps - self.mean.val()) / self.deviation.val();
         for (layer, conv) in self.convolutions.iter().enumerate() {
             if POOLED.contains(&layer) {
+                taps.push(maps.clone());
                 maps = max_pool2d(maps, MaxPoolOptions::new([2, 2]));
             }
             maps = Activation::Relu.forward(conv.forward(maps));
         }
-        maps
+        taps.push(maps);
+        taps
     }
 }
 

@@ -76,6 +76,8 @@ pub enum Cell {
     },
     /// A number that could not be had, and why.
     Failed(String),
+    /// A number that there cannot be, and why.
+    Absent(String),
     /// Nothing was measured.
     Missing,
 }
@@ -217,11 +219,11 @@ impl Table {
         self.in_order().map(line).collect()
     }
 
-    /// Why cells failed, each reason once.
+    /// Why cells have no number, each reason once.
     fn reasons(&self) -> Vec<&str> {
         let mut reasons: Vec<&str> = Vec::new();
         for cell in self.in_order().flat_map(|row| &row.cells) {
-            if let Cell::Failed(reason) = cell
+            if let Cell::Failed(reason) | Cell::Absent(reason) = cell
                 && !reasons.contains(&reason.as_str())
             {
                 reasons.push(reason);
@@ -297,7 +299,7 @@ struct Line {
     cells: Vec<String>,
 }
 
-/// What a cell shows; a failure has the number of its reason, which stands in the notes.
+/// What a cell shows; one that gives a reason has its number, and the reason stands in the notes.
 fn shown(cell: &Cell, reasons: &[&str]) -> String {
     match cell {
         Cell::Text(text) => text.clone(),
@@ -311,14 +313,16 @@ fn shown(cell: &Cell, reasons: &[&str]) -> String {
             None => format!("{mean:.digits$}"),
         },
         Cell::Published { printed, .. } => printed.clone(),
-        Cell::Failed(reason) => {
-            let number = reasons.iter().zip(1..).find(|(known, _)| *known == reason);
-            number.map_or("failed".to_owned(), |(_, number)| {
-                format!("failed [{number}]")
-            })
-        }
+        Cell::Failed(reason) => format!("failed{}", note(reason, reasons)),
+        Cell::Absent(reason) => format!("-{}", note(reason, reasons)),
         Cell::Missing => "-".to_owned(),
     }
+}
+
+/// The number of a reason in the notes.
+fn note(reason: &str, reasons: &[&str]) -> String {
+    let number = reasons.iter().position(|known| *known == reason);
+    number.map_or_else(String::new, |place| format!(" [{}]", place + 1))
 }
 
 #[cfg(test)]

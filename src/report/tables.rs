@@ -16,6 +16,17 @@ pub struct TableDefinition {
     pub title: &'static str,
     /// The scores it shows, by name.
     pub scores: &'static [&'static str],
+    /// The scores it shows if any row has them.
+    pub optional: &'static [&'static str],
+    /// What a reader must know about its scores; empty if nothing.
+    pub remark: &'static str,
+}
+
+impl TableDefinition {
+    /// All scores it may show.
+    pub fn all_scores(&self) -> impl Iterator<Item = &'static str> {
+        self.scores.iter().chain(self.optional).copied()
+    }
 }
 
 /// The tables that can be rendered.
@@ -24,16 +35,31 @@ pub const TABLES: &[TableDefinition] = &[
         name: "table1",
         title: "Table 1: FID",
         scores: &["fid"],
+        optional: &[],
+        remark: "",
+    },
+    TableDefinition {
+        name: "table2",
+        title: "Table 2: perceptual path length",
+        scores: &["ppl", "ppl-path"],
+        optional: &[],
+        remark: "A short path alone is no merit: a generator that always shows one image has length 0, and an untrained \
+                 one comes close to that. The paper does not define its PPL; ppl is StyleGAN's, ppl-path what the paper \
+                 says in words.",
     },
     TableDefinition {
         name: "table3",
         title: "Table 3: KID",
         scores: &["kid"],
+        optional: &[],
+        remark: "",
     },
     TableDefinition {
         name: "table4",
         title: "Table 4: precision, recall, F1 (density and coverage beside them)",
         scores: &["precision", "recall", "f1", "density", "coverage"],
+        optional: &["authpct"],
+        remark: "",
     },
 ];
 
@@ -69,8 +95,13 @@ pub fn render(definition: &TableDefinition, record: &Record, out: &Path) -> Resu
                 printed: number.printed.clone(),
             })
     };
-    let with_published: Vec<&str> = definition
-        .scores
+    let measured = |score: &&&str| {
+        let mut outcomes = results.iter().flatten();
+        outcomes.any(|outcome| outcome.score(score).is_some())
+    };
+    let optional = definition.optional.iter().filter(measured);
+    let scores: Vec<&str> = definition.scores.iter().chain(optional).copied().collect();
+    let with_published: Vec<&str> = scores
         .iter()
         .filter(|score| record.rows.iter().any(|row| number(row, score).is_some()))
         .copied()
@@ -78,7 +109,7 @@ pub fn render(definition: &TableDefinition, record: &Record, out: &Path) -> Resu
 
     let mut columns = Vec::new();
     let mut digits = Vec::new();
-    for score in definition.scores {
+    for score in &scores {
         let known = metrics::definition(score).expect("tables show known scores");
         columns.push(Column::new(known.title, Some(known.direction)));
         let largest = results
@@ -94,12 +125,16 @@ pub fn render(definition: &TableDefinition, record: &Record, out: &Path) -> Resu
     }
     let mut table = Table::new(definition.title, "system", columns);
     let mut protocols: Vec<(String, String)> = Vec::new();
+    let mut warnings: Vec<String> = Vec::new();
     for (row, outcomes) in record.rows.iter().zip(&results) {
         let mut cells = Vec::new();
-        for (score, digits) in definition.scores.iter().zip(&digits) {
+        for (score, digits) in scores.iter().zip(&digits) {
             for found in outcomes.iter().filter_map(|outcome| outcome.score(score)) {
                 if protocols.iter().all(|(id, _)| *id != found.protocol_id) {
                     protocols.push((found.protocol_id.clone(), found.protocol.describe()));
+                }
+                if !found.warning.is_empty() && !warnings.contains(&found.warning) {
+                    warnings.push(found.warning.clone());
                 }
             }
             cells.push(cell(outcomes, score, *digits)?);
@@ -119,6 +154,13 @@ pub fn render(definition: &TableDefinition, record: &Record, out: &Path) -> Resu
     table
         .caption
         .extend(protocols.into_iter().map(|(_, sentence)| sentence));
+    let warnings = warnings.into_iter();
+    table
+        .caption
+        .extend(warnings.map(|warning| format!("Warning: {warning}.")));
+    if !definition.remark.is_empty() {
+        table.caption.push(definition.remark.to_owned());
+    }
     table.caption.push(published.describe());
     table.caption.push(
         "The paper's numbers were measured under another protocol on other data: no difference is shown, as none would \
@@ -198,6 +240,9 @@ fn cell(outcomes: &[Outcome], score: &str, digits: usize) -> Result<Cell> {
         }
         match outcome.score(score) {
             None => return Ok(Cell::Missing),
+            Some(found) if !found.absent.is_empty() => {
+                return Ok(Cell::Absent(found.absent.clone()));
+            }
             Some(found) => match found.value {
                 None => return Ok(Cell::Failed(found.failure.clone())),
                 Some(value) if protocol.is_empty() || protocol == found.protocol_id => {

@@ -71,15 +71,41 @@ pub struct ScoreRecord {
     pub name: String,
     /// The number.
     pub value: Option<f64>,
-    /// Its spread over subsets, for scores that have one.
+    /// Its spread, for scores that have one.
     pub spread: Option<f64>,
-    /// Why there is no number.
+    /// What the spread is of; empty if there is none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub spread_of: String,
+    /// What a reader must know before quoting the number; empty if nothing.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub warning: String,
+    /// Why there is no number, where something went wrong.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub failure: String,
+    /// Why there can be no number, where nothing went wrong.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub absent: String,
     /// Short id of the protocol.
     pub protocol_id: String,
     /// How it was measured.
     pub protocol: Protocol,
+}
+
+impl ScoreRecord {
+    /// A score called `name` without a number yet.
+    pub fn new(name: &str, protocol: Protocol) -> Self {
+        Self {
+            name: name.to_owned(),
+            value: None,
+            spread: None,
+            spread_of: String::new(),
+            warning: String::new(),
+            failure: String::new(),
+            absent: String::new(),
+            protocol_id: protocol.id(),
+            protocol,
+        }
+    }
 }
 
 /// A run's ledger, open for appending.
