@@ -150,7 +150,8 @@ impl<'a> TrainingImages<'a> {
             let size = settings.slide_size;
             let slides = data::whole_slides(data, store, Split::Train, size, &mut |_, _| {})?;
             let members = slides.names.iter().zip(&slides.classes).enumerate();
-            let members = members.map(|(index, (name, class))| (index, name.as_str(), class.as_str()));
+            let members =
+                members.map(|(index, (name, class))| (index, name.as_str(), class.as_str()));
             let similar = SimilarPair::AugmentedView; // there is one image of a slide
             let pairs = Pairs::new(members, similar, &settings.dissimilar, random)?;
             images.slides = Some((slides, pairs));
@@ -168,7 +169,14 @@ impl<'a> TrainingImages<'a> {
         };
         let pairs = pairs.range(position * count as u64, count);
         let read = |indices: Vec<usize>| match stage {
-            Stage::Slides => self.slides.as_ref().expect(loaded).0.pixels.select(&indices).to_images(),
+            Stage::Slides => self
+                .slides
+                .as_ref()
+                .expect(loaded)
+                .0
+                .pixels
+                .select(&indices)
+                .to_images(),
             Stage::Patches => {
                 let patches = self.store.read(&indices).to_images();
                 let factor = patches.size / self.settings.image_size;
@@ -179,7 +187,10 @@ impl<'a> TrainingImages<'a> {
         let partners = read(pairs.iter().map(|pair| pair.partner).collect());
         let mut stream = self.random.at(position).stream("views");
         let partners = self.settings.augmentation.views(&partners, &mut stream);
-        let similar = pairs.iter().map(|pair| pair.level == data::Level::Similar).collect();
+        let similar = pairs
+            .iter()
+            .map(|pair| pair.level == data::Level::Similar)
+            .collect();
         (anchors, partners, similar)
     }
 }

@@ -167,7 +167,10 @@ mod tests {
         assert_eq!((small.count, small.size), (2, 2));
         // Squares of rows 0 and 1, columns 0 and 1 of the first channel, then of the last channel of the last image.
         for (found, expected) in [(small.values[0], 0.025), (small.values[23], 0.925)] {
-            assert!((found - expected).abs() < 1e-6, "{found}, expected {expected}");
+            assert!(
+                (found - expected).abs() < 1e-6,
+                "{found}, expected {expected}"
+            );
         }
     }
 

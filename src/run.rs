@@ -167,10 +167,7 @@ impl<C: Identity> Run<C> {
     }
 
     /// Hands the folder of the newest checkpoint to `load` and returns its step; `None` if there is none.
-    pub fn load_checkpoint(
-        &self,
-        load: impl FnOnce(&Path) -> Result<()>,
-    ) -> Result<Option<u64>> {
+    pub fn load_checkpoint(&self, load: impl FnOnce(&Path) -> Result<()>) -> Result<Option<u64>> {
         let place = self.checkpoint();
         let old = self.folder.join("checkpoint.old");
         if !place.exists() && old.exists() {

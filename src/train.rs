@@ -40,7 +40,9 @@ pub fn train(
     let judges = judges(run.path().parent().unwrap_or(Path::new("")));
     let mut model = models::build(&run.config, &judges, device)?;
     let mut batches = Batches::new(store.indices(Split::Train), run.config.batch, random)?;
-    let first = run.load_checkpoint(|folder| model.load(folder))?.unwrap_or(0);
+    let first = run
+        .load_checkpoint(|folder| model.load(folder))?
+        .unwrap_or(0);
     if run.is_finished() {
         return Ok(model);
     }

@@ -39,9 +39,9 @@ impl<'a> Judges<'a> {
     /// The judge of the system whose configuration is `config`.
     pub(super) fn of(&self, config: &Config) -> Result<Judge> {
         let key = format!(
-            "{:?} {:?} {}",
+            "{:?} {} {}",
             config.reward.source,
-            config.reward.snn,
+            config.reward.snn.display(),
             toml::to_string(&config.snn)?
         );
         if let Some((_, judge)) = self.known.borrow().iter().find(|(known, _)| *known == key) {
@@ -138,7 +138,10 @@ pub(super) fn train_snn(
                 Stage::Slides => "whole slides",
                 Stage::Patches => "patches",
             };
-            progress.update(state.step as usize, &format!("{stage}  {}", losses.join("  ")));
+            progress.update(
+                state.step as usize,
+                &format!("{stage}  {}", losses.join("  ")),
+            );
         },
     )?;
     let folder = run.path().display();

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::progress::{Progress, duration};
 use super::judges::Judges;
+use super::progress::{Progress, duration};
 use super::session::{self, configure, feature_cache, patches, train_run};
 use super::{Answer, Outcome};
 use crate::cli::{Reproduce, Settings};
@@ -89,7 +89,12 @@ pub(super) fn conduct(config: &Config, settings: &Settings) -> Result<(Record, b
     let mut complete = true;
     let count: usize = planned.iter().map(|planned| planned.runs.len()).sum();
     let mut done = 0;
-    for Planned { system, runs, failure } in &planned {
+    for Planned {
+        system,
+        runs,
+        failure,
+    } in &planned
+    {
         let mut ledgers = Vec::new();
         if let Some(reason) = failure {
             ledgers.push(session.failed_row(system, reason)?);
@@ -105,7 +110,10 @@ pub(super) fn conduct(config: &Config, settings: &Settings) -> Result<(Record, b
         if let Some(other) = record.rows.iter().find(|row| row.name == system.same_as) {
             ledgers.clone_from(&other.ledgers);
             let (row, other) = (&system.name, &system.same_as);
-            record.facts.push(format!("{row} is {other}, not trained again: {}.", system.because));
+            record.facts.push(format!(
+                "{row} is {other}, not trained again: {}.",
+                system.because
+            ));
         }
         record.rows.push(RowRecord {
             name: system.name.clone(),
@@ -145,7 +153,9 @@ impl<'a> Session<'a> {
             if system.same_as.is_empty() {
                 for &seed in &self.config.seeds {
                     let mut judge = |config: &Config| {
-                        judges.of(config).inspect_err(|error| failure = reason(error))
+                        judges
+                            .of(config)
+                            .inspect_err(|error| failure = reason(error))
                     };
                     match run_config(self.config, system, seed, self.store, &mut judge) {
                         Ok(run) => runs.push(run),
@@ -174,7 +184,11 @@ impl<'a> Session<'a> {
 
     /// The ledger of a row that could not be trained: it says why.
     fn failed_row(&self, system: &System, reason: &str) -> Result<PathBuf> {
-        let name = format!("{}-{}", file_name(&self.config.name), file_name(&system.name));
+        let name = format!(
+            "{}-{}",
+            file_name(&self.config.name),
+            file_name(&system.name)
+        );
         let folder = session::runs(self.settings).join("failed").join(name);
         let mut ledger = Ledger::open(&folder.join("ledger.jsonl"))?;
         ledger.append(Event::End {

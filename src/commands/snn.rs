@@ -18,8 +18,8 @@ use crate::random::Random;
 use crate::report::figure::histograms;
 use crate::report::{Cell, Column, Row, Table};
 use crate::snn::{
-    Autoencoder, HeldOut, Neighbours, Separation, SnnConfig, SnnRunConfig, Trainer, gain, neighbours,
-    separation,
+    Autoencoder, HeldOut, Neighbours, Separation, SnnConfig, SnnRunConfig, Trainer, gain,
+    neighbours, separation,
 };
 
 /// Held-out patches whose neighbours are drawn, and how many of each.
@@ -77,6 +77,9 @@ fn network(
     Ok((trained, network, given.clone()))
 }
 
+/// Similarities of pairs, by their level.
+type ByLevel = Vec<(Level, Vec<f64>)>;
+
 /// What was measured of one network.
 #[derive(Serialize)]
 struct NetworkRecord {
@@ -117,7 +120,7 @@ struct Evaluation {
     record: Record,
     table: Table,
     /// The similarities that each network gives the pairs of each level.
-    similarities: Vec<(String, Vec<(Level, Vec<f64>)>)>,
+    similarities: Vec<(String, ByLevel)>,
     /// The trained encoder, and the one it started from.
     encoders: [(String, Vgg16); 2],
 }
@@ -145,7 +148,12 @@ impl Evaluation {
             let values = found.iter().find(|(known, _)| *known == level);
             values.map(|(_, values)| values.clone()).unwrap_or_default()
         };
-        let levels: Vec<Level> = pairs.partners.iter().skip(1).map(|(level, _)| *level).collect();
+        let levels: Vec<Level> = pairs
+            .partners
+            .iter()
+            .skip(1)
+            .map(|(level, _)| *level)
+            .collect();
         let mut networks = Vec::new();
         for (number, (name, found)) in similarities.iter().enumerate() {
             let similar = of_level(found, Level::Similar);
@@ -195,7 +203,10 @@ impl Evaluation {
     fn write(&self, folder: &Path) -> Result<()> {
         let json = serde_json::to_string_pretty(&self.record)? + "\n";
         write_whole(&folder.join("evaluation.json"), json.as_bytes())?;
-        write_whole(&folder.join("separation.md"), self.table.markdown().as_bytes())?;
+        write_whole(
+            &folder.join("separation.md"),
+            self.table.markdown().as_bytes(),
+        )?;
         write_whole(&folder.join("separation.csv"), self.table.csv()?.as_bytes())
     }
 
@@ -240,7 +251,10 @@ fn start(
                 "the MFT-SNN started from other weights than those in `{}`",
                 settings.weights.display()
             ),
-            format!("give `snn.weights` the file with SHA-256 {}", trained.weights),
+            format!(
+                "give `snn.weights` the file with SHA-256 {}",
+                trained.weights
+            ),
         ));
     }
     Ok(("vgg16".to_owned(), network))
@@ -274,7 +288,11 @@ fn table(
     let titles = ["AUC", "95 % interval", "accuracy", "mean similarity"];
     let mut columns = vec![Column::new("against", None)];
     columns.extend(titles.map(|title| Column::new(title, None)));
-    let mut table = Table::new("Similar against dissimilar held-out pairs", "network", columns);
+    let mut table = Table::new(
+        "Similar against dissimilar held-out pairs",
+        "network",
+        columns,
+    );
     for network in &record.networks {
         for level in &network.separation {
             let cells = [
@@ -282,7 +300,10 @@ fn table(
                 format!("{:.4}", level.auc),
                 format!("{:.4} to {:.4}", level.auc_interval.0, level.auc_interval.1),
                 format!("{:.3} at {:.3}", level.accuracy, level.threshold),
-                format!("{:.3}, similar {:.3}", level.mean_similarity, level.mean_similarity_of_similar),
+                format!(
+                    "{:.3}, similar {:.3}",
+                    level.mean_similarity, level.mean_similarity_of_similar
+                ),
             ];
             table.push(Row {
                 name: network.network.clone(),
@@ -300,9 +321,10 @@ fn table(
             cells,
         })?;
     }
-    let other = match trained.data.hash == store.content_hash() {
-        true => "",
-        false => " It was trained on other data than it is measured on.",
+    let other = if trained.data.hash == store.content_hash() {
+        ""
+    } else {
+        " It was trained on other data than it is measured on."
     };
     table.caption = vec![
         format!("mft-snn: {}.{other}", record.trained),
@@ -355,19 +377,33 @@ fn draw_neighbours(
         .map(|place| test[place])
         .collect();
     for (name, encoder) in &evaluation.encoders {
-        let found = neighbours(encoder, settings, store, &pool, pool.len(), NEAREST, &device)?;
+        let found = neighbours(
+            encoder,
+            settings,
+            store,
+            &pool,
+            pool.len(),
+            NEAREST,
+            &device,
+        )?;
         let shown = &found[..QUERIES.min(found.len())];
         let columns = 1 + shown.iter().map(|row| row.nearest.len()).min().unwrap_or(0);
         let places: Vec<usize> = shown
             .iter()
             .flat_map(|row| {
-                let nearest = row.nearest.iter().take(columns - 1).map(|(place, _)| *place);
+                let nearest = row
+                    .nearest
+                    .iter()
+                    .take(columns - 1)
+                    .map(|(place, _)| *place);
                 std::iter::once(row.query).chain(nearest)
             })
             .collect();
         let picture = store.read(&places).grid(columns, 1);
         let path = folder.join(format!("neighbours-{name}.png"));
-        picture.save(&path).map_err(|error| crate::files::cannot_write(&path, &error))?;
+        picture
+            .save(&path)
+            .map_err(|error| crate::files::cannot_write(&path, &error))?;
         let path = folder.join(format!("neighbours-{name}.csv"));
         write_whole(&path, neighbours_csv(shown, store)?.as_bytes())?;
         eprintln!(
@@ -382,9 +418,14 @@ fn draw_neighbours(
 /// The share of neighbours that are of their query's class.
 fn same_class(found: &[Neighbours], store: &PatchStore) -> f64 {
     let class = |place: usize| &store.records()[place].class;
-    let pairs = found.iter().flat_map(|row| row.nearest.iter().map(|(place, _)| (row.query, *place)));
+    let pairs = found
+        .iter()
+        .flat_map(|row| row.nearest.iter().map(|(place, _)| (row.query, *place)));
     let pairs: Vec<(usize, usize)> = pairs.collect();
-    let equal = pairs.iter().filter(|(query, place)| class(*query) == class(*place)).count();
+    let equal = pairs
+        .iter()
+        .filter(|(query, place)| class(*query) == class(*place))
+        .count();
     equal as f64 / pairs.len().max(1) as f64
 }
 

@@ -31,7 +31,9 @@ pub(super) fn run(arguments: &Train) -> Outcome {
     let label = format!("{} seed {}", system.name, arguments.seed);
     let judges = Judges::new(&store, settings);
     let seed = arguments.seed;
-    let run_config = run_config(&config, &system, seed, &store, &mut |config| judges.of(config))?;
+    let run_config = run_config(&config, &system, seed, &store, &mut |config| {
+        judges.of(config)
+    })?;
     let (run, _) = train_run(&config, &run_config, &store, settings, &label)?;
     if let Some(grid) = last_grid(&run) {
         eprintln!("samples: `{}`", grid.display());

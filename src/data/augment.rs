@@ -63,7 +63,7 @@ impl Augmentation {
             let noise = (self.noise * stream.uniform()) as f32;
             let noises = stream.normals(image.len());
             for value in &mut *image {
-                *value = ((*value + 1.0) / 2.0 * brightness).clamp(0.0, 1.0);
+                *value = (f32::midpoint(*value, 1.0) * brightness).clamp(0.0, 1.0);
             }
             let luminance: f64 = image
                 .chunks_exact(area)
@@ -88,7 +88,9 @@ mod tests {
     use crate::random::Random;
 
     fn image() -> Images {
-        let values = (0..3 * 64).map(|index| (index % 90) as f32 / 100.0 - 0.5).collect();
+        let values = (0..3 * 64)
+            .map(|index| (index % 90) as f32 / 100.0 - 0.5)
+            .collect();
         Images::new(1, 8, values)
     }
 
@@ -107,7 +109,10 @@ mod tests {
     #[test]
     fn no_amounts_leave_the_image() {
         for (found, expected) in view(&nothing(), 0).values.iter().zip(image().values) {
-            assert!((found - expected).abs() < 1e-6, "{found}, expected {expected}");
+            assert!(
+                (found - expected).abs() < 1e-6,
+                "{found}, expected {expected}"
+            );
         }
     }
 
@@ -132,7 +137,9 @@ mod tests {
         };
         let ratios: Vec<f32> = (0..50).map(ratio).collect();
         assert!(ratios.iter().all(|ratio| (0.7..=1.3).contains(ratio)));
-        assert!(ratios.iter().any(|ratio| *ratio < 0.85) && ratios.iter().any(|ratio| *ratio > 1.15));
+        assert!(
+            ratios.iter().any(|ratio| *ratio < 0.85) && ratios.iter().any(|ratio| *ratio > 1.15)
+        );
     }
 
     #[test]
@@ -143,14 +150,17 @@ mod tests {
         };
         let luminance = |images: &Images| -> f32 {
             let channels = images.values.chunks_exact(64).zip(LUMINANCE);
-            channels.map(|(channel, share)| share * channel.iter().sum::<f32>() / 64.0).sum()
+            channels
+                .map(|(channel, share)| share * channel.iter().sum::<f32>() / 64.0)
+                .sum()
         };
         let (before, after) = (image(), view(&contrast, 3));
         // The shares of the three channels add up to 0.9999, not to 1.
         assert!((luminance(&before) - luminance(&after)).abs() < 1e-3);
         let spread = |images: &Images| images.values[60] - images.values[0];
         let factor = spread(&after) / spread(&before);
-        let other = (after.values[100] - after.values[70]) / (before.values[100] - before.values[70]);
+        let other =
+            (after.values[100] - after.values[70]) / (before.values[100] - before.values[70]);
         assert!((0.7..=1.3).contains(&factor) && (factor - other).abs() < 1e-4);
     }
 

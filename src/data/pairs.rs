@@ -182,9 +182,10 @@ impl Pairs {
 
     /// The slides that `fits`.
     fn anchors(&self, fits: impl Fn(Place) -> bool) -> Vec<Place> {
-        let places = self.classes.iter().enumerate().flat_map(|(class, slides)| {
-            (0..slides.len()).map(move |slide| Place { class, slide })
-        });
+        let places =
+            self.classes.iter().enumerate().flat_map(|(class, slides)| {
+                (0..slides.len()).map(move |slide| Place { class, slide })
+            });
         places.filter(|&place| fits(place)).collect()
     }
 
@@ -228,16 +229,19 @@ impl Pairs {
                     .collect();
                 return others[stream.below(others.len())];
             }
-            (Level::OtherSlide, _) => self.anchors(|other| {
-                other.class == place.class && other.slide != place.slide
-            }),
+            (Level::OtherSlide, _) => {
+                self.anchors(|other| other.class == place.class && other.slide != place.slide)
+            }
             (Level::OtherClass, _) => self.anchors(|other| other.class != place.class),
         };
         self.draw(stream, &places).1
     }
 
     fn check(&self, level: Level) -> Result<()> {
-        if !self.anchors(|place| self.has_partner(place, level)).is_empty() {
+        if !self
+            .anchors(|place| self.has_partner(place, level))
+            .is_empty()
+        {
             return Ok(());
         }
         Err(match level {
@@ -273,7 +277,11 @@ mod tests {
             for slide in 0..slides {
                 for _ in 0..patches {
                     let index = 10 * members.len();
-                    members.push((index, format!("slide {class}/{slide}"), format!("class {class}")));
+                    members.push((
+                        index,
+                        format!("slide {class}/{slide}"),
+                        format!("class {class}"),
+                    ));
                 }
             }
         }
@@ -294,12 +302,18 @@ mod tests {
     const BOTH: [Level; 2] = [Level::OtherSlide, Level::OtherClass];
 
     fn assert_level(pair: &Pair, members: &[(usize, String, String)], similar: SimilarPair) {
-        let find = |index| members.iter().find(|member| member.0 == index).expect("a member");
+        let find = |index| {
+            members
+                .iter()
+                .find(|member| member.0 == index)
+                .expect("a member")
+        };
         let (left, right) = (find(pair.anchor), find(pair.partner));
         let (same_slide, same_class) = (left.1 == right.1, left.2 == right.2);
         let right_level = match pair.level {
             Level::Similar => {
-                same_slide && (pair.anchor == pair.partner) == (similar == SimilarPair::AugmentedView)
+                same_slide
+                    && (pair.anchor == pair.partner) == (similar == SimilarPair::AugmentedView)
             }
             Level::OtherSlide => !same_slide && same_class,
             Level::OtherClass => !same_class,
@@ -323,7 +337,12 @@ mod tests {
     #[test]
     fn classes_and_slides_are_drawn_alike_whatever_their_size() {
         // A class of one slide with 40 patches, and one of three slides with one, two and three.
-        let sizes = [("a", "a1", 40), ("b", "b1", 1), ("b", "b2", 2), ("b", "b3", 3)];
+        let sizes = [
+            ("a", "a1", 40),
+            ("b", "b1", 1),
+            ("b", "b2", 2),
+            ("b", "b3", 3),
+        ];
         let mut members = Vec::new();
         for (class, slide, count) in sizes {
             for _ in 0..count {
@@ -334,8 +353,14 @@ mod tests {
             .unwrap()
             .range(0, 6000);
         for (_, slide, expected) in [("a", "a1", 3000), ("b", "b1", 1000), ("b", "b3", 1000)] {
-            let found = drawn.iter().filter(|pair| members[pair.anchor].1 == slide).count();
-            assert!(found.abs_diff(expected) < 150, "{slide}: {found}, expected {expected}");
+            let found = drawn
+                .iter()
+                .filter(|pair| members[pair.anchor].1 == slide)
+                .count();
+            assert!(
+                found.abs_diff(expected) < 150,
+                "{slide}: {found}, expected {expected}"
+            );
         }
     }
 
@@ -351,7 +376,10 @@ mod tests {
     #[test]
     fn sets_share_their_anchors() {
         let members = members(2, 3, 5);
-        let sets = pairs(&members, SimilarPair::AugmentedView, &BOTH).unwrap().sets(50).unwrap();
+        let sets = pairs(&members, SimilarPair::AugmentedView, &BOTH)
+            .unwrap()
+            .sets(50)
+            .unwrap();
         assert_eq!(sets.len(), 3);
         for (set, level) in sets.iter().zip(Level::ALL) {
             assert_eq!(set.len(), 50);
@@ -377,10 +405,16 @@ mod tests {
         );
         assert!(hint.contains("snn.dissimilar=[\"other-slide\"]"), "{hint}");
         let (message, hint) = refused(&members(2, 1, 2), view, &BOTH);
-        assert!(message.contains("need a class with two slides"), "{message}");
+        assert!(
+            message.contains("need a class with two slides"),
+            "{message}"
+        );
         assert!(hint.contains("snn.dissimilar=[\"other-class\"]"), "{hint}");
         let (message, _) = refused(&members(2, 2, 1), SimilarPair::SameSlide, &BOTH);
-        assert!(message.contains("need a slide with two patches"), "{message}");
+        assert!(
+            message.contains("need a slide with two patches"),
+            "{message}"
+        );
         let (message, _) = refused(&members(2, 2, 1), view, &[]);
         assert!(message.contains("names no level"), "{message}");
         // One class or one slide is enough where the settings ask for no more.

@@ -136,11 +136,7 @@ pub fn settings() -> BTreeMap<String, Table> {
 /// The untrained model of a run. `judges` is the folder of the files of judges; they are read at the first step.
 ///
 /// Fails for an unknown model and for settings that no network can have.
-pub fn build(
-    run: &RunConfig,
-    judges: &Path,
-    device: &Device,
-) -> Result<Box<dyn GenerativeModel>> {
+pub fn build(run: &RunConfig, judges: &Path, device: &Device) -> Result<Box<dyn GenerativeModel>> {
     let model = find(&run.model)?;
     let positive = |key: &str, value: usize| match value {
         0 => Err(refuse(format!("`{key}` is 0"), "set at least 1")),

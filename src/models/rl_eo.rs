@@ -35,7 +35,10 @@ pub(super) const MODEL: Model = Model {
     settings: Table::new,
     build: |blueprint| {
         let run = blueprint.run;
-        let reward = run.reward.clone().context("a run of `rl-eo` has a reward")?;
+        let reward = run
+            .reward
+            .clone()
+            .context("a run of `rl-eo` has a reward")?;
         Ok(Box::new(RlEo {
             base: ImprovedDcgan::new(blueprint)?,
             reward,
@@ -61,7 +64,12 @@ impl RlEo {
     fn embed_real(&mut self, batch: &Batch, real: &Tensor<4>) -> Result<Tensor<2>> {
         if self.judge.is_none() {
             let judge = &self.reward.judge;
-            self.judge = Some(judge_of(judge, batch.images.size, &self.judges, &real.device())?);
+            self.judge = Some(judge_of(
+                judge,
+                batch.images.size,
+                &self.judges,
+                &real.device(),
+            )?);
         }
         let unseen: Vec<usize> = (0..batch.patches.len())
             .filter(|&place| !self.real_embeddings.contains_key(&batch.patches[place]))
@@ -92,7 +100,9 @@ impl RlEo {
         ))
     }
     fn judge(&self) -> Result<&dyn Similarity> {
-        self.judge.as_deref().context("the judge is loaded before it is asked")
+        self.judge
+            .as_deref()
+            .context("the judge is loaded before it is asked")
     }
 }
 
@@ -117,9 +127,15 @@ impl Adversarial for RlEo {
             let real_embeddings = self.embed_real(batch, &real)?;
             let judge = self.judge()?;
             let seen = judge.embed(detached.clone());
-            similarity = Some(judge.compare(real_embeddings.clone(), seen, random).detach());
+            similarity = Some(
+                judge
+                    .compare(real_embeddings.clone(), seen, random)
+                    .detach(),
+            );
         }
-        let mean = similarity.as_ref().map(|similarity| number(&similarity.clone().mean()));
+        let mean = similarity
+            .as_ref()
+            .map(|similarity| number(&similarity.clone().mean()));
         let reward = weight * mean.unwrap_or(0.0); // equation 4
 
         let loss = self.base.step_critic(

@@ -4,6 +4,7 @@
 //! configuration D. Weights are read strictly: a file that lacks a tensor, or holds one of another shape, is refused.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::path::Path;
 
 use anyhow::Context;
@@ -136,7 +137,9 @@ impl Vgg16 {
             ("mean".to_owned(), list(&self.mean)?),
             ("std".to_owned(), list(&self.deviation)?),
         ]);
-        let notes = notes.iter().map(|(key, text)| (key.to_string(), text.to_string()));
+        let notes = notes
+            .iter()
+            .map(|(key, text)| (key.to_string(), text.to_string()));
         metadata.extend(notes);
         let views = tensors
             .iter()
@@ -187,18 +190,29 @@ impl Vgg16 {
 
     /// The spatial mean of the last convolution's output after ReLU: [n, 3, h, w] in [-1, 1] -> [n, dimension], all >= 0.
     pub fn embed(&self, images: Tensor<4>) -> Tensor<2> {
-        let maps = self.forward(images);
-        let [images, channels, height, width] = maps.dims();
-        maps.reshape([images, channels, height * width])
-            .mean_dim(2)
-            .squeeze_dim(2)
+        mean_over_places(self.forward(images))
     }
 
     /// The last convolution's output after ReLU: [n, 3, h, w] in [-1, 1] -> [n, dimension, h', w'].
     pub fn forward(&self, images: Tensor<4>) -> Tensor<4> {
-        let mut maps = images.add_scalar(1.0).div_scalar(2.0); // RGB in [0, 1]
-        maps = (maps - self.mean.val()) / self.deviation.val();
-        for (layer, conv) in self.convolutions.iter().enumerate() {
+        self.finish(self.start(images, 0), 0)
+    }
+
+    /// The output of the first `layers` convolutions after ReLU; of none, the normalised images.
+    pub fn start(&self, images: Tensor<4>, layers: usize) -> Tensor<4> {
+        let maps = images.add_scalar(1.0).div_scalar(2.0); // RGB in [0, 1]
+        let maps = (maps - self.mean.val()) / self.deviation.val();
+        self.convolve(maps, 0..layers)
+    }
+
+    /// What [`Self::forward`] makes of what [`Self::start`] gave for the first `layers` convolutions.
+    pub fn finish(&self, maps: Tensor<4>, layers: usize) -> Tensor<4> {
+        self.convolve(maps, layers..self.convolutions.len())
+    }
+
+    fn convolve(&self, mut maps: Tensor<4>, layers: Range<usize>) -> Tensor<4> {
+        for layer in layers {
+            let conv = &self.convolutions[layer];
             if POOLED.contains(&layer) {
                 maps = max_pool2d(maps, MaxPoolOptions::new([2, 2]));
             }
@@ -206,6 +220,14 @@ impl Vgg16 {
         }
         maps
     }
+}
+
+/// [n, channels, h, w] -> [n, channels]
+pub fn mean_over_places(maps: Tensor<4>) -> Tensor<2> {
+    let [images, channels, height, width] = maps.dims();
+    maps.reshape([images, channels, height * width])
+        .mean_dim(2)
+        .squeeze_dim(2)
 }
 
 /// Three numbers from a list in text, with or without brackets.

@@ -47,7 +47,9 @@ impl VggDecoder {
     pub fn forward(&self, maps: Tensor<4>) -> Tensor<4> {
         let [images, channels, height, width] = maps.dims();
         let squares = maps.clone().powf_scalar(2.0);
-        let mean: Tensor<2> = squares.reshape([images, channels * height * width]).mean_dim(1);
+        let mean: Tensor<2> = squares
+            .reshape([images, channels * height * width])
+            .mean_dim(1);
         let mut maps = maps / mean.add_scalar(1e-6).sqrt().reshape([images, 1, 1, 1]);
         let layers = self.convolutions.len();
         for (place, conv) in self.convolutions.iter().enumerate() {

@@ -64,9 +64,14 @@ pub fn curves(path: &Path, title: &str, axes: [&str; 2], curves: &[Curve]) -> Re
             .draw()?;
         for (curve, colour) in curves.iter().zip(COLOURS.into_iter().cycle()) {
             chart
-                .draw_series(LineSeries::new(curve.points.iter().copied(), colour.stroke_width(2)))?
+                .draw_series(LineSeries::new(
+                    curve.points.iter().copied(),
+                    colour.stroke_width(2),
+                ))?
                 .label(&curve.label)
-                .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(2)));
+                .legend(move |(x, y)| {
+                    PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(2))
+                });
         }
         chart
             .configure_series_labels()
@@ -110,7 +115,12 @@ pub fn bars(
             .draw()?;
         if let Some((name, value)) = reference {
             let line = [(-0.5, value), (count - 0.5, value)];
-            chart.draw_series(DashedLineSeries::new(line, 6, 5, BLACK.mix(0.6).stroke_width(1)))?;
+            chart.draw_series(DashedLineSeries::new(
+                line,
+                6,
+                5,
+                BLACK.mix(0.6).stroke_width(1),
+            ))?;
             let text = Text::new(name.to_owned(), (-0.48, value), (FONT, 14).into_font());
             chart.draw_series([text])?;
         }
@@ -234,7 +244,10 @@ mod tests {
     fn dark_pixels(path: &Path) -> usize {
         let picture = image::open(path).unwrap().into_rgb8();
         assert_eq!(picture.dimensions(), SIZE);
-        picture.pixels().filter(|pixel| pixel.0.iter().any(|&value| value < 100)).count()
+        picture
+            .pixels()
+            .filter(|pixel| pixel.0.iter().any(|&value| value < 100))
+            .count()
     }
 
     #[test]
@@ -243,7 +256,9 @@ mod tests {
         let path = |name: &str| folder.path().join(name);
         let curve = |label: &str, slope: f64| Curve {
             label: label.to_owned(),
-            points: (0..20).map(|x| (f64::from(x), slope * f64::from(x))).collect(),
+            points: (0..20)
+                .map(|x| (f64::from(x), slope * f64::from(x)))
+                .collect(),
         };
         curves(&path("a.png"), "", ["", ""], &[curve("up", 1.0)]).unwrap();
         let lines = [curve("up", 1.0), curve("down", -1.0)];
@@ -259,8 +274,19 @@ mod tests {
         bars(&path("c.png"), "Bars", "FID", &points, Some(("real", 1.0))).unwrap();
         assert!(dark_pixels(&path("c.png")) > 1000);
 
-        let groups = [("similar".to_owned(), vec![0.1, 0.2, 0.2]), ("other".to_owned(), vec![0.9])];
-        histograms(&path("d.png"), "Distances", "distance", &groups, (0.0, 1.0), 10).unwrap();
+        let groups = [
+            ("similar".to_owned(), vec![0.1, 0.2, 0.2]),
+            ("other".to_owned(), vec![0.9]),
+        ];
+        histograms(
+            &path("d.png"),
+            "Distances",
+            "distance",
+            &groups,
+            (0.0, 1.0),
+            10,
+        )
+        .unwrap();
         assert!(dark_pixels(&path("d.png")) > 1000);
     }
 

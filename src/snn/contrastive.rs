@@ -54,7 +54,10 @@ mod tests {
         let found = values(distance(left.clone(), right.clone())).unwrap();
         let sixth = (2.0 - 2f32.sqrt()).sqrt();
         for (found, expected) in found.iter().zip([0.0, 2f32.sqrt(), 2.0, sixth]) {
-            assert!((found - expected).abs() < 2e-6, "{found}, expected {expected}");
+            assert!(
+                (found - expected).abs() < 2e-6,
+                "{found}, expected {expected}"
+            );
         }
         // D^2 = 2 - 2 cosine wherever the cosine is not clamped.
         let cosines = values(super::super::cosine(left, right)).unwrap();
@@ -78,7 +81,10 @@ mod tests {
             ([1.0, 0.0, 1.0, 0.0], 1.0, (0.25 + 1.0) / 8.0),
         ] {
             let found = loss(similar, margin);
-            assert!((found - expected).abs() < 1e-7, "{found}, expected {expected}");
+            assert!(
+                (found - expected).abs() < 1e-7,
+                "{found}, expected {expected}"
+            );
         }
     }
 

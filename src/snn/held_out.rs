@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 
-use super::autoencoder::Autoencoder;
+use super::autoencoder::{Autoencoder, mean_squared_error};
 use super::settings::SnnConfig;
 use crate::data::{Level, Pairs, PatchStore, Split};
 use crate::device::values;
@@ -86,7 +86,10 @@ impl HeldOut {
             .iter()
             .map(|(level, partners)| {
                 let partners = embed(network, partners, device)?;
-                let cosines = anchors.iter().zip(&partners).map(|(left, right)| cosine(left, right));
+                let cosines = anchors
+                    .iter()
+                    .zip(&partners)
+                    .map(|(left, right)| cosine(left, right));
                 Ok((*level, cosines.collect()))
             })
             .collect()
@@ -96,7 +99,8 @@ impl HeldOut {
     pub fn reconstruction(&self, network: &Autoencoder, device: &Device) -> Result<(f64, f64)> {
         let mut sum = 0.0;
         for (tensor, count) in batches(&self.anchors, device) {
-            let error = values(network.reconstruction_error(tensor))?[0];
+            let again = network.reconstruct(tensor.clone());
+            let error = values(mean_squared_error(tensor, again))?[0];
             sum += f64::from(error) * count as f64;
         }
         let area = self.anchors.size * self.anchors.size;
@@ -106,7 +110,10 @@ impl HeldOut {
             .chunks_exact(area)
             .map(|channel| {
                 let mean = channel.iter().map(|&value| f64::from(value)).sum::<f64>() / area as f64;
-                channel.iter().map(|&value| (f64::from(value) - mean).powi(2)).sum::<f64>()
+                channel
+                    .iter()
+                    .map(|&value| (f64::from(value) - mean).powi(2))
+                    .sum::<f64>()
             })
             .sum();
         let count = self.anchors.count as f64;
@@ -177,12 +184,21 @@ fn batches<'a>(
 /// In f64, clamped to [0, 1] as [`super::cosine`].
 fn cosine(left: &[f32], right: &[f32]) -> f64 {
     let product = |a: &[f32], b: &[f32]| -> f64 {
-        a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum()
+        a.iter()
+            .zip(b)
+            .map(|(&a, &b)| f64::from(a) * f64::from(b))
+            .sum()
     };
-    let lengths = (product(left, left) * product(right, right)).max(1e-12).sqrt();
+    let lengths = (product(left, left) * product(right, right))
+        .max(1e-12)
+        .sqrt();
     (product(left, right) / lengths).clamp(0.0, 1.0)
 }
 
 fn bytes(images: &Images) -> Vec<u8> {
-    images.values.iter().flat_map(|value| value.to_le_bytes()).collect()
+    images
+        .values
+        .iter()
+        .flat_map(|value| value.to_le_bytes())
+        .collect()
 }

@@ -49,12 +49,32 @@ impl Source {
     /// Every source with its name and what it is.
     pub const ALL: [(Self, &'static str, &'static str); 7] = [
         (Self::MftSnn, "mft-snn", "the MFT-SNN after both stages"),
-        (Self::Stage1, "stage-1", "the MFT-SNN trained on whole slides only"),
-        (Self::Stage2, "stage-2", "the MFT-SNN trained on patches only"),
-        (Self::Vgg16, "vgg16", "VGG-16 with the weights of `snn.weights`, untouched"),
-        (Self::Untrained, "untrained", "VGG-16 with random weights of a fixed seed"),
+        (
+            Self::Stage1,
+            "stage-1",
+            "the MFT-SNN trained on whole slides only",
+        ),
+        (
+            Self::Stage2,
+            "stage-2",
+            "the MFT-SNN trained on patches only",
+        ),
+        (
+            Self::Vgg16,
+            "vgg16",
+            "VGG-16 with the weights of `snn.weights`, untouched",
+        ),
+        (
+            Self::Untrained,
+            "untrained",
+            "VGG-16 with random weights of a fixed seed",
+        ),
         (Self::Pixels, "pixels", "the pixels themselves"),
-        (Self::Random, "random", "a random number for each pair, whatever it shows"),
+        (
+            Self::Random,
+            "random",
+            "a random number for each pair, whatever it shows",
+        ),
     ];
 
     /// Whether it is an MFT-SNN, which has to be trained first.

@@ -28,11 +28,19 @@ pub struct Separation {
 pub fn separation(similar: &[f64], dissimilar: &[f64], random: Random) -> Result<Separation> {
     if similar.is_empty() || similar.len() != dissimilar.len() {
         return Err(refuse(
-            format!("{} similar and {} dissimilar pairs", similar.len(), dissimilar.len()),
+            format!(
+                "{} similar and {} dissimilar pairs",
+                similar.len(),
+                dissimilar.len()
+            ),
             "compare as many pairs of the one kind as of the other, at least one",
         ));
     }
-    if let Some(value) = similar.iter().chain(dissimilar).find(|value| !value.is_finite()) {
+    if let Some(value) = similar
+        .iter()
+        .chain(dissimilar)
+        .find(|value| !value.is_finite())
+    {
         return Err(refuse(
             format!("a similarity is {value}"),
             "look at the network that gave it: its training may have diverged",
@@ -62,15 +70,25 @@ pub fn gain(
         .into_iter()
         .zip(redrawn(theirs.0, theirs.1, random))
         .map(|(ours, theirs)| ours - theirs);
-    Ok((ours_whole.auc - theirs_whole.auc, interval(differences.collect())))
+    Ok((
+        ours_whole.auc - theirs_whole.auc,
+        interval(differences.collect()),
+    ))
 }
 
 /// The areas of pairs redrawn by their anchors.
 fn redrawn(similar: &[f64], dissimilar: &[f64], random: Random) -> Vec<f64> {
     let areas = (0..REDRAWINGS as u64).map(|number| {
         let mut stream = random.at(number).stream("bootstrap");
-        let places: Vec<usize> = (0..similar.len()).map(|_| stream.below(similar.len())).collect();
-        let take = |values: &[f64]| places.iter().map(|&place| values[place]).collect::<Vec<_>>();
+        let places: Vec<usize> = (0..similar.len())
+            .map(|_| stream.below(similar.len()))
+            .collect();
+        let take = |values: &[f64]| {
+            places
+                .iter()
+                .map(|&place| values[place])
+                .collect::<Vec<_>>()
+        };
         area(&take(similar), &take(dissimilar))
     });
     areas.collect()
@@ -80,7 +98,10 @@ fn redrawn(similar: &[f64], dissimilar: &[f64], random: Random) -> Vec<f64> {
 fn interval(mut values: Vec<f64>) -> (f64, f64) {
     values.sort_by(f64::total_cmp);
     let quantile = |share: f64| values[((values.len() - 1) as f64 * share).round() as usize];
-    (quantile((1.0 - CONFIDENCE) / 2.0), quantile(f64::midpoint(1.0, CONFIDENCE)))
+    (
+        quantile((1.0 - CONFIDENCE) / 2.0),
+        quantile(f64::midpoint(1.0, CONFIDENCE)),
+    )
 }
 
 /// The Mann-Whitney statistic by ranks, ties at their mean rank.
@@ -91,7 +112,11 @@ fn area(similar: &[f64], dissimilar: &[f64]) -> f64 {
     let mut ranks = 0.0;
     let mut start = 0;
     while start < all.len() {
-        let end = start + all[start..].iter().take_while(|pair| pair.0 == all[start].0).count();
+        let end = start
+            + all[start..]
+                .iter()
+                .take_while(|pair| pair.0 <= all[start].0)
+                .count();
         let rank = (start + end + 1) as f64 / 2.0; // mean of start + 1 ..= end
         ranks += rank * all[start..end].iter().filter(|pair| pair.1).count() as f64;
         start = end;
@@ -122,6 +147,7 @@ fn best_threshold(similar: &[f64], dissimilar: &[f64]) -> (f64, f64) {
 }
 
 #[cfg(test)]
+#[allow(clippy::float_cmp, reason = "these numbers are exact")]
 mod tests {
     use super::*;
 
@@ -142,13 +168,21 @@ mod tests {
     fn the_area_is_that_of_counting_one_by_one() {
         let mut stream = Random::new(4).stream("test");
         let mut draw = |shift: f64| -> Vec<f64> {
-            (0..60).map(|_| ((stream.normal() + shift) * 4.0).round() / 4.0).collect()
+            (0..60)
+                .map(|_| ((stream.normal() + shift) * 4.0).round() / 4.0)
+                .collect()
         };
         let (similar, dissimilar) = (draw(0.7), draw(0.0));
         let mut count = 0.0;
         for a in &similar {
             for b in &dissimilar {
-                count += if a > b { 1.0 } else if a < b { 0.0 } else { 0.5 };
+                count += if a > b {
+                    1.0
+                } else if a < b {
+                    0.0
+                } else {
+                    0.5
+                };
             }
         }
         let found = of(&similar, &dissimilar);
@@ -171,8 +205,12 @@ mod tests {
     #[test]
     fn the_gain_is_measured_on_the_same_anchors() {
         // Both networks err on the same anchors, ours on fewer: the difference is surer than the areas themselves.
-        let similar: Vec<f64> = (0..100).map(|k| if k % 4 == 0 { 0.1 } else { 0.9 }).collect();
-        let better: Vec<f64> = (0..100).map(|k| if k % 8 == 0 { 0.1 } else { 0.9 }).collect();
+        let similar: Vec<f64> = (0..100)
+            .map(|k| if k % 4 == 0 { 0.1 } else { 0.9 })
+            .collect();
+        let better: Vec<f64> = (0..100)
+            .map(|k| if k % 8 == 0 { 0.1 } else { 0.9 })
+            .collect();
         let dissimilar = vec![0.5; 100];
         let ours = (better.as_slice(), dissimilar.as_slice());
         let (difference, (low, high)) =

@@ -130,7 +130,10 @@ impl SnnConfig {
         for (name, stage) in [("stage1", &self.stage1), ("stage2", &self.stage2)] {
             if !(1..=layers).contains(&stage.layers) {
                 return Err(refuse(
-                    format!("`snn.{name}.layers` is {}, the encoder has {layers}", stage.layers),
+                    format!(
+                        "`snn.{name}.layers` is {}, the encoder has {layers}",
+                        stage.layers
+                    ),
                     format!("set 1 to {layers}, or another `snn.encoder_layers`"),
                 ));
             }
@@ -154,10 +157,15 @@ impl SnnConfig {
                 format!("set {size}, or a half or a quarter of it"),
             ));
         }
-        for (name, value) in [("image_size", self.image_size), ("slide_size", self.slide_size)] {
+        for (name, value) in [
+            ("image_size", self.image_size),
+            ("slide_size", self.slide_size),
+        ] {
             if value == 0 || value % divisor != 0 {
                 return Err(refuse(
-                    format!("`snn.{name}` is {value}, which {layers} convolutions cannot halve evenly"),
+                    format!(
+                        "`snn.{name}` is {value}, which {layers} convolutions cannot halve evenly"
+                    ),
                     format!("set a multiple of {divisor}"),
                 ));
             }
@@ -266,7 +274,11 @@ impl SnnRunConfig {
             }
         };
         let steps = |stage: &StageConfig, images: usize| {
-            let pairs = if stage.pairs == 0 { images } else { stage.pairs };
+            let pairs = if stage.pairs == 0 {
+                images
+            } else {
+                stage.pairs
+            };
             (stage.epochs * (pairs / settings.batch).max(1)) as u64
         };
         let slides = store.slides(Split::Train).len();
@@ -276,7 +288,10 @@ impl SnnRunConfig {
         kept.evaluation_pairs = SnnConfig::default().evaluation_pairs;
         Ok(Self {
             weights,
-            steps: [steps(&settings.stage1, slides), steps(&settings.stage2, patches)],
+            steps: [
+                steps(&settings.stage1, slides),
+                steps(&settings.stage2, patches),
+            ],
             data: TrainedOn::of(store),
             settings: kept,
         })
@@ -305,7 +320,10 @@ impl SnnRunConfig {
         let settings = &self.settings;
         let stage = |steps: u64, stage: &StageConfig, images: &str| match steps {
             0 => format!("no stage on {images}"),
-            _ => format!("{steps} steps on {images} (last {} convolutions)", stage.layers),
+            _ => format!(
+                "{steps} steps on {images} (last {} convolutions)",
+                stage.layers
+            ),
         };
         format!(
             "{} of VGG-16's convolutions at {} x {} pixels, from {}; {}, then {}; batch {}, seed {}; trained on {} ({})",

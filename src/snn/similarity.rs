@@ -67,7 +67,10 @@ pub fn judge(
             let (network, hash) = Vgg16::from_file(judge.layers, &path, device)?;
             if hash != judge.weights {
                 return Err(refuse(
-                    format!("`{}` is not what its name says: its SHA-256 is {hash}", path.display()),
+                    format!(
+                        "`{}` is not what its name says: its SHA-256 is {hash}",
+                        path.display()
+                    ),
                     "delete it: it is put there again from the network's own folder",
                 ));
             }
@@ -131,9 +134,17 @@ mod tests {
     use crate::device::{cpu, values};
 
     fn images(count: usize, size: usize) -> Tensor<4> {
-        let values = Random::new(1).stream("images").normals(count * 3 * size * size);
-        let values = values.into_iter().map(|value| value.clamp(-1.0, 1.0)).collect();
-        Tensor::from_data(TensorData::new::<f32, _>(values, [count, 3, size, size]), &cpu())
+        let values = Random::new(1)
+            .stream("images")
+            .normals(count * 3 * size * size);
+        let values = values
+            .into_iter()
+            .map(|value| value.clamp(-1.0, 1.0))
+            .collect();
+        Tensor::from_data(
+            TensorData::new::<f32, _>(values, [count, 3, size, size]),
+            &cpu(),
+        )
     }
 
     fn of(source: Source, image_size: usize) -> Box<dyn Similarity> {
@@ -168,7 +179,8 @@ mod tests {
         let judge = of(Source::Random, 16);
         let at = |position| {
             let embeddings = judge.embed(images(5, 16));
-            values(judge.compare(embeddings.clone(), embeddings, Random::new(2).at(position))).unwrap()
+            values(judge.compare(embeddings.clone(), embeddings, Random::new(2).at(position)))
+                .unwrap()
         };
         assert_eq!(at(3), at(3));
         assert_ne!(at(3), at(4));
@@ -194,7 +206,12 @@ mod tests {
             weights: String::new(),
             snn: None,
         };
-        let error = judge(&description, 16, Path::new("nowhere"), &cpu()).err().unwrap();
-        assert!(error.to_string().contains("does not divide patches of 16"), "{error}");
+        let error = judge(&description, 16, Path::new("nowhere"), &cpu())
+            .err()
+            .unwrap();
+        assert!(
+            error.to_string().contains("does not divide patches of 16"),
+            "{error}"
+        );
     }
 }

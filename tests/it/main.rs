@@ -9,5 +9,6 @@ mod mathematics;
 mod reproduce;
 mod reward;
 mod shared;
+mod siamese;
 mod toy;
 mod weights;
