@@ -109,9 +109,10 @@ pub fn run_config(
             critic_steps: shared.critic_steps,
         },
     };
-    let reward = match model.rewarded {
-        true => Some(Reward::new(&config.reward, judge(&config)?)?),
-        false => None,
+    let reward = if model.rewarded {
+        Some(Reward::new(&config.reward, judge(&config)?)?)
+    } else {
+        None
     };
     let read: BTreeMap<String, Table> = config
         .models

@@ -39,9 +39,9 @@ impl<'a> Judges<'a> {
     /// The judge of the system whose configuration is `config`.
     pub(super) fn of(&self, config: &Config) -> Result<Judge> {
         let key = format!(
-            "{:?} {:?} {}",
+            "{:?} {} {}",
             config.reward.source,
-            config.reward.snn,
+            config.reward.snn.display(),
             toml::to_string(&config.snn)?
         );
         if let Some((_, judge)) = self.known.borrow().iter().find(|(known, _)| *known == key) {

@@ -77,6 +77,9 @@ fn network(
     Ok((trained, network, given.clone()))
 }
 
+/// Similarities of pairs, by their level.
+type ByLevel = Vec<(Level, Vec<f64>)>;
+
 /// What was measured of one network.
 #[derive(Serialize)]
 struct NetworkRecord {
@@ -117,7 +120,7 @@ struct Evaluation {
     record: Record,
     table: Table,
     /// The similarities that each network gives the pairs of each level.
-    similarities: Vec<(String, Vec<(Level, Vec<f64>)>)>,
+    similarities: Vec<(String, ByLevel)>,
     /// The trained encoder, and the one it started from.
     encoders: [(String, Vgg16); 2],
 }
@@ -318,9 +321,10 @@ fn table(
             cells,
         })?;
     }
-    let other = match trained.data.hash == store.content_hash() {
-        true => "",
-        false => " It was trained on other data than it is measured on.",
+    let other = if trained.data.hash == store.content_hash() {
+        ""
+    } else {
+        " It was trained on other data than it is measured on."
     };
     table.caption = vec![
         format!("mft-snn: {}.{other}", record.trained),

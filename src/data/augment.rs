@@ -63,7 +63,7 @@ impl Augmentation {
             let noise = (self.noise * stream.uniform()) as f32;
             let noises = stream.normals(image.len());
             for value in &mut *image {
-                *value = ((*value + 1.0) / 2.0 * brightness).clamp(0.0, 1.0);
+                *value = (f32::midpoint(*value, 1.0) * brightness).clamp(0.0, 1.0);
             }
             let luminance: f64 = image
                 .chunks_exact(area)

@@ -4,6 +4,7 @@
 //! configuration D. Weights are read strictly: a file that lacks a tensor, or holds one of another shape, is refused.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::path::Path;
 
 use anyhow::Context;
@@ -189,34 +190,61 @@ impl Vgg16 {
 
     /// The spatial mean of the last convolution's output after ReLU: [n, 3, h, w] in [-1, 1] -> [n, dimension], all >= 0.
     pub fn embed(&self, images: Tensor<4>) -> Tensor<2> {
-        let maps = self.forward(images);
-        let [images, channels, height, width] = maps.dims();
-        maps.reshape([images, channels, height * width])
-            .mean_dim(2)
-            .squeeze_dim(2)
+        mean_over_places(self.forward(images))
     }
 
     /// The last convolution's output after ReLU: [n, 3, h, w] in [-1, 1] -> [n, dimension, h', w'].
     pub fn forward(&self, images: Tensor<4>) -> Tensor<4> {
-        self.taps(images).pop().expect("there is a last output")
+        self.finish(self.start(images, 0), 0)
+    }
+
+    /// The output of the first `layers` convolutions after ReLU; of none, the normalised images.
+    pub fn start(&self, images: Tensor<4>, layers: usize) -> Tensor<4> {
+        let maps = images.add_scalar(1.0).div_scalar(2.0); // RGB in [0, 1]
+        let maps = (maps - self.mean.val()) / self.deviation.val();
+        self.convolve(maps, 0..layers)
+    }
+
+    /// What [`Self::forward`] makes of what [`Self::start`] gave for the first `layers` convolutions.
+    pub fn finish(&self, maps: Tensor<4>, layers: usize) -> Tensor<4> {
+        self.convolve(maps, layers..self.convolutions.len())
     }
 
     /// The output after ReLU before each halving of the image, and the last: relu1_2, 2_2, 3_3, 4_3 and 5_3 of all
     /// thirteen convolutions.
     pub fn taps(&self, images: Tensor<4>) -> Vec<Tensor<4>> {
-        let mut taps = Vec::new();
-        let mut maps = images.add_scalar(1.0).div_scalar(2.0); // RGB in [0, 1]
-        maps = (maps - self.mean.val()) / self.deviation.val();
-        for (layer, conv) in self.convolutions.iter().enumerate() {
+        let last = self.convolutions.len();
+        let ends = POOLED
+            .into_iter()
+            .filter(|&layer| layer < last)
+            .chain([last]);
+        let (mut maps, mut first) = (self.start(images, 0), 0);
+        let tap = |end: usize| {
+            maps = self.convolve(maps.clone(), first..end);
+            first = end;
+            maps.clone()
+        };
+        ends.map(tap).collect()
+    }
+
+    fn convolve(&self, mut maps: Tensor<4>, layers: Range<usize>) -> Tensor<4> {
+        for layer in layers {
+            let conv = &self.convolutions[layer];
             if POOLED.contains(&layer) {
-                taps.push(maps.clone());
                 maps = max_pool2d(maps, MaxPoolOptions::new([2, 2]));
             }
             maps = Activation::Relu.forward(conv.forward(maps));
         }
-        taps.push(maps);
-        taps
+        maps
     }
+}
+
+/// [n, channels, h, w] -> [n, channels]
+pub fn mean_over_places(maps: Tensor<4>) -> Tensor<2> {
+    let [images, channels, height, width] = maps.dims();
+    maps.reshape([images, channels, height * width])
+        .mean_dim(2)
+        .squeeze_dim(2)
 }
 
 /// Three numbers from a list in text, with or without brackets.

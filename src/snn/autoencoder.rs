@@ -12,6 +12,11 @@ use crate::nn::vgg::Vgg16;
 use crate::nn::vgg_decoder::VggDecoder;
 use crate::random::Random;
 
+/// The mean squared difference of images from what was made of them, over all pixels and channels.
+pub fn mean_squared_error(images: Tensor<4>, again: Tensor<4>) -> Tensor<1> {
+    (again - images).powf_scalar(2.0).mean()
+}
+
 /// An encoder whose spatial mean is the embedding, and a decoder that makes the image again.
 #[derive(Module, Debug)]
 pub struct Autoencoder {
@@ -56,11 +61,5 @@ impl Autoencoder {
     /// [n, 3, h, w] in [-1, 1] -> the same shape in (-1, 1).
     pub fn reconstruct(&self, images: Tensor<4>) -> Tensor<4> {
         self.decoder.forward(self.encoder.forward(images))
-    }
-
-    /// The mean squared difference of images in [-1, 1] from their reconstruction.
-    pub fn reconstruction_error(&self, images: Tensor<4>) -> Tensor<1> {
-        let difference = self.reconstruct(images.clone()) - images;
-        difference.powf_scalar(2.0).mean()
     }
 }

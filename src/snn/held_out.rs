@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 
-use super::autoencoder::Autoencoder;
+use super::autoencoder::{Autoencoder, mean_squared_error};
 use super::settings::SnnConfig;
 use crate::data::{Level, Pairs, PatchStore, Split};
 use crate::device::values;
@@ -99,7 +99,8 @@ impl HeldOut {
     pub fn reconstruction(&self, network: &Autoencoder, device: &Device) -> Result<(f64, f64)> {
         let mut sum = 0.0;
         for (tensor, count) in batches(&self.anchors, device) {
-            let error = values(network.reconstruction_error(tensor))?[0];
+            let again = network.reconstruct(tensor.clone());
+            let error = values(mean_squared_error(tensor, again))?[0];
             sum += f64::from(error) * count as f64;
         }
         let area = self.anchors.size * self.anchors.size;

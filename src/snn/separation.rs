@@ -115,7 +115,7 @@ fn area(similar: &[f64], dissimilar: &[f64]) -> f64 {
         let end = start
             + all[start..]
                 .iter()
-                .take_while(|pair| pair.0 == all[start].0)
+                .take_while(|pair| pair.0 <= all[start].0)
                 .count();
         let rank = (start + end + 1) as f64 / 2.0; // mean of start + 1 ..= end
         ranks += rank * all[start..end].iter().filter(|pair| pair.1).count() as f64;
@@ -147,6 +147,7 @@ fn best_threshold(similar: &[f64], dissimilar: &[f64]) -> (f64, f64) {
 }
 
 #[cfg(test)]
+#[allow(clippy::float_cmp, reason = "these numbers are exact")]
 mod tests {
     use super::*;
 

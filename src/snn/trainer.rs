@@ -1,8 +1,9 @@
 //! One step of the MFT-SNN: two losses, two optimisers (arXiv 2409.20340, section 3.3.1).
 //!
 //! Adagrad moves the decoder and the learning convolutions down the reconstruction error of the anchors, then Adam moves
-//! the learning convolutions down the contrastive loss of the pairs. Each loss has its own forward pass, as the first
-//! optimiser has moved the weights when the second looks. Each stage begins with fresh optimisers.
+//! the learning convolutions down the contrastive loss of the pairs. The frozen convolutions are passed once; what learns is
+//! passed once for each loss, as the first optimiser has moved it when the second looks. Each stage begins with fresh
+//! optimisers.
 
 use std::path::Path;
 
@@ -11,11 +12,12 @@ use burn::optim::{AdaGradConfig, AdamConfig, GradientsParams, ModuleOptimizer};
 use burn::store::ModuleRecord;
 use burn::tensor::{Device, Tensor, TensorData};
 
-use super::autoencoder::Autoencoder;
+use super::autoencoder::{Autoencoder, mean_squared_error};
 use super::contrastive::{contrastive_loss, distance};
 use super::settings::{SnnConfig, SnnRunConfig, Stage};
 use crate::error::Result;
 use crate::images::Images;
+use crate::nn::vgg::mean_over_places;
 
 /// The file of the encoder in a checkpoint: safetensors with torchvision's names.
 pub const ENCODER: &str = "encoder.safetensors";
@@ -29,6 +31,8 @@ pub struct Trainer {
     config: SnnConfig,
     contrastive: ModuleOptimizer,
     reconstruction: ModuleOptimizer,
+    /// Convolutions that are frozen now.
+    frozen: usize,
     device: Device,
 }
 
@@ -37,9 +41,10 @@ impl Trainer {
     pub fn new(network: Autoencoder, config: &SnnConfig, device: &Device) -> Self {
         let mut trainer = Self {
             network,
-            contrastive: adam(),
-            reconstruction: adagrad(),
+            contrastive: similarity_optimiser(),
+            reconstruction: reconstruction_optimiser(),
             config: config.clone(),
+            frozen: 0,
             device: device.clone(),
         };
         trainer.begin(Stage::Slides);
@@ -50,8 +55,9 @@ impl Trainer {
     pub fn begin(&mut self, stage: Stage) {
         let layers = self.config.stage(stage).layers;
         self.network.encoder = self.network.encoder.clone().with_trainable(layers);
-        self.contrastive = adam();
-        self.reconstruction = adagrad();
+        self.frozen = self.network.encoder.layers().saturating_sub(layers);
+        self.contrastive = similarity_optimiser();
+        self.reconstruction = reconstruction_optimiser();
     }
 
     /// The network as it is.
@@ -66,10 +72,15 @@ impl Trainer {
         partners: &Images,
         similar: &[bool],
     ) -> Vec<(&'static str, f64)> {
+        let pairs = similar.len();
         let anchors = tensor(anchors, &self.device);
+        let both = Tensor::cat(vec![anchors.clone(), tensor(partners, &self.device)], 0);
+        let maps = self.network.encoder.start(both, self.frozen);
         let mut scalars = Vec::with_capacity(2);
         if self.config.reconstruction_rate > 0.0 {
-            let loss = self.network.reconstruction_error(anchors.clone());
+            let of_anchors = maps.clone().narrow(0, 0, pairs);
+            let code = self.network.encoder.finish(of_anchors, self.frozen);
+            let loss = mean_squared_error(anchors, self.network.decoder.forward(code));
             scalars.push(("reconstruction_error", number(&loss)));
             let gradients = GradientsParams::from_grads(loss.backward(), &self.network);
             let rate = self.config.reconstruction_rate;
@@ -77,9 +88,7 @@ impl Trainer {
                 .reconstruction
                 .step(rate, self.network.clone(), gradients);
         }
-        let pairs = similar.len();
-        let both = Tensor::cat(vec![anchors, tensor(partners, &self.device)], 0);
-        let embeddings = self.network.embed(both);
+        let embeddings = mean_over_places(self.network.encoder.finish(maps, self.frozen));
         let [left, right] = [0, pairs].map(|first| embeddings.clone().narrow(0, first, pairs));
         let labels: Vec<f32> = similar
             .iter()
@@ -121,20 +130,20 @@ impl Trainer {
 
     /// Takes up the optimisers that [`Self::save`] wrote: the next step is the one that would have followed.
     pub fn load_optimisers(&mut self, folder: &Path) -> Result<()> {
-        self.contrastive = adam().load(folder.join(CONTRASTIVE))?;
-        self.reconstruction = adagrad().load(folder.join(RECONSTRUCTION))?;
+        self.contrastive = similarity_optimiser().load(folder.join(CONTRASTIVE))?;
+        self.reconstruction = reconstruction_optimiser().load(folder.join(RECONSTRUCTION))?;
         Ok(())
     }
 }
 
-/// PyTorch's Adam: decays 0.9 and 0.999, epsilon 1e-8.
-fn adam() -> ModuleOptimizer {
+/// The optimiser of the contrastive loss, PyTorch's Adam: decays 0.9 and 0.999, epsilon 1e-8.
+pub fn similarity_optimiser() -> ModuleOptimizer {
     let config = AdamConfig::new().with_beta_1(0.9).with_beta_2(0.999);
     config.with_epsilon(1e-8).init()
 }
 
-/// PyTorch's Adagrad: epsilon 1e-10, no decay of the learning rate.
-fn adagrad() -> ModuleOptimizer {
+/// The optimiser of the reconstruction error, PyTorch's Adagrad: epsilon 1e-10, no decay of the learning rate.
+pub fn reconstruction_optimiser() -> ModuleOptimizer {
     AdaGradConfig::new().with_epsilon(1e-10).init()
 }
 

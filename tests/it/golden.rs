@@ -34,12 +34,12 @@ const TOLERANCE: f64 = 1e-5;
 /// no scale for them.
 const SHARE: f64 = 0.1;
 /// Places in the formula of the inputs and of the weights that turn an output into a scalar; parameters count from 0.
-const INPUT: usize = 1000;
+pub(crate) const INPUT: usize = 1000;
 const LOSS: usize = 2000;
 /// Any initialisation does: every parameter is overwritten.
 const INIT: WeightInit = WeightInit::Zero;
 
-/// `tests/golden/layers/data.json`.
+/// `data.json` of a folder of `tests/golden`.
 #[derive(Deserialize)]
 struct Data {
     cases: BTreeMap<String, BTreeMap<String, Expected>>,
@@ -57,7 +57,7 @@ struct Expected {
 }
 
 /// The tensors of one case that were not compared yet.
-struct Golden {
+pub(crate) struct Golden {
     case: String,
     tensors: BTreeMap<String, Expected>,
     largest: f64,
@@ -65,7 +65,13 @@ struct Golden {
 
 impl Golden {
     fn new(case: &str) -> Self {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/layers/data.json");
+        Self::of("layers", case)
+    }
+
+    /// A case of `tests/golden/<folder>/data.json`.
+    pub(crate) fn of(folder: &str, case: &str) -> Self {
+        let root = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden");
+        let path = format!("{root}/{folder}/data.json");
         let text = std::fs::read_to_string(path).expect("the golden file is part of the checkout");
         let mut data: Data = serde_json::from_str(&text).expect("make.py wrote this form");
         let tensors = data.cases.remove(case).expect("make.py wrote this case");
@@ -80,7 +86,7 @@ impl Golden {
         }
     }
 
-    fn check<const D: usize>(&mut self, name: &str, found: Tensor<D>) {
+    pub(crate) fn check<const D: usize>(&mut self, name: &str, found: Tensor<D>) {
         let place = format!("{} / {name}", self.case);
         let expected = self
             .tensors
@@ -164,7 +170,7 @@ impl Golden {
         self.finish();
     }
 
-    fn finish(self) {
+    pub(crate) fn finish(self) {
         let left: Vec<_> = self.tensors.keys().collect();
         assert!(
             left.is_empty(),
@@ -216,7 +222,12 @@ fn entry(index: usize, place: usize) -> f64 {
 }
 
 /// A tensor whose entries are `offset` + `scale` times the formula.
-fn wave<const D: usize>(shape: [usize; D], place: usize, scale: f64, offset: f64) -> Tensor<D> {
+pub(crate) fn wave<const D: usize>(
+    shape: [usize; D],
+    place: usize,
+    scale: f64,
+    offset: f64,
+) -> Tensor<D> {
     let values: Vec<f32> = (0..shape.iter().product())
         .map(|index| (offset + scale * entry(index, place)) as f32)
         .collect();
@@ -499,11 +510,13 @@ fn losses_are_those_of_pytorch() {
 
 /// Three steps down the gradient of a weighted sum whose gradients are of the size of `magnitude`, as multiples of the
 /// learning rate.
-fn check_optimiser(case: &str, optimiser: ModuleOptimizer, magnitude: f64) {
-    let mut golden = Golden::new(case);
-    let mut optimiser = optimiser;
+pub(crate) fn check_optimiser(
+    mut golden: Golden,
+    mut optimiser: ModuleOptimizer,
+    rate: f64,
+    magnitude: f64,
+) {
     let start = fill(Linear::new(&parameters(), 5, 3, INIT), 0.001);
-    let rate = Optimiser::DCGAN.learning_rate;
     let mut layer = start.clone();
     for step in 0..3 {
         let output = layer.forward(wave([4, 5], INPUT + step, 1.0, 0.0));
@@ -536,14 +549,16 @@ fn adam() -> ModuleOptimizer {
 /// The gradients are so small that the epsilon of 1e-8 shows.
 #[test]
 fn adam_moves_parameters_as_in_pytorch() {
-    check_optimiser("adam", adam(), 1e-6);
+    let rate = Optimiser::DCGAN.learning_rate;
+    check_optimiser(Golden::new("adam"), adam(), rate, 1e-6);
 }
 
 /// Some entries of the gradients are above the bound, some below.
 #[test]
 fn adam_with_clipped_gradients_moves_parameters_as_in_pytorch() {
     let clipped = adam().with_grad_clipping(GradientClipping::Value(0.1));
-    check_optimiser("adam clipped", clipped, 0.1);
+    let rate = Optimiser::DCGAN.learning_rate;
+    check_optimiser(Golden::new("adam clipped"), clipped, rate, 0.1);
 }
 
 /// PyTorch differentiates twice; [`gradient_penalty`] takes another road to the same numbers.

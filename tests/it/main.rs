@@ -12,5 +12,6 @@ mod reproduce;
 mod resize;
 mod reward;
 mod shared;
+mod siamese;
 mod toy;
 mod weights;

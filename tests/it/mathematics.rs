@@ -12,12 +12,12 @@ use histogen::random::Random;
 
 const SIZE: usize = 16;
 
-fn critic(norm: CriticNorm, width: usize) -> Critic {
+pub(crate) fn critic(norm: CriticNorm, width: usize) -> Critic {
     let parameters = Parameters::new("critic", Random::new(3), &device::cpu());
     Critic::new(&parameters, SIZE, width, norm)
 }
 
-fn images(count: usize, device: &Device) -> Tensor<4> {
+pub(crate) fn images(count: usize, device: &Device) -> Tensor<4> {
     let values = Random::new(4)
         .stream("images")
         .normals(count * 3 * SIZE * SIZE);
@@ -25,7 +25,7 @@ fn images(count: usize, device: &Device) -> Tensor<4> {
 }
 
 /// Every parameter in f64, scaled so that the critic is far from flat.
-struct ToDouble;
+pub(crate) struct ToDouble;
 
 impl ModuleMapper for ToDouble {
     fn map_float<const D: usize>(&mut self, parameter: Param<Tensor<D>>) -> Param<Tensor<D>> {
@@ -40,11 +40,11 @@ impl ModuleMapper for ToDouble {
 }
 
 /// Adds `amount` to entry `entry` of parameter number `target`.
-struct Nudge {
-    target: usize,
-    entry: usize,
-    amount: f64,
-    seen: usize,
+pub(crate) struct Nudge {
+    pub(crate) target: usize,
+    pub(crate) entry: usize,
+    pub(crate) amount: f64,
+    pub(crate) seen: usize,
 }
 
 impl ModuleMapper for Nudge {
@@ -65,9 +65,9 @@ impl ModuleMapper for Nudge {
 }
 
 /// The gradient of every parameter, in module order.
-struct Gradients<'a> {
-    gradients: &'a GradientsParams,
-    found: Vec<Vec<f64>>,
+pub(crate) struct Gradients<'a> {
+    pub(crate) gradients: &'a GradientsParams,
+    pub(crate) found: Vec<Vec<f64>>,
 }
 
 impl ModuleVisitor for Gradients<'_> {

@@ -2,10 +2,18 @@
 
 use std::path::Path;
 
+use burn::module::Module;
+use burn::optim::GradientsParams;
+use burn::tensor::{DType, Tensor, TensorData};
 use histogen::device;
-use histogen::models::{self, GenerativeModel, Scalars};
+use histogen::models::{self, GenerativeModel, Scalars, coupling, loss};
+use histogen::nn::dcgan::{Critic, CriticNorm, Generator};
+use histogen::nn::parameters::Parameters;
+use histogen::nn::vgg::Vgg16;
 use histogen::random::Random;
+use histogen::snn::{Coupling, cosine};
 
+use crate::mathematics::{Gradients, Nudge, ToDouble, critic, images};
 use crate::toy;
 
 const STEPS: u64 = 20;
@@ -84,4 +92,154 @@ fn every_other_coupling_changes_the_training() {
         );
         seen.push(found);
     }
+}
+
+#[test]
+fn no_weight_at_all_is_improved_dcgan_for_every_coupling_in_the_critic() {
+    let base_weights = weights(trained("improved-dcgan", &[]).0.as_ref());
+    for coupling in ["expected-reward", "soft-label", "loss-scale"] {
+        let pair = format!("reward.coupling={coupling}");
+        let (rewarded, _) = trained("rl-eo", &["reward.weight=0.0", &pair]);
+        assert!(weights(rewarded.as_ref()) == base_weights, "{coupling}");
+    }
+}
+
+#[test]
+fn a_thinned_literal_reward_is_reported_at_its_steps_and_trains_the_same() {
+    let base_weights = weights(trained("improved-dcgan", &[]).0.as_ref());
+    let (rewarded, last) = trained("rl-eo", &["reward.every=4"]);
+    assert!(weights(rewarded.as_ref()) == base_weights);
+    // The last step is number 19, counted from 0.
+    assert!(last.iter().all(|(name, _)| *name != "reward"), "{last:?}");
+    let (_, last) = trained("rl-eo", &["reward.every=4", "reward.coupling=soft-label"]);
+    assert!(last.iter().any(|(name, _)| *name == "reward"), "{last:?}");
+}
+
+const WEIGHT: f64 = 0.7;
+
+fn similarities() -> Tensor<1> {
+    let values = TensorData::from([0.9f64, 0.2, 0.6]);
+    Tensor::from_data(values, (&device::cpu(), DType::F64))
+}
+
+/// The critic's whole loss as `rl-eo` has it.
+fn critic_loss(form: Coupling, critic: &Critic) -> Tensor<1> {
+    let pictures = images(6, &device::cpu()).cast(DType::F64);
+    let scores = critic.forward(pictures);
+    let (real, fake) = (scores.clone().narrow(0, 0, 3), scores.narrow(0, 3, 3));
+    let reward = WEIGHT * similarities().mean().into_scalar::<f64>();
+    let of_fake = coupling::critic_loss(form, fake, similarities(), WEIGHT);
+    (loss::cross_entropy(real, 0.9) + of_fake).mul_scalar(coupling::critic_scale(form, reward))
+}
+
+/// The gradient of `value` by every parameter, in module order, and the largest entry of all.
+fn gradients<M: Module>(module: &M, value: &Tensor<1>) -> (Vec<Vec<f64>>, f64) {
+    let gradients = GradientsParams::from_grads(value.backward(), module);
+    let mut visitor = Gradients {
+        gradients: &gradients,
+        found: Vec::new(),
+    };
+    module.visit(&mut visitor);
+    let entries = visitor.found.iter().flatten();
+    let largest = entries.fold(0.0f64, |largest, value| largest.max(value.abs()));
+    (visitor.found, largest)
+}
+
+/// Asserts that the gradient of `value` by `module` is that of central differences.
+fn check_gradient<M: Module>(what: &str, module: &M, value: impl Fn(&M) -> Tensor<1>) {
+    let (found, largest) = gradients(module, &value(module));
+    assert!(
+        largest > 1e-6,
+        "{what}: the loss is flat here, nothing is tested"
+    );
+    let step = 1e-6;
+    for (target, gradient) in found.iter().enumerate() {
+        for entry in (0..gradient.len()).step_by((gradient.len() / 4).max(1)) {
+            let nudged = |amount: f64| {
+                let mut nudge = Nudge {
+                    target,
+                    entry,
+                    amount,
+                    seen: 0,
+                };
+                value(&module.clone().map(&mut nudge)).into_scalar::<f64>()
+            };
+            let difference = (nudged(step) - nudged(-step)) / (2.0 * step);
+            let error = (difference - gradient[entry]).abs() / largest;
+            assert!(
+                error < 1e-5,
+                "{what}, parameter {target}, entry {entry}: {} by differentiation, {difference} by differences",
+                gradient[entry]
+            );
+        }
+    }
+}
+
+const COUPLINGS: [Coupling; 5] = [
+    Coupling::Literal,
+    Coupling::ExpectedReward,
+    Coupling::SoftLabel,
+    Coupling::LossScale,
+    Coupling::Generator,
+];
+
+#[test]
+fn the_gradient_by_the_critic_is_that_of_central_differences() {
+    let critic = critic(CriticNorm::None, 2).map(&mut ToDouble);
+    for form in COUPLINGS {
+        check_gradient(&format!("{form:?}"), &critic, |critic| {
+            critic_loss(form, critic)
+        });
+    }
+}
+
+#[test]
+fn the_gradient_by_the_generator_is_that_of_central_differences() {
+    let parameters = |name: &str| Parameters::new(name, Random::new(3), &device::cpu());
+    let generator = Generator::new(&parameters("generator"), 16, 4, 2).map(&mut ToDouble);
+    let critic = critic(CriticNorm::None, 2).map(&mut ToDouble).no_grad();
+    let judge = Vgg16::random(2, &device::cpu())
+        .map(&mut ToDouble)
+        .no_grad();
+    let latents = Random::new(4).stream("latents").normals(3 * 4);
+    let latents = Tensor::<2>::from_data(TensorData::new(latents, [3, 4]), &device::cpu());
+    let latents = latents.cast(DType::F64);
+    let real = judge.embed(images(3, &device::cpu()).cast(DType::F64));
+    let value = |generator: &Generator, rewarded: bool| {
+        let fake = generator.clone().forward_training(latents.clone());
+        let loss = loss::non_saturating_generator(critic.forward(fake.clone()));
+        let similarity = cosine(real.clone(), judge.embed(fake));
+        if rewarded {
+            loss + coupling::generator_term(similarity, WEIGHT)
+        } else {
+            loss
+        }
+    };
+    check_gradient("with the reward", &generator, |generator| {
+        value(generator, true)
+    });
+    check_gradient("without", &generator, |generator| value(generator, false));
+    let (with, _) = gradients(&generator, &value(&generator, true));
+    let (without, _) = gradients(&generator, &value(&generator, false));
+    assert!(with != without, "the reward has a gradient");
+}
+
+#[test]
+fn equation_5_as_printed_adds_exactly_nothing_to_the_gradient() {
+    let critic = critic(CriticNorm::None, 2).map(&mut ToDouble);
+    let loss = critic_loss(Coupling::Literal, &critic);
+    let reward = similarities().mean().mul_scalar(WEIGHT);
+    let modified = loss.clone() - reward;
+    let (base, _) = gradients(&critic, &loss);
+    let again = critic_loss(Coupling::Literal, &critic) - similarities().mean().mul_scalar(WEIGHT);
+    assert!(modified.into_scalar::<f64>() < loss.into_scalar::<f64>());
+    let (with, _) = gradients(&critic, &again);
+    let bits = |gradients: &[Vec<f64>]| -> Vec<u64> {
+        gradients
+            .iter()
+            .flatten()
+            .map(|value| value.to_bits())
+            .collect()
+    };
+    assert_eq!(bits(&with), bits(&base));
 }
