@@ -3,7 +3,7 @@
 //! Simonyan and Zisserman: Very Deep Convolutional Networks for Large-Scale Image Recognition, 2015 (arXiv 1409.1556),
 //! configuration D. Weights are read strictly: a file that lacks a tensor, or holds one of another shape, is refused.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::path::Path;
 
@@ -147,7 +147,8 @@ impl Vgg16 {
                 Ok((name, TensorView::new(Dtype::F32, shape.clone(), bytes)?))
             })
             .collect::<Result<Vec<_>>>()?;
-        write_whole(path, &safetensors::serialize(views, Some(metadata))?)
+        let bytes = safetensors::serialize(views, Some(metadata))?;
+        write_whole(path, &with_sorted_header(&bytes)?)
     }
 
     /// Lets the last `count` convolutions learn and freezes all before them. What is frozen has no gradient: an optimiser
@@ -237,6 +238,23 @@ impl Vgg16 {
         }
         maps
     }
+}
+
+/// The same safetensors file with the entries of its header in alphabetical order: the library writes metadata in an order
+/// that differs from one process to the next, and equal networks are to be equal files.
+fn with_sorted_header(bytes: &[u8]) -> Result<Vec<u8>> {
+    let (start, rest) = bytes.split_at(8);
+    let length = u64::from_le_bytes(start.try_into()?) as usize;
+    let (header, data) = rest.split_at(length);
+    let mut entries: BTreeMap<String, serde_json::Value> = serde_json::from_slice(header)?;
+    if let Some(metadata) = entries.get_mut("__metadata__") {
+        let sorted: BTreeMap<String, String> = serde_json::from_value(metadata.take())?;
+        *metadata = serde_json::to_value(sorted)?;
+    }
+    let mut header = serde_json::to_vec(&entries)?;
+    header.resize(header.len().next_multiple_of(8), b' ');
+    let length = (header.len() as u64).to_le_bytes();
+    Ok([&length, header.as_slice(), data].concat())
 }
 
 /// [n, channels, h, w] -> [n, channels]
