@@ -70,10 +70,10 @@ fn list(cache: &Cache, json: bool) -> Result<()> {
 fn fetch(known: &KnownFile, cache: &Cache) -> Result<()> {
     let download = Download::from_environment();
     let mut progress: Option<Progress> = None;
-    let path = download.fetch(known, cache, &mut |bytes| {
+    let path = download.fetch(known, cache, &mut |bytes, trouble| {
         progress
             .get_or_insert_with(|| Progress::of_bytes(known.file, known.bytes as usize))
-            .update(bytes as usize, "");
+            .update(bytes as usize, trouble);
     })?;
     let found = format!("SHA-256 {}, in `{}`", short(known.sha256), path.display());
     match progress {

@@ -9,10 +9,11 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use image::{DynamicImage, ImageReader, Rgb, RgbImage};
+use image::{DynamicImage, ImageFormat, ImageReader, Rgb, RgbImage};
 use rayon::prelude::*;
 use walkdir::{DirEntry, WalkDir};
 
@@ -163,9 +164,25 @@ fn piece(stem: &str) -> Option<(&str, usize, usize)> {
 
 /// Reads the image at `path` as 8-bit RGB. Fails if it is not a whole image of a known format.
 pub fn read(path: &Path) -> Result<RgbImage> {
-    let mut reader = ImageReader::open(path)?.with_guessed_format()?;
+    let bytes = fs::read(path)?;
+    let mut reader = ImageReader::new(Cursor::new(&bytes));
+    if let Ok(format) = ImageFormat::from_path(path) {
+        reader.set_format(format);
+    }
+    let mut reader = reader.with_guessed_format()?;
+    if reader.format() == Some(ImageFormat::Jpeg) && !is_whole_jpeg(&bytes) {
+        anyhow::bail!("the file ends in the middle of the image");
+    }
     reader.no_limits();
     Ok(to_rgb(&reader.decode()?))
+}
+
+/// Whether the end of the image is marked behind its last scan: the decoder fills what is missing with grey.
+fn is_whole_jpeg(bytes: &[u8]) -> bool {
+    const SCAN: [u8; 2] = [0xFF, 0xDA];
+    const END: [u8; 2] = [0xFF, 0xD9];
+    let last = |marker: [u8; 2]| bytes.windows(2).rposition(|window| window == marker);
+    last(END) > last(SCAN)
 }
 
 /// Converts to 8-bit RGB; transparency is laid on white, the colour of glass.

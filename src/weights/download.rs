@@ -76,7 +76,7 @@ impl Download {
         }
     }
 
-    /// Fetches `known` into `cache`, unless it is there. `progress` sees how many bytes there are.
+    /// Fetches `known` into `cache`, unless it is there. `progress` sees how many bytes there are, and why a try ended.
     ///
     /// What came before a connection broke is kept, for the next try or the next call; a server that cannot go on from
     /// there sends all of it again. Fails if the server has no such file or another one, which is deleted, if nothing new
@@ -85,7 +85,7 @@ impl Download {
         &self,
         known: &KnownFile,
         cache: &Cache,
-        progress: &mut dyn FnMut(u64),
+        progress: &mut dyn FnMut(u64, &str),
     ) -> Result<PathBuf> {
         let path = cache.path(known);
         if cache.verify(known)? == State::Whole {
@@ -126,7 +126,11 @@ impl Download {
                 (furthest, tries, pause) = (part.length, 0, self.pause);
             }
             tries += 1;
+            progress(part.length, &reason);
             if tries >= self.attempts {
+                if part.length == 0 {
+                    part.delete()?;
+                }
                 return Err(refuse(
                     format!("cannot fetch `{}`: {reason}", self.address(known)),
                     format!(
@@ -168,7 +172,7 @@ impl Download {
         client: &Client,
         known: &KnownFile,
         part: &mut Part,
-        progress: &mut dyn FnMut(u64),
+        progress: &mut dyn FnMut(u64, &str),
     ) -> std::result::Result<(), Failure> {
         if part.length == known.bytes {
             return Ok(());
@@ -218,7 +222,7 @@ impl Download {
         }
         let mut buffer = vec![0; 1 << 16];
         loop {
-            progress(part.length);
+            progress(part.length, "");
             let count = match response.read(&mut buffer) {
                 Ok(0) => break,
                 Ok(count) => count,

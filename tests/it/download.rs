@@ -167,7 +167,7 @@ impl Setting {
     fn fetch(&self) -> histogen::error::Result<()> {
         let path = self
             .download
-            .fetch(&known(&content()), &self.cache(), &mut |_| {})?;
+            .fetch(&known(&content()), &self.cache(), &mut |_, _| {})?;
         assert_eq!(path, self.folder.path().join("network.pth"));
         Ok(())
     }
@@ -203,7 +203,7 @@ fn a_file_is_fetched_once() {
     let mut seen = Vec::new();
     let cache = setting.cache();
     let file = known(&content());
-    let mut watch = |bytes| seen.push(bytes);
+    let mut watch = |bytes, _: &str| seen.push(bytes);
     setting.download.fetch(&file, &cache, &mut watch).unwrap();
     setting.is_whole();
     assert_eq!(cache.verify(&file).unwrap(), State::Whole);
@@ -383,6 +383,7 @@ fn no_server_is_an_error_that_says_so() {
     let setting = Setting::new("http://127.0.0.1:1");
     let (message, _) = setting.refused();
     assert!(message.contains("refused"), "{message}");
+    assert!(setting.files().is_empty());
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod cli;
 mod contract;
 mod download;
 mod golden;
+mod images;
 mod inception;
 mod lab;
 mod layout;

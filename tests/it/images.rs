@@ -1,0 +1,128 @@
+//! Folders of images: every kind of pixel becomes 8-bit RGB by a stated rule, and what cannot be measured is refused.
+
+use std::fs;
+
+use histogen::data::read_whole;
+use image::{DynamicImage, ImageBuffer, Luma, LumaA, Rgb, RgbImage, Rgba};
+
+use crate::lab::Lab;
+
+#[test]
+fn every_kind_of_image_is_read_by_its_rule() {
+    let lab = Lab::new();
+    fs::create_dir(lab.path("kinds")).unwrap();
+    let grey = |value: u8| [value; 3];
+    let cases: [(&str, DynamicImage, [u8; 3]); 7] = [
+        // Grey is repeated.
+        (
+            "0.png",
+            ImageBuffer::from_pixel(16, 16, Luma([77u8])).into(),
+            grey(77),
+        ),
+        // 16 bits are scaled to 8: v / 257, rounded.
+        (
+            "1.png",
+            ImageBuffer::from_pixel(16, 16, Luma([30_000u16])).into(),
+            grey(117),
+        ),
+        (
+            "2.png",
+            ImageBuffer::from_pixel(16, 16, Rgb([65_535u16, 514, 385])).into(),
+            [255, 2, 1],
+        ),
+        // Transparency is laid on white, the colour of glass.
+        (
+            "3.png",
+            ImageBuffer::from_pixel(16, 16, Rgba([200u8, 100, 0, 51])).into(),
+            [244, 224, 204],
+        ),
+        (
+            "4.png",
+            ImageBuffer::from_pixel(16, 16, LumaA([0u8, 0])).into(),
+            grey(255),
+        ),
+        (
+            "5.tif",
+            ImageBuffer::from_pixel(16, 16, Rgb([1u8, 2, 3])).into(),
+            [1, 2, 3],
+        ),
+        (
+            "6.tiff",
+            ImageBuffer::from_pixel(16, 16, Luma([65_535u16])).into(),
+            grey(255),
+        ),
+    ];
+    for (name, image, _) in &cases {
+        image.save(lab.path("kinds").join(name)).unwrap();
+    }
+    let pixels = read_whole(&lab.path("kinds")).unwrap();
+    assert_eq!((pixels.count, pixels.size), (cases.len(), 16));
+    for (index, (name, _, expected)) in cases.iter().enumerate() {
+        let mut found = pixels.image(index).chunks_exact(3);
+        assert!(
+            found.all(|pixel| pixel == expected),
+            "{name}: {:?}",
+            &pixels.image(index)[..3]
+        );
+    }
+}
+
+#[test]
+fn folders_that_cannot_be_measured_are_refused_by_evaluate() {
+    let lab = Lab::new();
+    for number in 0..3 {
+        lab.slide(&format!("good/{number}.png"), 64, 64);
+    }
+    let evaluate = |folder: &str| {
+        let said = lab.refused(&format!("evaluate {folder} good --features pixels"));
+        let reversed = lab.refused(&format!("evaluate good {folder} --features pixels"));
+        assert_eq!(said, reversed, "either side is checked");
+        said
+    };
+    let repair = "\n\nhint: repair it or take it out of the folder";
+
+    fs::create_dir(lab.path("empty")).unwrap();
+    assert_eq!(
+        evaluate("empty"),
+        "error: no images in `empty`\n\nhint: looked in all sub-folders for `.png`, `.jpg`, `.jpeg`, `.tif`, `.tiff`"
+    );
+    assert_eq!(
+        evaluate("nowhere"),
+        "error: no folder `nowhere` to read images from\n\nhint: give a run, a patch store or a folder of images"
+    );
+
+    // A text with the name of an image, and whole images that lose their ends.
+    lab.slide("text/0.png", 64, 64);
+    fs::write(lab.path("text/1.png"), "not an image").unwrap();
+    let said = evaluate("text");
+    assert!(
+        said.starts_with("error: cannot decode `text/1.png`: "),
+        "{said}"
+    );
+    assert!(said.ends_with(repair), "{said}");
+    for name in ["cut.png", "cut.jpg", "cut.tif"] {
+        let path = lab.path("whole").join(name);
+        fs::create_dir_all(lab.path("whole")).unwrap();
+        let noise = RgbImage::from_fn(64, 64, |x, y| Rgb([(x * y) as u8, (x * 7) as u8, y as u8]));
+        noise.save(&path).unwrap();
+        let bytes = fs::read(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        for share in [0.5, 0.95] {
+            let folder = format!("{}-{share}", name.replace('.', "-"));
+            fs::create_dir(lab.path(&folder)).unwrap();
+            let end = (bytes.len() as f64 * share) as usize;
+            fs::write(lab.path(&folder).join(name), &bytes[..end]).unwrap();
+            let said = evaluate(&folder);
+            let start = format!("error: cannot decode `{folder}/{name}`: ");
+            assert!(said.starts_with(&start) && said.ends_with(repair), "{said}");
+        }
+    }
+
+    lab.slide("sizes/0.png", 64, 64);
+    lab.slide("sizes/1.png", 32, 32);
+    assert_eq!(
+        evaluate("sizes"),
+        "error: `sizes/1.png` is 32 x 32, expected 64 x 64\n\nhint: measure square images of one size; `histogen data \
+         import` cuts larger ones into patches"
+    );
+}
