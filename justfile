@@ -21,6 +21,31 @@ reproduce-all *options:
 reproduce-canonical *options:
     {{ histogen }} reproduce all --experiment table1-canonical {{ options }}
 
+# The weight of the reward, varied (and so for the other ablations; the judge's weights: --set snn.weights=FILE)
+[group('run')]
+ablate-reward-weight *options:
+    {{ histogen }} ablate reward-weight {{ options }}
+
+# Where the reward enters, varied
+[group('run')]
+ablate-reward-coupling *options:
+    {{ histogen }} ablate reward-coupling {{ options }}
+
+# Who gives the reward, varied
+[group('run')]
+ablate-reward-source *options:
+    {{ histogen }} ablate reward-source {{ options }}
+
+# How many layers the first stage of the MFT-SNN trains, varied
+[group('run')]
+ablate-layers *options:
+    {{ histogen }} ablate layers {{ options }}
+
+# The MFT-SNN by itself: trained, and measured on held-out slides
+[group('run')]
+snn *options:
+    {{ histogen }} snn evaluate {{ options }}
+
 # Format, lints and documentation, as CI checks them
 [group('check')]
 check:

@@ -20,6 +20,8 @@ pub enum Command {
     Reproduce(Reproduce),
     /// Trains one model of an experiment.
     Train(Train),
+    /// Varies one ingredient of the paper's system, everything else equal: a table and figures.
+    Ablate(Ablate),
     /// Measures images against real ones: runs, patch stores, folders of images or files of features.
     Evaluate(Evaluate),
     /// Draws a grid of samples from a run.
@@ -74,6 +76,19 @@ pub struct Reproduce {
     /// The experiment behind the tables: a name under `experiments/` or a TOML file.
     #[arg(long, default_value = "table1", value_name = "NAME")]
     pub experiment: String,
+    /// Training seeds, separated by commas.
+    #[arg(long, value_delimiter = ',', value_name = "LIST")]
+    pub seeds: Option<Vec<u64>>,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "described at the type")]
+    pub settings: Settings,
+}
+
+/// Arguments of `ablate`.
+#[derive(Args, Debug)]
+pub struct Ablate {
+    /// reward-weight, reward-coupling, reward-source or layers.
+    pub what: String,
     /// Training seeds, separated by commas.
     #[arg(long, value_delimiter = ',', value_name = "LIST")]
     pub seeds: Option<Vec<u64>>,

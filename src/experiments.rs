@@ -19,6 +19,30 @@ pub const EXPERIMENTS: &[(&str, &str)] = &[
         "table1-canonical",
         include_str!("../experiments/table1-canonical.toml"),
     ),
+    (
+        "ablate-reward-weight",
+        include_str!("../experiments/ablate-reward-weight.toml"),
+    ),
+    (
+        "ablate-reward-coupling",
+        include_str!("../experiments/ablate-reward-coupling.toml"),
+    ),
+    (
+        "ablate-reward-source",
+        include_str!("../experiments/ablate-reward-source.toml"),
+    ),
+    (
+        "ablate-layers",
+        include_str!("../experiments/ablate-layers.toml"),
+    ),
+];
+
+/// What can be ablated, and the experiment that does it.
+pub const ABLATIONS: &[(&str, &str)] = &[
+    ("reward-weight", "ablate-reward-weight"),
+    ("reward-coupling", "ablate-reward-coupling"),
+    ("reward-source", "ablate-reward-source"),
+    ("layers", "ablate-layers"),
 ];
 
 /// Name and text of each profile.
@@ -61,7 +85,11 @@ pub fn resolve(experiment: &str, profile: &str, pairs: &[String]) -> Result<Conf
     ];
     let mut config = defaults.overlay(&layers)?;
     profile.clone_into(&mut config.profile);
-    for system in &config.systems {
+    for system in config
+        .systems
+        .iter()
+        .filter(|system| system.same_as.is_empty())
+    {
         models::find(system.model())?;
         config.for_system(system)?;
     }

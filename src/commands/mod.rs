@@ -5,6 +5,7 @@
     reason = "commands talk to the user"
 )]
 
+mod ablate;
 mod data;
 mod evaluate;
 mod judges;
@@ -39,6 +40,7 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match &cli.command {
         Command::Reproduce(arguments) => reproduce::run(arguments),
+        Command::Ablate(arguments) => ablate::run(arguments),
         Command::Train(arguments) => train::run(arguments),
         Command::Evaluate(arguments) => evaluate::run(arguments),
         Command::Sample(arguments) => sample::run(arguments),

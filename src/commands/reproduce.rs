@@ -562,7 +562,7 @@ fn time_left(elapsed: Duration, done: usize, count: usize) -> String {
     format!("{done} of {count} done, about {} left", duration(left))
 }
 
-fn no_cell_failed(table: &report::Table) -> bool {
+pub(super) fn no_cell_failed(table: &report::Table) -> bool {
     let cells = table.rows().iter().flat_map(|row| &row.cells);
     !cells
         .into_iter()

@@ -6,7 +6,10 @@ use crate::error::{Result, refuse};
 use crate::images::Images;
 use crate::random::Stream;
 
-/// How far a view may differ from its image. The paper names the three kinds and no amounts; these are ours.
+/// How far a view may differ from its image.
+///
+/// The paper names the three kinds and no amounts; these are ours. At 0.3, 0.3 and 0.1 an untouched VGG-16 tells views of
+/// breast tissue from other patches with an AUC of 0.996, which leaves nothing to learn; at these with 0.92.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Augmentation {
@@ -21,9 +24,9 @@ pub struct Augmentation {
 impl Default for Augmentation {
     fn default() -> Self {
         Self {
-            brightness: 0.3,
-            contrast: 0.3,
-            noise: 0.1,
+            brightness: 0.5,
+            contrast: 0.5,
+            noise: 0.2,
         }
     }
 }

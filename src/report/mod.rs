@@ -1,5 +1,6 @@
 //! What a reader sees: tables from the ledgers of runs. Knows no model and no network.
 
+mod ablation;
 pub mod figure;
 mod published;
 mod record;
@@ -7,6 +8,7 @@ mod statistics;
 mod table;
 mod tables;
 
+pub use ablation::{ABLATION, ablation, rewards};
 pub use published::Published;
 pub use record::{Record, RowRecord};
 pub use statistics::Summary;

@@ -161,12 +161,14 @@ pub fn render(definition: &TableDefinition, record: &Record, out: &Path) -> Resu
     if !definition.remark.is_empty() {
         table.caption.push(definition.remark.to_owned());
     }
-    table.caption.push(published.describe());
-    table.caption.push(
-        "The paper's numbers were measured under another protocol on other data: no difference is shown, as none would \
-         mean anything."
-            .to_owned(),
-    );
+    if !with_published.is_empty() {
+        table.caption.push(published.describe());
+        table.caption.push(
+            "The paper's numbers were measured under another protocol on other data: no difference is shown, as none would \
+             mean anything."
+                .to_owned(),
+        );
+    }
     Ok(table)
 }
 

@@ -1,5 +1,6 @@
 //! The one integration binary: the registry's contract, the mathematics, the command line, the layout of the code.
 
+mod ablate;
 mod cli;
 mod contract;
 mod download;
