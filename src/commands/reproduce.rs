@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::judges::Judges;
 use super::progress::{Progress, duration};
+use super::report::write_claims;
 use super::session::{self, configure, feature_cache, patches, train_run};
 use super::{Answer, Outcome};
 use crate::cli::{Reproduce, Settings};
@@ -46,6 +47,7 @@ pub(super) fn run(arguments: &Reproduce) -> Outcome {
             eprintln!("wrote `{}`", path.display());
         }
     }
+    write_claims(&record, &settings.out)?;
     eprintln!("sample grids: `{}`", folder.join("samples").display());
     eprintln!("{} in all", duration(start.elapsed()));
     Ok(if complete { Answer::Yes } else { Answer::No })
