@@ -1,7 +1,11 @@
 //! `histogen report`: the tables of an experiment again, from its ledgers alone.
 
+use std::path::Path;
+
 use super::{Answer, Outcome};
 use crate::cli::Report;
+use crate::error::Result;
+use crate::files::write_whole;
 use crate::report::{self, Record, TABLES};
 
 pub(super) fn run(arguments: &Report) -> Outcome {
@@ -14,5 +18,19 @@ pub(super) fn run(arguments: &Report) -> Outcome {
             eprintln!("wrote `{}`", path.display());
         }
     }
+    write_claims(&record, &arguments.out)?;
     Ok(Answer::Yes)
+}
+
+/// Writes the claims audit beside the tables of an experiment, with the curves of its rewards.
+pub(super) fn write_claims(record: &Record, out: &Path) -> Result<()> {
+    let folder = Record::folder(out, &record.name);
+    let claims = report::claims(record, out)?;
+    let path = folder.join("claims.md");
+    write_whole(&path, report::claims_markdown(&claims, record).as_bytes())?;
+    eprintln!("wrote `{}`", path.display());
+    if let Some(path) = report::draw_rewards(record, out, &folder)? {
+        eprintln!("wrote `{}`", path.display());
+    }
+    Ok(())
 }

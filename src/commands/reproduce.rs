@@ -8,6 +8,7 @@ use image::RgbImage;
 
 use super::judges::Judges;
 use super::progress::{Progress, duration};
+use super::report::write_claims;
 use super::session::{self, configure, feature_cache, patches, train_run};
 use super::{Answer, Outcome};
 use crate::cli::{Reproduce, Settings};
@@ -53,6 +54,7 @@ pub(super) fn run(arguments: &Reproduce) -> Outcome {
             eprintln!("wrote `{}`", path.display());
         }
     }
+    write_claims(&record, &settings.out)?;
     eprintln!("sample grids: `{}`", folder.join("samples").display());
     eprintln!("{} in all", duration(start.elapsed()));
     Ok(if complete { Answer::Yes } else { Answer::No })

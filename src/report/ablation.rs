@@ -55,15 +55,21 @@ pub fn ablation(
         bars(&path, &record.question, &score, &points, reference)?;
         paths.push(path);
     }
-    let (rewards, sentences) = rewards(record, out)?;
-    table.caption.extend(sentences);
-    if !rewards.is_empty() {
-        let path = folder.join("rewards.png");
-        let axes = ["step", "similarity (reward / w)"];
-        curves(&path, "The reward over the training", axes, &rewards)?;
-        paths.push(path);
-    }
+    table.caption.extend(rewards(record, out)?.1);
+    paths.extend(draw_rewards(record, out, folder)?);
     Ok((&ABLATION, table, paths))
+}
+
+/// Draws the rewards of an experiment over its training, as figures 4 and 5 of arXiv 2409.20340; nothing if there are none.
+pub fn draw_rewards(record: &Record, out: &Path, folder: &Path) -> Result<Option<PathBuf>> {
+    let (found, _) = rewards(record, out)?;
+    if found.is_empty() {
+        return Ok(None);
+    }
+    let path = folder.join("rewards.png");
+    let axes = ["step", "similarity (reward / w)"];
+    curves(&path, "The reward over the training", axes, &found)?;
+    Ok(Some(path))
 }
 
 /// The similarity over the training of every row that was rewarded, mean over its seeds, and a sentence on each.

@@ -1,6 +1,7 @@
 //! What a reader sees: tables from the ledgers of runs. Knows no model and no network.
 
 mod ablation;
+mod claims;
 pub mod figure;
 mod published;
 mod record;
@@ -8,7 +9,8 @@ mod statistics;
 mod table;
 mod tables;
 
-pub use ablation::{ABLATION, ablation, rewards};
+pub use ablation::{ABLATION, ablation, draw_rewards};
+pub use claims::{Claim, claims, claims_markdown};
 pub use published::Published;
 pub use record::{Record, RowRecord};
 pub use statistics::Summary;
