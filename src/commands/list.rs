@@ -29,7 +29,7 @@ pub(super) fn run(arguments: &List) -> Outcome {
         "metrics" => list_metrics(),
         "features" => {
             for entry in EXTRACTORS {
-                println!("{:14} {}", entry.name, entry.about);
+                println!("{:21} {}", entry.name, entry.about);
             }
         }
         "similarities" => {

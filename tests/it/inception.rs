@@ -264,3 +264,16 @@ fn the_fid_network_agrees_with_torch_fidelity() {
     let features = values(network.features(alone)).unwrap();
     close("features by other kernels", &features, &data.features[0]);
 }
+
+#[test]
+fn weights_of_another_network_are_refused() {
+    let other = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/golden/weights/archive.pth"
+    );
+    let error = InceptionV3::from_file(Path::new(other), &Device::flex()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!("`{other}` lacks the tensor `Conv2d_1a_3x3.conv.weight`")
+    );
+}

@@ -8,7 +8,10 @@ use burn::tensor::{Device, Tensor};
 use histogen::device::values;
 use histogen::digest::sha256;
 use histogen::error::Refusal;
+use histogen::nn::vgg::Vgg16;
 use histogen::nn::weights::Weights;
+use safetensors::Dtype;
+use safetensors::tensor::TensorView;
 
 /// A file that `tests/golden/weights/make.py` made.
 fn golden(name: &str) -> PathBuf {
@@ -142,4 +145,36 @@ fn a_changed_byte_in_a_tensor_is_noticed() {
         said.starts_with("cannot read tensor `layer.weight`"),
         "{said}"
     );
+}
+
+#[test]
+fn vgg_passes_over_what_it_does_not_need_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = 64 * 3 * 3 * 3;
+    let open = |extra: &[&str]| {
+        let numbers: Vec<u8> = (0..first).flat_map(|i| (i as f32).to_le_bytes()).collect();
+        let view = |shape: &[usize]| {
+            let bytes = &numbers[..4 * shape.iter().product::<usize>()];
+            TensorView::new(Dtype::F32, shape.to_vec(), bytes).unwrap()
+        };
+        let mut tensors = vec![
+            ("features.0.weight", view(&[64, 3, 3, 3])),
+            ("features.0.bias", view(&[64])),
+        ];
+        tensors.extend(extra.iter().map(|name| (*name, view(&[2]))));
+        let path = folder.path().join("vgg.safetensors");
+        safetensors::serialize_to_file(tensors, None, &path).unwrap();
+        Vgg16::from_file(1, &path, &Device::flex())
+    };
+    // The first convolution of torchvision's file: the others and the classifier stay where they are.
+    open(&["features.2.weight", "features.28.bias", "classifier.6.bias"]).unwrap();
+    for foreign in ["features.1.weight", "features.30.bias", "fc.weight"] {
+        let said = message(open(&[foreign]).unwrap_err());
+        assert!(
+            said.ends_with(&format!(
+                "has a tensor `{foreign}` that the network does not have"
+            )),
+            "{said}"
+        );
+    }
 }
