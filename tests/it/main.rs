@@ -2,11 +2,16 @@
 
 mod cli;
 mod contract;
+mod evaluate;
 mod golden;
+mod golden_metrics;
 mod inception;
 mod lab;
+mod ladders;
 mod layout;
+mod lpips;
 mod mathematics;
+mod noise;
 mod reproduce;
 mod resize;
 mod reward;

@@ -29,6 +29,7 @@ fn everything_from_nothing_to_the_tables_and_again_without_training() {
         "table1.md",
         "table1.csv",
         "table1.tex",
+        "table2.md",
         "table3.md",
         "table4.md",
     ];
@@ -41,10 +42,23 @@ fn everything_from_nothing_to_the_tables_and_again_without_training() {
         "{}",
         tables[0]
     );
+    // No path without a latent space, and none but the reason; the paper's numbers beside.
+    let ddpm = tables[3].lines().find(|line| line.contains("ddpm"));
+    assert_eq!(ddpm, Some("| ddpm | - [1] | - [1] | - |"), "{}", tables[3]);
+    for part in [
+        "[1] no latent space that decodes to images.",
+        "3.171046062094e-08",
+        "LPIPS on vgg16-random (random weights, all channels alike)",
+        "a generator that always shows one image has length 0",
+    ] {
+        assert!(tables[3].contains(part), "{part}: {}", tables[3]);
+    }
+    assert!(tables[5].contains("AuthPct"), "{}", tables[5]);
+    assert!(tables[0].contains("Warning: `fid`: 24 images of 512 features"));
     let grids = fs::read_dir(lab.path("reports/table1/samples"))
         .expect("grids")
         .count();
-    assert_eq!(grids, 9, "eight systems and the real patches");
+    assert_eq!(grids, 17, "eight systems, their nearest training patches, the real patches");
 
     // Again: everything is found, nothing is trained, every byte is the same.
     let again = lab.run(SMOKE);
@@ -66,6 +80,28 @@ fn everything_from_nothing_to_the_tables_and_again_without_training() {
             "{file}"
         );
     }
+}
+
+#[test]
+fn a_table_measures_what_it_shows_and_trains_nothing_again() {
+    let lab = Lab::new();
+    let settings = "--profile smoke --set systems=[{name=\"lsgan\"}]";
+    let first = lab.run(&format!("reproduce table1 {settings}"));
+    assert_eq!(first.code, 0, "{}", first.errors);
+    assert!(!first.errors.contains("ppl"), "{}", first.errors);
+    let second = lab.run(&format!("reproduce table2 {settings}"));
+    assert_eq!(second.code, 0, "{}", second.errors);
+    assert!(second.errors.contains("already trained"), "{}", second.errors);
+    assert!(
+        second.errors.contains("ppl ") && !second.errors.contains("fid "),
+        "{}",
+        second.errors
+    );
+    // What the first table shows is still there, and what the second shows stays.
+    let third = lab.succeed(&format!("reproduce table1 {settings}"));
+    assert_eq!(third, first.output);
+    let report = lab.succeed("report table1");
+    assert!(report.contains(&first.output) && report.contains(&second.output));
 }
 
 #[test]
