@@ -218,7 +218,8 @@ pub struct Evaluation {
     pub perceptual: PerceptualConfig,
     /// Settings of path lengths.
     pub path_length: PathSettings,
-    /// Training patches that generated images are compared with to see whether they were memorised; 0 leaves it out.
+    /// The most training patches that generated images are compared with, to see whether they were memorised; 0 leaves it
+    /// out.
     pub training_images: usize,
 }
 

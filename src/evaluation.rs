@@ -63,32 +63,17 @@ pub fn held_out(config: &Evaluation, store: &PatchStore) -> Result<(Reference, P
     Ok((reference, store.read(&drawn[config.images..])))
 }
 
-/// `config.training_images` patches that the models were trained on.
-///
-/// Fails if there are fewer.
-pub fn trained_on(config: &Evaluation, store: &PatchStore) -> Result<Reference> {
+/// Patches that the models were trained on, at most `config.training_images` of them.
+pub fn trained_on(config: &Evaluation, store: &PatchStore) -> Reference {
     let indices = store.indices(Split::Train);
-    let wanted = config.training_images;
-    if indices.len() < wanted {
-        return Err(refuse(
-            format!(
-                "the training split of `{}` has {} patches, `evaluation.training_images` is {wanted}",
-                store.name(),
-                indices.len()
-            ),
-            format!(
-                "use `--set evaluation.training_images={}` or less, or 0 to leave memorisation out",
-                indices.len()
-            ),
-        ));
-    }
+    let count = indices.len().min(config.training_images);
     let mut stream = Random::new(config.seed).stream("training patches");
-    let drawn = stream.choose(indices.len(), wanted);
+    let drawn = stream.choose(indices.len(), count);
     let drawn: Vec<usize> = drawn.into_iter().map(|place| indices[place]).collect();
-    Ok(Reference {
+    Reference {
         name: format!("training split of {}", store.name()),
         images: store.read(&drawn),
-    })
+    }
 }
 
 /// Real images seen through an extractor, or features of them from a file, and the metrics to compare with.

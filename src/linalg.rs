@@ -25,10 +25,12 @@ use rayon::prelude::*;
 use crate::error::{Result, refuse};
 
 pub use moments::{Moments, centred};
-pub use product::{Tile, Transposed, transpose};
+pub use product::{STRIP, Tile, Transposed};
 
 /// Partial sums of a squared distance, so that it can be computed with vector instructions.
 const LANES: usize = 8;
+/// Rows that one thread centres at a time.
+const SHARED_ROWS: usize = 16;
 /// The pieces that a decomposition is cut into, on however many threads they are then computed.
 const SHARES: usize = 4;
 
@@ -166,24 +168,28 @@ impl Centring {
         Self { centre, scale }
     }
 
-    /// The rows at `indices`, each x turned into scale (x - centre) and rounded.
+    /// The rows at `index(0)` to `index(count - 1)`, each x turned into scale (x - centre) and rounded.
     pub fn tile<T: Value>(
         &self,
         rows: Rows<'_, T>,
-        indices: impl ExactSizeIterator<Item = usize>,
+        count: usize,
+        index: impl Fn(usize) -> usize + Sync,
     ) -> Tile<T> {
-        let count = indices.len();
-        let mut values = Vec::with_capacity(count * rows.columns);
-        for index in indices {
-            let row = rows.row(index).iter().zip(&self.centre);
-            values.extend(row.map(|(&value, centre)| {
-                let value: f64 = value.into();
-                T::round((value - centre) * self.scale)
-            }));
-        }
+        let columns = rows.columns;
+        let mut values = vec![T::round(0.0); count * columns];
+        let shares = values.par_chunks_mut((columns * SHARED_ROWS).max(1));
+        shares.enumerate().for_each(|(share, values)| {
+            for (place, values) in values.chunks_exact_mut(columns).enumerate() {
+                let row = rows.row(index(share * SHARED_ROWS + place));
+                for ((value, &original), centre) in values.iter_mut().zip(row).zip(&self.centre) {
+                    let original: f64 = original.into();
+                    *value = T::round((original - centre) * self.scale);
+                }
+            }
+        });
         Tile {
             rows: count,
-            columns: rows.columns,
+            columns,
             values,
         }
     }
@@ -443,8 +449,10 @@ mod tests {
             .collect();
         let rows = Rows::new(70, 37, &values);
         let centring = Centring::of(&[rows.part(0..10), rows.part(10..70)]);
-        let (left, right) = (centring.tile(rows, 3..10), centring.tile(rows, 10..70));
-        let products = left.products(&right.transposed());
+        let left = centring.tile(rows, 7, |place| place + 3);
+        let right = centring.tile(rows, 64, |place| place + 6);
+        let mut products = vec![0.0; 7 * 60];
+        left.multiply(0..7, &right.transposed(4..64), &mut products);
         for (row, products) in (3..10).zip(products.chunks_exact(60)) {
             for (other, product) in (10..70).zip(products) {
                 let (x, y) = (rows.row(row), rows.row(other));
@@ -478,12 +486,6 @@ mod tests {
                 }
             }
         }
-    }
-
-    #[test]
-    fn transposing_moves_every_value() {
-        let values: Vec<f32> = (0u8..6).map(f32::from).collect();
-        assert_eq!(transpose(&values, 2, 3), [0.0, 3.0, 1.0, 4.0, 2.0, 5.0]);
     }
 
     #[test]

@@ -1,12 +1,17 @@
-//! Products of matrices by the `gemm` crate, one thread each, and the tiles of rows they are made of.
+//! Products of matrices by the `gemm` crate, one thread each, and the rows they are made of.
 //!
-//! The left matrix lies row by row and the right one transposed, which is three times as fast as two matrices row by row
-//! (200 GFLOP/s of f32 on two AVX-512 cores, from tiles of 64 rows on).
+//! The left matrix lies row by row and the right one transposed, tall times narrow: 200 GFLOP/s of f32 on two AVX-512
+//! cores for 512 rows times [`STRIP`], against 130 for two matrices row by row and 80 for narrow times tall.
+
+use std::ops::Range;
 
 use super::Value;
 
-/// Columns that are transposed at a time: a strip of a tile then stays in the nearest cache.
-const STRIP: usize = 16;
+/// Rows of the right side of a product.
+pub const STRIP: usize = 64;
+
+/// Columns that are transposed at a time: what they are written to then stays in the nearest cache.
+const TURNED: usize = 16;
 
 /// A matrix inside a slice, with its rows and columns at any distance.
 #[derive(Clone, Copy)]
@@ -96,40 +101,42 @@ impl<T: Value> Tile<T> {
         self.values.chunks_exact(self.columns.max(1))
     }
 
-    /// The same values, column after column.
-    pub fn transposed(&self) -> Transposed<T> {
+    /// The rows at `range`, column after column.
+    pub fn transposed(&self, range: Range<usize>) -> Transposed<T> {
+        let values = &self.values[range.start * self.columns..range.end * self.columns];
         Transposed {
-            rows: self.rows,
+            rows: range.len(),
             columns: self.columns,
-            values: transpose(&self.values, self.rows, self.columns),
+            values: transpose(values, range.len(), self.columns),
         }
     }
 
-    /// x . y of every row x of this tile and every row y of `other`: `rows` x `other.rows`, row by row.
+    /// x . y of every row x of this tile at `range` and every row y of `other`, row by row into `products`.
     ///
     /// A sum is rounded as its terms in any order may round: see [`Value::ROUNDOFF`].
-    pub fn products(&self, other: &Transposed<T>) -> Vec<T> {
+    pub fn multiply(&self, range: Range<usize>, other: &Transposed<T>, products: &mut [T]) {
         assert_eq!(self.columns, other.columns, "columns of two tiles");
-        let mut products = vec![T::round(0.0); self.rows * other.rows];
-        if self.columns > 0 {
-            multiply(
-                [self.rows, other.rows, self.columns],
-                &mut products,
-                other.rows,
-                Matrix {
-                    values: &self.values,
-                    row_stride: self.columns,
-                    column_stride: 1,
-                },
-                Matrix {
-                    values: &other.values,
-                    row_stride: other.rows,
-                    column_stride: 1,
-                },
-                false,
-            );
+        assert_eq!(
+            products.len(),
+            range.len() * other.rows,
+            "products of two tiles"
+        );
+        if self.columns == 0 {
+            products.fill(T::round(0.0));
+            return;
         }
-        products
+        let left = Matrix {
+            values: &self.values[range.start * self.columns..range.end * self.columns],
+            row_stride: self.columns,
+            column_stride: 1,
+        };
+        let right = Matrix {
+            values: &other.values,
+            row_stride: other.rows,
+            column_stride: 1,
+        };
+        let size = [range.len(), other.rows, self.columns];
+        multiply(size, products, other.rows, left, right, false);
     }
 }
 
@@ -142,23 +149,34 @@ pub struct Transposed<T> {
 }
 
 impl<T> Transposed<T> {
-    /// How many rows the tile had.
+    /// How many rows there were.
     pub fn rows(&self) -> usize {
         self.rows
     }
 }
 
-/// A matrix of `rows` x `columns` values row by row, column by column.
-pub fn transpose<T: Value>(values: &[T], rows: usize, columns: usize) -> Vec<T> {
+/// `rows` x `columns` values given row by row, column by column.
+fn transpose<T: Value>(values: &[T], rows: usize, columns: usize) -> Vec<T> {
     let mut transposed = vec![T::round(0.0); values.len()];
-    for first in (0..columns).step_by(STRIP) {
-        let strip = first..columns.min(first + STRIP);
+    for first in (0..columns).step_by(TURNED) {
+        let turned = first..columns.min(first + TURNED);
         for row in 0..rows {
-            let values = &values[row * columns..][strip.clone()];
-            for (column, &value) in strip.clone().zip(values) {
+            let values = &values[row * columns..][turned.clone()];
+            for (column, &value) in turned.clone().zip(values) {
                 transposed[column * rows + row] = value;
             }
         }
     }
     transposed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn transposing_moves_every_value() {
+        let values: Vec<f32> = (0u8..6).map(f32::from).collect();
+        assert_eq!(transpose(&values, 2, 3), [0.0, 3.0, 1.0, 4.0, 2.0, 5.0]);
+    }
 }

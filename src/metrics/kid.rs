@@ -10,18 +10,20 @@
 //!
 //! The estimator is unbiased and can therefore be negative.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use crate::error::{Result, refuse};
-use crate::linalg::{Centring, Rows, Tile, Transposed, Value};
+use crate::linalg::{Centring, Rows, STRIP, Tile, Transposed, Value, tiles};
 use crate::random::Random;
 
 use super::{
     Comparison, Direction, Metric, MetricSettings, Score, ScoreDefinition, check, check_setting,
 };
 
-/// Rows of one block of the kernel matrix.
-const TILE: usize = 64;
+/// Rows of one block of the kernel matrix; it has [`STRIP`] columns.
+const TILE: usize = 512;
 
 /// Kernel distance between the features of generated and real images.
 #[derive(Clone, Copy, Debug)]
@@ -193,10 +195,11 @@ struct Kernel<'a, T> {
 /// Some rows of one set, in the form that products are computed from.
 struct Part<T> {
     rows: usize,
-    left: Vec<Tile<T>>,
+    left: Tile<T>,
+    /// In strips.
     right: Vec<Transposed<T>>,
-    /// Of each tile's rows, what is added to a product for either row, over d, and half of the kernel's 1.
-    added: Vec<Vec<f64>>,
+    /// Of each row, what is added to a product for either row, over d, and half of the kernel's 1.
+    added: Vec<f64>,
 }
 
 impl<'a, T: Value> Kernel<'a, T> {
@@ -220,64 +223,56 @@ impl<'a, T: Value> Kernel<'a, T> {
 
     fn part(&self, rows: Rows<'_, T>, indices: &[usize]) -> Part<T> {
         let features = rows.columns as f64;
-        let tiles: Vec<(Tile<T>, Transposed<T>, Vec<f64>)> = indices
-            .par_chunks(TILE)
-            .map(|indices| {
-                let tile = self.centring.tile(rows, indices.iter().copied());
-                let transposed = tile.transposed();
-                let added = |&index: &usize| self.centring.taken(rows.row(index)) / features + 0.5;
-                (tile, transposed, indices.iter().map(added).collect())
-            })
-            .collect();
-        let mut part = Part {
-            rows: indices.len(),
-            left: Vec::new(),
-            right: Vec::new(),
-            added: Vec::new(),
-        };
-        for (left, right, added) in tiles {
-            part.left.push(left);
-            part.right.push(right);
-            part.added.push(added);
+        let count = indices.len();
+        let left = self.centring.tile(rows, count, |place| indices[place]);
+        let strips = tiles(count, STRIP).into_par_iter();
+        let indices = indices.par_iter();
+        Part {
+            rows: count,
+            right: strips.map(|strip| left.transposed(strip)).collect(),
+            added: indices
+                .map(|&index| self.centring.taken(rows.row(index)) / features + 0.5)
+                .collect(),
+            left,
         }
-        part
     }
 
     /// The sum of k(x, y) over all pairs.
     fn sum(&self, x: &Part<T>, y: &Part<T>) -> f64 {
-        let pairs = (0..x.left.len()).flat_map(|left| (0..y.right.len()).map(move |r| (left, r)));
-        self.sum_of_tiles(x, y, pairs.collect(), false)
+        self.sum_of_blocks(x, y, false)
     }
 
     /// The sum of `k(x_i, x_j)` over i > j.
     fn sum_below_diagonal(&self, x: &Part<T>) -> f64 {
-        let pairs = (0..x.left.len()).flat_map(|left| (0..=left).map(move |right| (left, right)));
-        self.sum_of_tiles(x, x, pairs.collect(), true)
+        self.sum_of_blocks(x, x, true)
     }
 
-    fn sum_of_tiles(
-        &self,
-        x: &Part<T>,
-        y: &Part<T>,
-        pairs: Vec<(usize, usize)>,
-        below_diagonal: bool,
-    ) -> f64 {
-        let sums: Vec<f64> = pairs
+    fn sum_of_blocks(&self, x: &Part<T>, y: &Part<T>, below_diagonal: bool) -> f64 {
+        let blocks: Vec<(usize, Range<usize>)> = (0..y.right.len())
+            .flat_map(|strip| {
+                let first = if below_diagonal { strip * STRIP } else { 0 };
+                let rows = tiles(x.rows - first, TILE).into_iter();
+                rows.map(move |rows| (strip, first + rows.start..first + rows.end))
+            })
+            .collect();
+        let sums: Vec<f64> = blocks
             .into_par_iter()
-            .map(|(left, right)| {
-                let products = x.left[left].products(&y.right[right]);
-                let (added, of_columns) = (&x.added[left], &y.added[right]);
-                let products = products.chunks_exact(of_columns.len());
-                let rows = added.iter().zip(products).enumerate();
-                rows.map(|(row, (added, products))| {
-                    let counted = if below_diagonal && left == right {
-                        row
+            .map(|(strip, rows)| {
+                let (first, width) = (strip * STRIP, y.right[strip].rows());
+                let mut products = vec![T::round(0.0); rows.len() * width];
+                x.left
+                    .multiply(rows.clone(), &y.right[strip], &mut products);
+                let of_columns = &y.added[first..first + width];
+                let products = products.chunks_exact(width);
+                let of_rows = rows.zip(products).map(|(row, products)| {
+                    let counted = if below_diagonal {
+                        width.min(row - first)
                     } else {
-                        products.len()
+                        width
                     };
-                    self.sum_of_row(*added, of_columns, &products[..counted])
-                })
-                .sum()
+                    self.sum_of_row(x.added[row], of_columns, &products[..counted])
+                });
+                of_rows.sum()
             })
             .collect();
         sums.iter().sum()

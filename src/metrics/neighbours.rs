@@ -13,12 +13,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use rayon::prelude::*;
 
-use crate::linalg::{Centring, Rows, Tile, Transposed, Value, squared_distance, tiles, transpose};
+use crate::linalg::{Centring, Rows, STRIP, Tile, Transposed, Value, squared_distance, tiles};
 
-/// Rows of one matrix product.
-const TILE: usize = 256;
-/// Rows and columns of a block: several tiles.
-const PANEL: usize = 4 * TILE;
+/// Rows and columns of a block.
+const PANEL: usize = 1024;
 /// Estimates that are looked at together.
 const LANES: usize = 8;
 
@@ -82,21 +80,17 @@ impl Neighbours {
         let mut found = vec![Nearest::new(k); rows.rows];
         let panels = tiles(rows.rows, PANEL);
         for (number, panel) in panels.iter().enumerate() {
-            let left = pairs.left_panel(panel.clone());
+            let left = pairs.left_panel(panel);
             for other in &panels[..=number] {
                 let same = other == panel;
-                let right = pairs.right_panel(other.clone());
-                let mut block = Block::of(&left, &right, same);
-                let mut across = block.transposed();
+                let mut block = Block::of(&left, &pairs.right_panel(other), same);
+                let transposed = block.transposed();
                 if same {
-                    block.complete(&across);
-                    block.forget_diagonal();
-                    across = Block::default();
+                    block.complete(&transposed);
+                } else {
+                    transposed.teach(&pairs, other, panel, &mut found);
                 }
                 block.teach(&pairs, panel, other, &mut found);
-                if !same {
-                    across.teach(&pairs, other, panel, &mut found);
-                }
             }
         }
         Self { k, found }
@@ -107,10 +101,10 @@ impl Neighbours {
         let pairs = Pairs::new(rows, set, Centring::of(&[rows, set]));
         let mut found = vec![Nearest::new(1); rows.rows];
         for panel in tiles(rows.rows, PANEL) {
-            let left = pairs.left_panel(panel.clone());
+            let left = pairs.left_panel(&panel);
             for other in tiles(set.rows, PANEL) {
-                let right = pairs.right_panel(other.clone());
-                Block::of(&left, &right, false).teach(&pairs, &panel, &other, &mut found);
+                let block = Block::of(&left, &pairs.right_panel(&other), false);
+                block.teach(&pairs, &panel, &other, &mut found);
             }
         }
         Self { k: 1, found }
@@ -211,9 +205,9 @@ pub(super) fn inside<T: Value>(
         }
     };
     for panel in tiles(real.rows, PANEL) {
-        let left = pairs.left_panel(panel.clone());
+        let left = pairs.left_panel(&panel);
         for other in tiles(generated.rows, PANEL) {
-            let block = Block::of(&left, &pairs.right_panel(other.clone()), false);
+            let block = Block::of(&left, &pairs.right_panel(&other), false);
             let widest_generated = &widest_generated[other.clone()];
             panel.clone().into_par_iter().for_each(|image| {
                 for (columns, products) in block.row(image - panel.start) {
@@ -272,16 +266,14 @@ impl<'a, T: Value> Pairs<'a, T> {
     /// leaves room for what is of second order.
     fn new(left: Rows<'a, T>, right: Rows<'a, T>, centring: Centring) -> Self {
         let columns = left.columns as f64;
+        let zero = vec![T::round(0.0); left.columns];
         let norms = |rows: Rows<'_, T>| -> Vec<f64> {
-            let norms = tiles(rows.rows, TILE)
-                .into_par_iter()
-                .flat_map_iter(|range| {
-                    let tile = centring.tile(rows, range);
-                    let zero = vec![T::round(0.0); rows.columns];
-                    let squared_norm = |row: &[T]| squared_distance(row, &zero);
-                    tile.each().map(squared_norm).collect::<Vec<f64>>()
-                });
-            norms.collect()
+            let mut norms = Vec::with_capacity(rows.rows);
+            for panel in tiles(rows.rows, PANEL) {
+                let tile = centring.tile(rows, panel.len(), |place| panel.start + place);
+                norms.extend(tile.each().map(|row| squared_distance(row, &zero)));
+            }
+            norms
         };
         Self {
             left_norms: norms(left),
@@ -295,20 +287,16 @@ impl<'a, T: Value> Pairs<'a, T> {
         }
     }
 
-    fn left_panel(&self, panel: Range<usize>) -> Vec<Tile<T>> {
-        let tile = |range: Range<usize>| {
-            let (first, last) = (panel.start + range.start, panel.start + range.end);
-            self.centring.tile(self.left, first..last)
-        };
-        tiles(panel.len(), TILE).into_par_iter().map(tile).collect()
+    fn left_panel(&self, panel: &Range<usize>) -> Tile<T> {
+        let index = |place| panel.start + place;
+        self.centring.tile(self.left, panel.len(), index)
     }
 
-    fn right_panel(&self, panel: Range<usize>) -> Vec<Transposed<T>> {
-        let tile = |range: Range<usize>| {
-            let (first, last) = (panel.start + range.start, panel.start + range.end);
-            self.centring.tile(self.right, first..last).transposed()
-        };
-        tiles(panel.len(), TILE).into_par_iter().map(tile).collect()
+    fn right_panel(&self, panel: &Range<usize>) -> Vec<Transposed<T>> {
+        let index = |place| panel.start + place;
+        let tile = self.centring.tile(self.right, panel.len(), index);
+        let strips = tiles(panel.len(), STRIP).into_par_iter();
+        strips.map(|strip| tile.transposed(strip)).collect()
     }
 
     /// The squared distance of a left and a right row from their product, in the scale of tiles, and how far off it may
@@ -357,94 +345,73 @@ impl<'a, T: Value> Pairs<'a, T> {
     }
 }
 
-/// The products of the rows of two panels, tile by tile; a tile's are row by row.
+/// The products of the rows of two panels.
 struct Block<T> {
-    /// The rows of each tile on the left, and on the right.
-    heights: Vec<usize>,
-    widths: Vec<usize>,
-    /// For every tile on the left those with all tiles on the right; empty where they were not computed.
-    products: Vec<Vec<T>>,
-}
-
-impl<T> Default for Block<T> {
-    fn default() -> Self {
-        Self {
-            heights: Vec::new(),
-            widths: Vec::new(),
-            products: Vec::new(),
-        }
-    }
+    height: usize,
+    /// For every strip of the panel on the right the products of all rows on the left, row by row.
+    strips: Vec<Vec<T>>,
+    width: usize,
 }
 
 impl<T: Value> Block<T> {
-    /// All products, or those of a panel with itself that are on or below the diagonal of tiles.
-    fn of(left: &[Tile<T>], right: &[Transposed<T>], below_diagonal: bool) -> Self {
-        let wanted = |place: usize| (place / right.len(), place % right.len());
-        let products = (0..left.len() * right.len())
-            .into_par_iter()
-            .map(|place| match wanted(place) {
-                (row, column) if below_diagonal && column > row => Vec::new(),
-                (row, column) => left[row].products(&right[column]),
-            })
-            .collect();
+    /// All products, or those of a panel with itself that are on or below the diagonal.
+    fn of(left: &Tile<T>, right: &[Transposed<T>], below_diagonal: bool) -> Self {
+        let height = left.rows();
+        let strips = right.par_iter().enumerate().map(|(number, strip)| {
+            let first = if below_diagonal { number * STRIP } else { 0 };
+            let mut products = vec![T::round(0.0); height * strip.rows()];
+            left.multiply(first..height, strip, &mut products[first * strip.rows()..]);
+            products
+        });
         Self {
-            heights: left.iter().map(Tile::rows).collect(),
-            widths: right.iter().map(Transposed::rows).collect(),
-            products,
+            height,
+            strips: strips.collect(),
+            width: right.iter().map(Transposed::rows).sum(),
         }
     }
 
     /// The block with left and right exchanged.
     fn transposed(&self) -> Self {
-        let (rows, columns) = (self.heights.len(), self.widths.len());
-        let products = (0..rows * columns)
-            .into_par_iter()
-            .map(|place| {
-                let (column, row) = (place / rows, place % rows);
-                let tile = &self.products[row * columns + column];
-                if tile.is_empty() {
-                    Vec::new()
-                } else {
-                    transpose(tile, self.heights[row], self.widths[column])
+        let strips = tiles(self.height, STRIP).into_par_iter().map(|rows| {
+            let mut products = vec![T::round(0.0); self.width * rows.len()];
+            let mut targets = products.chunks_exact_mut(rows.len());
+            for strip in &self.strips {
+                let width = strip.len() / self.height;
+                for (column, target) in targets.by_ref().take(width).enumerate() {
+                    for (row, target) in rows.clone().zip(target) {
+                        *target = strip[row * width + column];
+                    }
                 }
-            })
-            .collect();
+            }
+            products
+        });
         Self {
-            heights: self.widths.clone(),
-            widths: self.heights.clone(),
-            products,
+            height: self.width,
+            strips: strips.collect(),
+            width: self.height,
         }
     }
 
-    /// Fills the tiles that were not computed with those of the block's transpose.
+    /// Fills what is above the diagonal from the block's transpose, and moves every row infinitely far from itself.
     fn complete(&mut self, transposed: &Self) {
-        for (tile, other) in self.products.iter_mut().zip(&transposed.products) {
-            if tile.is_empty() {
-                tile.clone_from(other);
+        let width = self.width;
+        for (number, (strip, other)) in self.strips.iter_mut().zip(&transposed.strips).enumerate() {
+            let first = number * STRIP;
+            let columns = STRIP.min(width - first);
+            let above = first * columns;
+            strip[..above].copy_from_slice(&other[..above]);
+            for column in 0..columns {
+                strip[(first + column) * columns + column] = T::round(f64::NEG_INFINITY);
             }
         }
     }
 
-    /// Moves every row of a panel with itself infinitely far from itself.
-    fn forget_diagonal(&mut self) {
-        let columns = self.widths.len();
-        for (place, &height) in self.heights.iter().enumerate() {
-            let tile = &mut self.products[place * columns + place];
-            for row in 0..height {
-                tile[row * height + row] = T::round(f64::NEG_INFINITY);
-            }
-        }
-    }
-
-    /// The products of row `row`, and which rows of the panel on the right they are with, a tile at a time.
+    /// The products of row `row`, and which rows of the panel on the right they are with, a strip at a time.
     fn row(&self, row: usize) -> impl Iterator<Item = (Range<usize>, &[T])> {
-        let (place, row) = (row / TILE, row % TILE);
-        let columns = self.widths.len();
-        let tiles = self.products[place * columns..][..columns].iter();
-        let widths = self.widths.iter().enumerate();
-        tiles.zip(widths).map(move |(tile, (number, &width))| {
-            let first = number * TILE;
-            (first..first + width, &tile[row * width..][..width])
+        let strips = tiles(self.width, STRIP).into_iter().zip(&self.strips);
+        strips.map(move |(columns, strip)| {
+            let width = columns.len();
+            (columns, &strip[row * width..][..width])
         })
     }
 

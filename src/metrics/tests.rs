@@ -111,24 +111,104 @@ fn every_metric_yields_its_scores_and_states_its_settings() {
 
 #[test]
 fn a_number_alone_is_the_number_among_others_on_any_number_of_threads() {
-    let (generated, real) = (features(150, 70, "generated"), features(140, 70, "real"));
-    let values = |metrics: &[&'static dyn Metric], threads| {
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .build()
-            .unwrap();
-        let outcomes = pool
-            .install(|| evaluate(metrics, &generated, &real, &small()))
-            .unwrap();
-        let value = |outcome: Outcome| outcome.score.unwrap();
-        outcomes.into_iter().map(value).collect::<Vec<Score>>()
+    // Few features, and so many that decompositions are shared out.
+    for (rows, others, columns) in [(150, 140, 70), (460, 450, 400)] {
+        let generated = features(rows, columns, "generated");
+        let real = features(others, columns, "real");
+        let values = |metrics: &[&'static dyn Metric], threads| {
+            let pool = rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .build()
+                .unwrap();
+            let outcomes = pool
+                .install(|| evaluate(metrics, &generated, &real, &small()))
+                .unwrap();
+            let value = |outcome: Outcome| outcome.score.unwrap();
+            outcomes.into_iter().map(value).collect::<Vec<Score>>()
+        };
+        let together = values(METRICS, 3);
+        let alone: Vec<Score> = METRICS
+            .iter()
+            .flat_map(|metric| values(&[*metric], 1))
+            .collect();
+        assert_eq!(together, alone);
+    }
+}
+
+#[test]
+fn blocks_of_kid_are_disjoint_and_have_a_standard_error() {
+    let (generated, real) = (features(90, 4, "generated"), features(70, 4, "real"));
+    let blocks = |kid_subset_size| {
+        let settings = MetricSettings {
+            kid_subset_size,
+            ..small()
+        };
+        compute(&KidBlock, &generated, &real, &settings).map(|scores| scores[0].clone())
     };
-    let together = values(METRICS, 3);
-    let alone: Vec<Score> = METRICS
+    let three = blocks(30).unwrap();
+    assert!(three.spread.unwrap() > 0.0);
+    // One block is all of both sides, in another order.
+    let one = blocks(90).unwrap();
+    assert_eq!(one.spread, None);
+    let all = kid_unbiased::<f32>((&generated).into(), (&real).into());
+    assert!((one.value - all).abs() < 1e-6, "{} {all}", one.value);
+    let error = blocks(2).unwrap_err();
+    assert_eq!(
+        refusal(&error),
+        (
+            "`kid-block` cannot make 45 blocks of two or more of 70 images",
+            "give it more of them, or raise `evaluation.metrics.kid_subset_size`"
+        )
+    );
+}
+
+#[test]
+fn extrapolating_takes_away_what_too_few_generated_images_add() {
+    let (generated, real) = (features(320, 4, "generated"), features(20_000, 4, "real"));
+    let score =
+        |metric: &dyn Metric| compute(metric, &generated, &real, &small()).unwrap()[0].clone();
+    let (fid, extrapolated) = (score(&Fid), score(&FidInfinity));
+    assert!(fid.value > 0.01, "{fid:?}");
+    // One draw of 320 is noisy: its extrapolation is nearer to zero, not at it.
+    assert!(
+        extrapolated.value.abs() < fid.value,
+        "{extrapolated:?}, {fid:?}"
+    );
+    assert!(extrapolated.spread.unwrap() > 0.0);
+}
+
+#[test]
+fn copies_of_training_images_are_found_and_are_not_authentic() {
+    let trained_on = features(50, 6, "trained on");
+    let authentic = |generated: &Features| {
+        compute(&Authenticity, generated, &trained_on, &small()).unwrap()[0].value
+    };
+    let copies = trained_on.select(&[7, 2, 31, 2]);
+    let found: Vec<usize> = closest(&copies, &trained_on)
         .iter()
-        .flat_map(|metric| values(&[*metric], 1))
+        .inspect(|closest| assert_eq!(closest.squared_distance, 0.0))
+        .map(|closest| closest.real)
         .collect();
-    assert_eq!(together, alone);
+    assert_eq!(found, [7, 2, 31, 2]);
+    assert_eq!(authentic(&copies), 0.0);
+    let mut far = copies.clone();
+    far.values.iter_mut().for_each(|value| *value += 100.0);
+    assert_eq!(authentic(&far), 100.0);
+    let half = Features::new(8, 6, [copies.values, far.values].concat());
+    assert_eq!(authentic(&half), 50.0);
+}
+
+#[test]
+fn no_more_images_than_features_are_warned_of() {
+    let warning = |rows: usize, columns: usize| {
+        let (generated, real) = (features(rows, columns, "x"), features(40, columns, "y"));
+        compute(&Fid, &generated, &real, &small()).unwrap()[0]
+            .warning
+            .clone()
+    };
+    assert_eq!(warning(13, 12), "");
+    assert!(warning(12, 12).contains("12 images of 12 features give a covariance of rank 11"));
+    assert!(warning(60, 40).contains("40 images of 40 features"));
 }
 
 #[test]

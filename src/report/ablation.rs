@@ -73,7 +73,7 @@ pub fn draw_rewards(record: &Record, out: &Path, folder: &Path) -> Result<Option
 }
 
 /// The similarity over the training of every row that was rewarded, mean over its seeds, and a sentence on each.
-pub fn rewards(record: &Record, out: &Path) -> Result<(Vec<Curve>, Vec<String>)> {
+pub(super) fn rewards(record: &Record, out: &Path) -> Result<(Vec<Curve>, Vec<String>)> {
     let (mut found, mut sentences) = (Vec::new(), Vec::new());
     let mut seen: Vec<&[PathBuf]> = Vec::new();
     for row in record.rows.iter().filter(|row| !row.reference) {

@@ -29,6 +29,7 @@ fn everything_from_nothing_to_the_tables_and_again_without_training() {
         "table1.md",
         "table1.csv",
         "table1.tex",
+        "table2.md",
         "table3.md",
         "table4.md",
     ];
@@ -68,6 +69,32 @@ fn everything_from_nothing_to_the_tables_and_again_without_training() {
             "{file}"
         );
     }
+}
+
+#[test]
+fn a_table_measures_what_it_shows_and_trains_nothing_again() {
+    let lab = Lab::new();
+    let settings = "--profile smoke --set systems=[{name=\"lsgan\"}]";
+    let first = lab.run(&format!("reproduce table1 {settings}"));
+    assert_eq!(first.code, 0, "{}", first.errors);
+    assert!(!first.errors.contains("ppl"), "{}", first.errors);
+    let second = lab.run(&format!("reproduce table2 {settings}"));
+    assert_eq!(second.code, 0, "{}", second.errors);
+    assert!(
+        second.errors.contains("already trained"),
+        "{}",
+        second.errors
+    );
+    assert!(
+        second.errors.contains("ppl ") && !second.errors.contains("fid "),
+        "{}",
+        second.errors
+    );
+    // What the first table shows is still there, and what the second shows stays.
+    let third = lab.succeed(&format!("reproduce table1 {settings}"));
+    assert_eq!(third, first.output);
+    let report = lab.succeed("report table1");
+    assert!(report.contains(&first.output) && report.contains(&second.output));
 }
 
 #[test]
