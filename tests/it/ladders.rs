@@ -25,7 +25,6 @@ fn patches() -> Pixels {
         phantom: PhantomConfig {
             slides_per_class: 4,
             slide_size: 256,
-            ..PhantomConfig::default()
         },
         ..DataConfig::default()
     };
@@ -105,6 +104,8 @@ fn fewer(images: &Pixels, modes: usize) -> Pixels {
 }
 
 type Change = fn(&Pixels) -> Pixels;
+/// A name, ever stronger corruptions, and the scores that rise and fall with them.
+type Ladder<'a> = (&'a str, [Change; 3], &'a [&'a str], &'a [&'a str]);
 
 #[test]
 fn every_corruption_moves_every_metric_the_right_way() {
@@ -126,7 +127,7 @@ fn every_corruption_moves_every_metric_the_right_way() {
             .collect()
     };
     let start = scores(&clean);
-    let ladders: [(&str, [Change; 3], &[&str], &[&str]); 4] = [
+    let ladders: [Ladder; 4] = [
         (
             "noise",
             [
