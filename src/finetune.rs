@@ -3,18 +3,15 @@
 //! Like every training it is a run: a folder named by its configuration, a ledger, checkpoints to go on from. A step depends
 //! on its number alone, so a resumed training ends with the weights of an undisturbed one.
 
-use std::time::Instant;
-
 use burn::tensor::Device;
 
 use crate::config::Logging;
 use crate::data::{self, DataConfig, Pairs, PatchStore, SimilarPair, Slides, Split};
-use crate::error::{Result, refuse};
+use crate::error::Result;
 use crate::images::Images;
 use crate::random::Random;
-use crate::run::{Identity, Run};
+use crate::run::{Account, Identity, Run, is_due};
 use crate::snn::{Autoencoder, SnnConfig, SnnRunConfig, Stage, Trainer};
-use crate::tracker::{Environment, Event};
 
 /// Where a finetuning stands.
 pub struct Progress<'a> {
@@ -59,18 +56,7 @@ pub fn finetune(
     if within > 0 {
         trainer.load_optimisers(&run.checkpoint())?;
     }
-    run.ledger.rewind(first)?;
-    run.ledger.append(Event::Start {
-        step: first,
-        environment: Environment::capture(),
-    })?;
-    let start = Instant::now();
-    let end = |step: u64, status: &str, reason: String| Event::End {
-        step,
-        status: status.to_owned(),
-        reason,
-        seconds: start.elapsed().as_secs_f64(),
-    };
+    let account = Account::open(run, first)?;
     let steps = run.config.steps();
     for position in first..steps {
         let (stage, within) = run.config.stage_at(position);
@@ -80,35 +66,21 @@ pub fn finetune(
         let (anchors, partners, similar) = images.batch(stage, position);
         let scalars = trainer.step(&anchors, &partners, &similar);
         let step = position + 1;
-        if let Some((name, value)) = scalars.iter().find(|(_, value)| !value.is_finite()) {
-            let reason = format!("`{name}` became {value} at step {step}");
-            run.ledger.append(end(step, "diverged", reason.clone()))?;
-            return Err(refuse(
-                format!("run `{}` diverged: {reason}", run.path().display()),
-                "lower `snn.contrastive_rate` or `snn.reconstruction_rate`",
-            ));
-        }
+        let advice = "lower `snn.contrastive_rate` or `snn.reconstruction_rate`";
+        account.step(run, step, &scalars, advice)?;
         progress(Progress {
             stage,
             step,
             scalars: &scalars,
         });
-        run.ledger.append(Event::Step {
-            step,
-            scalars: scalars
-                .into_iter()
-                .map(|(name, value)| (name.to_owned(), value))
-                .collect(),
-        })?;
-        let every = logging.checkpoint_every as u64;
-        if step == steps || (every > 0 && step.is_multiple_of(every)) {
+        if is_due(step, steps, logging.checkpoint_every) {
             run.write_checkpoint(step, |folder| trainer.save(folder, &run.config))?;
         }
     }
     if steps == 0 {
         run.write_checkpoint(0, |folder| trainer.save(folder, &run.config))?;
     }
-    run.ledger.append(end(steps, "finished", String::new()))?;
+    account.close(run)?;
     Ok(trainer.network().clone())
 }
 
@@ -139,10 +111,7 @@ impl<'a> TrainingImages<'a> {
             random,
         };
         if run.steps[1] > 0 {
-            let members = store.indices(Split::Train).into_iter().map(|index| {
-                let record = &store.records()[index];
-                (index, record.slide.as_str(), record.class.as_str())
-            });
+            let members = store.members(Split::Train);
             let pairs = Pairs::new(members, settings.similar, &settings.dissimilar, random)?;
             images.patches = Some(pairs);
         }
@@ -177,11 +146,7 @@ impl<'a> TrainingImages<'a> {
                 .pixels
                 .select(&indices)
                 .to_images(),
-            Stage::Patches => {
-                let patches = self.store.read(&indices).to_images();
-                let factor = patches.size / self.settings.image_size;
-                patches.reduced(factor)
-            }
+            Stage::Patches => self.settings.view(self.store, &indices),
         };
         let anchors = read(pairs.iter().map(|pair| pair.anchor).collect());
         let partners = read(pairs.iter().map(|pair| pair.partner).collect());

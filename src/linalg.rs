@@ -25,7 +25,7 @@ use rayon::prelude::*;
 use crate::error::{Result, refuse};
 
 pub use moments::{Moments, centred};
-pub use product::{STRIP, Tile, Transposed};
+pub use product::{Matrix, STRIP, Tile, Transposed, multiply};
 
 /// Partial sums of a squared distance, so that it can be computed with vector instructions.
 const LANES: usize = 8;

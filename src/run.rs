@@ -8,6 +8,8 @@
 //!   checkpoint/      the newest state, and the step it belongs to
 //! ```
 
+mod account;
+
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
@@ -18,6 +20,8 @@ use crate::error::{Result, refuse};
 use crate::files::{cannot_write, write_whole};
 use crate::snn::SnnRunConfig;
 use crate::tracker::{Event, Ledger};
+
+pub use account::{Account, is_due};
 
 /// A configuration that determines the weights of a run, and so names it.
 pub trait Identity: Clone {

@@ -1,18 +1,17 @@
 //! The training loop: one function for every model. It knows none by name.
 
 use std::path::Path;
-use std::time::Instant;
 
 use burn::tensor::Device;
 
 use crate::config::Logging;
 use crate::data::{Batches, PatchStore, Split};
-use crate::error::{Result, refuse};
+use crate::error::Result;
 use crate::models::{self, Batch, GenerativeModel, Scalars};
 use crate::random::Random;
-use crate::run::{Run, judges};
+use crate::run::{Account, Run, is_due, judges};
 use crate::samples;
-use crate::tracker::{Environment, Event};
+use crate::tracker::Event;
 
 /// Where a training stands.
 pub struct Progress<'a> {
@@ -46,52 +45,27 @@ pub fn train(
     if run.is_finished() {
         return Ok(model);
     }
-    run.ledger.rewind(first)?;
-    run.ledger.append(Event::Start {
-        step: first,
-        environment: Environment::capture(),
-    })?;
-    let start = Instant::now();
-    let end = |step: u64, status: &str, reason: String| Event::End {
-        step,
-        status: status.to_owned(),
-        reason,
-        seconds: start.elapsed().as_secs_f64(),
-    };
+    let account = Account::open(run, first)?;
     for position in first..steps {
         let patches = batches.at(position);
         let images = store.read(&patches).to_images();
         let scalars = model.step(&Batch { images, patches }, random.at(position))?;
         let step = position + 1;
-        if let Some((name, value)) = scalars.iter().find(|(_, value)| !value.is_finite()) {
-            let reason = format!("`{name}` became {value} at step {step}");
-            run.ledger.append(end(step, "diverged", reason.clone()))?;
-            return Err(refuse(
-                format!("run `{}` diverged: {reason}", run.path().display()),
-                "lower `optimiser.learning_rate`, or look at the losses in its `ledger.jsonl`",
-            ));
-        }
+        let advice = "lower `optimiser.learning_rate`, or look at the losses in its `ledger.jsonl`";
+        account.step(run, step, &scalars, advice)?;
         progress(Progress {
             step: step as usize,
             steps: steps as usize,
             scalars: &scalars,
         });
-        run.ledger.append(Event::Step {
-            step,
-            scalars: scalars
-                .into_iter()
-                .map(|(name, value)| (name.to_owned(), value))
-                .collect(),
-        })?;
-        let due = |every: usize| step == steps || (every > 0 && step.is_multiple_of(every as u64));
-        if due(logging.samples_every) {
+        if is_due(step, steps, logging.samples_every) {
             draw_grid(run, model.as_ref(), step, logging.grid_images)?;
         }
-        if due(logging.checkpoint_every) {
+        if is_due(step, steps, logging.checkpoint_every) {
             run.write_checkpoint(step, |folder| model.save(folder))?;
         }
     }
-    run.ledger.append(end(steps, "finished", String::new()))?;
+    account.close(run)?;
     Ok(model)
 }
 

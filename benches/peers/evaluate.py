@@ -1,6 +1,6 @@
 """histogen's `evaluate` beside torch-fidelity: the same two folders, the same weights, both programs in turn.
 
-    python benches/peers/evaluate.py path/to/slides --folder /tmp/peers
+    python benches/peers/evaluate.py path/to/slides --folder target/peers
 
 `path/to/slides` has a sub-folder `benign` and one `malignant` of images; 64 x 64 patches are cut from each. The weights of
 the network come from the formula of `tests/golden/inception/formula.py`, so nothing is downloaded. Every run is a process

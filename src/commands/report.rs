@@ -6,7 +6,7 @@ use super::{Answer, Outcome};
 use crate::cli::Report;
 use crate::error::Result;
 use crate::files::write_whole;
-use crate::report::{self, Record, TABLES};
+use crate::report::{self, Record, Rewards, TABLES};
 
 pub(super) fn run(arguments: &Report) -> Outcome {
     let record = Record::load(&arguments.out, &arguments.experiment)?;
@@ -25,11 +25,12 @@ pub(super) fn run(arguments: &Report) -> Outcome {
 /// Writes the claims audit beside the tables of an experiment, with the curves of its rewards.
 pub(super) fn write_claims(record: &Record, out: &Path) -> Result<()> {
     let folder = Record::folder(out, &record.name);
-    let claims = report::claims(record, out)?;
+    let rewards = Rewards::read(record, out)?;
+    let claims = report::claims(record, &rewards, out)?;
     let path = folder.join("claims.md");
     write_whole(&path, report::claims_markdown(&claims, record).as_bytes())?;
     eprintln!("wrote `{}`", path.display());
-    if let Some(path) = report::draw_rewards(record, out, &folder)? {
+    if let Some(path) = rewards.draw(&folder)? {
         eprintln!("wrote `{}`", path.display());
     }
     Ok(())

@@ -204,6 +204,14 @@ impl PatchStore {
             .collect()
     }
 
+    /// The patches of `split`, ascending, each with its slide and its class.
+    pub fn members(&self, split: Split) -> impl Iterator<Item = (usize, &str, &str)> {
+        let members = self.records.iter().enumerate();
+        members
+            .filter(move |(_, record)| record.split == split)
+            .map(|(index, record)| (index, record.slide.as_str(), record.class.as_str()))
+    }
+
     /// The names of the slides of `split`, sorted.
     pub fn slides(&self, split: Split) -> Vec<&str> {
         let members = self.records.iter().filter(|record| record.split == split);

@@ -15,44 +15,23 @@ const BATCH: usize = 8;
 
 /// The registry's entry of the network as torch-fidelity and TTUR use it.
 pub(super) const INCEPTION: ExtractorEntry = ExtractorEntry {
-    name: "inception-v3",
+    name: TORCH_FIDELITY.name,
     about: "the FID network, bilinear resize of TensorFlow 1 (2048 numbers): the FID of TTUR and torch-fidelity",
-    load: |config, device| {
-        let input = Input {
-            name: "inception-v3",
-            resize: Resize::BilinearTensorFlow,
-            scale: BY_128,
-        };
-        load(input, config, device)
-    },
+    load: |config, device| load(TORCH_FIDELITY, config, device),
 };
 
 /// The registry's entry of the network as pytorch-fid uses it.
 pub(super) const PYTORCH: ExtractorEntry = ExtractorEntry {
-    name: "inception-v3-pytorch",
+    name: PYTORCH_FID.name,
     about: "the FID network, bilinear resize between pixel centres (2048 numbers): the FID of pytorch-fid",
-    load: |config, device| {
-        let input = Input {
-            name: "inception-v3-pytorch",
-            resize: Resize::BilinearHalfPixel,
-            scale: BY_255,
-        };
-        load(input, config, device)
-    },
+    load: |config, device| load(PYTORCH_FID, config, device),
 };
 
 /// The registry's entry of the network as clean-fid uses it.
 pub(super) const CLEAN: ExtractorEntry = ExtractorEntry {
-    name: "inception-v3-clean",
+    name: CLEAN_FID.name,
     about: "the FID network, antialiased bicubic resize (2048 numbers): the FID of clean-fid",
-    load: |config, device| {
-        let input = Input {
-            name: "inception-v3-clean",
-            resize: Resize::BicubicAntialiased,
-            scale: BY_128,
-        };
-        load(input, config, device)
-    },
+    load: |config, device| load(CLEAN_FID, config, device),
 };
 
 /// How a resized value from 0 to 255 becomes what the network sees.
@@ -80,6 +59,24 @@ struct Input {
     resize: Resize,
     scale: Scale,
 }
+
+const TORCH_FIDELITY: Input = Input {
+    name: "inception-v3",
+    resize: Resize::BilinearTensorFlow,
+    scale: BY_128,
+};
+
+const PYTORCH_FID: Input = Input {
+    name: "inception-v3-pytorch",
+    resize: Resize::BilinearHalfPixel,
+    scale: BY_255,
+};
+
+const CLEAN_FID: Input = Input {
+    name: "inception-v3-clean",
+    resize: Resize::BicubicAntialiased,
+    scale: BY_128,
+};
 
 struct InceptionExtractor {
     input: Input,

@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
+use crate::device::batches;
 use crate::error::{Result, refuse, unknown_name};
 use crate::images::Images;
 use crate::nn::lpips::Lpips;
@@ -116,11 +117,7 @@ impl PerceptualDistance for LpipsDistance {
             ));
         }
         let mut embedded = Vec::with_capacity(images.count);
-        let length = 3 * images.size * images.size;
-        for values in images.values.chunks(BATCH * length) {
-            let shape = [values.len() / length, 3, images.size, images.size];
-            let data = TensorData::new(values.to_vec(), shape);
-            let images = Tensor::<4>::from_data(data, &self.device);
+        for images in batches(images, BATCH, &self.device) {
             embedded.extend(self.network.embed(images)?);
         }
         Ok(embedded)

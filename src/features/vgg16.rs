@@ -1,7 +1,7 @@
 //! The convolutional part of VGG-16 as a feature extractor: the last convolution's output after ReLU, averaged over
 //! places, 512 numbers an image, at the image's own size.
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::Device;
 
 use super::{Extractor, ExtractorEntry, Features};
 use crate::device;
@@ -80,8 +80,7 @@ impl Extractor for VggExtractor {
         let places: Vec<usize> = (0..images.count).collect();
         for chunk in places.chunks(BATCH) {
             let batch = images.select(chunk).to_images();
-            let shape = [batch.count, 3, batch.size, batch.size];
-            let tensor = Tensor::<4>::from_data(TensorData::new(batch.values, shape), &self.device);
+            let tensor = device::tensor(&batch, &self.device);
             values.extend(device::values(self.network.embed(tensor))?);
         }
         Ok(Features::new(

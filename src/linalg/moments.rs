@@ -53,16 +53,8 @@ impl Moments {
             let centred = centred_values(tile, &mean, 1.0);
             self.combine(tile.rows, &mean, |first, share| {
                 let size = [share.len() / columns, columns - first, tile.rows];
-                let left = Matrix {
-                    values: &centred[first..],
-                    row_stride: 1,
-                    column_stride: columns,
-                };
-                let right = Matrix {
-                    values: &centred[first..],
-                    row_stride: columns,
-                    column_stride: 1,
-                };
+                let left = Matrix::columns(&centred[first..], columns);
+                let right = Matrix::rows(&centred[first..], columns);
                 multiply(size, &mut share[first..], columns, left, right, true);
             });
         }

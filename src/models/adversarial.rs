@@ -12,7 +12,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use super::{Batch, Blueprint, GenerativeModel, Latents, Scalars};
 use crate::config::Optimiser;
-use crate::device::values;
+use crate::device::{number, tensor, values};
 use crate::error::Result;
 use crate::images::Images;
 use crate::nn::dcgan::{Critic, CriticNorm, Generator};
@@ -228,19 +228,8 @@ pub(super) fn load_module<M: Module>(module: &M, path: &Path) -> Result<M> {
     Ok(module.clone().try_load_record(ModuleRecord::load(path)?)?)
 }
 
-/// Images on a device, [n, 3, size, size].
-pub(super) fn tensor(images: &Images, device: &Device) -> Tensor<4> {
-    let shape = [images.count, 3, images.size, images.size];
-    Tensor::from_data(TensorData::new(images.values.clone(), shape), device)
-}
-
 /// A tensor [n, 3, size, size] as images.
 pub(super) fn to_images(tensor: Tensor<4>, size: usize) -> Result<Images> {
     let count = tensor.dims()[0];
     Ok(Images::new(count, size, values(tensor)?))
-}
-
-/// The value of a loss.
-pub(super) fn number(loss: &Tensor<1>) -> f64 {
-    f64::from(loss.clone().into_scalar::<f32>())
 }

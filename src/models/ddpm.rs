@@ -15,9 +15,10 @@ use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
-use super::adversarial::{adam, load_module, number, tensor, to_images};
+use super::adversarial::{adam, load_module, to_images};
 use super::{Batch, Blueprint, GenerativeModel, Model, Scalars, table};
 use crate::config::Optimiser;
+use crate::device::{number, tensor};
 use crate::error::{Result, refuse};
 use crate::images::Images;
 use crate::nn::ema;

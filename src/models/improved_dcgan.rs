@@ -15,9 +15,10 @@ use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use super::adversarial::{Adversarial, Players, number};
+use super::adversarial::{Adversarial, Players};
 use super::{Batch, Blueprint, Model, Scalars, loss, table};
 use crate::config::Optimiser;
+use crate::device::number;
 use crate::error::Result;
 use crate::nn::dcgan::CriticNorm;
 use crate::random::Random;

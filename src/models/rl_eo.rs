@@ -15,11 +15,11 @@ use anyhow::Context;
 use burn::tensor::{Tensor, TensorData};
 use toml::Table;
 
-use super::adversarial::{Adversarial, Players, number, tensor};
+use super::adversarial::{Adversarial, Players};
 use super::improved_dcgan::ImprovedDcgan;
 use super::{Batch, Model, Scalars, coupling, loss};
 use crate::config::Optimiser;
-use crate::device::values;
+use crate::device::{number, tensor, values};
 use crate::error::Result;
 use crate::images::Images;
 use crate::random::Random;

@@ -11,9 +11,10 @@ use burn::module::Module;
 use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
-use super::adversarial::{Adversarial, CriticLoss, Players, number};
+use super::adversarial::{Adversarial, CriticLoss, Players};
 use super::{Batch, Model, Scalars, loss, table};
 use crate::config::Optimiser;
+use crate::device::number;
 use crate::error::Result;
 use crate::nn::dcgan::{Critic, CriticNorm};
 use crate::random::Random;

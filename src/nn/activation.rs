@@ -32,14 +32,9 @@ pub enum Activation {
 impl Activation {
     /// The function of each entry.
     pub fn forward<const D: usize>(self, input: Tensor<D>) -> Tensor<D> {
-        if self == Self::Identity {
-            return input;
-        }
-        if is_ours(&input) {
-            return activate(input, self);
-        }
         match self {
             Self::Identity => input,
+            _ if is_ours(&input) => activate(input, self),
             Self::Relu => relu(input),
             Self::LeakyRelu(leak) => leaky_relu(input, f64::from(leak)),
             Self::Silu => silu(input),

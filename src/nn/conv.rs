@@ -10,7 +10,7 @@ mod forward;
 mod geometry;
 mod input_gradient;
 pub(super) mod product;
-mod scratch;
+pub(super) mod scratch;
 #[cfg(test)]
 mod tests;
 mod weight_gradient;

@@ -101,21 +101,31 @@ impl BatchNorm {
     ) -> (Tensor<4>, Tensor<1>, Tensor<1>) {
         let affine = [self.gamma.val(), self.beta.val()];
         if is_ours(&input) {
-            let plan = Plan {
-                layout: Layout::new(input.dims(), Sharing::Batch),
-                activation,
-                of_input: true,
-            };
-            let moments = moments(input.clone(), plan.layout);
+            let (output, moments) = normalise_alone(input, affine, Sharing::Batch, activation);
             let moment = |place: usize| moments.clone().narrow(0, place, 1).squeeze_dim(0);
-            let (mean, variance) = (moment(0), moment(1));
-            return (normalise(input, moments, affine, plan), mean, variance);
+            return (output, moment(0), moment(1));
         }
         let [gamma, beta] = affine;
         let normalised = batch_norm_train(input, gamma, beta, EPSILON);
         let output = activation.forward(normalised.output);
         (output, normalised.mean, normalised.variance)
     }
+}
+
+/// Normalises f32 on the CPU by its own moments, and returns these too: [2, groups], means and biased variances.
+fn normalise_alone(
+    input: Tensor<4>,
+    affine: [Tensor<1>; 2],
+    sharing: Sharing,
+    activation: Activation,
+) -> (Tensor<4>, Tensor<2>) {
+    let plan = Plan {
+        layout: Layout::new(input.dims(), sharing),
+        activation,
+        of_input: true,
+    };
+    let moments = moments(input.clone(), plan.layout);
+    (normalise(input, moments.clone(), affine, plan), moments)
 }
 
 /// Group normalisation (Wu and He 2018): per image, over groups of channels.
@@ -146,13 +156,8 @@ impl GroupNorm {
     pub fn forward(&self, input: Tensor<4>, activation: Activation) -> Tensor<4> {
         let [images, channels, height, width] = input.dims();
         if is_ours(&input) {
-            let plan = Plan {
-                layout: Layout::new(input.dims(), Sharing::Groups(self.groups)),
-                activation,
-                of_input: true,
-            };
-            let moments = moments(input.clone(), plan.layout);
-            return normalise(input, moments, [self.gamma.val(), self.beta.val()], plan);
+            let affine = [self.gamma.val(), self.beta.val()];
+            return normalise_alone(input, affine, Sharing::Groups(self.groups), activation).0;
         }
         // A group of an image is normalised as batch normalisation normalises a channel: one operation of the
         // automatic differentiation in place of six.

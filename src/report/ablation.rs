@@ -55,64 +55,75 @@ pub fn ablation(
         bars(&path, &record.question, &score, &points, reference)?;
         paths.push(path);
     }
-    table.caption.extend(rewards(record, out)?.1);
-    paths.extend(draw_rewards(record, out, folder)?);
+    let rewards = Rewards::read(record, out)?;
+    paths.extend(rewards.draw(folder)?);
+    table.caption.extend(rewards.sentences);
     Ok((&ABLATION, table, paths))
 }
 
-/// Draws the rewards of an experiment over its training, as figures 4 and 5 of arXiv 2409.20340; nothing if there are none.
-pub fn draw_rewards(record: &Record, out: &Path, folder: &Path) -> Result<Option<PathBuf>> {
-    let (found, _) = rewards(record, out)?;
-    if found.is_empty() {
-        return Ok(None);
-    }
-    let path = folder.join("rewards.png");
-    let axes = ["step", "similarity (reward / w)"];
-    curves(&path, "The reward over the training", axes, &found)?;
-    Ok(Some(path))
+/// The similarities over the training of an experiment.
+#[derive(Default)]
+pub struct Rewards {
+    /// One of every row that was rewarded, the mean over its seeds.
+    curves: Vec<Curve>,
+    /// Whether it rises, a sentence on each.
+    pub sentences: Vec<String>,
 }
 
-/// The similarity over the training of every row that was rewarded, mean over its seeds, and a sentence on each.
-pub(super) fn rewards(record: &Record, out: &Path) -> Result<(Vec<Curve>, Vec<String>)> {
-    let (mut found, mut sentences) = (Vec::new(), Vec::new());
-    let mut seen: Vec<&[PathBuf]> = Vec::new();
-    for row in record.rows.iter().filter(|row| !row.reference) {
-        if seen.contains(&row.ledgers.as_slice()) {
-            continue;
-        }
-        seen.push(&row.ledgers);
-        let mut seeds = Vec::new();
-        for path in &row.ledgers {
-            let points: Vec<(f64, f64)> = Ledger::read(&out.join(path))?
-                .into_iter()
-                .filter_map(|event| match event {
-                    Event::Step { step, scalars } => {
-                        Some((step as f64, *scalars.get("similarity")?))
-                    }
-                    _ => None,
-                })
-                .collect();
-            if !points.is_empty() {
-                seeds.push(thinned(&points, POINTS));
+impl Rewards {
+    /// What the ledgers of `record` say. Fails if one cannot be read.
+    pub fn read(record: &Record, out: &Path) -> Result<Self> {
+        let mut rewards = Self::default();
+        let mut seen: Vec<&[PathBuf]> = Vec::new();
+        for row in record.rows.iter().filter(|row| !row.reference) {
+            if seen.contains(&row.ledgers.as_slice()) {
+                continue;
             }
+            seen.push(&row.ledgers);
+            let mut seeds = Vec::new();
+            for path in &row.ledgers {
+                let points: Vec<(f64, f64)> = Ledger::read(&out.join(path))?
+                    .into_iter()
+                    .filter_map(|event| match event {
+                        Event::Step { step, scalars } => {
+                            Some((step as f64, *scalars.get("similarity")?))
+                        }
+                        _ => None,
+                    })
+                    .collect();
+                if !points.is_empty() {
+                    seeds.push(thinned(&points, POINTS));
+                }
+            }
+            let Some(length) = seeds.iter().map(Vec::len).min() else {
+                continue;
+            };
+            let mean = |place: usize, value: fn((f64, f64)) -> f64| {
+                let values = seeds.iter().map(|points| value(points[place]));
+                values.sum::<f64>() / seeds.len() as f64
+            };
+            let points: Vec<(f64, f64)> = (0..length)
+                .map(|place| (mean(place, |point| point.0), mean(place, |point| point.1)))
+                .collect();
+            rewards.sentences.push(trend(&row.name, &seeds, &points));
+            rewards.curves.push(Curve {
+                label: row.name.clone(),
+                points,
+            });
         }
-        let Some(length) = seeds.iter().map(Vec::len).min() else {
-            continue;
-        };
-        let mean = |place: usize, value: fn((f64, f64)) -> f64| {
-            let values = seeds.iter().map(|points| value(points[place]));
-            values.sum::<f64>() / seeds.len() as f64
-        };
-        let points: Vec<(f64, f64)> = (0..length)
-            .map(|place| (mean(place, |point| point.0), mean(place, |point| point.1)))
-            .collect();
-        sentences.push(trend(&row.name, &seeds, &points));
-        found.push(Curve {
-            label: row.name.clone(),
-            points,
-        });
+        Ok(rewards)
     }
-    Ok((found, sentences))
+
+    /// Draws them as figures 4 and 5 of arXiv 2409.20340; nothing if there are none.
+    pub fn draw(&self, folder: &Path) -> Result<Option<PathBuf>> {
+        if self.curves.is_empty() {
+            return Ok(None);
+        }
+        let path = folder.join("rewards.png");
+        let axes = ["step", "similarity (reward / w)"];
+        curves(&path, "The reward over the training", axes, &self.curves)?;
+        Ok(Some(path))
+    }
 }
 
 /// At most `count` points, each the mean of as many neighbours.

@@ -9,7 +9,7 @@ mod statistics;
 mod table;
 mod tables;
 
-pub use ablation::{ABLATION, ablation, draw_rewards};
+pub use ablation::{ABLATION, Rewards, ablation};
 pub use claims::{Claim, claims, claims_markdown};
 pub use published::Published;
 pub use record::{Record, RowRecord};

@@ -1,11 +1,11 @@
 //! What an MFT-SNN is measured on: pairs and neighbours among patches of slides that it was not trained on.
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::Device;
 
 use super::autoencoder::{Autoencoder, mean_squared_error};
 use super::settings::SnnConfig;
 use crate::data::{Level, Pairs, PatchStore, Split};
-use crate::device::values;
+use crate::device::{batches, values};
 use crate::digest::sha256;
 use crate::error::{Result, refuse};
 use crate::images::Images;
@@ -33,13 +33,7 @@ impl HeldOut {
     /// Fails if there is no similar pair.
     pub fn draw(settings: &SnnConfig, store: &PatchStore) -> Result<Self> {
         let random = Random::new(settings.seed);
-        let test = store.indices(Split::Test);
-        let members = || {
-            test.iter().map(|&index| {
-                let record = &store.records()[index];
-                (index, record.slide.as_str(), record.class.as_str())
-            })
-        };
+        let members = || store.members(Split::Test);
         let (mut possible, mut impossible) = (Vec::new(), Vec::new());
         for &level in &settings.dissimilar {
             match Pairs::new(members(), settings.similar, &[level], random) {
@@ -56,11 +50,7 @@ impl HeldOut {
         }
         let pairs = Pairs::new(members(), settings.similar, &possible, random)?;
         let sets = pairs.sets(settings.evaluation_pairs)?;
-        let read = |indices: Vec<usize>| {
-            let patches = store.read(&indices).to_images();
-            let factor = patches.size / settings.image_size;
-            patches.reduced(factor)
-        };
+        let read = |indices: Vec<usize>| settings.view(store, &indices);
         let anchors = read(sets[0].iter().map(|pair| pair.anchor).collect());
         let mut bytes = bytes(&anchors);
         let mut partners = Vec::with_capacity(sets.len());
@@ -98,7 +88,8 @@ impl HeldOut {
     /// The mean squared error of the anchors in [-1, 1], and what it would be if each were replaced by its mean colour.
     pub fn reconstruction(&self, network: &Autoencoder, device: &Device) -> Result<(f64, f64)> {
         let mut sum = 0.0;
-        for (tensor, count) in batches(&self.anchors, device) {
+        for tensor in batches(&self.anchors, BATCH, device) {
+            let count = tensor.dims()[0];
             let again = network.reconstruct(tensor.clone());
             let error = values(mean_squared_error(tensor, again))?[0];
             sum += f64::from(error) * count as f64;
@@ -140,9 +131,7 @@ pub fn neighbours(
     count: usize,
     device: &Device,
 ) -> Result<Vec<Neighbours>> {
-    let images = store.read(pool).to_images();
-    let factor = images.size / settings.image_size;
-    let embeddings = embed(network, &images.reduced(factor), device)?;
+    let embeddings = embed(network, &settings.view(store, pool), device)?;
     let found = (0..queries.min(pool.len())).map(|query| {
         let slide = &store.records()[pool[query]].slide;
         let mut others: Vec<(usize, f64)> = (0..pool.len())
@@ -162,23 +151,11 @@ pub fn neighbours(
 fn embed(network: &Vgg16, images: &Images, device: &Device) -> Result<Vec<Vec<f32>>> {
     let dimension = network.dimension();
     let mut rows = Vec::with_capacity(images.count);
-    for (tensor, _) in batches(images, device) {
+    for tensor in batches(images, BATCH, device) {
         let embeddings = values(network.embed(tensor))?;
         rows.extend(embeddings.chunks_exact(dimension).map(<[f32]>::to_vec));
     }
     Ok(rows)
-}
-
-fn batches<'a>(
-    images: &'a Images,
-    device: &'a Device,
-) -> impl Iterator<Item = (Tensor<4>, usize)> + 'a {
-    let length = 3 * images.size * images.size;
-    images.values.chunks(BATCH * length).map(move |chunk| {
-        let count = chunk.len() / length;
-        let data = TensorData::new(chunk.to_vec(), [count, 3, images.size, images.size]);
-        (Tensor::from_data(data, device), count)
-    })
 }
 
 /// In f64, clamped to [0, 1] as [`super::cosine`].

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::data::{Augmentation, Level, PatchStore, SimilarPair, Split};
 use crate::digest::sha256;
 use crate::error::{Result, refuse};
+use crate::images::Images;
 use crate::nn::vgg::{LAYERS, halvings};
 
 /// What the encoder starts from.
@@ -203,6 +204,13 @@ impl SnnConfig {
             Stage::Slides => &self.stage1,
             Stage::Patches => &self.stage2,
         }
+    }
+
+    /// The patches of `store` at `indices` as the network looks at them: averaged down to `image_size`.
+    pub fn view(&self, store: &PatchStore, indices: &[usize]) -> Images {
+        let patches = store.read(indices).to_images();
+        let factor = patches.size / self.image_size;
+        patches.reduced(factor)
     }
 
     /// The encoder's weights in words.

@@ -15,6 +15,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use super::autoencoder::{Autoencoder, mean_squared_error};
 use super::contrastive::{contrastive_loss, distance};
 use super::settings::{SnnConfig, SnnRunConfig, Stage};
+use crate::device::{number, tensor};
 use crate::error::Result;
 use crate::images::Images;
 use crate::nn::vgg::mean_over_places;
@@ -105,11 +106,8 @@ impl Trainer {
 
     /// Writes the encoder, with `run` as its provenance, the decoder and the optimisers into an existing folder.
     pub fn save(&self, folder: &Path, run: &SnnRunConfig) -> Result<()> {
-        let notes = [("histogen.snn", run.to_toml())];
-        let notes: Vec<(&str, &str)> = notes
-            .iter()
-            .map(|(key, text)| (*key, text.as_str()))
-            .collect();
+        let provenance = run.to_toml();
+        let notes = [("histogen.snn", provenance.as_str())];
         self.network.encoder.save(&folder.join(ENCODER), &notes)?;
         self.network
             .decoder
@@ -145,13 +143,4 @@ pub fn similarity_optimiser() -> ModuleOptimizer {
 /// The optimiser of the reconstruction error, PyTorch's Adagrad: epsilon 1e-10, no decay of the learning rate.
 pub fn reconstruction_optimiser() -> ModuleOptimizer {
     AdaGradConfig::new().with_epsilon(1e-10).init()
-}
-
-fn tensor(images: &Images, device: &Device) -> Tensor<4> {
-    let shape = [images.count, 3, images.size, images.size];
-    Tensor::from_data(TensorData::new(images.values.clone(), shape), device)
-}
-
-fn number(loss: &Tensor<1>) -> f64 {
-    f64::from(loss.clone().into_scalar::<f32>())
 }

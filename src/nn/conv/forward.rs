@@ -3,9 +3,10 @@
 use rayon::prelude::*;
 
 use super::columns::{Part, gather};
-use super::geometry::{Geometry, padded, row_stride};
-use super::product::{Matrix, multiply, pieces};
-use super::scratch::{Scratch, take, with_scratch};
+use super::geometry::Geometry;
+use super::product::{multiply, pieces};
+use super::scratch::{Scratch, padded, row_stride, take, with_scratch};
+use crate::linalg::Matrix;
 
 /// [images, inputs, places] and weights [outputs, inputs, kernel, kernel] -> [images, outputs, places]
 pub(super) fn convolve(

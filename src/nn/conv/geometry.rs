@@ -8,8 +8,6 @@ const PLACES: usize = 512;
 const FEWEST_PLACES: usize = 128;
 /// Blocks wanted, so that several cores are busy.
 const BLOCKS: usize = 8;
-/// Vectors of the widest kernels of the `gemm` crate hold this many numbers; it is fastest at multiples.
-const LANES: usize = 16;
 
 /// A convolution of `images` images from `inputs` channels of `input` places to `outputs` channels of `output` places.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,15 +70,4 @@ impl Geometry {
             .step_by(rows)
             .map(move |start| start..(start + rows).min(height))
     }
-}
-
-/// `count` made a multiple of the vector's length.
-pub(super) fn padded(count: usize) -> usize {
-    count.next_multiple_of(LANES)
-}
-
-/// Distance between rows of a buffer of `count` columns: padded, and not a multiple of a page, whose rows would all
-/// fall on the same lines of the first cache.
-pub(super) fn row_stride(count: usize) -> usize {
-    padded(count) + LANES
 }

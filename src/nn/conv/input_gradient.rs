@@ -7,9 +7,10 @@ use rayon::prelude::*;
 
 use super::columns::scatter;
 use super::forward::convolve;
-use super::geometry::{Geometry, padded, row_stride};
-use super::product::{Matrix, multiply, pieces};
-use super::scratch::{Scratch, take, with_scratch};
+use super::geometry::Geometry;
+use super::product::{multiply, pieces};
+use super::scratch::{Scratch, padded, row_stride, take, with_scratch};
+use crate::linalg::Matrix;
 
 /// Numbers in a block's columns: half a MiB, half of a second cache.
 const COLUMNS: usize = 128 * 1024;

@@ -2,15 +2,18 @@
 
 use std::cell::RefCell;
 
+/// Vectors of the widest kernels of the `gemm` crate hold this many numbers; it is fastest at multiples.
+const LANES: usize = 16;
+
 /// The buffers of one thread; each user takes what it needs and finds any old numbers in them.
 #[derive(Default)]
-pub(super) struct Scratch {
+pub(in crate::nn) struct Scratch {
     /// The input in the shape of a matrix.
-    pub(super) columns: Vec<f32>,
+    pub(in crate::nn) columns: Vec<f32>,
     /// The images of a block side by side.
-    pub(super) joined: Vec<f32>,
+    pub(in crate::nn) joined: Vec<f32>,
     /// A row of an image, one part per residue of its columns.
-    pub(super) phases: Vec<f32>,
+    pub(in crate::nn) phases: Vec<f32>,
 }
 
 thread_local! {
@@ -19,14 +22,25 @@ thread_local! {
 
 /// Runs `work` with this thread's buffers. `work` must not start parallel work: a thread that waits for it may be given
 /// another block, which would ask for the same buffers.
-pub(super) fn with_scratch<T>(work: impl FnOnce(&mut Scratch) -> T) -> T {
+pub(in crate::nn) fn with_scratch<T>(work: impl FnOnce(&mut Scratch) -> T) -> T {
     SCRATCH.with_borrow_mut(work)
 }
 
 /// The first `length` numbers of a buffer, which grows if need be.
-pub(super) fn take(buffer: &mut Vec<f32>, length: usize) -> &mut [f32] {
+pub(in crate::nn) fn take(buffer: &mut Vec<f32>, length: usize) -> &mut [f32] {
     if buffer.len() < length {
         buffer.resize(length, 0.0);
     }
     &mut buffer[..length]
+}
+
+/// `count` made a multiple of the vector's length.
+pub(in crate::nn) fn padded(count: usize) -> usize {
+    count.next_multiple_of(LANES)
+}
+
+/// Distance between rows of a buffer of `count` columns: padded, and not a multiple of a page, whose rows would all
+/// fall on the same lines of the first cache.
+pub(in crate::nn) fn row_stride(count: usize) -> usize {
+    padded(count) + LANES
 }

@@ -7,10 +7,11 @@
 use rayon::prelude::*;
 
 use super::columns::{Part, gather};
-use super::geometry::{Geometry, row_stride};
+use super::geometry::Geometry;
 use super::input_gradient::join;
-use super::product::{Matrix, multiply, pieces};
-use super::scratch::{Scratch, take, with_scratch};
+use super::product::{multiply, pieces};
+use super::scratch::{Scratch, row_stride, take, with_scratch};
+use crate::linalg::Matrix;
 
 /// Numbers in all partial sums together.
 const PARTIAL_SUMS: usize = 1024 * 1024;

@@ -4,17 +4,16 @@
 //! matrix. A block's output is rectified while it is in the cache. An image's result has the same bits whatever the batch
 //! it comes in.
 
-use std::cell::RefCell;
 use std::ops::Range;
 
 use rayon::prelude::*;
 
-use crate::nn::conv::product::{Matrix, multiply, pieces};
+use crate::linalg::Matrix;
+use crate::nn::conv::product::{multiply, pieces};
+use crate::nn::conv::scratch::{Scratch, padded, row_stride, take, with_scratch};
 
 /// Places that a product should have: enough for the `gemm` crate, few enough that a block stays in the second cache.
 const PLACES: usize = 512;
-/// Vectors of the widest kernels of the `gemm` crate hold this many numbers; it is fastest at multiples.
-const LANES: usize = 16;
 
 /// The sizes of a convolution.
 #[derive(Clone, Copy, Debug)]
@@ -69,27 +68,6 @@ impl Shape {
     }
 }
 
-/// Buffers that a thread keeps between convolutions.
-#[derive(Default)]
-struct Scratch {
-    /// The input in the shape of a matrix.
-    columns: Vec<f32>,
-    /// The images of a block side by side.
-    joined: Vec<f32>,
-}
-
-thread_local! {
-    static SCRATCH: RefCell<Scratch> = RefCell::default();
-}
-
-/// The first `length` numbers of a buffer, which grows if need be and holds any old numbers.
-fn take(buffer: &mut Vec<f32>, length: usize) -> &mut [f32] {
-    if buffer.len() < length {
-        buffer.resize(length, 0.0);
-    }
-    &mut buffer[..length]
-}
-
 /// [images, channels, places] -> [images, outputs, places]
 pub(super) fn convolve(shape: &Shape, input: &[f32], weight: &[f32], bias: &[f32]) -> Vec<f32> {
     let image_in = shape.channels * shape.input_places();
@@ -104,8 +82,7 @@ pub(super) fn convolve(shape: &Shape, input: &[f32], weight: &[f32], bias: &[f32
                 if shape.is_point() && input.len() == image_in {
                     point(shape, input, weight, bias, output, band);
                 } else {
-                    // Nothing in here starts parallel work, which could ask for the same buffers.
-                    SCRATCH.with_borrow_mut(|scratch| {
+                    with_scratch(|scratch| {
                         window(shape, input, weight, bias, output, band, scratch);
                     });
                 }
@@ -159,9 +136,8 @@ fn window(
     let image_out = shape.outputs * places;
     let images = output.len() / image_out;
     let band_places = band.len() * shape.output[1];
-    let count = (images * band_places).next_multiple_of(LANES);
-    // Rows a multiple of a page apart would all fall on the same lines of the first cache.
-    let stride = count + LANES;
+    let count = padded(images * band_places);
+    let stride = row_stride(count);
     let joined = take(&mut scratch.joined, shape.outputs * stride);
     fill(joined, stride, count, bias);
     for piece in pieces(shape.terms()) {

@@ -1,14 +1,15 @@
 //! The layers as operations: this module's own kernels on the CPU, Burn's elsewhere.
 
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Backend, Dispatch, DispatchDevice, Flex, backend_extension};
+use burn::backend::{Backend, Dispatch, Flex, backend_extension};
+use burn::tensor::Tensor;
 use burn::tensor::activation::relu;
 use burn::tensor::module::{avg_pool2d, conv2d, max_pool2d};
 use burn::tensor::ops::{AvgPoolOptions, ConvOptions, MaxPoolOptions};
-use burn::tensor::{DType, Tensor, TensorData};
 
 use super::kernel::{Shape, convolve};
 use super::pool;
+use crate::nn::flex::{Primitive, entries, is_ours, tensor};
 
 /// The operations of a back end.
 #[backend_extension(Flex)]
@@ -28,12 +29,10 @@ trait Inference: Backend {
     fn rectified_mean(maps: FloatTensor<Self>) -> FloatTensor<Self>;
 }
 
-type Primitive = FloatTensor<Flex>;
-
 impl Inference for Flex {
     fn convolution(maps: Primitive, weight: Primitive, bias: Primitive, shape: Shape) -> Primitive {
         let [maps, weight, bias] = [maps, weight, bias].map(|tensor| tensor.to_contiguous());
-        let output = convolve(&shape, values(&maps), values(&weight), values(&bias));
+        let output = convolve(&shape, entries(&maps), entries(&weight), entries(&bias));
         let [height, width] = shape.output;
         tensor(output, [shape.images, shape.outputs, height, width])
     }
@@ -41,7 +40,7 @@ impl Inference for Flex {
     fn largest(maps: Primitive, stride: usize, padding: usize) -> Primitive {
         let [images, channels, height, width] = dims(&maps);
         let maps = maps.to_contiguous();
-        let output = pool::largest(values(&maps), [height, width], stride, padding);
+        let output = pool::largest(entries(&maps), [height, width], stride, padding);
         let places = |size: usize| (size + 2 * padding - 3) / stride + 1;
         tensor(output, [images, channels, places(height), places(width)])
     }
@@ -49,7 +48,7 @@ impl Inference for Flex {
     fn rectified_mean(maps: Primitive) -> Primitive {
         let shape @ [_, _, height, width] = dims(&maps);
         let maps = maps.to_contiguous();
-        tensor(pool::rectified_mean(values(&maps), [height, width]), shape)
+        tensor(pool::rectified_mean(entries(&maps), [height, width]), shape)
     }
 }
 
@@ -57,22 +56,9 @@ fn dims(tensor: &Primitive) -> [usize; 4] {
     tensor.layout().shape().dims()
 }
 
-fn values(tensor: &Primitive) -> &[f32] {
-    tensor
-        .as_slice()
-        .expect("the tensor was made contiguous and has f32 entries")
-}
-
-fn tensor(values: Vec<f32>, shape: [usize; 4]) -> Primitive {
-    Primitive::from_data(TensorData::new(values, shape))
-}
-
-/// Whether this module's kernels can be used on `maps`.
+/// Whether this module's kernels, which have no gradient, can be used on `maps`.
 fn on_cpu(maps: &Tensor<4>) -> bool {
-    let device = maps.device();
-    maps.dtype() == DType::F32
-        && !device.is_autodiff()
-        && matches!(device.as_dispatch(), DispatchDevice::Flex(_))
+    is_ours(maps) && !maps.device().is_autodiff()
 }
 
 /// The convolution of the channels of `maps` from `first` on that `weight`, [outputs, inputs, kh, kw], asks for, plus
