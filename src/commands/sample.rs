@@ -9,7 +9,7 @@ use crate::config::RunConfig;
 use crate::device;
 use crate::error::{Result, refuse};
 use crate::models::{self, GenerativeModel};
-use crate::run::{Run, judges};
+use crate::run::{judges, newest_checkpoint, unreadable};
 use crate::samples;
 
 pub(super) fn run(arguments: &Sample) -> Outcome {
@@ -49,13 +49,15 @@ pub(super) fn load(folder: &Path) -> Result<Box<dyn GenerativeModel>> {
     let config: RunConfig =
         toml::from_str(&text).map_err(|error| not_a_run(error.message().to_owned()))?;
     let root = folder.parent().unwrap_or(Path::new("."));
-    let run = Run::open(root, &config)?;
-    let mut model = models::build(&config, &judges(root), &device::cpu())?;
-    match run.load_checkpoint(|folder| model.load(folder))? {
-        Some(_) => Ok(model),
-        None => Err(refuse(
+    let Some((_, checkpoint)) = newest_checkpoint(folder, &config)? else {
+        return Err(refuse(
             format!("run `{}` has no checkpoint yet", folder.display()),
             "let it train further",
-        )),
-    }
+        ));
+    };
+    let mut model = models::build(&config, &judges(root), &device::cpu())?;
+    model
+        .load(&checkpoint)
+        .map_err(|error| unreadable(&checkpoint, &error))?;
+    Ok(model)
 }

@@ -8,7 +8,7 @@ use crate::config::{Config, RunConfig};
 use crate::data::{self, PatchStore};
 use crate::error::Result;
 use crate::experiments;
-use crate::run::Run;
+use crate::run::{self, Identity, Run, State};
 use crate::tracker::Event;
 use crate::train;
 
@@ -99,6 +99,7 @@ pub(super) fn train_run(
     label: &str,
 ) -> Result<(Run, Box<dyn crate::models::GenerativeModel>)> {
     let mut run = Run::open(&runs(settings), run_config)?;
+    tell_notices(&run);
     let was_finished = run.is_finished();
     let mut progress = Progress::new(label, run_config.steps);
     let device = crate::device::cpu();
@@ -117,6 +118,19 @@ pub(super) fn train_run(
         progress.finish(&format!("{} steps, in `{folder}`", run_config.steps));
     }
     Ok((run, model))
+}
+
+/// Says what was found amiss in a run.
+pub(super) fn tell_notices<C: Identity>(run: &Run<C>) {
+    for notice in run.notices() {
+        eprintln!("note: {notice}");
+    }
+}
+
+/// Whether the last training of a run ended because it diverged.
+pub(super) fn diverged(run_config: &RunConfig, settings: &Settings) -> Result<bool> {
+    let state = run::state(&Run::folder(&runs(settings), run_config))?;
+    Ok(matches!(state, State::Ended { status, .. } if status == "diverged"))
 }
 
 /// The picture of a run's last samples.

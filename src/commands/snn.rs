@@ -13,10 +13,12 @@ use crate::data::{Level, PatchStore, Split};
 use crate::device;
 use crate::error::Result;
 use crate::files::write_whole;
+use crate::images::write_png;
 use crate::nn::vgg::Vgg16;
 use crate::random::Random;
 use crate::report::figure::histograms;
 use crate::report::{Cell, Column, Row, Table};
+use crate::run::unreadable;
 use crate::snn::{
     Autoencoder, HeldOut, Neighbours, Separation, SnnConfig, SnnRunConfig, Trainer, gain,
     neighbours, separation,
@@ -71,9 +73,10 @@ fn network(
         let (run, network) = train_snn(config, store, &arguments.settings)?;
         return Ok((run.config.clone(), network, run.path().to_owned()));
     }
-    let trained = trained_elsewhere(given)?;
+    let (trained, checkpoint) = trained_elsewhere(given)?;
     let device = device::cpu();
-    let network = Trainer::load_network(&given.join("checkpoint"), &trained.settings, &device)?;
+    let network = Trainer::load_network(&checkpoint, &trained.settings, &device)
+        .map_err(|error| unreadable(&checkpoint, &error))?;
     Ok((trained, network, given.clone()))
 }
 
@@ -401,9 +404,7 @@ fn draw_neighbours(
             .collect();
         let picture = store.read(&places).grid(columns, 1);
         let path = folder.join(format!("neighbours-{name}.png"));
-        picture
-            .save(&path)
-            .map_err(|error| crate::files::cannot_write(&path, &error))?;
+        write_png(&picture, &path)?;
         let path = folder.join(format!("neighbours-{name}.csv"));
         write_whole(&path, neighbours_csv(shown, store)?.as_bytes())?;
         eprintln!(
