@@ -156,6 +156,9 @@ pub struct Sample {
     /// Seed of the images.
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
+    /// The checkpoint to draw from; the newest without it.
+    #[arg(long, value_name = "N")]
+    pub step: Option<u64>,
     /// The picture to write (PNG).
     #[arg(long, default_value = "samples.png", value_name = "FILE")]
     pub out: PathBuf,

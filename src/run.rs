@@ -31,6 +31,9 @@ pub use account::Diverged;
 pub use state::{State, state};
 pub use training::{Training, conduct, is_due};
 
+/// The score by which one checkpoint is better than another: lower is better.
+pub const BEST_BY: &str = "fid";
+
 /// A configuration that determines the weights of a run, and so names it.
 pub trait Identity: Clone {
     /// The name of the run's folder: equal settings, equal names.
@@ -212,7 +215,7 @@ impl<C: Identity> Run<C> {
         Ok(())
     }
 
-    /// Removes old checkpoints but the newest `kept` of those that `is_due` wants.
+    /// Removes old checkpoints but the newest `kept` of those that `is_due` wants, and the best of them.
     fn keep_checkpoints(&self, kept: usize, is_due: impl Fn(u64) -> bool) -> Result<()> {
         let due = self
             .checkpoints
@@ -220,9 +223,11 @@ impl<C: Identity> Run<C> {
             .into_iter()
             .filter(|&step| is_due(step));
         let due: Vec<u64> = due.collect();
-        let kept = &due[due.len().saturating_sub(kept)..];
+        let newest = &due[due.len().saturating_sub(kept)..];
+        let best = best(self.ledger.events(), &due);
         for step in self.checkpoints.steps()? {
-            if !kept.contains(&step) && Some(step) != self.newest {
+            let stays = newest.contains(&step) || Some(step) == best || Some(step) == self.newest;
+            if !stays {
                 self.checkpoints.remove(step)?;
             }
         }
@@ -252,14 +257,30 @@ impl<C: Identity> Run<C> {
     }
 }
 
-/// The newest checkpoint of the run in `folder` and its step, without opening the run; `None` if there is none yet.
+/// A checkpoint of the run in `folder` and its step, without opening the run: that after `step` steps, or the newest; `None`
+/// if there is none yet.
 ///
-/// Fails if it is damaged: an earlier one would be another network.
-pub fn newest_checkpoint<C: Identity>(folder: &Path, config: &C) -> Result<Option<(u64, PathBuf)>> {
+/// Fails if it is damaged, or not there: another one would be another network.
+pub fn find_checkpoint<C: Identity>(
+    folder: &Path,
+    config: &C,
+    step: Option<u64>,
+) -> Result<Option<(u64, PathBuf)>> {
     let checkpoints = Checkpoints::at(folder);
-    let Some(step) = checkpoints.steps()?.pop() else {
+    let known = checkpoints.steps()?;
+    let Some(step) = step.or(known.last().copied()) else {
         return Ok(None);
     };
+    if !known.contains(&step) {
+        let steps: Vec<String> = known.iter().map(ToString::to_string).collect();
+        return Err(refuse(
+            format!(
+                "run `{}` has no checkpoint of step {step}",
+                folder.display()
+            ),
+            format!("it has those of steps {}", steps.join(", ")),
+        ));
+    }
     let place = checkpoints.place(step);
     match checkpoints.check(step, config)? {
         None => Ok(Some((step, place))),
@@ -276,6 +297,20 @@ pub fn unreadable(place: &Path, error: &anyhow::Error) -> anyhow::Error {
         format!("checkpoint `{}` cannot be read: {error:#}", place.display()),
         "delete the run's folder to train it again",
     )
+}
+
+/// Which of `steps` has the lowest FID of those that were measured; the first if several have it.
+fn best(events: &[Event], steps: &[u64]) -> Option<u64> {
+    let measured = events.iter().filter_map(|event| match event {
+        Event::Evaluation(evaluation) if steps.contains(&evaluation.step) => {
+            let mut scores = evaluation.scores.iter();
+            let fid = scores.find(|score| score.name == BEST_BY)?.value?;
+            Some((evaluation.step, fid))
+        }
+        _ => None,
+    });
+    let best = measured.min_by(|left, right| left.1.total_cmp(&right.1));
+    best.map(|(step, _)| step)
 }
 
 /// Steps that the events tell of without a gap.

@@ -12,7 +12,7 @@ use crate::models::{self, Batch, GenerativeModel, Scalars};
 use crate::random::Random;
 use crate::run::{Diverged, Run, Training, conduct, is_due, judges};
 use crate::samples;
-use crate::tracker::Event;
+use crate::tracker::{Evaluation, Event};
 
 /// Where a training stands.
 pub struct Progress<'a> {
@@ -24,9 +24,12 @@ pub struct Progress<'a> {
     pub scalars: &'a Scalars,
 }
 
+/// Measures a model on its way: its scores, FID among them.
+pub type Measure<'a> = dyn FnMut(&dyn GenerativeModel) -> Result<Evaluation> + 'a;
+
 /// Trains `run` to its last step, from its newest checkpoint if it has one, and returns the model.
 ///
-/// A finished run is only loaded. Fails if a loss is no longer finite, the critic is dead or the samples are all one image
+/// `measure` is asked every `logging.evaluate_every` steps. A finished run is only loaded. Fails if a loss is no longer finite, the critic is dead or the samples are all one image
 /// (the run is then closed as `diverged`), if a signal stops it (`killed`), if the store has fewer training patches than a
 /// batch, or if something cannot be written (`failed`).
 pub fn train(
@@ -34,6 +37,7 @@ pub fn train(
     store: &PatchStore,
     logging: &Logging,
     device: &Device,
+    measure: &mut Measure<'_>,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Box<dyn GenerativeModel>> {
     let random = Random::new(run.config.seed);
@@ -53,6 +57,7 @@ pub fn train(
         store,
         logging,
         steps: run.config.steps,
+        measure,
         progress,
     };
     conduct(run, first, logging, &mut training)?;
@@ -66,6 +71,7 @@ struct ModelTraining<'a> {
     store: &'a PatchStore,
     logging: &'a Logging,
     steps: usize,
+    measure: &'a mut Measure<'a>,
     progress: &'a mut dyn FnMut(Progress<'_>),
 }
 
@@ -89,15 +95,35 @@ impl Training<RunConfig> for ModelTraining<'_> {
         self.model.save(folder)
     }
 
-    /// Draws the same seeds at every logged step, so that the pictures show one set of images as it changes.
     fn look(&mut self, run: &mut Run, step: u64) -> Result<()> {
+        let steps = self.steps as u64;
+        let (samples_every, evaluate_every) =
+            (self.logging.samples_every, self.logging.evaluate_every);
+        let has = |run: &Run, is_it: &dyn Fn(&Event) -> bool| run.ledger.events().iter().any(is_it);
         let is_drawn =
             |event: &Event| matches!(event, Event::Samples { step: drawn, .. } if *drawn == step);
-        if !is_due(step, self.steps as u64, self.logging.samples_every)
-            || run.ledger.events().iter().rev().any(is_drawn)
-        {
-            return Ok(());
+        if is_due(step, steps, samples_every) && !has(run, &is_drawn) {
+            self.draw_grid(run, step)?;
         }
+        let is_measured =
+            |event: &Event| matches!(event, Event::Evaluation(found) if found.step == step);
+        let due = evaluate_every > 0 && is_due(step, steps, evaluate_every);
+        if due && !has(run, &is_measured) {
+            let evaluation = (self.measure)(self.model.as_ref())?;
+            run.ledger
+                .append(Event::Evaluation(Evaluation { step, ..evaluation }))?;
+        }
+        Ok(())
+    }
+
+    fn advice(&self) -> &'static str {
+        "lower `optimiser.learning_rate`, or look at the losses in its `ledger.jsonl`"
+    }
+}
+
+impl ModelTraining<'_> {
+    /// Draws the same seeds at every logged step, so that the pictures show one set of images as it changes.
+    fn draw_grid(&self, run: &mut Run, step: u64) -> Result<()> {
         let images = samples::draw_values(self.model.as_ref(), self.logging.grid_images, 0)?;
         check_variety(&images, step)?;
         let pixels = images.quantise();
@@ -105,10 +131,6 @@ impl Training<RunConfig> for ModelTraining<'_> {
         let columns = (pixels.count as f64).sqrt().ceil() as usize;
         write_png(&pixels.grid(columns, 1), &run.path().join(&file))?;
         run.ledger.append(Event::Samples { step, file })
-    }
-
-    fn advice(&self) -> &'static str {
-        "lower `optimiser.learning_rate`, or look at the losses in its `ledger.jsonl`"
     }
 }
 

@@ -27,7 +27,7 @@ from pathlib import Path
 MODELS = ["dcgan", "improved-dcgan", "sngan", "wgan-gp", "lsgan", "ddpm", "rl-eo"]
 SETTINGS = [
     "--profile", "smoke",
-    "--set", "training.steps=60",
+    "--set", "training.steps=120",
     "--set", "logging.checkpoint_every=7",
     "--set", "logging.samples_every=9",
 ]  # fmt: skip

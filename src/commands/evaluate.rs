@@ -254,7 +254,7 @@ fn of_images(
     real: &Subject<'_>,
 ) -> Result<Vec<Repeated>> {
     let model = if let Subject::Run(path) = generated {
-        Some(sample::load(path)?)
+        Some(sample::load(path, None)?)
     } else {
         refuse_path_lengths(selection, generated.path())?;
         None
@@ -305,7 +305,7 @@ fn against_real(
                     "say how many with `--images N`",
                 ));
             };
-            samples::draw(sample::load(path)?.as_ref(), count, seed, &mut |_| {})?
+            samples::draw(sample::load(path, None)?.as_ref(), count, seed, &mut |_| {})?
         }
         _ => real.images(split, arguments.images, seed)?,
     };

@@ -17,7 +17,7 @@ use crate::error::{Result, refuse};
 use crate::experiments::snn_config;
 use crate::files::write_whole;
 use crate::finetune;
-use crate::run::{Identity, Run, judges, newest_checkpoint};
+use crate::run::{Identity, Run, find_checkpoint, judges};
 use crate::snn::{
     Autoencoder, ENCODER, Judge, Pretrained, SnnRunConfig, Source, Stage, judge_file,
 };
@@ -168,7 +168,7 @@ pub(super) fn trained_elsewhere(folder: &Path) -> Result<(SnnRunConfig, PathBuf)
     let text = fs::read_to_string(&path).map_err(|error| not_one(error.to_string()))?;
     let config: SnnRunConfig =
         toml::from_str(&text).map_err(|error| not_one(error.message().to_owned()))?;
-    match newest_checkpoint(folder, &config)? {
+    match find_checkpoint(folder, &config, None)? {
         Some((step, place)) if step == config.steps() => Ok((config, place)),
         _ => Err(not_one("its training is not finished".to_owned())),
     }

@@ -93,10 +93,8 @@ fn list_runs(folder: &Path) -> Result<()> {
         };
         let score = events.iter().rev().find_map(|event| match event {
             Event::Evaluation(evaluation) => evaluation.scores.first().and_then(|score| {
-                Some(format!(
-                    "{} {:.4} ({})",
-                    score.name, score.value?, score.protocol_id
-                ))
+                let (name, step, id) = (&score.name, evaluation.step, &score.protocol_id);
+                Some(format!("{name} {:.4} at step {step} ({id})", score.value?))
             }),
             _ => None,
         });

@@ -9,14 +9,14 @@ use crate::config::RunConfig;
 use crate::device;
 use crate::error::{Result, refuse};
 use crate::models::{self, GenerativeModel};
-use crate::run::{judges, newest_checkpoint, unreadable};
+use crate::run::{find_checkpoint, judges, unreadable};
 use crate::samples;
 
 pub(super) fn run(arguments: &Sample) -> Outcome {
     if arguments.n == 0 {
         return Err(refuse("`--n` is 0", "ask for at least one image"));
     }
-    let model = load(&arguments.run)?;
+    let model = load(&arguments.run, arguments.step)?;
     let mut progress = Progress::new("drawing", arguments.n);
     let pixels = samples::draw(model.as_ref(), arguments.n, arguments.seed, &mut |done| {
         progress.update(done, "");
@@ -36,8 +36,8 @@ pub(super) fn run(arguments: &Sample) -> Outcome {
     Ok(Answer::Yes)
 }
 
-/// The model in a run's newest checkpoint.
-pub(super) fn load(folder: &Path) -> Result<Box<dyn GenerativeModel>> {
+/// The model in a run's checkpoint of `step`, or in its newest.
+pub(super) fn load(folder: &Path, step: Option<u64>) -> Result<Box<dyn GenerativeModel>> {
     let path = folder.join("config.toml");
     let not_a_run = |reason: String| {
         refuse(
@@ -49,7 +49,7 @@ pub(super) fn load(folder: &Path) -> Result<Box<dyn GenerativeModel>> {
     let config: RunConfig =
         toml::from_str(&text).map_err(|error| not_a_run(error.message().to_owned()))?;
     let root = folder.parent().unwrap_or(Path::new("."));
-    let Some((_, checkpoint)) = newest_checkpoint(folder, &config)? else {
+    let Some((_, checkpoint)) = find_checkpoint(folder, &config, step)? else {
         return Err(refuse(
             format!("run `{}` has no checkpoint yet", folder.display()),
             "let it train further",

@@ -107,6 +107,20 @@ impl ScoreRecord {
     }
 }
 
+/// The newest measurement of what a training ended as; none while it has not finished. What was never trained has no steps.
+pub fn result(events: &[Event]) -> Option<&Evaluation> {
+    let end = events.iter().rev().find_map(|event| match event {
+        Event::End { status, step, .. } if status == "finished" => Some(Some(*step)),
+        Event::Start { .. } | Event::End { .. } => Some(None),
+        _ => None,
+    });
+    let step = end.unwrap_or(Some(0))?;
+    events.iter().rev().find_map(|event| match event {
+        Event::Evaluation(evaluation) if evaluation.step == step => Some(evaluation),
+        _ => None,
+    })
+}
+
 /// A run's ledger, open for appending.
 pub struct Ledger {
     path: PathBuf,
@@ -272,6 +286,35 @@ mod tests {
         fs::write(&path, "nonsense\n{}\n").unwrap();
         let message = Ledger::read(&path).unwrap_err().to_string();
         assert!(message.starts_with("line 1 of `"), "{message}");
+    }
+
+    #[test]
+    fn the_result_is_measured_at_the_end_of_what_finished() {
+        let evaluation = |step: u64| {
+            let scores = Vec::new();
+            Evaluation {
+                step,
+                seed: 0,
+                scores,
+            }
+        };
+        let end = |status: &str| Event::End {
+            step: 4,
+            status: status.to_owned(),
+            reason: String::new(),
+            seconds: 0.0,
+        };
+        let measured = |step: u64| Event::Evaluation(evaluation(step));
+        assert_eq!(result(&[]), None);
+        assert_eq!(
+            result(&[measured(0)]),
+            Some(&evaluation(0)),
+            "never trained"
+        );
+        let on_the_way = [measured(2), measured(4), end("finished"), measured(2)];
+        assert_eq!(result(&on_the_way), Some(&evaluation(4)));
+        assert_eq!(result(&[measured(2), end("diverged")]), None);
+        assert_eq!(result(&[measured(2), end("finished")]), None);
     }
 
     #[test]

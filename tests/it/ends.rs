@@ -229,8 +229,8 @@ fn a_run_that_diverges_says_where_and_the_others_go_on() {
 #[test]
 fn a_dead_critic_ends_its_run_however_often_it_is_interrupted() {
     // The hinge loss is exactly 0 once every image is told apart by a margin.
-    let command = "train table1 --profile smoke --model sngan --set training.steps=400 \
-                   --set optimiser.learning_rate=0.02 --set logging.dead_critic_steps=20 \
+    let command = "train table1 --profile smoke --model sngan --set training.steps=60 \
+                   --set optimiser.learning_rate=1 --set logging.dead_critic_steps=20 \
                    --set logging.checkpoint_every=7";
     let lab = Lab::new();
     let said = lab.run(command);
@@ -248,4 +248,57 @@ fn a_dead_critic_ends_its_run_however_often_it_is_interrupted() {
         "{}",
         said.errors
     );
+}
+
+#[test]
+fn the_best_checkpoint_by_held_out_fid_is_kept_beside_the_newest() {
+    let command = &format!(
+        "{TRAIN} lsgan --set training.steps=40 --set logging.evaluate_every=5 --set logging.checkpoints_kept=1 \
+         --set optimiser.learning_rate=0.02"
+    );
+    let (lab, disturbed) = (Lab::new(), Lab::new());
+    let run = lab.succeed(command);
+    let run = run.trim();
+    let ledger = lab.read(format!("{run}/ledger.jsonl"));
+    let measured: Vec<(u64, f64)> = ledger
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"))
+        .filter(|event| event["event"] == "evaluation")
+        .map(|event| {
+            let step = event["step"].as_u64().expect("a step");
+            assert_eq!(event["scores"][0]["name"], "fid");
+            (
+                step,
+                event["scores"][0]["value"].as_f64().expect("a number"),
+            )
+        })
+        .collect();
+    assert_eq!(measured.len(), 8, "{measured:?}");
+    let best = measured
+        .iter()
+        .min_by(|left, right| left.1.total_cmp(&right.1));
+    let best = best.expect("a best one").0;
+    assert_ne!(best, 40, "the test is about an earlier one: {measured:?}");
+    let entries = fs::read_dir(lab.path(run).join("checkpoints")).expect("checkpoints");
+    let mut names: Vec<String> = entries
+        .map(|entry| {
+            entry
+                .expect("an entry")
+                .file_name()
+                .to_string_lossy()
+                .into_owned()
+        })
+        .collect();
+    names.sort();
+    assert_eq!(names, [format!("step-{best:06}"), "step-000040".to_owned()]);
+    lab.succeed(&format!("sample {run} --n 4 --step {best} --out best.png"));
+    let error = lab.refused(&format!("sample {run} --n 4 --step 7"));
+    assert!(
+        error.contains(&format!("hint: it has those of steps {best}, 40")),
+        "{error}"
+    );
+
+    disturbed.kill_after_checkpoint(command, run);
+    disturbed.succeed(command);
+    assert_same_trace(&disturbed.path(run), &lab.path(run), "lsgan");
 }

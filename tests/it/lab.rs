@@ -139,7 +139,9 @@ pub(crate) fn trace(run: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut trace = BTreeMap::new();
     let mut folders = vec![run.to_owned()];
     while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).unwrap_or_else(|error| panic!("{folder:?}: {error}")) {
+        for entry in
+            fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
+        {
             let path = entry.expect("an entry").path();
             if path.is_dir() {
                 folders.push(path);

@@ -56,7 +56,7 @@ fn a_damaged_checkpoint_is_named_passed_over_and_made_again() {
             fs::remove_file(last.join("generator.bpk")).expect("removed");
         }),
         ("its `manifest.toml` ", &|| {
-            cut(&last.join("manifest.toml"), 200)
+            cut(&last.join("manifest.toml"), 200);
         }),
     ];
     for (damage, inflict) in damages {
