@@ -5,13 +5,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use burn::tensor::Device;
 
 use super::progress::Progress;
 use super::session::{runs, tell_notices};
 use crate::cli::Settings;
 use crate::config::Config;
 use crate::data::PatchStore;
-use crate::device;
 use crate::digest::sha256;
 use crate::error::{Result, refuse};
 use crate::experiments::snn_config;
@@ -26,14 +26,16 @@ use crate::snn::{
 pub(super) struct Judges<'a> {
     store: &'a PatchStore,
     settings: &'a Settings,
+    device: &'a Device,
     known: RefCell<Vec<(String, Judge)>>,
 }
 
 impl<'a> Judges<'a> {
-    pub(super) fn new(store: &'a PatchStore, settings: &'a Settings) -> Self {
+    pub(super) fn new(store: &'a PatchStore, settings: &'a Settings, device: &'a Device) -> Self {
         Self {
             store,
             settings,
+            device,
             known: RefCell::new(Vec::new()),
         }
     }
@@ -78,7 +80,7 @@ impl<'a> Judges<'a> {
             }
             Source::MftSnn | Source::Stage1 | Source::Stage2 => {
                 let (trained, checkpoint) = if config.reward.snn.as_os_str().is_empty() {
-                    let (run, _) = train_snn(config, self.store, self.settings)?;
+                    let (run, _) = train_snn(config, self.store, self.settings, self.device)?;
                     let checkpoint = run.checkpoint().context("a trained run has a checkpoint")?;
                     (run.config.clone(), checkpoint)
                 } else {
@@ -115,22 +117,22 @@ pub(super) fn train_snn(
     config: &Config,
     store: &PatchStore,
     settings: &Settings,
+    device: &Device,
 ) -> Result<(Run<SnnRunConfig>, Autoencoder)> {
     let snn = snn_config(config);
-    let run_config = SnnRunConfig::new(&snn, store)?;
+    let run_config = SnnRunConfig::new(&snn, store, &config.compute)?;
     let mut run = Run::open(&runs(settings), &run_config)?;
     tell_notices(&run);
     let was_finished = run.is_finished();
     let steps = run_config.steps();
     let mut progress = Progress::new("mft-snn", steps as usize);
-    let device = device::cpu();
     let network = finetune::finetune(
         &mut run,
         &snn,
         &config.data,
         store,
         &config.logging,
-        &device,
+        device,
         &mut |state| {
             let losses: Vec<String> = state
                 .scalars

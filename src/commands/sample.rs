@@ -2,11 +2,13 @@
 
 use std::path::Path;
 
+use burn::tensor::Device;
+
 use super::progress::Progress;
 use super::{Answer, Outcome};
 use crate::cli::Sample;
 use crate::config::RunConfig;
-use crate::device;
+use crate::device::Compute;
 use crate::error::{Result, refuse};
 use crate::models::{self, GenerativeModel};
 use crate::run::{find_checkpoint, judges, unreadable};
@@ -16,7 +18,11 @@ pub(super) fn run(arguments: &Sample) -> Outcome {
     if arguments.n == 0 {
         return Err(refuse("`--n` is 0", "ask for at least one image"));
     }
-    let model = load(&arguments.run, arguments.step)?;
+    let compute = Compute {
+        device: arguments.device,
+        ..Compute::default()
+    };
+    let model = load(&arguments.run, arguments.step, &compute.open()?)?;
     let mut progress = Progress::new("drawing", arguments.n);
     let pixels = samples::draw(model.as_ref(), arguments.n, arguments.seed, &mut |done| {
         progress.update(done, "");
@@ -36,8 +42,12 @@ pub(super) fn run(arguments: &Sample) -> Outcome {
     Ok(Answer::Yes)
 }
 
-/// The model in a run's checkpoint of `step`, or in its newest.
-pub(super) fn load(folder: &Path, step: Option<u64>) -> Result<Box<dyn GenerativeModel>> {
+/// The model in a run's checkpoint of `step`, or in its newest, on any device.
+pub(super) fn load(
+    folder: &Path,
+    step: Option<u64>,
+    device: &Device,
+) -> Result<Box<dyn GenerativeModel>> {
     let path = folder.join("config.toml");
     let not_a_run = |reason: String| {
         refuse(
@@ -55,7 +65,7 @@ pub(super) fn load(folder: &Path, step: Option<u64>) -> Result<Box<dyn Generativ
             "let it train further",
         ));
     };
-    let mut model = models::build(&config, &judges(root), &device::cpu())?;
+    let mut model = models::build(&config, &judges(root), device)?;
     model
         .load(&checkpoint)
         .map_err(|error| unreadable(&checkpoint, &error))?;

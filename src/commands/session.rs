@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use burn::tensor::Device;
 
 use super::progress::Progress;
 use crate::cli::Settings;
 use crate::config::{Config, Evaluation, RunConfig};
 use crate::data::{self, PatchStore};
-use crate::device;
 use crate::error::Result;
 use crate::evaluation::{Bench, held_out};
 use crate::experiments;
@@ -65,6 +65,15 @@ pub(super) fn configure_otherwise(
     if let Some(file) = &settings.weights {
         pairs.push(format!("evaluation.features.weights={}", quoted(file)));
     }
+    let named = [
+        ("compute.device", &settings.device),
+        ("compute.precision", &settings.precision),
+    ];
+    for (key, name) in named {
+        if let Some(name) = name {
+            pairs.push(format!("{key}={}", toml::Value::from(name.as_str())));
+        }
+    }
     if let Some(seeds) = seeds {
         pairs.push(format!("seeds={seeds:?}"));
     }
@@ -102,17 +111,17 @@ pub(super) fn train_run(
     run_config: &RunConfig,
     store: &PatchStore,
     settings: &Settings,
+    device: &Device,
     label: &str,
 ) -> Result<(Run, Box<dyn GenerativeModel>)> {
     let mut run = Run::open(&runs(settings), run_config)?;
     tell_notices(&run);
     let was_finished = run.is_finished();
     let mut progress = Progress::new(label, run_config.steps);
-    let device = device::cpu();
     let mut bench = None;
     let mut measure = |model: &dyn GenerativeModel| {
         if bench.is_none() {
-            bench = Some(fid_bench(config, store, &settings.out)?);
+            bench = Some(fid_bench(config, store, &settings.out, device)?);
         }
         let bench = bench.as_ref().context("it was just made")?;
         let Evaluation { images, seed, .. } = config.evaluation;
@@ -127,7 +136,7 @@ pub(super) fn train_run(
         &mut run,
         store,
         &config.logging,
-        &device,
+        device,
         &mut measure,
         &mut |state| {
             let losses: Vec<String> = state
@@ -148,17 +157,11 @@ pub(super) fn train_run(
 }
 
 /// What measures FID during training, as tables do after it.
-fn fid_bench(config: &Config, store: &PatchStore, out: &Path) -> Result<Bench> {
+fn fid_bench(config: &Config, store: &PatchStore, out: &Path, device: &Device) -> Result<Bench> {
     let (reference, _) = held_out(&config.evaluation, store)?;
     let names = [run::BEST_BY.to_owned()];
     let cache = feature_cache(out);
-    Bench::new(
-        &config.evaluation,
-        &names,
-        &reference,
-        &device::cpu(),
-        &cache,
-    )
+    Bench::new(&config.evaluation, &names, &reference, device, &cache)
 }
 
 /// Says what was found amiss in a run.

@@ -27,14 +27,16 @@ pub(super) fn run(arguments: &Train) -> Outcome {
         print!("{}", config.for_system(&system)?.to_toml());
         return Ok(Answer::Yes);
     }
+    let device = config.compute.open()?;
     let store = patches(&config, &settings.out)?;
     let label = format!("{} seed {}", system.name, arguments.seed);
-    let judges = Judges::new(&store, settings);
+    let judges = Judges::new(&store, settings, &device);
     let seed = arguments.seed;
     let run_config = run_config(&config, &system, seed, &store, &mut |config| {
         judges.of(config)
     })?;
-    let (run, _) = match train_run(&config, &run_config, &store, settings, &label) {
+    let trained = train_run(&config, &run_config, &store, settings, &device, &label);
+    let (run, _) = match trained {
         Ok(trained) => trained,
         Err(error) if diverged(&run_config, settings)? => {
             super::print_error(&error);
