@@ -264,7 +264,7 @@ fn a_run_stopped_at_any_step_goes_on_to_the_same_bytes() {
 fn a_finetuning_stopped_at_any_step_goes_on_to_the_same_bytes() {
     let cache = folder();
     let (config, store) = short_runs(cache.path());
-    let run_config = SnnRunConfig::new(&config.snn, &store).expect("settings");
+    let run_config = SnnRunConfig::new(&config.snn, &store, &config.compute).expect("settings");
     assert_eq!(
         run_config.steps,
         [3, 3],
