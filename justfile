@@ -68,6 +68,12 @@ gpu-parity:
 gpu-check:
     DOCS_RS=1 cargo check --features cuda,wgpu --target-dir target/gpu-check
 
+# 200 kills at random moments, every byte compared with undisturbed runs (options: `just soak --kills 40 --models ddpm`)
+[group('check')]
+soak *options:
+    cargo build --release
+    python3 tests/soak.py {{ options }}
+
 # The whole main job in seconds
 [group('check')]
 smoke:

@@ -164,6 +164,9 @@ pub struct Sample {
     /// Seed of the images.
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
+    /// The checkpoint to draw from; the newest without it.
+    #[arg(long, value_name = "N")]
+    pub step: Option<u64>,
     /// What computes: cpu, wgpu or cuda, with a number among several (cuda:1).
     #[arg(long, default_value = "cpu", value_name = "DEVICE")]
     pub device: Place,

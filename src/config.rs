@@ -250,6 +250,14 @@ pub struct Logging {
     pub grid_images: usize,
     /// Steps between checkpoints; 0 writes one at the end alone.
     pub checkpoint_every: usize,
+    /// Steps between measurements of FID on held-out patches (as many as `evaluation.images`), the last step among them; 0
+    /// for never. Where there are any, the checkpoint with the lowest is kept too.
+    pub evaluate_every: usize,
+    /// How many checkpoints are kept, the newest; at least 1.
+    pub checkpoints_kept: usize,
+    /// After how many steps with one and the same critic's loss the critic counts as dead, and the run as diverged; 0 for
+    /// never.
+    pub dead_critic_steps: usize,
 }
 
 impl Default for Logging {
@@ -258,6 +266,9 @@ impl Default for Logging {
             samples_every: 1000,
             grid_images: 64,
             checkpoint_every: 1000,
+            evaluate_every: 0,
+            checkpoints_kept: 2,
+            dead_critic_steps: 500,
         }
     }
 }

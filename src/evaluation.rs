@@ -211,8 +211,20 @@ impl Bench {
         self.measure_features(&self.features(images)?)
     }
 
+    /// The same for images that will not be seen again: their features are not kept.
+    pub fn measure_once(&self, images: &Pixels) -> Result<Vec<ScoreRecord>> {
+        let (extractor, _) = self.extractor(images)?;
+        self.measure_features(&extractor.extract(images)?)
+    }
+
     /// The features of images, as those of the reference were made.
     fn features(&self, images: &Pixels) -> Result<Features> {
+        let (extractor, cache) = self.extractor(images)?;
+        extract_cached(extractor, images, cache)
+    }
+
+    /// What sees `images`, and where their features are kept.
+    fn extractor(&self, images: &Pixels) -> Result<(&dyn Extractor, &Path)> {
         let Sight::Extractor {
             extractor,
             image_size,
@@ -233,7 +245,7 @@ impl Bench {
                 "bring both to one size first; nothing is resized silently",
             ));
         }
-        extract_cached(extractor.as_ref(), images, cache)
+        Ok((extractor.as_ref(), cache))
     }
 
     /// The place in the reference of the image that is nearest to each of `images` in feature space.

@@ -1,28 +1,65 @@
-//! Writing files so that they are whole or not there.
+//! Writing files so that they are whole or not there, whatever happens to the process or the machine.
 
-use std::fs;
-use std::io::Write;
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 
 use anyhow::Context;
 
 use crate::error::{Result, refuse};
 
-/// Writes a file under another name and renames it, so that it is never seen half-written.
+/// Ends the names of files that are not whole yet: `.NAME.RANDOM` before it.
+pub const UNFINISHED: &str = ".unfinished";
+
+/// Writes a file under another name, sees it onto the disk and renames it, so that it is never seen half-written.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    let failed = |error: std::io::Error| cannot_write(path, &error);
+    let failed = |error: io::Error| cannot_write(path, &error);
     let folder = path.parent().context("a file lies in a folder")?;
     fs::create_dir_all(folder).map_err(failed)?;
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
+    let name = path.file_name().context("a file has a name")?;
+    let mut file = tempfile::Builder::new()
+        .prefix(&format!(".{}.", name.to_string_lossy()))
+        .suffix(UNFINISHED)
+        .tempfile_in(folder)
+        .map_err(failed)?;
     file.write_all(bytes).map_err(failed)?;
+    file.as_file().sync_all().map_err(failed)?;
     file.persist(path).map_err(|error| failed(error.error))?;
+    sync_folder(folder).map_err(failed)
+}
+
+/// Sees the names in a folder onto the disk: a file that was renamed is there after a loss of power too.
+pub fn sync_folder(folder: &Path) -> io::Result<()> {
+    if cfg!(unix) {
+        let folder = if folder.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            folder
+        };
+        File::open(folder)?.sync_all()?;
+    }
+    Ok(())
+}
+
+/// Removes what [`write_whole`] left in `folder` where its process was killed. Only who alone writes there may do this.
+pub fn remove_unfinished(folder: &Path) -> Result<()> {
+    for entry in fs::read_dir(folder).map_err(|error| cannot_write(folder, &error))? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.starts_with('.') && name.ends_with(UNFINISHED) {
+            fs::remove_file(&path).map_err(|error| cannot_write(&path, &error))?;
+        }
+    }
     Ok(())
 }
 
 /// The error of a path that cannot be written.
-pub fn cannot_write(path: &Path, reason: &dyn std::fmt::Display) -> anyhow::Error {
-    refuse(
-        format!("cannot write `{}`: {reason}", path.display()),
-        "choose a folder you may write with `--out DIR`",
-    )
+pub fn cannot_write(path: &Path, reason: &io::Error) -> anyhow::Error {
+    let hint = match reason.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            "make room and repeat the command: what is whole is kept, and runs go on from their last checkpoint"
+        }
+        _ => "choose a folder you may write with `--out DIR`",
+    };
+    refuse(format!("cannot write `{}`: {reason}", path.display()), hint)
 }

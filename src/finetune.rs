@@ -3,14 +3,17 @@
 //! Like every training it is a run: a folder named by its configuration, a ledger, checkpoints to go on from. A step depends
 //! on its number alone, so a resumed training ends with the weights of an undisturbed one.
 
+use std::path::Path;
+
 use burn::tensor::Device;
 
 use crate::config::Logging;
 use crate::data::{self, DataConfig, Pairs, PatchStore, SimilarPair, Slides, Split};
 use crate::error::Result;
 use crate::images::Images;
+use crate::models::Scalars;
 use crate::random::Random;
-use crate::run::{Account, Identity, Run, is_due};
+use crate::run::{Run, Training, conduct, unreadable};
 use crate::snn::{Autoencoder, SnnConfig, SnnRunConfig, Stage, Trainer};
 
 /// Where a finetuning stands.
@@ -20,15 +23,15 @@ pub struct Progress<'a> {
     /// Steps done, over both stages.
     pub step: u64,
     /// The losses of the last step.
-    pub scalars: &'a [(&'static str, f64)],
+    pub scalars: &'a Scalars,
 }
 
 /// Trains `run` to its last step, from its newest checkpoint if it has one, and returns the network.
 ///
 /// `settings` are those of the run with the path of the weights; `data` is what `store` was made with. Only slides and
 /// patches of the training split are looked at. A finished run is only loaded. Fails if the pairs that the settings want
-/// cannot be had, if a loss is no longer finite (the run is then closed as `diverged`), and if something cannot be read or
-/// written.
+/// cannot be had, if a loss is no longer finite (the run is then closed as `diverged`), if a signal stops it (`killed`), and
+/// if something cannot be read or written (`failed`).
 pub fn finetune(
     run: &mut Run<SnnRunConfig>,
     settings: &SnnConfig,
@@ -53,35 +56,58 @@ pub fn finetune(
     let mut trainer = Trainer::new(network, settings, device);
     let (stage, within) = run.config.stage_at(first);
     trainer.begin(stage);
-    if within > 0 {
-        trainer.load_optimisers(&run.checkpoint())?;
+    if let Some(place) = run.checkpoint().filter(|_| within > 0) {
+        trainer
+            .load_optimisers(&place)
+            .map_err(|error| unreadable(&place, &error))?;
     }
-    let account = Account::open(run, first)?;
-    let steps = run.config.steps();
-    for position in first..steps {
-        let (stage, within) = run.config.stage_at(position);
+    let mut finetuning = Finetuning {
+        trainer,
+        images,
+        config: run.config.clone(),
+        progress,
+    };
+    conduct(run, first, logging, &mut finetuning)?;
+    Ok(finetuning.trainer.network().clone())
+}
+
+struct Finetuning<'a> {
+    trainer: Trainer,
+    images: TrainingImages<'a>,
+    config: SnnRunConfig,
+    progress: &'a mut dyn FnMut(Progress<'_>),
+}
+
+impl Training<SnnRunConfig> for Finetuning<'_> {
+    fn step(&mut self, position: u64) -> Result<Scalars> {
+        let (stage, within) = self.config.stage_at(position);
         if within == 0 {
-            trainer.begin(stage);
+            self.trainer.begin(stage);
         }
-        let (anchors, partners, similar) = images.batch(stage, position);
-        let scalars = trainer.step(&anchors, &partners, &similar);
-        let step = position + 1;
-        let advice = "lower `snn.contrastive_rate` or `snn.reconstruction_rate`";
-        account.step(run, step, &scalars, advice)?;
-        progress(Progress {
+        let (anchors, partners, similar) = self.images.batch(stage, position);
+        Ok(self.trainer.step(&anchors, &partners, &similar))
+    }
+
+    fn tell(&mut self, step: u64, scalars: &Scalars) {
+        let (stage, _) = self.config.stage_at(step - 1);
+        (self.progress)(Progress {
             stage,
             step,
-            scalars: &scalars,
+            scalars,
         });
-        if is_due(step, steps, logging.checkpoint_every) {
-            run.write_checkpoint(step, |folder| trainer.save(folder, &run.config))?;
-        }
     }
-    if steps == 0 {
-        run.write_checkpoint(0, |folder| trainer.save(folder, &run.config))?;
+
+    fn save(&self, folder: &Path) -> Result<()> {
+        self.trainer.save(folder, &self.config)
     }
-    account.close(run)?;
-    Ok(trainer.network().clone())
+
+    fn look(&mut self, _run: &mut Run<SnnRunConfig>, _step: u64) -> Result<()> {
+        Ok(()) // nothing but numbers
+    }
+
+    fn advice(&self) -> &'static str {
+        "lower `snn.contrastive_rate` or `snn.reconstruction_rate`"
+    }
 }
 
 /// The training split as both stages see it.

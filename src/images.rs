@@ -1,6 +1,12 @@
 //! Batches of square RGB images: as bytes, as the numbers a network sees, and as one picture to look at.
 
-use image::{Rgb, RgbImage};
+use std::io::Cursor;
+use std::path::Path;
+
+use image::{ImageFormat, Rgb, RgbImage};
+
+use crate::error::Result;
+use crate::files::write_whole;
 
 /// Images as bytes: `count` x `size` x `size` x 3, row by row, channels last. What stores, files and extractors hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,6 +84,13 @@ impl Pixels {
         }
         picture
     }
+}
+
+/// Writes a picture as PNG, whole or not at all.
+pub fn write_png(picture: &RgbImage, path: &Path) -> Result<()> {
+    let mut bytes = Cursor::new(Vec::new());
+    picture.write_to(&mut bytes, ImageFormat::Png)?;
+    write_whole(path, bytes.get_ref())
 }
 
 /// Images as a network sees and makes them: `count` x 3 x `size` x `size`, values in [-1, 1].

@@ -4,6 +4,7 @@
 //! The modules stand in the order data flows through them. A module imports only what stands above it; a test checks that.
 
 pub mod error;
+pub mod stop;
 pub mod digest;
 pub mod files;
 pub mod random;

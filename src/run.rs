@@ -2,26 +2,37 @@
 //!
 //! ```text
 //! runs/dcgan-s0-1f3a…/
-//!   config.toml      what determines the weights, written before step 1
-//!   ledger.jsonl     what happened, a line each
-//!   samples/         a grid of images per logged step
-//!   checkpoint/      the newest state, and the step it belongs to
+//!   config.toml               what determines the weights, written before step 1
+//!   ledger.jsonl              what happened, a line each
+//!   samples/                  a grid of images per logged step
+//!   checkpoints/step-000400/  a state to go on from, and its manifest
+//!   lock                      held while a process has the run open; says which
 //! ```
 
 mod account;
+mod checkpoints;
+mod lock;
+mod state;
+mod training;
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
-
-use anyhow::Context;
 
 use crate::config::RunConfig;
 use crate::error::{Result, refuse};
-use crate::files::{cannot_write, write_whole};
+use crate::files::{cannot_write, remove_unfinished, write_whole};
 use crate::snn::SnnRunConfig;
 use crate::tracker::{Event, Ledger};
 
-pub use account::{Account, is_due};
+use checkpoints::Checkpoints;
+use lock::Lock;
+
+pub use account::Diverged;
+pub use state::{State, state};
+pub use training::{Training, conduct, is_due};
+
+/// The score by which one checkpoint is better than another: lower is better.
+pub const BEST_BY: &str = "fid";
 
 /// A configuration that determines the weights of a run, and so names it.
 pub trait Identity: Clone {
@@ -70,7 +81,11 @@ pub struct Run<C = RunConfig> {
     pub config: C,
     /// Its ledger.
     pub ledger: Ledger,
-    _lock: File,
+    checkpoints: Checkpoints,
+    /// The newest checkpoint that is whole and has its ledger.
+    newest: Option<u64>,
+    notices: Vec<String>,
+    lock: Lock,
 }
 
 impl<C: Identity> Run<C> {
@@ -79,32 +94,88 @@ impl<C: Identity> Run<C> {
         root.join(config.name())
     }
 
-    /// Opens the run of `config` under `root`, creating its folder if it is new.
+    /// Opens the run of `config` under `root`, creating its folder if it is new, and looks for the checkpoint to go on from.
     ///
-    /// Fails if the folder cannot be written or another process has the run open.
+    /// Fails if the folder cannot be written, another process has the run open, or a checkpoint belongs to another
+    /// configuration or a program this one cannot go on for. What was lost and is made again is told by
+    /// [`Self::notices`].
     pub fn open(root: &Path, config: &C) -> Result<Self> {
         let folder = Self::folder(root, config);
         let samples = folder.join("samples");
         fs::create_dir_all(&samples).map_err(|error| cannot_write(&samples, &error))?;
-        let lock_path = folder.join("lock");
-        let lock = File::create(&lock_path).map_err(|error| cannot_write(&lock_path, &error))?;
-        if lock.try_lock().is_err() {
-            return Err(refuse(
-                format!("run `{}` is open in another process", folder.display()),
-                "wait for it, or choose another folder with `--out DIR`",
-            ));
-        }
+        let lock = Lock::take(&folder)?;
+        remove_unfinished(&folder)?;
+        remove_unfinished(&samples)?;
         let config_path = folder.join("config.toml");
-        if !config_path.exists() {
+        if config_path.exists() {
+            checkpoints::same_configuration(&config_path, config)?;
+        } else {
             write_whole(&config_path, config.to_toml().as_bytes())?;
         }
         let ledger = Ledger::open(&folder.join("ledger.jsonl"))?;
-        Ok(Self {
+        let mut run = Self {
+            checkpoints: Checkpoints::open(&folder)?,
             folder,
             config: config.clone(),
             ledger,
-            _lock: lock,
-        })
+            newest: None,
+            notices: Vec::new(),
+            lock,
+        };
+        run.find_newest()?;
+        Ok(run)
+    }
+
+    /// Looks for the newest checkpoint to go on from. One that is damaged, or has more steps behind it than the ledger
+    /// tells of, is passed over: from an earlier one the run takes the same steps again.
+    fn find_newest(&mut self) -> Result<()> {
+        if self.ledger.was_cut() {
+            self.notices.push(format!(
+                "the last line of `{}` was cut off and is dropped",
+                self.folder.join("ledger.jsonl").display()
+            ));
+        }
+        let recorded = recorded_steps(self.ledger.events());
+        for step in self.checkpoints.steps()?.into_iter().rev() {
+            let place = self.checkpoints.place(step);
+            if step > recorded {
+                self.notices.push(format!(
+                    "checkpoint `{}` is passed over: the ledger ends after step {recorded}",
+                    place.display()
+                ));
+                continue;
+            }
+            match self.checkpoints.verify(step, &self.config)? {
+                None => {
+                    self.newest = Some(step);
+                    break;
+                }
+                Some(damage) => self.notices.push(format!(
+                    "checkpoint `{}` is passed over: {damage}",
+                    place.display()
+                )),
+            }
+        }
+        let behind = match self.newest {
+            Some(step) => format!("goes on after step {step}"),
+            None => "starts again".to_owned(),
+        };
+        if let Some(Event::Start { .. }) = last_mark(self.ledger.events()) {
+            self.notices.push(format!(
+                "the last process of run `{}` ended at step {recorded} without closing it",
+                self.folder.display()
+            ));
+        }
+        if !self.notices.is_empty() && !self.is_finished() {
+            self.notices
+                .push(format!("the run {behind}, to the same weights"));
+        }
+        Ok(())
+    }
+
+    /// What was found amiss when it was opened, a sentence each, for whoever waits for it.
+    pub fn notices(&self) -> &[String] {
+        &self.notices
     }
 
     /// The run's folder.
@@ -112,83 +183,148 @@ impl<C: Identity> Run<C> {
         &self.folder
     }
 
-    /// Whether its last training ended as it should.
+    /// Whether its last training ended as it should, and the checkpoint of its last step is there.
     pub fn is_finished(&self) -> bool {
-        let end = self
-            .ledger
-            .events()
-            .iter()
-            .rev()
-            .find_map(|event| match event {
-                Event::End { status, .. } => Some(status.as_str()),
-                Event::Start { .. } => Some("running"),
-                _ => None,
-            });
-        end == Some("finished") && self.checkpoint_step() == Some(self.config.steps())
+        let mark = last_mark(self.ledger.events());
+        let finished = matches!(mark, Some(Event::End { status, .. }) if status == "finished");
+        finished && self.newest == Some(self.config.steps())
     }
 
     /// How many steps the newest checkpoint has behind it.
     pub fn checkpoint_step(&self) -> Option<u64> {
-        let text = fs::read_to_string(self.folder.join("checkpoint/step")).ok()?;
-        text.trim().parse().ok()
+        self.newest
     }
 
     /// The folder of the newest checkpoint, once one is written.
-    pub fn checkpoint(&self) -> PathBuf {
-        self.folder.join("checkpoint")
+    pub fn checkpoint(&self) -> Option<PathBuf> {
+        Some(self.checkpoints.place(self.newest?))
     }
 
-    /// Writes a checkpoint after `step` steps in place of the last one. `save` gets the folder to write into.
+    /// Writes a checkpoint after `step` steps. `save` gets the folder to write into.
     ///
-    /// It is written beside the old one and renamed: whatever happens, one whole checkpoint is there.
+    /// It is written beside its place, seen onto the disk after the ledger it belongs to, and renamed: whatever happens, it
+    /// is whole or not there.
     pub fn write_checkpoint(
-        &self,
+        &mut self,
         step: u64,
         save: impl FnOnce(&Path) -> Result<()>,
     ) -> Result<()> {
-        let place = self.checkpoint();
-        let (new, old) = (
-            self.folder.join("checkpoint.new"),
-            self.folder.join("checkpoint.old"),
-        );
-        let failed = || format!("cannot write a checkpoint in `{}`", self.folder.display());
-        for leftover in [&new, &old] {
-            if leftover.exists() {
-                fs::remove_dir_all(leftover).with_context(failed)?;
+        self.ledger.sync()?;
+        self.checkpoints.write(step, &self.config, save)?;
+        self.newest = Some(step);
+        Ok(())
+    }
+
+    /// Removes old checkpoints but the newest `kept` of those that `is_due` wants, and the best of them.
+    fn keep_checkpoints(&self, kept: usize, is_due: impl Fn(u64) -> bool) -> Result<()> {
+        let due = self
+            .checkpoints
+            .steps()?
+            .into_iter()
+            .filter(|&step| is_due(step));
+        let due: Vec<u64> = due.collect();
+        let newest = &due[due.len().saturating_sub(kept)..];
+        let best = best(self.ledger.events(), &due);
+        for step in self.checkpoints.steps()? {
+            let stays = newest.contains(&step) || Some(step) == best || Some(step) == self.newest;
+            if !stays {
+                self.checkpoints.remove(step)?;
             }
         }
-        fs::create_dir(&new).with_context(failed)?;
-        save(&new).with_context(failed)?;
-        fs::write(new.join("step"), format!("{step}\n")).with_context(failed)?;
-        if place.exists() {
-            fs::rename(&place, &old).with_context(failed)?;
-        }
-        fs::rename(&new, &place).with_context(failed)?;
-        if old.exists() {
-            fs::remove_dir_all(&old).with_context(failed)?;
+        Ok(())
+    }
+
+    /// Undoes what lies beyond `step` steps, in the ledger and among the checkpoints.
+    fn rewind(&mut self, step: u64) -> Result<()> {
+        self.ledger.rewind(step)?;
+        for beyond in self.checkpoints.steps()? {
+            if beyond > step || self.newest.is_none() {
+                self.checkpoints.remove(beyond)?;
+            }
         }
         Ok(())
     }
 
     /// Hands the folder of the newest checkpoint to `load` and returns its step; `None` if there is none.
     pub fn load_checkpoint(&self, load: impl FnOnce(&Path) -> Result<()>) -> Result<Option<u64>> {
-        let place = self.checkpoint();
-        let old = self.folder.join("checkpoint.old");
-        if !place.exists() && old.exists() {
-            // A process died between the two renames.
-            fs::rename(&old, &place)?;
+        match (self.newest, self.checkpoint()) {
+            (Some(step), Some(place)) => {
+                load(&place).map_err(|error| unreadable(&place, &error))?;
+                Ok(Some(step))
+            }
+            _ => Ok(None),
         }
-        let Some(step) = self.checkpoint_step() else {
-            return Ok(None);
-        };
-        load(&place).map_err(|error| {
-            refuse(
-                format!("checkpoint `{}` cannot be read: {error:#}", place.display()),
-                format!("delete `{}` to train that run again", self.folder.display()),
-            )
-        })?;
-        Ok(Some(step))
     }
+}
+
+/// A checkpoint of the run in `folder` and its step, without opening the run: that after `step` steps, or the newest; `None`
+/// if there is none yet.
+///
+/// Fails if it is damaged, or not there: another one would be another network.
+pub fn find_checkpoint<C: Identity>(
+    folder: &Path,
+    config: &C,
+    step: Option<u64>,
+) -> Result<Option<(u64, PathBuf)>> {
+    let checkpoints = Checkpoints::at(folder);
+    let known = checkpoints.steps()?;
+    let Some(step) = step.or(known.last().copied()) else {
+        return Ok(None);
+    };
+    if !known.contains(&step) {
+        let steps: Vec<String> = known.iter().map(ToString::to_string).collect();
+        return Err(refuse(
+            format!(
+                "run `{}` has no checkpoint of step {step}",
+                folder.display()
+            ),
+            format!("it has those of steps {}", steps.join(", ")),
+        ));
+    }
+    let place = checkpoints.place(step);
+    match checkpoints.check(step, config)? {
+        None => Ok(Some((step, place))),
+        Some(damage) => Err(refuse(
+            format!("checkpoint `{}` is damaged: {damage}", place.display()),
+            "repeat the command that trained the run: it makes the checkpoint again",
+        )),
+    }
+}
+
+/// The error of a checkpoint that is whole and does not fit.
+pub fn unreadable(place: &Path, error: &anyhow::Error) -> anyhow::Error {
+    refuse(
+        format!("checkpoint `{}` cannot be read: {error:#}", place.display()),
+        "delete the run's folder to train it again",
+    )
+}
+
+/// Which of `steps` has the lowest FID of those that were measured; the first if several have it.
+fn best(events: &[Event], steps: &[u64]) -> Option<u64> {
+    let measured = events.iter().filter_map(|event| match event {
+        Event::Evaluation(evaluation) if steps.contains(&evaluation.step) => {
+            let mut scores = evaluation.scores.iter();
+            let fid = scores.find(|score| score.name == BEST_BY)?.value?;
+            Some((evaluation.step, fid))
+        }
+        _ => None,
+    });
+    let best = measured.min_by(|left, right| left.1.total_cmp(&right.1));
+    best.map(|(step, _)| step)
+}
+
+/// Steps that the events tell of without a gap.
+fn recorded_steps(events: &[Event]) -> u64 {
+    events.iter().fold(0, |count, event| match event {
+        Event::Step { step, .. } if *step == count + 1 => count + 1,
+        _ => count,
+    })
+}
+
+/// The last event that says how a training stands: its start or its end.
+fn last_mark(events: &[Event]) -> Option<&Event> {
+    let is_mark = |event: &&Event| matches!(event, Event::Start { .. } | Event::End { .. });
+    events.iter().rev().find(is_mark)
 }
 
 /// The folder of the files of judges, for the runs under `root`.

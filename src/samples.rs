@@ -3,6 +3,7 @@
 use crate::error::Result;
 use crate::images::{Images, Pixels};
 use crate::models::GenerativeModel;
+use crate::stop;
 
 /// Images per forward pass: bounds memory, changes no image.
 const BATCH: usize = 32;
@@ -23,11 +24,35 @@ pub fn draw(
 ) -> Result<Pixels> {
     let mut bytes = Vec::new();
     let mut size = 0;
-    for chunk in seeds(seed, 0, count).chunks(BATCH) {
-        let images: Images = model.sample(chunk)?;
+    for images in batches(model, count, seed) {
+        let images = images?;
         size = images.size;
         bytes.extend(images.quantise().bytes);
         progress(bytes.len() / (3 * size * size));
     }
     Ok(Pixels::new(count, size, bytes))
+}
+
+/// The same images as the model made them, all in memory: for a few.
+pub fn draw_values(model: &dyn GenerativeModel, count: usize, seed: u64) -> Result<Images> {
+    let mut values = Vec::new();
+    let mut size = 0;
+    for images in batches(model, count, seed) {
+        let images = images?;
+        size = images.size;
+        values.extend(images.values);
+    }
+    Ok(Images::new(count, size, values))
+}
+
+/// The images a batch at a time; given up where a signal waits.
+fn batches(
+    model: &dyn GenerativeModel,
+    count: usize,
+    seed: u64,
+) -> impl Iterator<Item = Result<Images>> {
+    (0..count).step_by(BATCH).map(move |first| {
+        stop::check()?;
+        model.sample(&seeds(seed, first, BATCH.min(count - first)))
+    })
 }

@@ -1,17 +1,18 @@
-//! The training loop: one function for every model. It knows none by name.
+//! The training of every model. It knows none by name.
 
 use std::path::Path;
 
 use burn::tensor::Device;
 
-use crate::config::Logging;
+use crate::config::{Logging, RunConfig};
 use crate::data::{Batches, PatchStore, Split};
 use crate::error::Result;
+use crate::images::{Images, write_png};
 use crate::models::{self, Batch, GenerativeModel, Scalars};
 use crate::random::Random;
-use crate::run::{Account, Run, is_due, judges};
+use crate::run::{Diverged, Run, Training, conduct, is_due, judges};
 use crate::samples;
-use crate::tracker::Event;
+use crate::tracker::{Evaluation, Event};
 
 /// Where a training stands.
 pub struct Progress<'a> {
@@ -23,57 +24,163 @@ pub struct Progress<'a> {
     pub scalars: &'a Scalars,
 }
 
+/// Measures a model on its way: its scores, FID among them.
+pub type Measure<'a> = dyn FnMut(&dyn GenerativeModel) -> Result<Evaluation> + 'a;
+
 /// Trains `run` to its last step, from its newest checkpoint if it has one, and returns the model.
 ///
-/// A finished run is only loaded. Fails if a loss is no longer finite (the run is then closed as `diverged`), if the store
-/// has fewer training patches than a batch, or if something cannot be written.
+/// `measure` is asked every `logging.evaluate_every` steps. A finished run is only loaded. Fails if a loss is no longer finite, the critic is dead or the samples are all one image
+/// (the run is then closed as `diverged`), if a signal stops it (`killed`), if the store has fewer training patches than a
+/// batch, or if something cannot be written (`failed`).
 pub fn train(
     run: &mut Run,
     store: &PatchStore,
     logging: &Logging,
     device: &Device,
+    measure: &mut Measure<'_>,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Box<dyn GenerativeModel>> {
-    let steps = run.config.steps as u64;
     let random = Random::new(run.config.seed);
     let judges = judges(run.path().parent().unwrap_or(Path::new("")));
     let mut model = models::build(&run.config, &judges, device)?;
-    let mut batches = Batches::new(store.indices(Split::Train), run.config.batch, random)?;
+    let batches = Batches::new(store.indices(Split::Train), run.config.batch, random)?;
     let first = run
         .load_checkpoint(|folder| model.load(folder))?
         .unwrap_or(0);
     if run.is_finished() {
         return Ok(model);
     }
-    let account = Account::open(run, first)?;
-    for position in first..steps {
-        let patches = batches.at(position);
-        let images = store.read(&patches).to_images();
-        let scalars = model.step(&Batch { images, patches }, random.at(position))?;
-        let step = position + 1;
-        let advice = "lower `optimiser.learning_rate`, or look at the losses in its `ledger.jsonl`";
-        account.step(run, step, &scalars, advice)?;
-        progress(Progress {
-            step: step as usize,
-            steps: steps as usize,
-            scalars: &scalars,
-        });
-        if is_due(step, steps, logging.samples_every) {
-            draw_grid(run, model.as_ref(), step, logging.grid_images)?;
-        }
-        if is_due(step, steps, logging.checkpoint_every) {
-            run.write_checkpoint(step, |folder| model.save(folder))?;
-        }
-    }
-    account.close(run)?;
-    Ok(model)
+    let mut training = ModelTraining {
+        model,
+        batches,
+        random,
+        store,
+        logging,
+        steps: run.config.steps,
+        measure,
+        progress,
+    };
+    conduct(run, first, logging, &mut training)?;
+    Ok(training.model)
 }
 
-/// Draws the same seeds at every logged step, so that the pictures show one set of images as it changes.
-fn draw_grid(run: &mut Run, model: &dyn GenerativeModel, step: u64, count: usize) -> Result<()> {
-    let pixels = samples::draw(model, count, 0, &mut |_| {})?;
-    let file = format!("samples/step-{step:06}.png");
-    let columns = (count as f64).sqrt().ceil() as usize;
-    pixels.grid(columns, 1).save(run.path().join(&file))?;
-    run.ledger.append(Event::Samples { step, file })
+struct ModelTraining<'a> {
+    model: Box<dyn GenerativeModel>,
+    batches: Batches,
+    random: Random,
+    store: &'a PatchStore,
+    logging: &'a Logging,
+    steps: usize,
+    measure: &'a mut Measure<'a>,
+    progress: &'a mut dyn FnMut(Progress<'_>),
+}
+
+impl Training<RunConfig> for ModelTraining<'_> {
+    fn step(&mut self, position: u64) -> Result<Scalars> {
+        let patches = self.batches.at(position);
+        let images = self.store.read(&patches).to_images();
+        self.model
+            .step(&Batch { images, patches }, self.random.at(position))
+    }
+
+    fn tell(&mut self, step: u64, scalars: &Scalars) {
+        (self.progress)(Progress {
+            step: step as usize,
+            steps: self.steps,
+            scalars,
+        });
+    }
+
+    fn save(&self, folder: &Path) -> Result<()> {
+        self.model.save(folder)
+    }
+
+    fn look(&mut self, run: &mut Run, step: u64) -> Result<()> {
+        let steps = self.steps as u64;
+        let (samples_every, evaluate_every) =
+            (self.logging.samples_every, self.logging.evaluate_every);
+        let has = |run: &Run, is_it: &dyn Fn(&Event) -> bool| run.ledger.events().iter().any(is_it);
+        let is_drawn =
+            |event: &Event| matches!(event, Event::Samples { step: drawn, .. } if *drawn == step);
+        if is_due(step, steps, samples_every) && !has(run, &is_drawn) {
+            self.draw_grid(run, step)?;
+        }
+        let is_measured =
+            |event: &Event| matches!(event, Event::Evaluation(found) if found.step == step);
+        let due = evaluate_every > 0 && is_due(step, steps, evaluate_every);
+        if due && !has(run, &is_measured) {
+            let evaluation = (self.measure)(self.model.as_ref())?;
+            run.ledger
+                .append(Event::Evaluation(Evaluation { step, ..evaluation }))?;
+        }
+        Ok(())
+    }
+
+    fn advice(&self) -> &'static str {
+        "lower `optimiser.learning_rate`, or look at the losses in its `ledger.jsonl`"
+    }
+}
+
+impl ModelTraining<'_> {
+    /// Draws the same seeds at every logged step, so that the pictures show one set of images as it changes.
+    fn draw_grid(&self, run: &mut Run, step: u64) -> Result<()> {
+        let images = samples::draw_values(self.model.as_ref(), self.logging.grid_images, 0)?;
+        check_variety(&images, step)?;
+        let pixels = images.quantise();
+        let file = format!("samples/step-{step:06}.png");
+        let columns = (pixels.count as f64).sqrt().ceil() as usize;
+        write_png(&pixels.grid(columns, 1), &run.path().join(&file))?;
+        run.ledger.append(Event::Samples { step, file })
+    }
+}
+
+/// Fails with [`Diverged`] where samples are not finite or have no variance: all of them one image, to the last bit.
+///
+/// A generator that is only close to that is left to the metrics: after a few steps every generator is.
+fn check_variety(images: &Images, step: u64) -> Result<()> {
+    let length = 3 * images.size * images.size;
+    let first = &images.values[..length.min(images.values.len())];
+    let problem = if images.values.iter().any(|value| !value.is_finite()) {
+        "the samples are not finite"
+    } else if images.count > 1
+        && images
+            .values
+            .chunks_exact(length)
+            .all(|image| image == first)
+    {
+        "the samples have no variance, all are one image"
+    } else {
+        return Ok(());
+    };
+    Err(Diverged {
+        step,
+        culprit: format!("{problem} at step {step}"),
+        advice: "lower `optimiser.learning_rate`, or look at its `samples`".to_owned(),
+    }
+    .into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn samples_that_are_one_image_or_not_finite_are_a_divergence() {
+        let images = |values: [f32; 2]| {
+            let values = values.into_iter().flat_map(|value| vec![value; 12]);
+            Images::new(2, 2, values.collect())
+        };
+        let culprit = |images: &Images| check_variety(images, 7).map_err(|error| error.to_string());
+        assert_eq!(culprit(&images([0.5, 0.500_000_1])), Ok(()));
+        assert_eq!(
+            culprit(&images([0.5, 0.5])).unwrap_err(),
+            "the samples have no variance, all are one image at step 7"
+        );
+        assert_eq!(
+            culprit(&images([0.5, f32::NAN])).unwrap_err(),
+            "the samples are not finite at step 7"
+        );
+        let one = Images::new(1, 2, vec![0.5; 12]);
+        assert_eq!(culprit(&one), Ok(()), "one image tells nothing of variance");
+    }
 }

@@ -255,7 +255,7 @@ fn of_images(
 ) -> Result<Vec<Repeated>> {
     let device = config.compute.open()?;
     let model = if let Subject::Run(path) = generated {
-        Some(sample::load(path, &device)?)
+        Some(sample::load(path, None, &device)?)
     } else {
         refuse_path_lengths(selection, generated.path())?;
         None
@@ -309,7 +309,7 @@ fn against_real(
                 ));
             };
             samples::draw(
-                sample::load(path, device)?.as_ref(),
+                sample::load(path, None, device)?.as_ref(),
                 count,
                 seed,
                 &mut |_| {},

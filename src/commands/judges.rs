@@ -4,10 +4,11 @@ use std::cell::RefCell;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use anyhow::Context;
 use burn::tensor::Device;
 
 use super::progress::Progress;
-use super::session::runs;
+use super::session::{runs, tell_notices};
 use crate::cli::Settings;
 use crate::config::Config;
 use crate::data::PatchStore;
@@ -16,7 +17,7 @@ use crate::error::{Result, refuse};
 use crate::experiments::snn_config;
 use crate::files::write_whole;
 use crate::finetune;
-use crate::run::{Identity, Run, judges};
+use crate::run::{Identity, Run, find_checkpoint, judges};
 use crate::snn::{
     Autoencoder, ENCODER, Judge, Pretrained, SnnRunConfig, Source, Stage, judge_file,
 };
@@ -78,16 +79,16 @@ impl<'a> Judges<'a> {
                 judge.weights = self.keep(&snn.weights)?;
             }
             Source::MftSnn | Source::Stage1 | Source::Stage2 => {
-                let (trained, folder) = if config.reward.snn.as_os_str().is_empty() {
+                let (trained, checkpoint) = if config.reward.snn.as_os_str().is_empty() {
                     let (run, _) = train_snn(config, self.store, self.settings, self.device)?;
-                    (run.config.clone(), run.path().to_owned())
+                    let checkpoint = run.checkpoint().context("a trained run has a checkpoint")?;
+                    (run.config.clone(), checkpoint)
                 } else {
-                    let folder = config.reward.snn.clone();
-                    (trained_elsewhere(&folder)?, folder)
+                    trained_elsewhere(&config.reward.snn)?
                 };
                 judge.layers = trained.settings.encoder_layers;
                 judge.image_size = trained.settings.image_size;
-                judge.weights = self.keep(&folder.join("checkpoint").join(ENCODER))?;
+                judge.weights = self.keep(&checkpoint.join(ENCODER))?;
                 judge.snn = Some(trained);
             }
         }
@@ -121,6 +122,7 @@ pub(super) fn train_snn(
     let snn = snn_config(config);
     let run_config = SnnRunConfig::new(&snn, store, &config.compute)?;
     let mut run = Run::open(&runs(settings), &run_config)?;
+    tell_notices(&run);
     let was_finished = run.is_finished();
     let steps = run_config.steps();
     let mut progress = Progress::new("mft-snn", steps as usize);
@@ -156,8 +158,8 @@ pub(super) fn train_snn(
     Ok((run, network))
 }
 
-/// The configuration of the trained MFT-SNN in `folder`.
-pub(super) fn trained_elsewhere(folder: &Path) -> Result<SnnRunConfig> {
+/// The configuration of the trained MFT-SNN in `folder`, and its last checkpoint.
+pub(super) fn trained_elsewhere(folder: &Path) -> Result<(SnnRunConfig, PathBuf)> {
     let not_one = |reason: String| {
         refuse(
             format!("`{}` is not a trained MFT-SNN: {reason}", folder.display()),
@@ -168,9 +170,8 @@ pub(super) fn trained_elsewhere(folder: &Path) -> Result<SnnRunConfig> {
     let text = fs::read_to_string(&path).map_err(|error| not_one(error.to_string()))?;
     let config: SnnRunConfig =
         toml::from_str(&text).map_err(|error| not_one(error.message().to_owned()))?;
-    let step = fs::read_to_string(folder.join("checkpoint/step")).unwrap_or_default();
-    if step.trim().parse() != Ok(config.steps()) {
-        return Err(not_one("its training is not finished".to_owned()));
+    match find_checkpoint(folder, &config, None)? {
+        Some((step, place)) if step == config.steps() => Ok((config, place)),
+        _ => Err(not_one("its training is not finished".to_owned())),
     }
-    Ok(config)
 }

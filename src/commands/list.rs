@@ -10,6 +10,7 @@ use crate::experiments::{EXPERIMENTS, PROFILES};
 use crate::features::EXTRACTORS;
 use crate::metrics::{self, Direction};
 use crate::models::MODELS;
+use crate::run::state;
 use crate::snn::Source;
 use crate::tracker::{Event, Ledger};
 
@@ -83,27 +84,21 @@ fn list_runs(folder: &Path) -> Result<()> {
         .iter()
         .filter(|path| path.join("config.toml").exists())
     {
-        let events = Ledger::read(&path.join("ledger.jsonl"))?;
-        let state = events.iter().rev().find_map(|event| match event {
-            Event::End { status, step, .. } => Some(format!("{status} after step {step}")),
-            Event::Step { step, .. } => Some(format!("step {step}")),
-            _ => None,
-        });
+        let state = state(path)?;
+        let ledger = path.join("ledger.jsonl");
+        let events = if ledger.exists() {
+            Ledger::read(&ledger)?
+        } else {
+            Vec::new()
+        };
         let score = events.iter().rev().find_map(|event| match event {
             Event::Evaluation(evaluation) => evaluation.scores.first().and_then(|score| {
-                Some(format!(
-                    "{} {:.4} ({})",
-                    score.name, score.value?, score.protocol_id
-                ))
+                let (name, step, id) = (&score.name, evaluation.step, &score.protocol_id);
+                Some(format!("{name} {:.4} at step {step} ({id})", score.value?))
             }),
             _ => None,
         });
-        println!(
-            "{}  {}  {}",
-            path.display(),
-            state.unwrap_or_default(),
-            score.unwrap_or_default()
-        );
+        println!("{}  {state}  {}", path.display(), score.unwrap_or_default());
     }
     Ok(())
 }

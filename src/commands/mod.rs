@@ -25,6 +25,7 @@ use clap::Parser;
 
 use crate::cli::{Cli, Command};
 use crate::error::{Refusal, Result};
+use crate::stop::{self, Stopped};
 
 /// What a command that ran to its end has to say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,10 +36,27 @@ pub(crate) enum Answer {
     No,
 }
 
-/// Runs the command line. Exit codes: 0 done, 1 the answer is no, 2 the request was wrong or something broke.
+/// Runs the command line. Exit codes: 0 done, 1 the answer is no, 2 the request was wrong or something broke, 130 and 143
+/// stopped by SIGINT and SIGTERM.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    let result = match &cli.command {
+    let result = stop::listen().and_then(|()| run(&cli.command));
+    match result {
+        Ok(Answer::Yes) => ExitCode::SUCCESS,
+        Ok(Answer::No) => ExitCode::from(1),
+        Err(error) => {
+            if let Some(stopped) = error.downcast_ref::<Stopped>() {
+                eprintln!("{stopped}: nothing is lost, repeat the command to go on");
+                return ExitCode::from(stopped.exit_code());
+            }
+            print_error(&error);
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(command: &Command) -> Outcome {
+    match command {
         Command::Reproduce(arguments) => reproduce::run(arguments),
         Command::Ablate(arguments) => ablate::run(arguments),
         Command::Train(arguments) => train::run(arguments),
@@ -49,14 +67,6 @@ pub fn main() -> ExitCode {
         Command::Snn(arguments) => snn::run(arguments),
         Command::Weights(arguments) => weights::run(arguments),
         Command::List(arguments) => list::run(arguments),
-    };
-    match result {
-        Ok(Answer::Yes) => ExitCode::SUCCESS,
-        Ok(Answer::No) => ExitCode::from(1),
-        Err(error) => {
-            print_error(&error);
-            ExitCode::from(2)
-        }
     }
 }
 

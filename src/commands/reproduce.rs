@@ -1,6 +1,5 @@
 //! `histogen reproduce`: everything from nothing to the table.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -18,8 +17,7 @@ use crate::data::{PatchStore, Split};
 use crate::error::{Refusal, Result, refuse};
 use crate::evaluation::{Bench, PathBench, Reference, held_out, trained_on};
 use crate::experiments::run_config;
-use crate::files::cannot_write;
-use crate::images::Pixels;
+use crate::images::{Pixels, write_png};
 use crate::metrics::PATH_LENGTHS;
 use crate::models::{self, GenerativeModel};
 use crate::report::{self, Cell, Record, RowRecord, TABLES, TableDefinition};
@@ -304,7 +302,7 @@ impl<'a> Session<'a> {
         );
         let (mut run, model) = match trained {
             Ok(trained) => trained,
-            Err(error) if self.diverged(run)? => {
+            Err(error) if session::diverged(run, self.settings)? => {
                 super::print_error(&error);
                 return Ok(false);
             }
@@ -344,16 +342,6 @@ impl<'a> Session<'a> {
             }
         }
         Ok(true)
-    }
-
-    fn diverged(&self, run: &RunConfig) -> Result<bool> {
-        let folder = Run::folder(&session::runs(self.settings), run);
-        let path = folder.join("ledger.jsonl");
-        if !path.exists() {
-            return Ok(false);
-        }
-        let last = Ledger::read(&path)?.pop();
-        Ok(matches!(last, Some(Event::End { status, .. }) if status == "diverged"))
     }
 
     fn draw(&self, model: &dyn GenerativeModel, label: &str) -> Result<Pixels> {
@@ -607,11 +595,7 @@ fn write_grid(folder: &Path, name: &str, pixels: &Pixels) -> Result<()> {
 }
 
 fn write_picture(folder: &Path, name: &str, picture: &RgbImage) -> Result<()> {
-    let path = grid_path(folder, name);
-    fs::create_dir_all(folder.join("samples")).map_err(|error| cannot_write(&path, &error))?;
-    picture
-        .save(&path)
-        .map_err(|error| cannot_write(&path, &error))
+    write_png(picture, &grid_path(folder, name))
 }
 
 /// The images of both, those of `upper` first.

@@ -11,7 +11,7 @@ use crate::config::RunConfig;
 use crate::device::Compute;
 use crate::error::{Result, refuse};
 use crate::models::{self, GenerativeModel};
-use crate::run::{Run, judges};
+use crate::run::{find_checkpoint, judges, unreadable};
 use crate::samples;
 
 pub(super) fn run(arguments: &Sample) -> Outcome {
@@ -22,7 +22,7 @@ pub(super) fn run(arguments: &Sample) -> Outcome {
         device: arguments.device,
         ..Compute::default()
     };
-    let model = load(&arguments.run, &compute.open()?)?;
+    let model = load(&arguments.run, arguments.step, &compute.open()?)?;
     let mut progress = Progress::new("drawing", arguments.n);
     let pixels = samples::draw(model.as_ref(), arguments.n, arguments.seed, &mut |done| {
         progress.update(done, "");
@@ -42,8 +42,12 @@ pub(super) fn run(arguments: &Sample) -> Outcome {
     Ok(Answer::Yes)
 }
 
-/// The model in a run's newest checkpoint, on any device.
-pub(super) fn load(folder: &Path, device: &Device) -> Result<Box<dyn GenerativeModel>> {
+/// The model in a run's checkpoint of `step`, or in its newest, on any device.
+pub(super) fn load(
+    folder: &Path,
+    step: Option<u64>,
+    device: &Device,
+) -> Result<Box<dyn GenerativeModel>> {
     let path = folder.join("config.toml");
     let not_a_run = |reason: String| {
         refuse(
@@ -55,13 +59,15 @@ pub(super) fn load(folder: &Path, device: &Device) -> Result<Box<dyn GenerativeM
     let config: RunConfig =
         toml::from_str(&text).map_err(|error| not_a_run(error.message().to_owned()))?;
     let root = folder.parent().unwrap_or(Path::new("."));
-    let run = Run::open(root, &config)?;
-    let mut model = models::build(&config, &judges(root), device)?;
-    match run.load_checkpoint(|folder| model.load(folder))? {
-        Some(_) => Ok(model),
-        None => Err(refuse(
+    let Some((_, checkpoint)) = find_checkpoint(folder, &config, step)? else {
+        return Err(refuse(
             format!("run `{}` has no checkpoint yet", folder.display()),
             "let it train further",
-        )),
-    }
+        ));
+    };
+    let mut model = models::build(&config, &judges(root), device)?;
+    model
+        .load(&checkpoint)
+        .map_err(|error| unreadable(&checkpoint, &error))?;
+    Ok(model)
 }

@@ -2,16 +2,20 @@
 
 use std::path::{Path, PathBuf};
 
+use anyhow::Context;
 use burn::tensor::Device;
 
 use super::progress::Progress;
 use crate::cli::Settings;
-use crate::config::{Config, RunConfig};
+use crate::config::{Config, Evaluation, RunConfig};
 use crate::data::{self, PatchStore};
 use crate::error::Result;
+use crate::evaluation::{Bench, held_out};
 use crate::experiments;
-use crate::run::Run;
-use crate::tracker::Event;
+use crate::models::GenerativeModel;
+use crate::run::{self, Identity, Run, State};
+use crate::samples;
+use crate::tracker::{self, Event};
 use crate::train;
 
 /// Where the runs are.
@@ -109,18 +113,40 @@ pub(super) fn train_run(
     settings: &Settings,
     device: &Device,
     label: &str,
-) -> Result<(Run, Box<dyn crate::models::GenerativeModel>)> {
+) -> Result<(Run, Box<dyn GenerativeModel>)> {
     let mut run = Run::open(&runs(settings), run_config)?;
+    tell_notices(&run);
     let was_finished = run.is_finished();
     let mut progress = Progress::new(label, run_config.steps);
-    let model = train::train(&mut run, store, &config.logging, device, &mut |state| {
-        let losses: Vec<String> = state
-            .scalars
-            .iter()
-            .map(|(name, value)| format!("{name} {value:.3}"))
-            .collect();
-        progress.update(state.step, &losses.join("  "));
-    })?;
+    let mut bench = None;
+    let mut measure = |model: &dyn GenerativeModel| {
+        if bench.is_none() {
+            bench = Some(fid_bench(config, store, &settings.out, device)?);
+        }
+        let bench = bench.as_ref().context("it was just made")?;
+        let Evaluation { images, seed, .. } = config.evaluation;
+        let pixels = samples::draw(model, images, seed, &mut |_| {})?;
+        Ok(tracker::Evaluation {
+            step: 0,
+            seed,
+            scores: bench.measure_once(&pixels)?,
+        })
+    };
+    let model = train::train(
+        &mut run,
+        store,
+        &config.logging,
+        device,
+        &mut measure,
+        &mut |state| {
+            let losses: Vec<String> = state
+                .scalars
+                .iter()
+                .map(|(name, value)| format!("{name} {value:.3}"))
+                .collect();
+            progress.update(state.step, &losses.join("  "));
+        },
+    )?;
     let folder = run.path().display();
     if was_finished {
         eprintln!("{label}: already trained, in `{folder}`");
@@ -128,6 +154,27 @@ pub(super) fn train_run(
         progress.finish(&format!("{} steps, in `{folder}`", run_config.steps));
     }
     Ok((run, model))
+}
+
+/// What measures FID during training, as tables do after it.
+fn fid_bench(config: &Config, store: &PatchStore, out: &Path, device: &Device) -> Result<Bench> {
+    let (reference, _) = held_out(&config.evaluation, store)?;
+    let names = [run::BEST_BY.to_owned()];
+    let cache = feature_cache(out);
+    Bench::new(&config.evaluation, &names, &reference, device, &cache)
+}
+
+/// Says what was found amiss in a run.
+pub(super) fn tell_notices<C: Identity>(run: &Run<C>) {
+    for notice in run.notices() {
+        eprintln!("note: {notice}");
+    }
+}
+
+/// Whether the last training of a run ended because it diverged.
+pub(super) fn diverged(run_config: &RunConfig, settings: &Settings) -> Result<bool> {
+    let state = run::state(&Run::folder(&runs(settings), run_config))?;
+    Ok(matches!(state, State::Ended { status, .. } if status == "diverged"))
 }
 
 /// The picture of a run's last samples.

@@ -13,10 +13,12 @@ use crate::config::Config;
 use crate::data::{Level, PatchStore, Split};
 use crate::error::Result;
 use crate::files::write_whole;
+use crate::images::write_png;
 use crate::nn::vgg::Vgg16;
 use crate::random::Random;
 use crate::report::figure::histograms;
 use crate::report::{Cell, Column, Row, Table};
+use crate::run::unreadable;
 use crate::snn::{
     Autoencoder, HeldOut, Neighbours, Separation, SnnConfig, SnnRunConfig, Trainer, gain,
     neighbours, separation,
@@ -73,8 +75,9 @@ fn network(
         let (run, network) = train_snn(config, store, &arguments.settings, device)?;
         return Ok((run.config.clone(), network, run.path().to_owned()));
     }
-    let trained = trained_elsewhere(given)?;
-    let network = Trainer::load_network(&given.join("checkpoint"), &trained.settings, device)?;
+    let (trained, checkpoint) = trained_elsewhere(given)?;
+    let network = Trainer::load_network(&checkpoint, &trained.settings, device)
+        .map_err(|error| unreadable(&checkpoint, &error))?;
     Ok((trained, network, given.clone()))
 }
 
@@ -400,9 +403,7 @@ fn draw_neighbours(
             .collect();
         let picture = store.read(&places).grid(columns, 1);
         let path = folder.join(format!("neighbours-{name}.png"));
-        picture
-            .save(&path)
-            .map_err(|error| crate::files::cannot_write(&path, &error))?;
+        write_png(&picture, &path)?;
         let path = folder.join(format!("neighbours-{name}.csv"));
         write_whole(&path, neighbours_csv(shown, store)?.as_bytes())?;
         eprintln!(

@@ -1,7 +1,7 @@
 //! `histogen train`: one run.
 
 use super::judges::Judges;
-use super::session::{configure, last_grid, patches, train_run};
+use super::session::{configure, diverged, last_grid, patches, train_run};
 use super::{Answer, Outcome};
 use crate::cli::Train;
 use crate::config::System;
@@ -35,7 +35,15 @@ pub(super) fn run(arguments: &Train) -> Outcome {
     let run_config = run_config(&config, &system, seed, &store, &mut |config| {
         judges.of(config)
     })?;
-    let (run, _) = train_run(&config, &run_config, &store, settings, &device, &label)?;
+    let trained = train_run(&config, &run_config, &store, settings, &device, &label);
+    let (run, _) = match trained {
+        Ok(trained) => trained,
+        Err(error) if diverged(&run_config, settings)? => {
+            super::print_error(&error);
+            return Ok(Answer::No);
+        }
+        Err(error) => return Err(error),
+    };
     if let Some(grid) = last_grid(&run) {
         eprintln!("samples: `{}`", grid.display());
     }

@@ -8,6 +8,7 @@ use crate::device;
 use crate::error::Result;
 use crate::images::Pixels;
 use crate::nn::inception::{FEATURES, InceptionV3, SIZE};
+use crate::stop;
 use crate::weights::{INCEPTION_V3, locate};
 
 /// Images per forward pass: bounds memory, changes no number.
@@ -119,6 +120,7 @@ impl Extractor for InceptionExtractor {
         let mut values = Vec::with_capacity(images.count * FEATURES);
         let places: Vec<usize> = (0..images.count).collect();
         for chunk in places.chunks(BATCH) {
+            stop::check()?;
             let mut planes = self.input.resize.apply(&images.select(chunk), SIZE);
             for value in &mut planes {
                 *value = (self.input.scale.apply)(*value);

@@ -7,7 +7,6 @@ use std::path::Path;
 use burn::grad_clipping::GradientClipping;
 use burn::module::Module;
 use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
-use burn::store::ModuleRecord;
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::{Batch, Blueprint, GenerativeModel, Latents, Scalars};
@@ -17,7 +16,14 @@ use crate::error::Result;
 use crate::images::Images;
 use crate::nn::dcgan::{Critic, CriticNorm, Generator};
 use crate::nn::parameters::Parameters;
+use crate::nn::record::{load_module, load_optimiser, save_module, save_optimiser};
 use crate::random::Random;
+
+/// The files of a checkpoint.
+const GENERATOR: &str = "generator.bpk";
+const CRITIC: &str = "critic.bpk";
+const GENERATOR_OPTIMISER: &str = "generator_optimiser.bpk";
+const CRITIC_OPTIMISER: &str = "critic_optimiser.bpk";
 
 /// A generator and a critic with their optimisers.
 pub(super) struct Players {
@@ -167,32 +173,25 @@ impl<T: Adversarial> GenerativeModel for T {
 
     fn save(&self, folder: &Path) -> Result<()> {
         let players = self.players();
-        players
-            .generator
-            .clone()
-            .save_file(folder.join("generator.bpk"))?;
-        players
-            .critic
-            .clone()
-            .save_file(folder.join("critic.bpk"))?;
-        players
-            .generator_optimiser
-            .save(folder.join("generator_optimiser.bpk"))?;
-        players
-            .critic_optimiser
-            .save(folder.join("critic_optimiser.bpk"))?;
-        Ok(())
+        save_module(&players.generator, &folder.join(GENERATOR))?;
+        save_module(&players.critic, &folder.join(CRITIC))?;
+        save_optimiser(
+            &players.generator_optimiser,
+            &folder.join(GENERATOR_OPTIMISER),
+        )?;
+        save_optimiser(&players.critic_optimiser, &folder.join(CRITIC_OPTIMISER))
     }
 
     fn load(&mut self, folder: &Path) -> Result<()> {
         let players = self.players_mut();
-        players.generator = load_module(&players.generator, &folder.join("generator.bpk"))?;
-        players.critic = load_module(&players.critic, &folder.join("critic.bpk"))?;
-        let optimiser =
-            |optimiser: &ModuleOptimizer, name: &str| optimiser.clone().load(folder.join(name));
-        players.generator_optimiser =
-            optimiser(&players.generator_optimiser, "generator_optimiser.bpk")?;
-        players.critic_optimiser = optimiser(&players.critic_optimiser, "critic_optimiser.bpk")?;
+        players.generator = load_module(&players.generator, &folder.join(GENERATOR))?;
+        players.critic = load_module(&players.critic, &folder.join(CRITIC))?;
+        players.generator_optimiser = load_optimiser(
+            &players.generator_optimiser,
+            &folder.join(GENERATOR_OPTIMISER),
+        )?;
+        players.critic_optimiser =
+            load_optimiser(&players.critic_optimiser, &folder.join(CRITIC_OPTIMISER))?;
         Ok(())
     }
 }
@@ -221,11 +220,6 @@ pub(super) fn adam(optimiser: &Optimiser) -> ModuleOptimizer {
         .with_beta_2(optimiser.beta2 as f32)
         .with_epsilon(optimiser.epsilon as f32)
         .init()
-}
-
-/// A module with the parameters of a file that [`Module::save_file`] wrote.
-pub(super) fn load_module<M: Module>(module: &M, path: &Path) -> Result<M> {
-    Ok(module.clone().try_load_record(ModuleRecord::load(path)?)?)
 }
 
 /// A tensor [n, 3, size, size] as images.

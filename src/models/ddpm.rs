@@ -15,7 +15,7 @@ use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
-use super::adversarial::{adam, load_module, to_images};
+use super::adversarial::{adam, to_images};
 use super::{Batch, Blueprint, GenerativeModel, Model, Scalars, table};
 use crate::config::Optimiser;
 use crate::device::{number, tensor};
@@ -23,8 +23,10 @@ use crate::error::{Result, refuse};
 use crate::images::Images;
 use crate::nn::ema;
 use crate::nn::parameters::Parameters;
+use crate::nn::record::{load_module, load_optimiser, save_module, save_optimiser};
 use crate::nn::unet::{UNet, UNetShape};
 use crate::random::Random;
+use crate::stop;
 
 /// The registry's entry.
 pub(super) const MODEL: Model = Model {
@@ -254,6 +256,7 @@ impl GenerativeModel for Ddpm {
         let levels = self.visited();
         let mut images = noise("sample", 0);
         for (place, &level) in levels.iter().enumerate() {
+            stop::check()?; // a thousand levels take minutes
             let predicted = self
                 .average
                 .forward(images.clone(), &vec![level; seeds.len()]);
@@ -289,16 +292,15 @@ impl GenerativeModel for Ddpm {
     }
 
     fn save(&self, folder: &Path) -> Result<()> {
-        self.network.clone().save_file(folder.join("network.bpk"))?;
-        self.average.clone().save_file(folder.join("average.bpk"))?;
-        self.optimiser.save(folder.join("optimiser.bpk"))?;
-        Ok(())
+        save_module(&self.network, &folder.join("network.bpk"))?;
+        save_module(&self.average, &folder.join("average.bpk"))?;
+        save_optimiser(&self.optimiser, &folder.join("optimiser.bpk"))
     }
 
     fn load(&mut self, folder: &Path) -> Result<()> {
         self.network = load_module(&self.network, &folder.join("network.bpk"))?;
         self.average = load_module(&self.average, &folder.join("average.bpk"))?;
-        self.optimiser = self.optimiser.clone().load(folder.join("optimiser.bpk"))?;
+        self.optimiser = load_optimiser(&self.optimiser, &folder.join("optimiser.bpk"))?;
         Ok(())
     }
 }

@@ -15,6 +15,7 @@ pub mod linear;
 pub mod lpips;
 pub mod norm;
 pub mod parameters;
+pub mod record;
 pub mod spectral_norm;
 pub mod unet;
 pub mod vgg;

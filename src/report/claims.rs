@@ -12,7 +12,7 @@ use serde::Deserialize;
 use super::ablation::Rewards;
 use super::{Published, Record, RowRecord, Summary};
 use crate::error::Result;
-use crate::tracker::{Event, Ledger};
+use crate::tracker::{self, Event, Ledger};
 
 /// Experiments whose records some checks look at.
 const LAYERS: &str = "ablate-layers";
@@ -153,11 +153,8 @@ impl Runs<'_> {
         let mut values = Vec::new();
         for path in &row.ledgers {
             let events = Ledger::read(&self.out.join(path))?;
-            let newest = events.iter().rev().find_map(|event| match event {
-                Event::Evaluation(evaluation) => Some(evaluation),
-                _ => None,
-            });
-            let scores = newest.iter().flat_map(|evaluation| &evaluation.scores);
+            let result = tracker::result(&events);
+            let scores = result.iter().flat_map(|evaluation| &evaluation.scores);
             let found = scores.filter(|found| found.name == score);
             values.extend(found.filter_map(|found| found.value));
         }

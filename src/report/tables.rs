@@ -6,7 +6,7 @@ use super::{Cell, Column, Published, Record, Row, RowRecord, Summary, Table};
 use crate::error::{Result, unknown_name};
 use crate::files::write_whole;
 use crate::metrics;
-use crate::tracker::{Event, Ledger, ScoreRecord};
+use crate::tracker::{self, Event, Ledger, ScoreRecord};
 
 /// One table of the paper.
 pub struct TableDefinition {
@@ -217,13 +217,10 @@ impl Outcome {
             }
             _ => None,
         });
-        let scores = events.into_iter().rev().find_map(|event| match event {
-            Event::Evaluation(evaluation) => Some(evaluation.scores),
-            _ => None,
-        });
+        let result = tracker::result(&events);
         Ok(Self {
             failure: failure.flatten(),
-            scores: scores.unwrap_or_default(),
+            scores: result.map_or_else(Vec::new, |result| result.scores.clone()),
         })
     }
 

@@ -7,9 +7,7 @@
 
 use std::path::Path;
 
-use burn::module::Module;
 use burn::optim::{AdaGradConfig, AdamConfig, GradientsParams, ModuleOptimizer};
-use burn::store::ModuleRecord;
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::autoencoder::{Autoencoder, mean_squared_error};
@@ -18,6 +16,7 @@ use super::settings::{SnnConfig, SnnRunConfig, Stage};
 use crate::device::{number, tensor};
 use crate::error::Result;
 use crate::images::Images;
+use crate::nn::record::{load_module, load_optimiser, save_module, save_optimiser};
 use crate::nn::vgg::mean_over_places;
 
 /// The file of the encoder in a checkpoint: safetensors with torchvision's names.
@@ -109,27 +108,23 @@ impl Trainer {
         let provenance = run.to_toml();
         let notes = [("histogen.snn", provenance.as_str())];
         self.network.encoder.save(&folder.join(ENCODER), &notes)?;
-        self.network
-            .decoder
-            .clone()
-            .save_file(folder.join(DECODER))?;
-        self.contrastive.save(folder.join(CONTRASTIVE))?;
-        self.reconstruction.save(folder.join(RECONSTRUCTION))?;
-        Ok(())
+        save_module(&self.network.decoder, &folder.join(DECODER))?;
+        save_optimiser(&self.contrastive, &folder.join(CONTRASTIVE))?;
+        save_optimiser(&self.reconstruction, &folder.join(RECONSTRUCTION))
     }
 
     /// The network that [`Self::save`] wrote into `folder`.
     pub fn load_network(folder: &Path, config: &SnnConfig, device: &Device) -> Result<Autoencoder> {
         let mut network = Autoencoder::with_encoder(&folder.join(ENCODER), config, device)?;
-        let record = ModuleRecord::load(folder.join(DECODER))?;
-        network.decoder = network.decoder.try_load_record(record)?;
+        network.decoder = load_module(&network.decoder, &folder.join(DECODER))?;
         Ok(network)
     }
 
     /// Takes up the optimisers that [`Self::save`] wrote: the next step is the one that would have followed.
     pub fn load_optimisers(&mut self, folder: &Path) -> Result<()> {
-        self.contrastive = similarity_optimiser().load(folder.join(CONTRASTIVE))?;
-        self.reconstruction = reconstruction_optimiser().load(folder.join(RECONSTRUCTION))?;
+        self.contrastive = load_optimiser(&similarity_optimiser(), &folder.join(CONTRASTIVE))?;
+        self.reconstruction =
+            load_optimiser(&reconstruction_optimiser(), &folder.join(RECONSTRUCTION))?;
         Ok(())
     }
 }

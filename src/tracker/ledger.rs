@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
 use serde::{Deserialize, Serialize};
 
 use super::Environment;
@@ -44,7 +43,7 @@ pub enum Event {
     End {
         /// After which step.
         step: u64,
-        /// `finished`, `diverged` or `failed`.
+        /// `finished`, `diverged`, `failed`, or `killed` by a signal.
         status: String,
         /// Why, unless it finished.
         reason: String,
@@ -108,20 +107,35 @@ impl ScoreRecord {
     }
 }
 
+/// The newest measurement of what a training ended as; none while it has not finished. What was never trained has no steps.
+pub fn result(events: &[Event]) -> Option<&Evaluation> {
+    let end = events.iter().rev().find_map(|event| match event {
+        Event::End { status, step, .. } if status == "finished" => Some(Some(*step)),
+        Event::Start { .. } | Event::End { .. } => Some(None),
+        _ => None,
+    });
+    let step = end.unwrap_or(Some(0))?;
+    events.iter().rev().find_map(|event| match event {
+        Event::Evaluation(evaluation) if evaluation.step == step => Some(evaluation),
+        _ => None,
+    })
+}
+
 /// A run's ledger, open for appending.
 pub struct Ledger {
     path: PathBuf,
     file: File,
     events: Vec<Event>,
+    was_cut: bool,
 }
 
 impl Ledger {
     /// Opens the ledger at `path`, creating it if it is new. A last line that was cut off is dropped.
     pub fn open(path: &Path) -> Result<Self> {
-        let events = if path.exists() {
-            Self::read(path)?
+        let (events, was_cut) = if path.exists() {
+            read(path)?
         } else {
-            Vec::new()
+            (Vec::new(), false)
         };
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder).map_err(|error| cannot_write(folder, &error))?;
@@ -129,39 +143,24 @@ impl Ledger {
         let mut ledger = Self {
             file: append(path)?,
             path: path.to_owned(),
-            events: Vec::new(),
+            events,
+            was_cut,
         };
-        ledger.replace(events)?;
+        if was_cut {
+            let whole = std::mem::take(&mut ledger.events);
+            ledger.replace(whole)?;
+        }
         Ok(ledger)
     }
 
     /// The events of the ledger at `path`. A last line that was cut off is left out; any other bad line is refused.
     pub fn read(path: &Path) -> Result<Vec<Event>> {
-        let text = fs::read_to_string(path).map_err(|error| {
-            refuse(
-                format!("cannot read the ledger `{}`: {error}", path.display()),
-                "is it a run?",
-            )
-        })?;
-        let lines: Vec<&str> = text.lines().collect();
-        let mut events = Vec::with_capacity(lines.len());
-        for (number, line) in lines.iter().enumerate() {
-            match serde_json::from_str(line) {
-                Ok(event) => events.push(event),
-                Err(_) if number + 1 == lines.len() && !text.ends_with('\n') => {}
-                Err(error) => {
-                    return Err(refuse(
-                        format!(
-                            "line {} of `{}` is damaged: {error}",
-                            number + 1,
-                            path.display()
-                        ),
-                        "restore the file, or delete the run's folder to train it again",
-                    ));
-                }
-            }
-        }
-        Ok(events)
+        Ok(read(path)?.0)
+    }
+
+    /// Whether the last line was cut off when it was opened, and so is lost.
+    pub fn was_cut(&self) -> bool {
+        self.was_cut
     }
 
     /// Everything recorded so far.
@@ -169,27 +168,38 @@ impl Ledger {
         &self.events
     }
 
-    /// Adds an event and hands it to the operating system before returning.
+    /// Adds an event and hands it to the operating system before returning: all of it or, if that fails, nothing.
     pub fn append(&mut self, event: Event) -> Result<()> {
+        let failed = |error: io::Error| cannot_write(&self.path, &error);
         let line = serde_json::to_string(&event).expect("an event is JSON") + "\n";
-        self.file
-            .write_all(line.as_bytes())
-            .with_context(|| format!("cannot write `{}`", self.path.display()))?;
+        let length = self.file.metadata().map_err(failed)?.len();
+        if let Err(error) = self.file.write_all(line.as_bytes()) {
+            self.file.set_len(length).map_err(failed)?;
+            return Err(failed(error));
+        }
         self.events.push(event);
         Ok(())
     }
 
-    /// Drops the steps and samples after `step`: a resumed run writes them again.
+    /// Sees everything onto the disk, so that it is there after a loss of power too.
+    pub fn sync(&self) -> Result<()> {
+        self.file
+            .sync_all()
+            .map_err(|error| cannot_write(&self.path, &error))
+    }
+
+    /// Drops the steps, samples and measurements after `step`: a resumed run writes them again.
     pub fn rewind(&mut self, step: u64) -> Result<()> {
-        let kept: Vec<Event> = self
-            .events
-            .drain(..)
-            .filter(|event| match event {
-                Event::Step { step: at, .. } | Event::Samples { step: at, .. } => *at <= step,
-                Event::Evaluation(evaluation) => evaluation.step <= step,
-                Event::Start { .. } | Event::End { .. } => true,
-            })
-            .collect();
+        let stays = |event: &Event| match event {
+            Event::Step { step: at, .. } | Event::Samples { step: at, .. } => *at <= step,
+            Event::Evaluation(evaluation) => evaluation.step <= step,
+            Event::Start { .. } | Event::End { .. } => true,
+        };
+        if self.events.iter().all(stays) {
+            return Ok(());
+        }
+        let mut kept = self.events.clone();
+        kept.retain(stays);
         self.replace(kept)
     }
 
@@ -204,6 +214,35 @@ impl Ledger {
         self.events = events;
         Ok(())
     }
+}
+
+/// The events of the ledger at `path`, and whether its last line was cut off.
+fn read(path: &Path) -> Result<(Vec<Event>, bool)> {
+    let bytes = fs::read(path).map_err(|error| {
+        refuse(
+            format!("cannot read the ledger `{}`: {error}", path.display()),
+            "is it a run?",
+        )
+    })?;
+    // Every line ends with a line feed; what stands behind the last one was cut off.
+    let whole = bytes
+        .iter()
+        .rposition(|&byte| byte == b'\n')
+        .map_or(0, |last| last + 1);
+    let lines = bytes[..whole].split_inclusive(|&byte| byte == b'\n');
+    let events = lines.enumerate().map(|(number, line)| {
+        serde_json::from_slice(line).map_err(|error| {
+            refuse(
+                format!(
+                    "line {} of `{}` is damaged: {error}",
+                    number + 1,
+                    path.display()
+                ),
+                "restore the file, or delete the run's folder to train it again",
+            )
+        })
+    });
+    Ok((events.collect::<Result<_>>()?, whole < bytes.len()))
 }
 
 fn append(path: &Path) -> Result<File> {
@@ -247,6 +286,35 @@ mod tests {
         fs::write(&path, "nonsense\n{}\n").unwrap();
         let message = Ledger::read(&path).unwrap_err().to_string();
         assert!(message.starts_with("line 1 of `"), "{message}");
+    }
+
+    #[test]
+    fn the_result_is_measured_at_the_end_of_what_finished() {
+        let evaluation = |step: u64| {
+            let scores = Vec::new();
+            Evaluation {
+                step,
+                seed: 0,
+                scores,
+            }
+        };
+        let end = |status: &str| Event::End {
+            step: 4,
+            status: status.to_owned(),
+            reason: String::new(),
+            seconds: 0.0,
+        };
+        let measured = |step: u64| Event::Evaluation(evaluation(step));
+        assert_eq!(result(&[]), None);
+        assert_eq!(
+            result(&[measured(0)]),
+            Some(&evaluation(0)),
+            "never trained"
+        );
+        let on_the_way = [measured(2), measured(4), end("finished"), measured(2)];
+        assert_eq!(result(&on_the_way), Some(&evaluation(4)));
+        assert_eq!(result(&[measured(2), end("diverged")]), None);
+        assert_eq!(result(&[measured(2), end("finished")]), None);
     }
 
     #[test]

@@ -4,4 +4,4 @@ mod environment;
 mod ledger;
 
 pub use environment::Environment;
-pub use ledger::{Evaluation, Event, Ledger, ScoreRecord};
+pub use ledger::{Evaluation, Event, Ledger, ScoreRecord, result};

@@ -3,15 +3,24 @@
 use std::path::Path;
 use std::process::Command;
 
+use histogen::config::{Config, System};
+use histogen::data::{self, PatchStore};
 use histogen::device;
 use histogen::digest::sha256;
+use histogen::experiments;
 use histogen::features::{self, FeatureConfig};
+use histogen::finetune;
 use histogen::images::Images;
 use histogen::metrics;
 use histogen::models::{self, GenerativeModel, MODELS};
 use histogen::random::Random;
+use histogen::run::{Identity, Run, State, state};
 use histogen::samples;
+use histogen::snn::SnnRunConfig;
+use histogen::train;
+use tempfile::TempDir;
 
+use crate::lab::{assert_same_trace, trace};
 use crate::toy;
 
 fn build(name: &str) -> Box<dyn GenerativeModel> {
@@ -19,7 +28,7 @@ fn build(name: &str) -> Box<dyn GenerativeModel> {
         .expect("the toy run can be built")
 }
 
-fn train(model: &mut dyn GenerativeModel, steps: std::ops::Range<u64>) {
+fn take_steps(model: &mut dyn GenerativeModel, steps: std::ops::Range<u64>) {
     let images = toy::images(64, 0);
     for position in steps {
         let batch = toy::batch(&images, 8, position);
@@ -51,7 +60,7 @@ fn steps_return_finite_named_scalars() {
 fn samples_are_images_in_range() {
     for entry in MODELS {
         let mut model = build(entry.name);
-        train(model.as_mut(), 0..2);
+        take_steps(model.as_mut(), 0..2);
         let images = model.sample(&[3, 4, 5]).expect("samples");
         assert_eq!(
             (images.count, images.size),
@@ -72,7 +81,7 @@ fn a_seed_gives_one_image_whatever_the_batch() {
     let seeds: Vec<u64> = (10..18).collect();
     for entry in MODELS {
         let mut model = build(entry.name);
-        train(model.as_mut(), 0..3);
+        take_steps(model.as_mut(), 0..3);
         let whole = model.sample(&seeds).expect("samples");
         for batch in [1, 3] {
             let parts: Vec<Images> = seeds
@@ -95,14 +104,14 @@ fn a_seed_gives_one_image_whatever_the_batch() {
 fn a_loaded_model_takes_the_step_that_would_have_followed() {
     for entry in MODELS {
         let mut model = build(entry.name);
-        train(model.as_mut(), 0..3);
+        take_steps(model.as_mut(), 0..3);
         let folder = tempfile::tempdir().expect("a folder");
         model.save(folder.path()).expect("saved");
-        train(model.as_mut(), 3..5);
+        take_steps(model.as_mut(), 3..5);
 
         let mut loaded = build(entry.name);
         loaded.load(folder.path()).expect("loaded");
-        train(loaded.as_mut(), 3..5);
+        take_steps(loaded.as_mut(), 3..5);
         assert_eq!(
             model.sample(&[1, 2]).unwrap(),
             loaded.sample(&[1, 2]).unwrap(),
@@ -160,7 +169,7 @@ fn training_lowers_the_frechet_distance() {
     for entry in MODELS {
         let mut model = build(entry.name);
         let before = distance(model.as_ref());
-        train(model.as_mut(), 0..400);
+        take_steps(model.as_mut(), 0..400);
         let after = distance(model.as_ref());
         assert!(
             after < 0.9 * before,
@@ -170,8 +179,114 @@ fn training_lowers_the_frechet_distance() {
     }
 }
 
+/// A folder in memory where there is one: what is tested here are bytes, not disks.
+fn folder() -> TempDir {
+    let memory = Path::new("/dev/shm");
+    let folder = if memory.is_dir() {
+        tempfile::tempdir_in(memory)
+    } else {
+        tempfile::tempdir()
+    };
+    folder.expect("a folder")
+}
+
+/// The smoke profile with six steps, of which some have a checkpoint or a grid; with its patches.
+fn short_runs(cache: &Path) -> (Config, PatchStore) {
+    let pairs = [
+        "training.steps=6",
+        "logging.checkpoint_every=2",
+        "logging.samples_every=3",
+        "logging.grid_images=4",
+        "snn.stage1.pairs=24",
+    ];
+    let config = experiments::resolve("table1", "smoke", &pairs.map(str::to_owned));
+    let config = config.expect("the settings are known");
+    let store = data::prepare(&config.data, cache, &mut |_, _, _| {}).expect("patches");
+    (config, store)
+}
+
+/// Trains in `whole` without a break, and in other folders with one after every step; all must leave the same bytes.
+///
+/// `train` gets the folder and the step at which it is to panic.
+fn stops_at_every_step<C: Identity>(
+    config: &C,
+    train: impl Fn(&Path, Option<u64>) -> histogen::error::Result<()>,
+) {
+    let whole = folder();
+    train(whole.path(), None).expect("trained");
+    for step in 1..=config.steps() {
+        let broken = folder();
+        let run = Run::folder(broken.path(), config);
+        let name = config.name();
+        let error = train(broken.path(), Some(step)).expect_err("it panics");
+        assert_eq!(error.to_string(), "panic: stopped by the test");
+        let ended = State::Ended {
+            status: "failed".to_owned(),
+            step,
+            reason: "panic: stopped by the test".to_owned(),
+        };
+        assert_eq!(state(&run).expect("a ledger"), ended, "{name}");
+        train(broken.path(), None).expect("trained to the end");
+        let expected = Run::folder(whole.path(), config);
+        assert_same_trace(&run, &expected, &format!("{name} stopped at step {step}"));
+    }
+}
+
 #[test]
-fn two_processes_with_one_seed_make_the_same_weights() {
+fn a_run_stopped_at_any_step_goes_on_to_the_same_bytes() {
+    let cache = folder();
+    let (config, store) = short_runs(cache.path());
+    for entry in MODELS {
+        let system = System {
+            name: entry.name.to_owned(),
+            ..System::default()
+        };
+        let mut judge = |_: &Config| Ok(toy::judge());
+        let run_config = experiments::run_config(&config, &system, 0, &store, &mut judge);
+        let run_config = run_config.expect("a run");
+        stops_at_every_step(&run_config, |root, stop| {
+            let mut run = Run::open(root, &run_config)?;
+            let device = device::cpu();
+            train::train(
+                &mut run,
+                &store,
+                &config.logging,
+                &device,
+                &mut |_| anyhow::bail!("nothing is measured here"),
+                &mut |state| assert!(Some(state.step as u64) != stop, "stopped by the test"),
+            )?;
+            Ok(())
+        });
+    }
+}
+
+#[test]
+fn a_finetuning_stopped_at_any_step_goes_on_to_the_same_bytes() {
+    let cache = folder();
+    let (config, store) = short_runs(cache.path());
+    let run_config = SnnRunConfig::new(&config.snn, &store, &config.compute).expect("settings");
+    assert_eq!(
+        run_config.steps,
+        [3, 3],
+        "both stages, and the border between them"
+    );
+    stops_at_every_step(&run_config, |root, stop| {
+        let mut run = Run::open(root, &run_config)?;
+        finetune::finetune(
+            &mut run,
+            &config.snn,
+            &config.data,
+            &store,
+            &config.logging,
+            &device::cpu(),
+            &mut |state| assert!(Some(state.step) != stop, "stopped by the test"),
+        )?;
+        Ok(())
+    });
+}
+
+#[test]
+fn two_processes_with_one_seed_leave_the_same_bytes() {
     for entry in MODELS {
         let checkpoint = || {
             let folder = tempfile::tempdir().expect("a folder");
@@ -191,19 +306,10 @@ fn two_processes_with_one_seed_make_the_same_weights() {
             let errors = String::from_utf8_lossy(&output.stderr).into_owned();
             assert!(output.status.success(), "{}: {errors}", entry.name);
             let run = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-            let mut files: Vec<_> = std::fs::read_dir(format!("{run}/checkpoint"))
-                .expect("a checkpoint")
-                .map(|file| file.expect("a file").path())
-                // Moments are kept in an order of their own; equal weights after several steps imply equal moments.
-                .filter(|path| !path.to_string_lossy().contains("optimiser"))
-                .collect();
-            files.sort();
-            files
-                .iter()
-                .map(|path| {
-                    let name = path.file_name().expect("a name").to_owned();
-                    (name, sha256(std::fs::read(path).expect("a readable file")))
-                })
+            let trace = trace(&folder.path().join(run));
+            trace
+                .into_iter()
+                .map(|(name, bytes)| (name, sha256(bytes)))
                 .collect::<Vec<_>>()
         };
         let (first, second) = (checkpoint(), checkpoint());

@@ -1,7 +1,11 @@
 //! Runs the program in a folder of its own, as a user would.
 
+use std::collections::BTreeMap;
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use image::{Rgb, RgbImage};
 use tempfile::TempDir;
@@ -75,6 +79,29 @@ impl Lab {
         said.errors[start..].trim_end().to_owned()
     }
 
+    /// Starts the program and lets it run.
+    pub(crate) fn start(&self, arguments: &str) -> Child {
+        self.command(arguments)
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts")
+    }
+
+    /// Starts a training, and kills it with SIGKILL once its run, the folder `run`, has a checkpoint.
+    pub(crate) fn kill_after_checkpoint(&self, arguments: &str, run: &str) {
+        let mut child = self.start(arguments);
+        let checkpoints = self.path(run).join("checkpoints");
+        wait_for(|| {
+            let entries = fs::read_dir(&checkpoints).into_iter().flatten().flatten();
+            entries
+                .map(|entry| entry.path())
+                .any(|path| path.join("manifest.toml").exists() && !path.ends_with(".new"))
+        });
+        child.kill().expect("killed");
+        child.wait().expect("ended");
+    }
+
     /// Writes an image of tissue-like colour.
     pub(crate) fn slide(&self, name: &str, width: u32, height: u32) {
         let path = self.path(name);
@@ -86,6 +113,68 @@ impl Lab {
         let path = self.folder.path().join(name);
         std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
     }
+}
+
+/// Waits until something is so, for a minute at most.
+pub(crate) fn wait_for(mut is_so: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < Duration::from_mins(1), "waited in vain");
+        sleep(Duration::from_millis(2));
+    }
+}
+
+/// Sends a signal, by its name without SIG.
+pub(crate) fn signal(child: &Child, name: &str) {
+    let sent = Command::new("sh")
+        .args(["-c", &format!("kill -{name} {}", child.id())])
+        .status()
+        .expect("a shell");
+    assert!(sent.success());
+}
+
+/// All that a run leaves: every file byte for byte, of the ledger what does not tell of a process. Two trainings of one
+/// configuration are equal in it, however often they were interrupted.
+pub(crate) fn trace(run: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut trace = BTreeMap::new();
+    let mut folders = vec![run.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in
+            fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
+        {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let name = path.strip_prefix(run).expect("inside").to_string_lossy();
+            let mut bytes = fs::read(&path).expect("a file");
+            if name == "ledger.jsonl" {
+                let text = String::from_utf8(bytes).expect("text");
+                let of_process = |line: &str| {
+                    line.contains("\"event\":\"start\"") || line.contains("\"event\":\"end\"")
+                };
+                let lines = text.lines().filter(|line| !of_process(line));
+                bytes = lines.collect::<Vec<_>>().join("\n").into_bytes();
+            }
+            if name != "lock" {
+                trace.insert(name.into_owned(), bytes);
+            }
+        }
+    }
+    trace
+}
+
+/// Fails with the names of what differs.
+pub(crate) fn assert_same_trace(found: &Path, expected: &Path, what: &str) {
+    let (found, expected) = (trace(found), trace(expected));
+    assert!(expected.len() > 3, "{what}: nothing was trained");
+    let names: Vec<&String> = found
+        .keys()
+        .chain(expected.keys())
+        .filter(|name| found.get(*name) != expected.get(*name))
+        .collect();
+    assert!(names.is_empty(), "{what}: {names:?} differ");
 }
 
 /// Pink with purple spots.

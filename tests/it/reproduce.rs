@@ -1,9 +1,6 @@
 //! The main job as a user runs it.
 
 use std::fs;
-use std::process::Stdio;
-use std::thread::sleep;
-use std::time::{Duration, Instant};
 
 use crate::lab::Lab;
 use crate::shared;
@@ -127,50 +124,6 @@ fn the_reward_is_logged_at_every_step() {
         assert!(
             step.contains("\"reward\":") && step.contains("\"similarity\":"),
             "{step}"
-        );
-    }
-}
-
-#[test]
-fn a_killed_run_goes_on_to_the_weights_of_an_undisturbed_one() {
-    const RUN: &str = "train table1 --profile smoke --set training.steps=60 \
-                       --set logging.checkpoint_every=5 --model";
-    for model in ["sngan", "rl-eo", "ddpm"] {
-        let (disturbed, undisturbed) = (Lab::new(), Lab::new());
-        let run = undisturbed.succeed(&format!("{RUN} {model}"));
-        let run = run.trim();
-
-        let mut child = disturbed
-            .command(&format!("{RUN} {model}"))
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("a start");
-        let checkpoint = disturbed.path(run).join("checkpoint/step");
-        let start = Instant::now();
-        while !checkpoint.exists() && start.elapsed() < Duration::from_mins(1) {
-            sleep(Duration::from_millis(2));
-        }
-        child.kill().expect("killed");
-        child.wait().expect("ended");
-        disturbed.succeed(&format!("{RUN} {model}"));
-
-        for file in ["generator.bpk", "critic.bpk", "network.bpk", "average.bpk"] {
-            let read = |lab: &Lab| fs::read(lab.path(run).join("checkpoint").join(file)).ok();
-            assert!(
-                read(&disturbed) == read(&undisturbed),
-                "{model}: {file} differs"
-            );
-        }
-        let steps = |lab: &Lab| {
-            let ledger = lab.read(format!("{run}/ledger.jsonl"));
-            let steps = ledger
-                .lines()
-                .filter(|line| line.contains("\"event\":\"step\""));
-            steps.map(ToOwned::to_owned).collect::<Vec<_>>()
-        };
-        assert!(
-            steps(&disturbed) == steps(&undisturbed),
-            "{model}: the ledgers differ"
         );
     }
 }

@@ -6,9 +6,6 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::process::Stdio;
-use std::thread::sleep;
-use std::time::{Duration, Instant};
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
@@ -24,7 +21,7 @@ use histogen::snn::{
 use safetensors::SafeTensors;
 
 use crate::golden::{Golden, INPUT, check_optimiser, wave};
-use crate::lab::Lab;
+use crate::lab::{Lab, assert_same_trace};
 
 /// Three convolutions; `learning` of them learn in the first stage, one in the second.
 fn config(layers: usize, learning: usize) -> SnnConfig {
@@ -406,25 +403,9 @@ fn a_killed_training_goes_on_to_the_weights_of_an_undisturbed_one() {
     let (disturbed, undisturbed) = (Lab::new(), Lab::new());
     let printed = undisturbed.succeed(LONG);
     let run = folder(&printed);
-    let mut child = disturbed
-        .command(LONG)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("a start");
-    let checkpoint = disturbed.path(run).join("checkpoint/step");
-    let start = Instant::now();
-    while !checkpoint.exists() && start.elapsed() < Duration::from_mins(1) {
-        sleep(Duration::from_millis(2));
-    }
-    child.kill().expect("killed");
-    child.wait().expect("ended");
+    disturbed.kill_after_checkpoint(LONG, run);
     disturbed.succeed(LONG);
-    for file in ["encoder.safetensors", "decoder.bpk"] {
-        let read =
-            |lab: &Lab| fs::read(lab.path(run).join("checkpoint").join(file)).expect("a file");
-        assert!(read(&disturbed) == read(&undisturbed), "{file} differs");
-    }
+    assert_same_trace(&disturbed.path(run), &undisturbed.path(run), "mft-snn");
 }
 
 #[test]

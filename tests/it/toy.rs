@@ -44,6 +44,17 @@ pub(crate) fn batch(images: &Pixels, batch: usize, position: u64) -> Batch {
     Batch { images, patches }
 }
 
+/// A judge that needs no file.
+pub(crate) fn judge() -> Judge {
+    Judge {
+        source: Source::Untrained,
+        layers: 2,
+        image_size: SIZE,
+        weights: String::new(),
+        snn: None,
+    }
+}
+
 /// A run of `model` on the toy images: the smoke profile, a faster optimiser.
 pub(crate) fn run(model: &str, pairs: &[&str]) -> RunConfig {
     let mut settings: Vec<String> = [
@@ -79,16 +90,9 @@ pub(crate) fn run(model: &str, pairs: &[&str]) -> RunConfig {
             epsilon: optimiser.epsilon,
             critic_steps: optimiser.critic_steps,
         },
-        reward: entry.rewarded.then(|| {
-            let judge = Judge {
-                source: Source::Untrained,
-                layers: 2,
-                image_size: SIZE,
-                weights: String::new(),
-                snn: None,
-            };
-            Reward::new(&config.reward, judge).expect("the reward is sound")
-        }),
+        reward: entry
+            .rewarded
+            .then(|| Reward::new(&config.reward, judge()).expect("the reward is sound")),
         models: config.models.clone(),
     }
 }

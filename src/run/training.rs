@@ -1,0 +1,102 @@
+//! A training as every run goes through it: step by step, checkpoints on the way, and closed whatever ends it.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use super::account::{Account, words};
+use super::{Identity, Run};
+use crate::config::Logging;
+use crate::error::{Result, refuse};
+use crate::models::Scalars;
+use crate::stop::{self, Stopped};
+
+/// Work that goes step by step, each depending on its number and on what the steps before left.
+pub trait Training<C> {
+    /// Takes the step at `position`, counted from 0, and returns its named numbers.
+    fn step(&mut self, position: u64) -> Result<Scalars>;
+
+    /// Tells that `step` steps are done, with the numbers of the last.
+    fn tell(&mut self, step: u64, scalars: &Scalars);
+
+    /// Writes all that the next step depends on into an existing folder.
+    fn save(&self, folder: &Path) -> Result<()>;
+
+    /// Writes down what is due after `step` steps beside the numbers, unless the ledger has it.
+    fn look(&mut self, run: &mut Run<C>, step: u64) -> Result<()>;
+
+    /// What to do about numbers that are not finite.
+    fn advice(&self) -> &'static str;
+}
+
+/// Takes a run from its first `first` steps to its last, and closes it: `finished`, `diverged`, `failed`, or `killed` by a
+/// signal after a checkpoint.
+///
+/// Nothing depends on where it was taken up: what is due is found in the ledger and among the checkpoints.
+pub fn conduct<C: Identity>(
+    run: &mut Run<C>,
+    first: u64,
+    logging: &Logging,
+    training: &mut dyn Training<C>,
+) -> Result<()> {
+    if logging.checkpoints_kept == 0 {
+        return Err(refuse(
+            "`logging.checkpoints_kept` is 0",
+            "keep at least 1: a run is found trained by its last checkpoint",
+        ));
+    }
+    let deferred = stop::defer();
+    let account = Account::open(run, first)?;
+    let ended = catch_unwind(AssertUnwindSafe(|| go(run, first, logging, training)));
+    let ended = ended.unwrap_or_else(|panic| Err(anyhow::anyhow!("panic: {}", words(&*panic))));
+    account.close(run, ended)?;
+    drop(deferred);
+    stop::check() // a signal that came after the last step
+}
+
+fn go<C: Identity>(
+    run: &mut Run<C>,
+    first: u64,
+    logging: &Logging,
+    training: &mut dyn Training<C>,
+) -> Result<()> {
+    let steps = run.config.steps();
+    let is_checkpoint_due = |step| is_due(step, steps, logging.checkpoint_every);
+    let mut step = first;
+    loop {
+        let looked = training.look(run, step);
+        let given_up = matches!(&looked, Err(error) if error.is::<Stopped>());
+        if !given_up {
+            looked?;
+        }
+        if is_checkpoint_due(step) {
+            if run.checkpoint_step() != Some(step) {
+                run.write_checkpoint(step, |folder| training.save(folder))?;
+            }
+            run.keep_checkpoints(logging.checkpoints_kept, is_checkpoint_due)?;
+        }
+        if step == steps && !given_up {
+            return Ok(());
+        }
+        if let Some(stopped) = stop::requested() {
+            if step > 0 && run.checkpoint_step() != Some(step) {
+                run.write_checkpoint(step, |folder| training.save(folder))?;
+            }
+            return Err(stopped.into());
+        }
+        let scalars = training.step(step)?;
+        step += 1;
+        Account::step(
+            run,
+            step,
+            &scalars,
+            training.advice(),
+            logging.dead_critic_steps,
+        )?;
+        training.tell(step, &scalars);
+    }
+}
+
+/// Whether something that is done every `every` steps (0: never) and at the end of `steps` is done after `step`.
+pub fn is_due(step: u64, steps: u64, every: usize) -> bool {
+    step == steps || (every > 0 && step > 0 && step.is_multiple_of(every as u64))
+}
