@@ -487,11 +487,14 @@ fn facts(config: &Config, store: &PatchStore, planned: &[Planned<'_>]) -> Vec<St
             optimiser(&config.optimiser),
             config.seeds,
         ),
-        format!("Settings of the models: {}.", model_settings(config)),
         "Real: one half of the held-out patches against the other, the floor. Untrained: the backbone's generator before \
          training, the ceiling."
             .to_owned(),
     ];
+    let settings = model_settings(config);
+    if !settings.is_empty() {
+        facts.push(format!("Settings of the models: {settings}."));
+    }
     facts.extend(judge_facts(store, planned));
     facts
 }
@@ -532,13 +535,19 @@ fn optimiser(config: &OptimiserConfig) -> String {
     }
 }
 
-/// The settings of every model in the table that has settings of its own.
+/// The settings that the models in the table read: their own, and those of a model that they build on.
 fn model_settings(config: &Config) -> String {
-    let in_table = |name: &str| config.systems.iter().any(|system| system.model() == name);
+    let is_read = |name: &str| {
+        let mut models = config
+            .systems
+            .iter()
+            .filter_map(|system| models::find(system.model()).ok());
+        models.any(|model| model.name == name || model.reads.contains(&name))
+    };
     let shown = config
         .models
         .iter()
-        .filter(|(name, table)| in_table(name) && !table.is_empty());
+        .filter(|(name, table)| is_read(name) && !table.is_empty());
     let sentences: Vec<String> = shown
         .map(|(name, table)| {
             let pairs: Vec<String> = table

@@ -55,9 +55,9 @@ impl Kind {
         use burn::backend::DispatchDevice;
         match device.clone().without_autodiff().as_dispatch() {
             #[cfg(feature = "cuda")]
-            DispatchDevice::Cuda(_) => Self::Cuda,
+            DispatchDevice::Cube(burn::backend::CubeDevice::Cuda(_)) => Self::Cuda,
             #[cfg(feature = "wgpu")]
-            DispatchDevice::Wgpu(_) => Self::Wgpu,
+            DispatchDevice::Cube(burn::backend::CubeDevice::Wgpu(_)) => Self::Wgpu,
             DispatchDevice::Flex(_) => Self::Cpu,
             #[allow(
                 unreachable_patterns,
@@ -225,10 +225,10 @@ fn numbered(all: burn::tensor::DeviceType, kind: Kind, index: usize) -> Result<D
     let count = devices.len();
     devices.into_iter().nth(index).ok_or_else(|| {
         refuse(
-            format!("no device `{}:{index}`: there are {count}", kind.name()),
+            format!("no device `{}:{index}`: {count} found", kind.name()),
             match count {
                 0 => "is the driver installed? `--device cpu` needs none".to_owned(),
-                _ => format!("give a number from 0 to {}", count - 1),
+                _ => "they are counted from 0".to_owned(),
             },
         )
     })
