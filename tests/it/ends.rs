@@ -57,7 +57,7 @@ fn run_of(lab: &Lab, name: &str) -> String {
 fn a_killed_run_goes_on_to_the_bytes_of_an_undisturbed_one() {
     for model in ["sngan", "rl-eo", "ddpm"] {
         let (disturbed, undisturbed) = (Lab::new(), Lab::new());
-        let command = &format!("{TRAIN} {model} --set training.steps=60");
+        let command = &format!("{TRAIN} {model} --set training.steps=30");
         let run = undisturbed.succeed(command);
         let run = run.trim();
         disturbed.kill_after_checkpoint(command, run);
