@@ -164,14 +164,13 @@ fn blocks_of_kid_are_disjoint_and_have_a_standard_error() {
 
 #[test]
 fn extrapolating_takes_away_what_too_few_generated_images_add() {
-    let (generated, real) = (features(320, 4, "generated"), features(20_000, 4, "real"));
+    let (generated, real) = (features(400, 30, "generated"), features(20_000, 30, "real"));
     let score =
         |metric: &dyn Metric| compute(metric, &generated, &real, &small()).unwrap()[0].clone();
     let (fid, extrapolated) = (score(&Fid), score(&FidInfinity));
-    assert!(fid.value > 0.01, "{fid:?}");
-    // One draw of 320 is noisy: its extrapolation is nearer to zero, not at it.
+    assert!(fid.value > 0.5, "{fid:?}");
     assert!(
-        extrapolated.value.abs() < fid.value,
+        extrapolated.value.abs() < 0.3 * fid.value,
         "{extrapolated:?}, {fid:?}"
     );
     assert!(extrapolated.spread.unwrap() > 0.0);

@@ -1,7 +1,7 @@
 """Races histogen's statistics against torch-fidelity's and prdc's on the same feature files, in turns.
 
     cargo build --release
-    python benches/peers/statistics.py [--images 10000] [--features 2048] [--rounds 3] [--threads 2]
+    python benches/peers/feature_statistics.py [--images 10000] [--features 2048] [--rounds 3] [--threads 2]
 
 Needs NumPy, PyTorch, torch-fidelity 0.4 and prdc 0.2. The features are random, correlated and cut at zero as those of a
 network with ReLU are. histogen is timed as a process, start and reading of the files included (`evaluate A.npy B.npy`);
