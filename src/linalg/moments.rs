@@ -9,7 +9,7 @@ use super::{Rows, Value, tiles};
 /// Rows taken at a time.
 const TILE: usize = 1024;
 /// Rows of the scatter that one thread computes at a time.
-const SHARE: usize = 128;
+const SHARE: usize = 64;
 
 /// Count, mean and scatter of rows that arrive in batches; memory is quadratic in the columns and independent of the
 /// rows.
