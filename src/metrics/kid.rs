@@ -9,6 +9,12 @@
 //! in a seeded random order); its spread is the standard error, blocks being independent.
 //!
 //! The estimator is unbiased and can therefore be negative.
+//!
+//! Subsets overlap. Where all pairs of images are no more than the pairs of all subsets, each is computed once, and what a
+//! subset needs is picked out: for the 100 subsets of 1,000 up to 10,000 images a side. Precision, recall, density and
+//! coverage need the same products; when they are asked for as well, these are kept, 0.75 GiB at most.
+
+mod all_pairs;
 
 use std::ops::Range;
 
@@ -18,6 +24,8 @@ use crate::error::{Result, refuse};
 use crate::linalg::{Centring, Rows, STRIP, Tile, Transposed, Value, tiles};
 use crate::random::Random;
 
+pub(super) use self::all_pairs::takes_all_pairs;
+use self::all_pairs::unbiased_of_each;
 use super::{
     Comparison, Direction, Metric, MetricSettings, Score, ScoreDefinition, check, check_setting,
 };
@@ -68,15 +76,19 @@ impl Metric for Kid {
         if x.rows == size && y.rows == size {
             return Ok(vec![Score::new("kid", kid_unbiased(x, y))]);
         }
-        let (kernel, mut parts) = (Kernel::new(x, y), <[Part<f32>; 2]>::default());
-        let estimates: Vec<f64> = (0..settings.kid_subsets)
-            .map(|subset| {
-                let random = Random::new(settings.seed).at(subset as u64);
-                let choose = |count, name| random.stream(name).choose(count, size);
-                let generated = choose(x.rows, "kid generated");
-                kernel.unbiased(&generated, &choose(y.rows, "kid real"), &mut parts)
-            })
-            .collect();
+        let subsets = (0..settings.kid_subsets).map(|subset| {
+            let random = Random::new(settings.seed).at(subset as u64);
+            let choose = |count, name| random.stream(name).choose(count, size);
+            [choose(x.rows, "kid generated"), choose(y.rows, "kid real")]
+        });
+        let estimates: Vec<f64> = if takes_all_pairs(settings, x.rows, y.rows) {
+            unbiased_of_each(subsets.collect(), comparison.pairs())
+        } else {
+            let (kernel, mut parts) = (Kernel::new(x, y), <[Part<f32>; 2]>::default());
+            subsets
+                .map(|[x, y]| kernel.unbiased(&x, &y, &mut parts))
+                .collect()
+        };
         let (mean, variance) = mean_and_variance(&estimates);
         Ok(vec![Score {
             spread: Some(variance.sqrt()),
@@ -180,6 +192,14 @@ pub fn kid_biased<T: Value>(x: Rows<'_, T>, y: Rows<'_, T>) -> f64 {
     mean(x, x) + mean(y, y) - 2.0 * mean(x, y)
 }
 
+/// Of each row, what is added to a product of it in the scale of tiles for this row, over d, and half of the kernel's 1.
+fn added<T: Value>(rows: Rows<'_, T>, centring: &Centring) -> Vec<f64> {
+    let features = rows.columns as f64;
+    let each = (0..rows.rows).into_par_iter().map(|index| rows.row(index));
+    each.map(|row| centring.taken(row) / features + 0.5)
+        .collect()
+}
+
 fn all<T: Value>(rows: Rows<'_, T>) -> Vec<usize> {
     (0..rows.rows).collect()
 }
@@ -193,7 +213,7 @@ struct Kernel<'a, T> {
     x: Rows<'a, T>,
     y: Rows<'a, T>,
     centring: Centring,
-    /// Of each row, what is added to a product for either row, over d, and half of the kernel's 1.
+    /// As [`added`] has it.
     added: [Vec<f64>; 2],
 }
 
@@ -215,12 +235,7 @@ impl<T: Value> Part<T> {
 impl<'a, T: Value> Kernel<'a, T> {
     fn new(x: Rows<'a, T>, y: Rows<'a, T>) -> Self {
         let centring = Centring::of(&[x, y]);
-        let features = x.columns as f64;
-        let added = [x, y].map(|rows| {
-            let rows = (0..rows.rows).into_par_iter().map(|index| rows.row(index));
-            rows.map(|row| centring.taken(row) / features + 0.5)
-                .collect()
-        });
+        let added = [x, y].map(|rows| added(rows, &centring));
         Self {
             x,
             y,

@@ -11,6 +11,7 @@ mod fid;
 mod fid_infinity;
 mod kid;
 mod neighbours;
+mod pairs;
 mod path_length;
 mod precision_recall;
 mod protocol;
@@ -230,7 +231,7 @@ pub fn evaluate(
     settings: &MetricSettings,
 ) -> Result<Vec<Outcome>> {
     check_features(generated, real)?;
-    let comparison = Comparison::new(generated, real, settings);
+    let comparison = Comparison::shared(generated, real, settings, metrics.len() > 1);
     let mut outcomes = Vec::new();
     for &metric in metrics {
         let computed = metric.compute(&comparison);

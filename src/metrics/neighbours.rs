@@ -4,25 +4,18 @@
 //! way: |x|^2 + |y|^2 - 2 x . y by matrix products is a hundred times faster and off by a known bound, and only pairs
 //! closer to a decision than that bound are computed again by differences.
 //!
-//! Pairs are gone through in blocks of [`PANEL`] x [`PANEL`]; of a set against itself each pair is computed once. Memory
-//! beside the features is that of a few blocks and of the k nearest of every image: at 50,000 images of 2,048 features on
-//! either side less than 0.1 GiB, with the features less than 1 GiB.
-
-mod block;
-mod pairs;
+//! Memory beside the features is that of a few blocks of products and of the k nearest of every image: at 50,000 images of
+//! 2,048 features on either side less than 0.1 GiB, with the features less than 1 GiB. (Where KID looks at all pairs as
+//! well, their products are kept: see [`super::kid`].)
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use rayon::prelude::*;
 
-use crate::linalg::{Centring, Rows, Tile, Value, tiles};
+use crate::linalg::{Rows, Value};
 
-use self::block::Block;
-use self::pairs::Pairs;
-
-/// Rows and columns of a block.
-const PANEL: usize = 1024;
+use super::pairs::{Block, Pairs};
 
 /// Whether an image on the surface of a ball is inside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,50 +66,27 @@ pub(super) struct Neighbours {
 }
 
 impl Neighbours {
-    /// The nearest among the other rows, of which there must be `k`.
-    pub(super) fn among<T: Value>(rows: Rows<'_, T>, k: usize) -> Self {
-        assert!(
-            (1..rows.rows).contains(&k),
-            "neighbour {k} of {}",
-            rows.rows
-        );
-        let pairs = Pairs::new(rows, rows, Centring::of(&[rows]));
-        let mut found = vec![Nearest::new(k); rows.rows];
-        let panels = tiles(rows.rows, PANEL);
-        let (mut left, mut right, mut strips) = (Tile::default(), Tile::default(), Vec::new());
-        let (mut block, mut transposed) = (Block::default(), Block::default());
-        for (number, panel) in panels.iter().enumerate() {
-            pairs.left_panel(panel, &mut left);
-            for other in &panels[..=number] {
-                let same = other == panel;
-                pairs.right_panel(other, &mut right, &mut strips);
-                block.compute(&left, &strips, same);
-                transposed.transpose(&block);
-                if same {
-                    block.complete(&transposed);
-                } else {
-                    teach(&transposed, &pairs, other, panel, &mut found);
-                }
-                teach(&block, &pairs, panel, other, &mut found);
+    /// The nearest among the other rows of the set that `pairs` are within, of which there must be `k`.
+    pub(super) fn among<T: Value>(pairs: &Pairs<'_, T>, k: usize) -> Self {
+        let rows = pairs.sides()[0].rows;
+        assert!((1..rows).contains(&k), "neighbour {k} of {rows}");
+        let mut found = vec![Nearest::new(k); rows];
+        let mut transposed = Block::default();
+        pairs.each_block(|panel, other, block| {
+            if panel != other {
+                transposed.transpose(block);
+                teach(&transposed, pairs, other, panel, &mut found);
             }
-        }
+            teach(block, pairs, panel, other, &mut found);
+        });
         Self { k, found }
     }
 
     /// The nearest row of `set` to every one of `rows`.
     pub(super) fn across<T: Value>(rows: Rows<'_, T>, set: Rows<'_, T>) -> Self {
-        let pairs = Pairs::new(rows, set, Centring::of(&[rows, set]));
+        let pairs = Pairs::between(rows, set, false);
         let mut found = vec![Nearest::new(1); rows.rows];
-        let (mut left, mut right, mut strips) = (Tile::default(), Tile::default(), Vec::new());
-        let mut block = Block::default();
-        for panel in tiles(rows.rows, PANEL) {
-            pairs.left_panel(&panel, &mut left);
-            for other in tiles(set.rows, PANEL) {
-                pairs.right_panel(&other, &mut right, &mut strips);
-                block.compute(&left, &strips, false);
-                teach(&block, &pairs, &panel, &other, &mut found);
-            }
-        }
+        pairs.each_block(|panel, other, block| teach(block, &pairs, panel, other, &mut found));
         Self { k: 1, found }
     }
 
@@ -200,13 +170,9 @@ fn teach<T: Value>(
     });
 }
 
-/// Which images of either side are in each of several sets of balls.
-pub(super) fn inside<T: Value>(
-    generated: Rows<'_, T>,
-    real: Rows<'_, T>,
-    questions: &[&Balls],
-) -> Vec<Inside> {
-    let pairs = Pairs::new(real, generated, Centring::of(&[generated, real]));
+/// Which images of either side are in each of several sets of balls; `pairs` are those of real and generated images.
+pub(super) fn inside<T: Value>(pairs: &Pairs<'_, T>, questions: &[&Balls]) -> Vec<Inside> {
+    let [real, generated] = pairs.sides().map(|rows| rows.rows);
     // Squared radii in the scale of the estimates; a side without balls has ones that hold nothing.
     let widest = |side: Side, count: usize| -> Vec<f64> {
         let mut widest = vec![f64::NEG_INFINITY; count];
@@ -217,12 +183,12 @@ pub(super) fn inside<T: Value>(
         }
         widest
     };
-    let widest_real = widest(Side::Real, real.rows);
-    let widest_generated = widest(Side::Generated, generated.rows);
+    let widest_real = widest(Side::Real, real);
+    let widest_generated = widest(Side::Generated, generated);
     let zeros = |count: usize| (0..count).map(|_| AtomicU32::new(0)).collect();
     let counts: Vec<[Vec<AtomicU32>; 2]> = questions
         .iter()
-        .map(|_| [zeros(real.rows), zeros(generated.rows)])
+        .map(|_| [zeros(real), zeros(generated)])
         .collect();
     let decide = |image: usize, other: usize, product: T| {
         let (estimate, bound) = pairs.estimate(image, other, product);
@@ -246,26 +212,19 @@ pub(super) fn inside<T: Value>(
             }
         }
     };
-    let (mut left, mut right, mut strips) = (Tile::default(), Tile::default(), Vec::new());
-    let mut block = Block::default();
-    for panel in tiles(real.rows, PANEL) {
-        pairs.left_panel(&panel, &mut left);
-        for other in tiles(generated.rows, PANEL) {
-            pairs.right_panel(&other, &mut right, &mut strips);
-            block.compute(&left, &strips, false);
-            let widest_generated = &widest_generated[other.clone()];
-            panel.clone().into_par_iter().for_each(|image| {
-                for (columns, products) in block.row(image - panel.start) {
-                    let widest = &widest_generated[columns.clone()];
-                    let first = other.start + columns.start;
-                    let reach = |place: usize| widest[place].max(widest_real[image]);
-                    pairs.each_within(image, first, products, reach, |place| {
-                        decide(image, first + place, products[place]);
-                    });
-                }
-            });
-        }
-    }
+    pairs.each_block(|panel, other, block| {
+        let widest_generated = &widest_generated[other.clone()];
+        panel.clone().into_par_iter().for_each(|image| {
+            for (columns, products) in block.row(image - panel.start) {
+                let widest = &widest_generated[columns.clone()];
+                let first = other.start + columns.start;
+                let reach = |place: usize| widest[place].max(widest_real[image]);
+                pairs.each_within(image, first, products, reach, |place| {
+                    decide(image, first + place, products[place]);
+                });
+            }
+        });
+    });
     let numbers = |counts: &[AtomicU32]| -> Vec<u32> {
         counts
             .iter()

@@ -3,17 +3,19 @@
 use super::{Example, assert_near, sines, tilted};
 use crate::metrics::density_coverage::density_and_coverage;
 use crate::metrics::neighbours::{Balls, Boundary, Neighbours, Side, inside};
+use crate::metrics::pairs::Pairs;
 use crate::metrics::precision_recall::covered;
 
 /// Precision, recall, density and coverage of `fake` against `real`.
 fn prdc(real: &Example, fake: &Example, k: usize, boundary: Boundary) -> [f64; 4] {
     let balls = |around, example: &Example| Balls {
         around,
-        radii: Neighbours::among(example.rows(), k).squared_radii(k),
+        radii: Neighbours::among(&Pairs::within(example.rows(), false), k).squared_radii(k),
         boundary,
     };
     let (real_balls, fake_balls) = (balls(Side::Real, real), balls(Side::Generated, fake));
-    let answers = inside(fake.rows(), real.rows(), &[&real_balls, &fake_balls]);
+    let pairs = Pairs::between(real.rows(), fake.rows(), false);
+    let answers = inside(&pairs, &[&real_balls, &fake_balls]);
     let (density, coverage) = density_and_coverage(&answers[0], k);
     [
         covered(&answers[0]),

@@ -8,7 +8,7 @@ use crate::linalg::{STRIP, Tile, Transposed, Value, tiles};
 
 /// The products of the rows of two panels. A block that is computed again keeps its memory.
 #[derive(Default)]
-pub(super) struct Block<T> {
+pub(in crate::metrics) struct Block<T> {
     height: usize,
     width: usize,
     /// For every strip of the panel on the right the products of all rows on the left, row by row.
@@ -42,7 +42,7 @@ impl<T: Value> Block<T> {
     }
 
     /// Becomes `other` with left and right exchanged.
-    pub(super) fn transpose(&mut self, other: &Self) {
+    pub(in crate::metrics) fn transpose(&mut self, other: &Self) {
         self.resize(other.width, other.height);
         let rows = tiles(other.height, STRIP);
         let strips = self.strips.par_iter_mut().zip(rows);
@@ -73,8 +73,15 @@ impl<T: Value> Block<T> {
         }
     }
 
+    /// The product of row `row` of the panel on the left and row `column` of the one on the right.
+    pub(in crate::metrics) fn product(&self, row: usize, column: usize) -> T {
+        let strip = column / STRIP;
+        let width = STRIP.min(self.width - strip * STRIP);
+        self.strips[strip][row * width + column % STRIP]
+    }
+
     /// The products of row `row`, and which rows of the panel on the right they are with, a strip at a time.
-    pub(super) fn row(&self, row: usize) -> impl Iterator<Item = (Range<usize>, &[T])> {
+    pub(in crate::metrics) fn row(&self, row: usize) -> impl Iterator<Item = (Range<usize>, &[T])> {
         let strips = tiles(self.width, STRIP).into_iter().zip(&self.strips);
         strips.map(move |(columns, strip)| {
             let width = columns.len();
