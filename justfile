@@ -58,6 +58,16 @@ check:
 test:
     cargo test --release
 
+# Gradients and samples of every model on a graphics processor (or Mesa's software device) beside the processor's
+[group('check')]
+gpu-parity:
+    cargo test --release --features wgpu --test gpu_parity -- --nocapture
+
+# The features for graphics processors, type-checked only (CUDA needs LLVM to be linked)
+[group('check')]
+gpu-check:
+    DOCS_RS=1 cargo check --features cuda,wgpu --target-dir target/gpu-check
+
 # The whole main job in seconds
 [group('check')]
 smoke:

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use histogen::config::{Backbone, Optimiser, RunConfig};
-use histogen::device;
+use histogen::device::{self, Kind, Precision};
 use histogen::images::Images;
 use histogen::models::{self, Batch, GenerativeModel};
 use histogen::random::Random;
@@ -35,6 +35,8 @@ fn main() {
         image_size: size,
         steps: 0,
         batch,
+        device: Kind::Cpu,
+        precision: Precision::F32,
         backbone: Backbone {
             latent: 100,
             generator_width: width,

@@ -7,12 +7,13 @@ use std::time::Instant;
 
 use clap::Parser;
 use histogen::config::{Optimiser, RunConfig};
+use histogen::device::{self, Kind, Precision};
 use histogen::error::Result;
 use histogen::images::Images;
 use histogen::models::{self, Batch};
 use histogen::random::Random;
 use histogen::snn::{Judge, Reward, Source};
-use histogen::{device, experiments, samples};
+use histogen::{experiments, samples};
 use serde_json::json;
 
 const SIZE: usize = 64;
@@ -112,6 +113,8 @@ fn configure(arguments: &Arguments) -> Result<RunConfig> {
         image_size: SIZE,
         steps: 0,
         batch: arguments.batch,
+        device: Kind::Cpu,
+        precision: Precision::F32,
         backbone: config.backbone.clone(),
         optimiser: Optimiser::DCGAN,
         reward: model.rewarded.then(reward).transpose()?,

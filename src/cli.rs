@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::device::Place;
+
 /// Trains, samples and scores generative models of histopathology patches under one protocol.
 #[derive(Debug, Parser)]
 #[command(name = "histogen", version, max_term_width = 100)]
@@ -60,6 +62,12 @@ pub struct Settings {
     /// Weights file of the feature extractor (PyTorch or safetensors). Without it, the one that `histogen weights` keeps.
     #[arg(long, value_name = "FILE")]
     pub weights: Option<PathBuf>,
+    /// What computes: cpu, wgpu or cuda, with a number among several (cuda:1). Without it the processor.
+    #[arg(long, value_name = "DEVICE")]
+    pub device: Option<String>,
+    /// The numbers it computes in: f32, or bf16 where the device has it.
+    #[arg(long, value_name = "NAME")]
+    pub precision: Option<String>,
     /// Any setting of the experiment, as often as needed.
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
@@ -156,6 +164,9 @@ pub struct Sample {
     /// Seed of the images.
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
+    /// What computes: cpu, wgpu or cuda, with a number among several (cuda:1).
+    #[arg(long, default_value = "cpu", value_name = "DEVICE")]
+    pub device: Place,
     /// The picture to write (PNG).
     #[arg(long, default_value = "samples.png", value_name = "FILE")]
     pub out: PathBuf,

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 use crate::data::DataConfig;
+use crate::device::{Compute, Kind, Precision};
 use crate::digest::sha256;
 use crate::error::{Result, nearest, refuse};
 use crate::features::{FeatureConfig, PerceptualConfig};
@@ -48,6 +49,8 @@ pub struct Config {
     pub evaluation: Evaluation,
     /// What is written during training.
     pub logging: Logging,
+    /// What computes all of it.
+    pub compute: Compute,
     /// Each model's own settings, by model.
     pub models: BTreeMap<String, Table>,
 }
@@ -275,6 +278,10 @@ pub struct RunConfig {
     pub steps: usize,
     /// Real images per step.
     pub batch: usize,
+    /// The kind of device: each rounds in its own way.
+    pub device: Kind,
+    /// The numbers it computes in.
+    pub precision: Precision,
     /// The shared networks.
     pub backbone: Backbone,
     /// The optimiser.
@@ -409,6 +416,7 @@ impl Config {
             snn: SnnConfig::default(),
             evaluation: Evaluation::default(),
             logging: Logging::default(),
+            compute: Compute::default(),
             models,
         }
     }

@@ -1,28 +1,34 @@
 //! Where tensors live, how images get there and values come back. The one place that names a back end.
 
+mod compute;
+
 use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::error::Result;
 use crate::images::Images;
+
+pub use compute::{Compute, Kind, Place, Precision};
 
 /// The CPU, with automatic differentiation.
 pub fn cpu() -> Device {
     Device::flex().autodiff()
 }
 
-/// The entries of a tensor in f32, row by row.
+/// The entries of a tensor as f32, row by row.
 ///
-/// Fails if the tensor has another type or the device lost it.
+/// Fails if the device lost it.
 pub fn values<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>> {
     tensor
         .into_data()
+        .convert::<f32>()
         .try_into_vec::<f32>()
         .map_err(|error| anyhow::anyhow!("cannot read a tensor back: {error}"))
 }
 
 /// The value of a loss.
 pub fn number(loss: &Tensor<1>) -> f64 {
-    f64::from(loss.clone().into_scalar::<f32>())
+    let values = loss.clone().into_data().convert::<f32>();
+    f64::from(values.as_slice::<f32>().expect("it was made f32")[0])
 }
 
 /// Images on a device, [n, 3, size, size].

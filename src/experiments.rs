@@ -91,7 +91,12 @@ pub fn resolve(experiment: &str, profile: &str, pairs: &[String]) -> Result<Conf
         .filter(|system| system.same_as.is_empty())
     {
         models::find(system.model())?;
-        config.for_system(system)?;
+        if config.for_system(system)?.compute != config.compute {
+            return Err(refuse(
+                format!("system `{}` sets `compute` for itself", system.name),
+                "set it for the whole experiment: what computes must be the same for all rows",
+            ));
+        }
     }
     Ok(config)
 }
@@ -155,6 +160,8 @@ pub fn run_config(
         image_size: store.patch_size(),
         steps,
         batch: training.batch,
+        device: config.compute.device.kind,
+        precision: config.compute.precision,
         backbone: config.backbone.clone(),
         optimiser,
         reward,

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use burn::tensor::Device;
 use serde::Serialize;
 
 use super::session::{configure_otherwise, feature_cache};
@@ -9,7 +10,6 @@ use super::{Answer, Outcome, sample};
 use crate::cli::Evaluate;
 use crate::config::Config;
 use crate::data::{PatchStore, Split, read_whole};
-use crate::device;
 use crate::error::{Result, refuse, unknown_name};
 use crate::evaluation::{Bench, PathBench, Reference};
 use crate::features::{FeatureFile, Features, is_feature_file};
@@ -258,8 +258,9 @@ fn of_images(
     generated: &Subject<'_>,
     real: &Subject<'_>,
 ) -> Result<Vec<Repeated>> {
+    let device = config.compute.open()?;
     let model = if let Subject::Run(path) = generated {
-        Some(sample::load(path)?)
+        Some(sample::load(path, &device)?)
     } else {
         refuse_path_lengths(selection, generated.path())?;
         None
@@ -269,8 +270,9 @@ fn of_images(
     let mut scores = Vec::new();
     let mut image_size = 0;
     if wants_features {
+        let model = model.as_deref();
         let (measured, size) =
-            against_real(arguments, config, model.as_deref(), split, generated, real)?;
+            against_real(arguments, config, &device, model, split, generated, real)?;
         scores.extend(measured);
         image_size = size;
     }
@@ -282,7 +284,7 @@ fn of_images(
             &config.evaluation,
             &selection.path_lengths,
             image_size,
-            &device::cpu(),
+            &device,
         )?;
         let lengths = bench.measure(model.as_ref()).into_iter();
         scores.extend(lengths.map(Repeated::once));
@@ -294,6 +296,7 @@ fn of_images(
 fn against_real(
     arguments: &Evaluate,
     config: &Config,
+    device: &Device,
     model: Option<&dyn GenerativeModel>,
     split: Split,
     generated: &Subject<'_>,
@@ -311,7 +314,12 @@ fn against_real(
                     "say how many with `--images N`",
                 ));
             };
-            samples::draw(sample::load(path)?.as_ref(), count, seed, &mut |_| {})?
+            samples::draw(
+                sample::load(path, device)?.as_ref(),
+                count,
+                seed,
+                &mut |_| {},
+            )?
         }
         _ => real.images(split, arguments.images, seed)?,
     };
@@ -324,7 +332,7 @@ fn against_real(
         &config.evaluation,
         &arguments.metrics,
         &Reference { name, images },
-        &device::cpu(),
+        device,
         &feature_cache(&arguments.settings.out),
     )?;
     let Some(model) = model else {

@@ -4,12 +4,13 @@ use std::cell::RefCell;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use burn::tensor::Device;
+
 use super::progress::Progress;
 use super::session::runs;
 use crate::cli::Settings;
 use crate::config::Config;
 use crate::data::PatchStore;
-use crate::device;
 use crate::digest::sha256;
 use crate::error::{Result, refuse};
 use crate::experiments::snn_config;
@@ -24,14 +25,16 @@ use crate::snn::{
 pub(super) struct Judges<'a> {
     store: &'a PatchStore,
     settings: &'a Settings,
+    device: &'a Device,
     known: RefCell<Vec<(String, Judge)>>,
 }
 
 impl<'a> Judges<'a> {
-    pub(super) fn new(store: &'a PatchStore, settings: &'a Settings) -> Self {
+    pub(super) fn new(store: &'a PatchStore, settings: &'a Settings, device: &'a Device) -> Self {
         Self {
             store,
             settings,
+            device,
             known: RefCell::new(Vec::new()),
         }
     }
@@ -76,7 +79,7 @@ impl<'a> Judges<'a> {
             }
             Source::MftSnn | Source::Stage1 | Source::Stage2 => {
                 let (trained, folder) = if config.reward.snn.as_os_str().is_empty() {
-                    let (run, _) = train_snn(config, self.store, self.settings)?;
+                    let (run, _) = train_snn(config, self.store, self.settings, self.device)?;
                     (run.config.clone(), run.path().to_owned())
                 } else {
                     let folder = config.reward.snn.clone();
@@ -113,21 +116,21 @@ pub(super) fn train_snn(
     config: &Config,
     store: &PatchStore,
     settings: &Settings,
+    device: &Device,
 ) -> Result<(Run<SnnRunConfig>, Autoencoder)> {
     let snn = snn_config(config);
-    let run_config = SnnRunConfig::new(&snn, store)?;
+    let run_config = SnnRunConfig::new(&snn, store, &config.compute)?;
     let mut run = Run::open(&runs(settings), &run_config)?;
     let was_finished = run.is_finished();
     let steps = run_config.steps();
     let mut progress = Progress::new("mft-snn", steps as usize);
-    let device = device::cpu();
     let network = finetune::finetune(
         &mut run,
         &snn,
         &config.data,
         store,
         &config.logging,
-        &device,
+        device,
         &mut |state| {
             let losses: Vec<String> = state
                 .scalars

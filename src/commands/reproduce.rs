@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use burn::tensor::Device;
 use image::RgbImage;
 
 use super::judges::Judges;
@@ -14,7 +15,6 @@ use super::{Answer, Outcome};
 use crate::cli::{Reproduce, Settings};
 use crate::config::{Config, Evaluation, OptimiserConfig, OptimiserProtocol, RunConfig, System};
 use crate::data::{PatchStore, Split};
-use crate::device;
 use crate::error::{Refusal, Result, refuse};
 use crate::evaluation::{Bench, PathBench, Reference, held_out, trained_on};
 use crate::experiments::run_config;
@@ -74,6 +74,7 @@ pub(super) fn conduct(
         ));
     }
     let start = Instant::now();
+    let device = config.compute.open()?;
     let store = patches(config, &settings.out)?;
     let (reference, floor) = held_out(&config.evaluation, &store)?;
     let folder = Record::folder(&settings.out, &config.name);
@@ -83,13 +84,14 @@ pub(super) fn conduct(
     write_grid(&folder, "real", &real_grid)?;
 
     let cache = feature_cache(&settings.out);
-    let bench = Bench::new(&config.evaluation, &[], &reference, &device::cpu(), &cache)?;
+    let bench = Bench::new(&config.evaluation, &[], &reference, &device, &cache)?;
     let session = Session {
         config,
         store: &store,
+        device: &device,
         bench: &bench,
-        memorisation: Memorisation::new(config, &store, tables, &cache)?,
-        paths: path_bench(config, &store, tables)?,
+        memorisation: Memorisation::new(config, &store, tables, &device, &cache)?,
+        paths: path_bench(config, &store, tables, &device)?,
         folder: &folder,
         settings,
     };
@@ -144,6 +146,7 @@ pub(super) fn conduct(
 struct Session<'a> {
     config: &'a Config,
     store: &'a PatchStore,
+    device: &'a Device,
     bench: &'a Bench,
     memorisation: Option<Memorisation>,
     paths: Option<PathBench>,
@@ -163,6 +166,7 @@ impl Memorisation {
         config: &Config,
         store: &PatchStore,
         tables: &[&TableDefinition],
+        device: &Device,
         cache: &Path,
     ) -> Result<Option<Self>> {
         let evaluation = &config.evaluation;
@@ -171,7 +175,7 @@ impl Memorisation {
         }
         let trained_on = trained_on(evaluation, store);
         let names = [AUTHENTICITY.to_owned()];
-        let bench = Bench::new(evaluation, &names, &trained_on, &device::cpu(), cache)?;
+        let bench = Bench::new(evaluation, &names, &trained_on, device, cache)?;
         Ok(Some(Self { trained_on, bench }))
     }
 }
@@ -181,13 +185,14 @@ fn path_bench(
     config: &Config,
     store: &PatchStore,
     tables: &[&TableDefinition],
+    device: &Device,
 ) -> Result<Option<PathBench>> {
     let mut lengths = PATH_LENGTHS.iter();
     if !lengths.any(|length| any_shows(tables, length.definition.name)) {
         return Ok(None);
     }
     let (evaluation, size) = (&config.evaluation, store.patch_size());
-    PathBench::new(evaluation, PATH_LENGTHS, size, &device::cpu()).map(Some)
+    PathBench::new(evaluation, PATH_LENGTHS, size, device).map(Some)
 }
 
 fn any_shows(tables: &[&TableDefinition], name: &str) -> bool {
@@ -207,7 +212,7 @@ struct Planned<'a> {
 impl<'a> Session<'a> {
     /// Every run of the experiment. This trains or finds the judges, before any system is trained.
     fn plan(&self) -> Result<Vec<Planned<'a>>> {
-        let judges = Judges::new(self.store, self.settings);
+        let judges = Judges::new(self.store, self.settings, self.device);
         let mut rows: Vec<Planned<'a>> = Vec::new();
         for system in &self.config.systems {
             let (mut runs, mut failure) = (Vec::new(), None);
@@ -279,7 +284,7 @@ impl<'a> Session<'a> {
         let run = run_config(self.config, &system, seed, self.store, &mut no_judge)?;
         let mut ledger = self.reference_ledger("untrained", &run.hash())?;
         let files = judge_files(&session::runs(self.settings));
-        let model = models::build(&run, &files, &device::cpu())?;
+        let model = models::build(&run, &files, self.device)?;
         self.measure(&mut ledger, 0, Some(model.as_ref()), || {
             self.draw(model.as_ref(), UNTRAINED)
         })?;
@@ -289,7 +294,14 @@ impl<'a> Session<'a> {
     /// Trains and measures one system with one seed. A training that diverges is reported and leaves its row without a
     /// number; returns whether there is one.
     fn train_and_measure(&self, system: &System, run: &RunConfig, label: &str) -> Result<bool> {
-        let trained = train_run(self.config, run, self.store, self.settings, label);
+        let trained = train_run(
+            self.config,
+            run,
+            self.store,
+            self.settings,
+            self.device,
+            label,
+        );
         let (mut run, model) = match trained {
             Ok(trained) => trained,
             Err(error) if self.diverged(run)? => {
@@ -487,11 +499,14 @@ fn facts(config: &Config, store: &PatchStore, planned: &[Planned<'_>]) -> Vec<St
             optimiser(&config.optimiser),
             config.seeds,
         ),
-        format!("Settings of the models: {}.", model_settings(config)),
         "Real: one half of the held-out patches against the other, the floor. Untrained: the backbone's generator before \
          training, the ceiling."
             .to_owned(),
     ];
+    let settings = model_settings(config);
+    if !settings.is_empty() {
+        facts.push(format!("Settings of the models: {settings}."));
+    }
     facts.extend(judge_facts(store, planned));
     facts
 }
@@ -532,13 +547,19 @@ fn optimiser(config: &OptimiserConfig) -> String {
     }
 }
 
-/// The settings of every model in the table that has settings of its own.
+/// The settings that the models in the table read: their own, and those of a model that they build on.
 fn model_settings(config: &Config) -> String {
-    let in_table = |name: &str| config.systems.iter().any(|system| system.model() == name);
+    let is_read = |name: &str| {
+        let mut models = config
+            .systems
+            .iter()
+            .filter_map(|system| models::find(system.model()).ok());
+        models.any(|model| model.name == name || model.reads.contains(&name))
+    };
     let shown = config
         .models
         .iter()
-        .filter(|(name, table)| in_table(name) && !table.is_empty());
+        .filter(|(name, table)| is_read(name) && !table.is_empty());
     let sentences: Vec<String> = shown
         .map(|(name, table)| {
             let pairs: Vec<String> = table

@@ -2,11 +2,13 @@
 
 use std::path::Path;
 
+use burn::tensor::Device;
+
 use super::progress::Progress;
 use super::{Answer, Outcome};
 use crate::cli::Sample;
 use crate::config::RunConfig;
-use crate::device;
+use crate::device::Compute;
 use crate::error::{Result, refuse};
 use crate::models::{self, GenerativeModel};
 use crate::run::{Run, judges};
@@ -16,7 +18,11 @@ pub(super) fn run(arguments: &Sample) -> Outcome {
     if arguments.n == 0 {
         return Err(refuse("`--n` is 0", "ask for at least one image"));
     }
-    let model = load(&arguments.run)?;
+    let compute = Compute {
+        device: arguments.device,
+        ..Compute::default()
+    };
+    let model = load(&arguments.run, &compute.open()?)?;
     let mut progress = Progress::new("drawing", arguments.n);
     let pixels = samples::draw(model.as_ref(), arguments.n, arguments.seed, &mut |done| {
         progress.update(done, "");
@@ -36,8 +42,8 @@ pub(super) fn run(arguments: &Sample) -> Outcome {
     Ok(Answer::Yes)
 }
 
-/// The model in a run's newest checkpoint.
-pub(super) fn load(folder: &Path) -> Result<Box<dyn GenerativeModel>> {
+/// The model in a run's newest checkpoint, on any device.
+pub(super) fn load(folder: &Path, device: &Device) -> Result<Box<dyn GenerativeModel>> {
     let path = folder.join("config.toml");
     let not_a_run = |reason: String| {
         refuse(
@@ -50,7 +56,7 @@ pub(super) fn load(folder: &Path) -> Result<Box<dyn GenerativeModel>> {
         toml::from_str(&text).map_err(|error| not_a_run(error.message().to_owned()))?;
     let root = folder.parent().unwrap_or(Path::new("."));
     let run = Run::open(root, &config)?;
-    let mut model = models::build(&config, &judges(root), &device::cpu())?;
+    let mut model = models::build(&config, &judges(root), device)?;
     match run.load_checkpoint(|folder| model.load(folder))? {
         Some(_) => Ok(model),
         None => Err(refuse(

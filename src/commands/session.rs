@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use burn::tensor::Device;
+
 use super::progress::Progress;
 use crate::cli::Settings;
 use crate::config::{Config, RunConfig};
@@ -59,6 +61,15 @@ pub(super) fn configure_otherwise(
     if let Some(file) = &settings.weights {
         pairs.push(format!("evaluation.features.weights={}", quoted(file)));
     }
+    let named = [
+        ("compute.device", &settings.device),
+        ("compute.precision", &settings.precision),
+    ];
+    for (key, name) in named {
+        if let Some(name) = name {
+            pairs.push(format!("{key}={}", toml::Value::from(name.as_str())));
+        }
+    }
     if let Some(seeds) = seeds {
         pairs.push(format!("seeds={seeds:?}"));
     }
@@ -96,13 +107,13 @@ pub(super) fn train_run(
     run_config: &RunConfig,
     store: &PatchStore,
     settings: &Settings,
+    device: &Device,
     label: &str,
 ) -> Result<(Run, Box<dyn crate::models::GenerativeModel>)> {
     let mut run = Run::open(&runs(settings), run_config)?;
     let was_finished = run.is_finished();
     let mut progress = Progress::new(label, run_config.steps);
-    let device = crate::device::cpu();
-    let model = train::train(&mut run, store, &config.logging, &device, &mut |state| {
+    let model = train::train(&mut run, store, &config.logging, device, &mut |state| {
         let losses: Vec<String> = state
             .scalars
             .iter()

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use burn::tensor::Device;
 use serde::Serialize;
 
 use super::judges::{train_snn, trained_elsewhere};
@@ -10,7 +11,6 @@ use super::{Answer, Outcome};
 use crate::cli::{Snn, SnnArguments};
 use crate::config::Config;
 use crate::data::{Level, PatchStore, Split};
-use crate::device;
 use crate::error::Result;
 use crate::files::write_whole;
 use crate::nn::vgg::Vgg16;
@@ -35,20 +35,21 @@ pub(super) fn run(command: &Snn) -> Outcome {
     };
     let settings = &arguments.settings;
     let config = configure("table1", settings, None)?;
+    let device = config.compute.open()?;
     let store = patches(&config, &settings.out)?;
-    let (trained, network, folder) = network(&config, &store, arguments)?;
+    let (trained, network, folder) = network(&config, &store, arguments, &device)?;
     // The network is measured as it was trained; only how many pairs there are is asked anew.
     let measured = SnnConfig {
         evaluation_pairs: config.snn.evaluation_pairs,
         weights: config.snn.weights.clone(),
         ..trained.settings.clone()
     };
-    let evaluation = Evaluation::new(&trained, &measured, &network, &store)?;
+    let evaluation = Evaluation::new(&trained, &measured, &network, &store, &device)?;
     let place = settings.out.join("reports/snn");
     evaluation.write(&place)?;
     if figures {
         evaluation.draw(&place)?;
-        draw_neighbours(&evaluation, &measured, &store, &place)?;
+        draw_neighbours(&evaluation, &measured, &store, &place, &device)?;
     }
     if arguments.json {
         println!("{}", serde_json::to_string_pretty(&evaluation.record)?);
@@ -65,15 +66,15 @@ fn network(
     config: &Config,
     store: &PatchStore,
     arguments: &SnnArguments,
+    device: &Device,
 ) -> Result<(SnnRunConfig, Autoencoder, PathBuf)> {
     let given = &config.reward.snn;
     if given.as_os_str().is_empty() {
-        let (run, network) = train_snn(config, store, &arguments.settings)?;
+        let (run, network) = train_snn(config, store, &arguments.settings, device)?;
         return Ok((run.config.clone(), network, run.path().to_owned()));
     }
     let trained = trained_elsewhere(given)?;
-    let device = device::cpu();
-    let network = Trainer::load_network(&given.join("checkpoint"), &trained.settings, &device)?;
+    let network = Trainer::load_network(&given.join("checkpoint"), &trained.settings, device)?;
     Ok((trained, network, given.clone()))
 }
 
@@ -132,8 +133,9 @@ impl Evaluation {
         settings: &SnnConfig,
         network: &Autoencoder,
         store: &PatchStore,
+        device: &Device,
     ) -> Result<Self> {
-        let device = device::cpu().without_autodiff();
+        let device = device.clone().without_autodiff();
         let pairs = HeldOut::draw(settings, store)?;
         let network = burn::module::Module::valid(network);
         let start = start(trained, settings, &device)?;
@@ -235,11 +237,7 @@ impl Evaluation {
 }
 
 /// The encoder that the training started from, by name.
-fn start(
-    trained: &SnnRunConfig,
-    settings: &SnnConfig,
-    device: &burn::tensor::Device,
-) -> Result<(String, Vgg16)> {
+fn start(trained: &SnnRunConfig, settings: &SnnConfig, device: &Device) -> Result<(String, Vgg16)> {
     let layers = settings.encoder_layers;
     if trained.weights.is_empty() {
         return Ok(("vgg16-random".to_owned(), Vgg16::random(layers, device)));
@@ -367,8 +365,9 @@ fn draw_neighbours(
     settings: &SnnConfig,
     store: &PatchStore,
     folder: &Path,
+    device: &Device,
 ) -> Result<()> {
-    let device = device::cpu().without_autodiff();
+    let device = device.clone().without_autodiff();
     let test = store.indices(Split::Test);
     let mut stream = Random::new(settings.seed).stream("neighbours");
     let pool: Vec<usize> = stream

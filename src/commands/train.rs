@@ -27,14 +27,15 @@ pub(super) fn run(arguments: &Train) -> Outcome {
         print!("{}", config.for_system(&system)?.to_toml());
         return Ok(Answer::Yes);
     }
+    let device = config.compute.open()?;
     let store = patches(&config, &settings.out)?;
     let label = format!("{} seed {}", system.name, arguments.seed);
-    let judges = Judges::new(&store, settings);
+    let judges = Judges::new(&store, settings, &device);
     let seed = arguments.seed;
     let run_config = run_config(&config, &system, seed, &store, &mut |config| {
         judges.of(config)
     })?;
-    let (run, _) = train_run(&config, &run_config, &store, settings, &label)?;
+    let (run, _) = train_run(&config, &run_config, &store, settings, &device, &label)?;
     if let Some(grid) = last_grid(&run) {
         eprintln!("samples: `{}`", grid.display());
     }

@@ -16,6 +16,7 @@ use std::path::PathBuf;
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
+use crate::device::Kind;
 use crate::error::{Result, unknown_name};
 use crate::images::Pixels;
 
@@ -88,5 +89,33 @@ pub fn load(config: &FeatureConfig, device: &Device) -> Result<Box<dyn Extractor
         .iter()
         .find(|entry| entry.name == config.extractor)
         .ok_or_else(|| unknown_name("feature extractor", &config.extractor, names))?;
-    (entry.load)(config, device)
+    let extractor = (entry.load)(config, device)?;
+    Ok(match Kind::of(device) {
+        Kind::Cpu => extractor,
+        kind => Box::new(Elsewhere { extractor, kind }),
+    })
+}
+
+/// An extractor on another device than the processor. Its features differ by how that rounds, so it says where it ran.
+struct Elsewhere {
+    extractor: Box<dyn Extractor>,
+    kind: Kind,
+}
+
+impl Extractor for Elsewhere {
+    fn describe(&self) -> String {
+        format!("{}{}", self.extractor.describe(), self.kind.remark())
+    }
+
+    fn hash(&self) -> String {
+        self.extractor.hash()
+    }
+
+    fn resize(&self) -> &'static str {
+        self.extractor.resize()
+    }
+
+    fn extract(&self, images: &Pixels) -> Result<Features> {
+        self.extractor.extract(images)
+    }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
-use crate::device::batches;
+use crate::device::{Kind, batches};
 use crate::error::{Result, refuse, unknown_name};
 use crate::images::Images;
 use crate::nn::lpips::Lpips;
@@ -102,7 +102,7 @@ struct LpipsDistance {
 
 impl PerceptualDistance for LpipsDistance {
     fn describe(&self) -> String {
-        self.name.to_owned()
+        format!("{}{}", self.name, Kind::of(&self.device).remark())
     }
 
     fn hash(&self) -> String {

@@ -14,6 +14,9 @@ use super::kid;
 use super::neighbours::{Balls, Boundary, Inside, Neighbours, Side, inside};
 use super::pairs::Pairs;
 
+/// As many products are kept at most: 1 GiB.
+const KEPT: usize = 1 << 28;
+
 /// The features of generated and of real images, to be compared under some settings.
 pub struct Comparison<'a> {
     /// The features of generated images.
@@ -51,8 +54,8 @@ impl<'a> Comparison<'a> {
         Self::shared(generated, real, settings, false)
     }
 
-    /// The same for several metrics if `keeps` holds: they then share products of images, if these are no more than KID
-    /// would compute alone (see [`super::Kid`]).
+    /// The same for several metrics that go through pairs of images, if `keeps` holds: the products of these are then kept
+    /// from one metric to the next, where KID looks at all pairs and they take no more than 1 GiB.
     pub(super) fn shared(
         generated: &'a Features,
         real: &'a Features,
@@ -63,7 +66,9 @@ impl<'a> Comparison<'a> {
             generated,
             real,
             settings,
-            keeps: keeps && kid::takes_all_pairs(settings, generated.rows, real.rows),
+            keeps: keeps
+                && (generated.rows + real.rows).pow(2) / 2 <= KEPT
+                && kid::takes_all_pairs(settings, generated.rows, real.rows),
             pairs: OnceLock::new(),
             real_gaussian: OnceLock::new(),
             real_neighbours: OnceLock::new(),

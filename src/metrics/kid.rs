@@ -12,7 +12,7 @@
 //!
 //! Subsets overlap. Where all pairs of images are no more than the pairs of all subsets, each is computed once, and what a
 //! subset needs is picked out: for the 100 subsets of 1,000 up to 10,000 images a side. Precision, recall, density and
-//! coverage need the same products; when they are asked for as well, these are kept, 0.75 GiB at most.
+//! coverage need the same products; when they are asked for as well, these are kept: 0.75 GiB for 10,000 images a side.
 
 mod all_pairs;
 

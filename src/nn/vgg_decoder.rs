@@ -4,10 +4,10 @@
 
 use burn::module::Module;
 use burn::tensor::Tensor;
-use burn::tensor::activation::{relu, tanh};
 use burn::tensor::module::interpolate;
 use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
 
+use super::activation::Activation;
 use super::conv::{Conv2d, WeightInit, Window};
 use super::parameters::Parameters;
 use super::vgg::{CHANNELS, POOLED};
@@ -56,13 +56,13 @@ impl VggDecoder {
             maps = conv.forward(maps);
             let mirrored = layers - 1 - place;
             if mirrored > 0 {
-                maps = relu(maps);
+                maps = Activation::Relu.forward(maps);
             }
             if POOLED.contains(&mirrored) {
                 let options = InterpolateOptions::new(InterpolateMode::Nearest);
                 maps = interpolate(maps, options.with_scale_factor([2.0; 2]));
             }
         }
-        tanh(maps)
+        Activation::Tanh.forward(maps)
     }
 }

@@ -259,9 +259,11 @@ impl Table {
     /// The caption, then what a reader needs to know about the numbers; `mark` says how the best are marked.
     fn notes(&self, mark: &str) -> Vec<String> {
         let mut notes = self.caption.clone();
-        let cells = || self.in_order().flat_map(|row| &row.cells);
+        // Of the models: what they are compared with is measured once.
+        let models = || self.rows.iter().filter(|row| !row.reference);
         let seeds = || {
-            cells().filter_map(|cell| match cell {
+            let cells = models().flat_map(|row| &row.cells);
+            cells.filter_map(|cell| match cell {
                 Cell::Number { n, .. } => Some(*n),
                 _ => None,
             })

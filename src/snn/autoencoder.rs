@@ -13,8 +13,11 @@ use crate::nn::vgg_decoder::VggDecoder;
 use crate::random::Random;
 
 /// The mean squared difference of images from what was made of them, over all pixels and channels.
+///
+/// The mean of each image comes first: Burn adds up four million numbers or more in an order that depends on the threads.
 pub fn mean_squared_error(images: Tensor<4>, again: Tensor<4>) -> Tensor<1> {
-    (again - images).powf_scalar(2.0).mean()
+    let squares: Tensor<2> = (again - images).powf_scalar(2.0).flatten(1, 3);
+    squares.mean_dim(1).mean()
 }
 
 /// An encoder whose spatial mean is the embedding, and a decoder that makes the image again.

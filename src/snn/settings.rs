@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::data::{Augmentation, Level, PatchStore, SimilarPair, Split};
+use crate::device::{Compute, Kind, Precision};
 use crate::digest::sha256;
 use crate::error::{Result, refuse};
 use crate::images::Images;
@@ -257,6 +258,10 @@ pub struct SnnRunConfig {
     pub weights: String,
     /// Steps of the two stages.
     pub steps: [u64; 2],
+    /// The kind of device.
+    pub device: Kind,
+    /// The numbers it computes in.
+    pub precision: Precision,
     /// The images.
     pub data: TrainedOn,
     /// The settings, without those that change no weight.
@@ -264,10 +269,10 @@ pub struct SnnRunConfig {
 }
 
 impl SnnRunConfig {
-    /// The configuration of the MFT-SNN that `settings` and the training split of `store` give.
+    /// The configuration of the MFT-SNN that `settings` and the training split of `store` give on `compute`.
     ///
     /// Refuses settings out of range and a weights file that cannot be read.
-    pub fn new(settings: &SnnConfig, store: &PatchStore) -> Result<Self> {
+    pub fn new(settings: &SnnConfig, store: &PatchStore, compute: &Compute) -> Result<Self> {
         settings.check(store.patch_size())?;
         let weights = match settings.pretrained {
             Pretrained::None => String::new(),
@@ -300,6 +305,8 @@ impl SnnRunConfig {
                 steps(&settings.stage1, slides),
                 steps(&settings.stage2, patches),
             ],
+            device: compute.device.kind,
+            precision: compute.precision,
             data: TrainedOn::of(store),
             settings: kept,
         })

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use histogen::device::Kind;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
@@ -66,6 +67,24 @@ fn unknown_names_get_a_suggestion() {
         ),
     ] {
         refused(&lab, arguments, message, hint);
+    }
+}
+
+#[test]
+fn a_device_that_is_not_there_is_refused() {
+    let lab = Lab::new();
+    let error = lab.refused("train table1 --model dcgan --device gpu");
+    assert!(error.contains("`compute.device`"), "{error}");
+    assert!(error.contains("unknown device `gpu`"), "{error}");
+    let error = lab.refused("train table1 --model dcgan --precision bf16");
+    assert!(error.contains("`cpu` does not compute in bf16"), "{error}");
+    if !Kind::Cuda.is_built_in() {
+        refused(
+            &lab,
+            "reproduce table1 --device cuda:1",
+            "this build computes on no `cuda` device",
+            "build it with `cargo build --release --features cuda`",
+        );
     }
 }
 

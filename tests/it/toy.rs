@@ -1,6 +1,7 @@
 //! A data set small enough to learn in seconds, and runs small enough to train on it.
 
 use histogen::config::RunConfig;
+use histogen::device::{Kind, Precision};
 use histogen::experiments;
 use histogen::images::{Images, Pixels};
 use histogen::models::Batch;
@@ -68,6 +69,8 @@ pub(crate) fn run(model: &str, pairs: &[&str]) -> RunConfig {
         image_size: SIZE,
         steps: 0,
         batch: 8,
+        device: Kind::Cpu,
+        precision: Precision::F32,
         backbone: config.backbone.clone(),
         optimiser: histogen::config::Optimiser {
             learning_rate: optimiser.learning_rate,

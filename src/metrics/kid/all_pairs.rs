@@ -10,7 +10,11 @@ use crate::metrics::comparison::AllPairs;
 use crate::metrics::pairs::Pairs;
 
 /// Whether all pairs of images are no more than those of all subsets.
-pub(in crate::metrics) fn takes_all_pairs(settings: &MetricSettings, generated: usize, real: usize) -> bool {
+pub(in crate::metrics) fn takes_all_pairs(
+    settings: &MetricSettings,
+    generated: usize,
+    real: usize,
+) -> bool {
     // Within both sets and between them; likewise of each subset.
     let squared = |count: usize| count as f64 * count as f64;
     let subsets = settings.kid_subsets as f64 * squared(2 * settings.kid_subset_size);

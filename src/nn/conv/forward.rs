@@ -1,4 +1,4 @@
-//! The convolution itself: columns times weights, block by block of whole images.
+//! The convolution itself: columns times weights, block by block of whole images; by [`winograd`] where that is faster.
 
 use rayon::prelude::*;
 
@@ -6,6 +6,7 @@ use super::columns::{Part, gather};
 use super::geometry::Geometry;
 use super::product::{multiply, pieces};
 use super::scratch::{Scratch, padded, row_stride, take, with_scratch};
+use super::winograd;
 use crate::linalg::Matrix;
 
 /// [images, inputs, places] and weights [outputs, inputs, kernel, kernel] -> [images, outputs, places]
@@ -15,6 +16,9 @@ pub(super) fn convolve(
     weight: &[f32],
     bias: Option<&[f32]>,
 ) -> Vec<f32> {
+    if winograd::fits(geometry) {
+        return winograd::convolve(geometry, input, weight, bias);
+    }
     let image_in = geometry.inputs * geometry.input_places();
     let image_out = geometry.outputs * geometry.output_places();
     let group = geometry.group();

@@ -1,0 +1,287 @@
+//! Which device computes, and in what numbers: `cpu`, `wgpu[:n]` or `cuda[:n]`, as far as this build has them.
+
+use std::fmt;
+use std::str::FromStr;
+
+use burn::tensor::{DType, Device, FloatDType};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Result, refuse, unknown_name};
+
+/// A kind of device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// The processor. The only kind on which a seed gives the same bits every time.
+    Cpu,
+    /// A graphics processor by Vulkan, Metal or DirectX 12 (feature `wgpu`).
+    Wgpu,
+    /// A graphics processor of NVIDIA (feature `cuda`).
+    Cuda,
+}
+
+impl Kind {
+    /// All kinds.
+    pub const ALL: [Self; 3] = [Self::Cpu, Self::Wgpu, Self::Cuda];
+
+    /// The name on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Cpu => "cpu",
+            Self::Wgpu => "wgpu",
+            Self::Cuda => "cuda",
+        }
+    }
+
+    /// What to add to the name of a network whose numbers were computed there: nothing for the processor.
+    pub fn remark(self) -> String {
+        match self {
+            Self::Cpu => String::new(),
+            kind => format!(", computed on {}", kind.name()),
+        }
+    }
+
+    /// Whether this build has it.
+    pub const fn is_built_in(self) -> bool {
+        match self {
+            Self::Cpu => true,
+            Self::Wgpu => cfg!(feature = "wgpu"),
+            Self::Cuda => cfg!(feature = "cuda"),
+        }
+    }
+
+    /// The kind of `device`.
+    pub fn of(device: &Device) -> Self {
+        use burn::backend::DispatchDevice;
+        match device.clone().without_autodiff().as_dispatch() {
+            #[cfg(feature = "cuda")]
+            DispatchDevice::Cuda(_) => Self::Cuda,
+            #[cfg(feature = "wgpu")]
+            DispatchDevice::Wgpu(_) => Self::Wgpu,
+            DispatchDevice::Flex(_) => Self::Cpu,
+            #[allow(
+                unreachable_patterns,
+                reason = "other features of Burn bring other kinds"
+            )]
+            _ => unreachable!("only `Compute::open` makes devices"),
+        }
+    }
+}
+
+/// One device: a kind and, among several, which.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Place {
+    /// The kind.
+    pub kind: Kind,
+    /// Its number, counted from 0; without one the device that the driver puts first.
+    pub index: Option<usize>,
+}
+
+impl FromStr for Place {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let (name, index) = match text.split_once(':') {
+            None => (text, None),
+            Some((name, index)) => (name, Some(index)),
+        };
+        let kind = Kind::ALL.into_iter().find(|kind| kind.name() == name);
+        let kind = kind.ok_or_else(|| unknown_name("device", name, Kind::ALL.map(Kind::name)))?;
+        let index = index.map(str::parse).transpose();
+        match index {
+            Ok(Some(_)) if kind == Kind::Cpu => Err(refuse(
+                format!("`{text}`: the processor has no number"),
+                "write `cpu`; `RAYON_NUM_THREADS` says how many threads it takes",
+            )),
+            Ok(index) => Ok(Self { kind, index }),
+            Err(_) => Err(refuse(
+                format!("`{text}` is not a device"),
+                "write `cpu`, `wgpu`, `cuda`, or a number behind it as in `cuda:1`",
+            )),
+        }
+    }
+}
+
+impl TryFrom<String> for Place {
+    type Error = String;
+
+    fn try_from(text: String) -> std::result::Result<Self, String> {
+        text.parse()
+            .map_err(|error: anyhow::Error| error.to_string())
+    }
+}
+
+impl From<Place> for String {
+    fn from(place: Place) -> Self {
+        place.to_string()
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.kind.name())?;
+        match self.index {
+            Some(index) => write!(formatter, ":{index}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The numbers that tensors are made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// 32 bits.
+    F32,
+    /// 16 bits, 8 of them exponent: weights, moments and losses alike.
+    Bf16,
+}
+
+impl Precision {
+    /// The name on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::Bf16 => "bf16",
+        }
+    }
+}
+
+/// What computes: the section `compute` of an experiment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Compute {
+    /// `cpu`, `wgpu[:n]` or `cuda[:n]`.
+    pub device: Place,
+    /// `f32` or `bf16`.
+    pub precision: Precision,
+}
+
+impl Default for Compute {
+    fn default() -> Self {
+        Self {
+            device: Place {
+                kind: Kind::Cpu,
+                index: None,
+            },
+            precision: Precision::F32,
+        }
+    }
+}
+
+impl Compute {
+    /// The device, with automatic differentiation. To be opened once: all of a command computes on it.
+    ///
+    /// Refuses a kind that this build lacks, a number that no device has, and a precision that the device lacks.
+    pub fn open(&self) -> Result<Device> {
+        let Place { kind, index } = self.device;
+        if !kind.is_built_in() {
+            return Err(refuse(
+                format!("this build computes on no `{}` device", kind.name()),
+                format!(
+                    "build it with `cargo build --release --features {}`",
+                    kind.name()
+                ),
+            ));
+        }
+        let mut device = find(kind, index)?;
+        if self.precision == Precision::Bf16 {
+            if kind == Kind::Cpu || !device.supports_dtype(DType::BF16) {
+                return Err(refuse(
+                    format!("`{}` does not compute in bf16", self.device),
+                    "leave `--precision` out: f32 works everywhere",
+                ));
+            }
+            device.configure(FloatDType::BF16).map_err(|error| {
+                anyhow::anyhow!("`{}` cannot be set to bf16: {error}", self.device)
+            })?;
+        }
+        Ok(device.autodiff())
+    }
+}
+
+/// A device of a kind that this build has.
+#[cfg_attr(
+    not(any(feature = "wgpu", feature = "cuda")),
+    expect(clippy::unnecessary_wraps, reason = "the processor is always there")
+)]
+fn find(kind: Kind, index: Option<usize>) -> Result<Device> {
+    match (kind, index) {
+        #[cfg(feature = "wgpu")]
+        (Kind::Wgpu, None) => Ok(Device::wgpu(burn::tensor::DeviceKind::DefaultDevice)),
+        #[cfg(feature = "wgpu")]
+        (Kind::Wgpu, Some(index)) => numbered(burn::tensor::DeviceType::Wgpu, kind, index),
+        #[cfg(feature = "cuda")]
+        (Kind::Cuda, index) => numbered(burn::tensor::DeviceType::Cuda, kind, index.unwrap_or(0)),
+        _ => Ok(Device::flex()),
+    }
+}
+
+/// The device with a number among those of a kind.
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+fn numbered(all: burn::tensor::DeviceType, kind: Kind, index: usize) -> Result<Device> {
+    let devices = Device::enumerate(all).into_vec();
+    let count = devices.len();
+    devices.into_iter().nth(index).ok_or_else(|| {
+        refuse(
+            format!("no device `{}:{index}`: there are {count}", kind.name()),
+            match count {
+                0 => "is the driver installed? `--device cpu` needs none".to_owned(),
+                _ => format!("give a number from 0 to {}", count - 1),
+            },
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_is_written_as_it_is_read() {
+        for text in ["cpu", "wgpu", "cuda:0", "wgpu:3"] {
+            assert_eq!(text.parse::<Place>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn what_is_no_device_is_refused() {
+        let refused = |text: &str| text.parse::<Place>().unwrap_err().to_string();
+        assert_eq!(refused("gpu"), "unknown device `gpu`");
+        assert_eq!(refused("cuda:first"), "`cuda:first` is not a device");
+        assert_eq!(refused("cpu:1"), "`cpu:1`: the processor has no number");
+    }
+
+    #[test]
+    fn the_processor_computes_in_f32_alone() {
+        let device = Compute::default().open().unwrap();
+        assert_eq!(Kind::of(&device), Kind::Cpu);
+        let half = Compute {
+            precision: Precision::Bf16,
+            ..Compute::default()
+        };
+        assert_eq!(
+            half.open().unwrap_err().to_string(),
+            "`cpu` does not compute in bf16"
+        );
+    }
+
+    #[test]
+    fn a_kind_that_is_not_built_in_names_the_feature() {
+        for kind in [Kind::Wgpu, Kind::Cuda] {
+            let compute = Compute {
+                device: Place { kind, index: None },
+                ..Compute::default()
+            };
+            if !kind.is_built_in() {
+                let error = compute.open().unwrap_err();
+                let name = kind.name();
+                assert_eq!(
+                    error.to_string(),
+                    format!("this build computes on no `{name}` device")
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! Every model on a graphics processor beside the processor: the gradients of a first step, and samples before and after
+//! it. Prints a line a model; fails where the two differ by more than [`TOLERANCE`].
+//!
+//!     just gpu-parity
+//!
+//! Only for builds with the feature `wgpu`, and by hand: that build takes a quarter of an hour, and a device in software
+//! (Mesa's) compiles its kernels for minutes.
+#![allow(missing_docs, clippy::print_stdout, reason = "a check that prints")]
+
+#[path = "it/toy.rs"]
+mod toy;
+
+use std::path::Path;
+
+use burn_pack::Reader;
+use histogen::config::RunConfig;
+use histogen::device::{Compute, Place, Precision};
+use histogen::models::{self, MODELS};
+use histogen::random::Random;
+
+/// The largest relative distance of gradients, and the largest difference of samples in [-1, 1]. f32 on both sides, sums of
+/// a few thousand numbers in another order: 1e-4 is to be expected, and a wrong kernel is off by 1e-1.
+const TOLERANCE: f64 = 2e-3;
+/// Images drawn before and after the step.
+const SEEDS: [u64; 4] = [0, 1, 2, 3];
+
+/// What one device makes of a first step.
+struct Outcome {
+    /// First moments of Adam, which after one step are gradients times a constant, by optimiser.
+    gradients: Vec<(String, Vec<f32>)>,
+    /// Samples before and after.
+    samples: [Vec<f32>; 2],
+    /// Named numbers of the step.
+    scalars: Vec<(&'static str, f64)>,
+}
+
+fn outcome(run: &RunConfig, place: &str) -> Outcome {
+    let compute = Compute {
+        device: place.parse().expect("a device"),
+        precision: Precision::F32,
+    };
+    let device = compute.open().expect("the device is there");
+    let mut model = models::build(run, Path::new("no judges"), &device).expect("a model");
+    let draw = |model: &dyn models::GenerativeModel| model.sample(&SEEDS).expect("samples").values;
+    let before = draw(model.as_ref());
+    let batch = toy::batch(&toy::images(32, 0), run.batch, 0);
+    let scalars = model
+        .step(&batch, Random::new(run.seed).at(0))
+        .expect("a step");
+    let folder = tempfile::tempdir().expect("a folder");
+    model.save(folder.path()).expect("a checkpoint");
+    Outcome {
+        gradients: gradients(folder.path()),
+        samples: [before, draw(model.as_ref())],
+        scalars,
+    }
+}
+
+/// The first moments in each `*optimiser.bpk` of a checkpoint.
+fn gradients(folder: &Path) -> Vec<(String, Vec<f32>)> {
+    let mut found = Vec::new();
+    for entry in folder.read_dir().expect("a checkpoint") {
+        let path = entry.expect("a file").path();
+        let name = path
+            .file_stem()
+            .expect("a name")
+            .to_string_lossy()
+            .into_owned();
+        if !name.ends_with("optimiser") {
+            continue;
+        }
+        let reader = Reader::from_file(&path).expect("a record");
+        let mut names = reader.tensor_names();
+        names.sort_unstable();
+        let moments = names.into_iter().filter(|name| name.ends_with("moment_1"));
+        let values = moments.flat_map(|name| {
+            let bytes = reader.tensor_data(name).expect("a tensor");
+            let numbers = bytes.chunks_exact(4);
+            numbers
+                .map(|bytes| f32::from_le_bytes(bytes.try_into().expect("four bytes")))
+                .collect::<Vec<_>>()
+        });
+        found.push((name, values.collect()));
+    }
+    found.sort_by(|a, b| a.0.cmp(&b.0));
+    found
+}
+
+/// |a - b| / |a|
+fn relative(a: &[f32], b: &[f32]) -> f64 {
+    assert_eq!(a.len(), b.len());
+    let squared =
+        |values: &mut dyn Iterator<Item = f64>| values.map(|value| value * value).sum::<f64>();
+    let difference = squared(&mut a.iter().zip(b).map(|(&a, &b)| f64::from(a) - f64::from(b)));
+    (difference / squared(&mut a.iter().map(|&a| f64::from(a)))).sqrt()
+}
+
+fn largest(a: &[f32], b: &[f32]) -> f64 {
+    let differences = a.iter().zip(b).map(|(&a, &b)| f64::from((a - b).abs()));
+    differences.fold(0.0, f64::max)
+}
+
+#[test]
+fn every_model_computes_on_a_graphics_processor_what_it_computes_on_the_processor() {
+    let chosen = std::env::var("HISTOGEN_PARITY_DEVICE").unwrap_or_else(|_| "wgpu".to_owned());
+    let place: Place = chosen
+        .parse()
+        .expect("`HISTOGEN_PARITY_DEVICE` names a device");
+    let mut failed = Vec::new();
+    println!("model            what                        difference on {place}");
+    for entry in MODELS {
+        // With a large epsilon a step of Adam is smooth: rounding stays rounding, where it could turn a sign.
+        let run = toy::run(entry.name, &["optimiser.epsilon=1.0"]);
+        let (ours, theirs) = (outcome(&run, "cpu"), outcome(&run, &chosen));
+        let mut differences = Vec::new();
+        for ((name, ours), (_, theirs)) in ours.gradients.iter().zip(&theirs.gradients) {
+            differences.push((format!("gradients, {name}"), relative(ours, theirs)));
+        }
+        for (when, (ours, theirs)) in ["before", "after"]
+            .into_iter()
+            .zip(ours.samples.iter().zip(&theirs.samples))
+        {
+            differences.push((format!("samples {when}"), largest(ours, theirs)));
+        }
+        for ((name, ours), (_, theirs)) in ours.scalars.iter().zip(&theirs.scalars) {
+            differences.push((
+                (*name).to_owned(),
+                (ours - theirs).abs() / ours.abs().max(1.0),
+            ));
+        }
+        assert!(!ours.gradients.is_empty(), "no optimiser in the checkpoint");
+        for (what, difference) in differences {
+            println!("{:16} {what:27} {difference:.2e}", entry.name);
+            if difference.is_nan() || difference > TOLERANCE {
+                failed.push(format!("{}, {what}: {difference:.2e}", entry.name));
+            }
+        }
+    }
+    assert!(
+        failed.is_empty(),
+        "more than {TOLERANCE}: {}",
+        failed.join("; ")
+    );
+}
