@@ -142,9 +142,9 @@ pub struct Evaluate {
     /// Images of each side; all that there are without it (for a run: as many as the other side has).
     #[arg(long, value_name = "N")]
     pub images: Option<usize>,
-    /// The split of a patch store: test, or train to look for memorised images.
-    #[arg(long, default_value = "test", value_name = "NAME")]
-    pub split: String,
+    /// The split of a patch store: test, which is taken without it, or train, to look for memorised images.
+    #[arg(long, value_name = "NAME")]
+    pub split: Option<String>,
     /// Draw from a run this many times, each with another sampling seed, and give mean and spread.
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub repeat: usize,

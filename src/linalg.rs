@@ -38,7 +38,7 @@ const SHARES: usize = 4;
 const LEFT_OVER: f64 = 1e-10;
 
 /// A number that features are kept in: f32 in files and memory, f64 where a closed form is checked.
-pub trait Value: Copy + Into<f64> + PartialOrd + Send + Sync + 'static {
+pub trait Value: Copy + Default + Into<f64> + Send + Sync + 'static {
     /// Half the distance from 1 to the next number: the largest relative error of one rounding. A sum of d products, in
     /// any order, is off by at most about d times this times the sum of their magnitudes (Higham, *Accuracy and
     /// Stability of Numerical Algorithms*, section 3.1).
@@ -168,16 +168,19 @@ impl Centring {
         Self { centre, scale }
     }
 
-    /// The rows at `index(0)` to `index(count - 1)`, each x turned into scale (x - centre) and rounded.
-    pub fn tile<T: Value>(
+    /// Fills a tile with the rows at `index(0)` to `index(count - 1)`, each x turned into scale (x - centre) and rounded.
+    pub fn fill<T: Value>(
         &self,
+        tile: &mut Tile<T>,
         rows: Rows<'_, T>,
         count: usize,
         index: impl Fn(usize) -> usize + Sync,
-    ) -> Tile<T> {
+    ) {
         let columns = rows.columns;
-        let mut values = vec![T::round(0.0); count * columns];
-        let shares = values.par_chunks_mut((columns * SHARED_ROWS).max(1));
+        tile.rows = count;
+        tile.columns = columns;
+        tile.values.resize(count * columns, T::round(0.0));
+        let shares = tile.values.par_chunks_mut((columns * SHARED_ROWS).max(1));
         shares.enumerate().for_each(|(share, values)| {
             for (place, values) in values.chunks_exact_mut(columns).enumerate() {
                 let row = rows.row(index(share * SHARED_ROWS + place));
@@ -187,14 +190,9 @@ impl Centring {
                 }
             }
         });
-        Tile {
-            rows: count,
-            columns,
-            values,
-        }
     }
 
-    /// What a squared length of [`Self::tile`]'s rows is of the original's.
+    /// What a squared length of [`Self::fill`]'s rows is of the original's.
     pub fn squared_scale(&self) -> f64 {
         self.scale * self.scale
     }
@@ -449,10 +447,12 @@ mod tests {
             .collect();
         let rows = Rows::new(70, 37, &values);
         let centring = Centring::of(&[rows.part(0..10), rows.part(10..70)]);
-        let left = centring.tile(rows, 7, |place| place + 3);
-        let right = centring.tile(rows, 64, |place| place + 6);
+        let (mut left, mut right, mut strips) = (Tile::default(), Tile::default(), Vec::new());
+        centring.fill(&mut left, rows, 9, |place| place + 1);
+        centring.fill(&mut right, rows, 60, |place| place + 10);
+        right.transpose(&mut strips);
         let mut products = vec![0.0; 7 * 60];
-        left.multiply(0..7, &right.transposed(4..64), &mut products);
+        left.multiply(2..9, &strips[0], &mut products);
         for (row, products) in (3..10).zip(products.chunks_exact(60)) {
             for (other, product) in (10..70).zip(products) {
                 let (x, y) = (rows.row(row), rows.row(other));

@@ -11,6 +11,7 @@ printed. Needs torch, torch-fidelity, NumPy and Pillow, and histogen built with 
 import argparse
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -99,6 +100,12 @@ def theirs(arguments, first, second, weights):
     }
 
 
+def processor_seconds():
+    """Of all programs run so far: what a busy machine does not change much."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 PROGRAMS = {"histogen": ours, "torch-fidelity": theirs}
 
 
@@ -109,7 +116,8 @@ def summary(results, images):
     print(f"\n{images} against {images} patches of {SIZE} x {SIZE}")
     for name, found in runs.items():
         times = ", ".join(f"{run['seconds']:.1f}" for run in found)
-        print(f"{name:15} {times} s   ({found[-1]['versions']})")
+        processor = ", ".join(f"{run['processor']:.1f}" for run in found)
+        print(f"{name:15} {times} s, {processor} s of processors   ({found[-1]['versions']})")
     inside = ", ".join(f"{run['inside']:.1f}" for run in runs["torch-fidelity"])
     print(f"{'':15} {inside} s without starting Python")
     for metric in ["fid", "kid", "precision"]:
@@ -132,9 +140,10 @@ def main():
     path = arguments.folder / f"results-{arguments.images}.jsonl"
     for _ in range(arguments.rounds):
         for name in arguments.programs.split(","):
-            start = time.perf_counter()
+            start, processor = time.perf_counter(), processor_seconds()
             found = PROGRAMS[name](arguments, *inputs)
             found |= {"program": name, "seconds": time.perf_counter() - start}
+            found |= {"processor": processor_seconds() - processor}
             print(json.dumps(found), flush=True)
             with path.open("a") as file:
                 file.write(json.dumps(found) + "\n")

@@ -43,6 +43,7 @@ pub(super) fn run(arguments: &Evaluate) -> Outcome {
             "give a run first, or leave `--repeat` out",
         ));
     }
+    let split = split(arguments.split.as_deref(), [&generated, &real])?;
     let scores = match (&generated, &real) {
         (Subject::Features(generated), Subject::Features(real)) => {
             of_features(arguments, &config, &selection, generated, real)?
@@ -57,7 +58,7 @@ pub(super) fn run(arguments: &Evaluate) -> Outcome {
                 "give two files of features, or two sets of images",
             ));
         }
-        _ => of_images(arguments, &config, &selection, &generated, &real)?,
+        _ => of_images(arguments, &config, &selection, split, &generated, &real)?,
     };
     let scores: Vec<Repeated> = scores
         .into_iter()
@@ -124,8 +125,10 @@ impl<'a> Subject<'a> {
         } else {
             read_whole(path)?
         };
-        let chosen = chosen(path, "images", all.count, count, seed)?;
-        Ok(chosen.map_or_else(|| all.clone(), |chosen| all.select(&chosen)))
+        Ok(match chosen(path, "images", all.count, count, seed)? {
+            Some(chosen) => all.select(&chosen),
+            None => all,
+        })
     }
 
     /// The last part of its path: for captions.
@@ -235,13 +238,14 @@ fn of_features(
         Ok(file)
     };
     let reference = Subject::Features(real).name();
+    let (real, generated) = rayon::join(|| read(real), || read(generated));
     let bench = Bench::of_features(
         &config.evaluation.metrics,
         &arguments.metrics,
         &reference,
-        read(real)?,
+        real?,
     )?;
-    let generated: Features = read(generated)?.features;
+    let generated: Features = generated?.features;
     let scores = bench.measure_features(&generated)?;
     Ok(scores.into_iter().map(Repeated::once).collect())
 }
@@ -250,6 +254,7 @@ fn of_images(
     arguments: &Evaluate,
     config: &Config,
     selection: &Selection,
+    split: Split,
     generated: &Subject<'_>,
     real: &Subject<'_>,
 ) -> Result<Vec<Repeated>> {
@@ -266,7 +271,8 @@ fn of_images(
     let mut image_size = 0;
     if wants_features {
         let model = model.as_deref();
-        let (measured, size) = against_real(arguments, config, &device, model, generated, real)?;
+        let (measured, size) =
+            against_real(arguments, config, &device, model, split, generated, real)?;
         scores.extend(measured);
         image_size = size;
     }
@@ -292,11 +298,11 @@ fn against_real(
     config: &Config,
     device: &Device,
     model: Option<&dyn GenerativeModel>,
+    split: Split,
     generated: &Subject<'_>,
     real: &Subject<'_>,
 ) -> Result<(Vec<Repeated>, usize)> {
     let seed = config.evaluation.seed;
-    let split = split(&arguments.split)?;
     let images = match real {
         Subject::Run(path) => {
             let Some(count) = arguments.images else {
@@ -352,8 +358,21 @@ fn against_real(
     Ok((scores, size))
 }
 
-/// The split called `name`.
-fn split(name: &str) -> Result<Split> {
+/// The split called `name`, which only means something if a store is among `subjects`; the test split without a name.
+fn split(name: Option<&str>, subjects: [&Subject<'_>; 2]) -> Result<Split> {
+    let Some(name) = name else {
+        return Ok(Split::Test);
+    };
+    let is_store = |subject: &&Subject<'_>| matches!(subject, Subject::Store(_));
+    if !subjects.iter().any(is_store) {
+        let [generated, real] = subjects.map(|subject| subject.path().display());
+        return Err(refuse(
+            format!(
+                "`--split` has no meaning: neither `{generated}` nor `{real}` is a patch store"
+            ),
+            "leave it out",
+        ));
+    }
     let known = Split::ALL.into_iter().find(|split| split.name() == name);
     known.ok_or_else(|| unknown_name("split", name, Split::ALL.map(Split::name)))
 }

@@ -5,7 +5,9 @@
 
 use std::ops::Range;
 
-use super::Value;
+use rayon::prelude::*;
+
+use super::{Value, tiles};
 
 /// Rows of the right side of a product.
 pub const STRIP: usize = 64;
@@ -100,8 +102,9 @@ pub fn multiply<T: Value>(
     }
 }
 
-/// Some rows of a matrix, one after the other.
-#[derive(Clone, Debug)]
+/// Some rows of a matrix, one after the other. One that is filled again keeps its memory: fresh pages would cost a tenth of
+/// a product.
+#[derive(Clone, Debug, Default)]
 pub struct Tile<T> {
     pub(super) rows: usize,
     pub(super) columns: usize,
@@ -119,14 +122,19 @@ impl<T: Value> Tile<T> {
         self.values.chunks_exact(self.columns.max(1))
     }
 
-    /// The rows at `range`, column after column.
-    pub fn transposed(&self, range: Range<usize>) -> Transposed<T> {
-        let values = &self.values[range.start * self.columns..range.end * self.columns];
-        Transposed {
-            rows: range.len(),
-            columns: self.columns,
-            values: transpose(values, range.len(), self.columns),
-        }
+    /// Puts the rows into strips of [`STRIP`] rows, column after column.
+    pub fn transpose(&self, strips: &mut Vec<Transposed<T>>) {
+        let rows = tiles(self.rows, STRIP);
+        strips.resize_with(rows.len(), Transposed::default);
+        strips.par_iter_mut().zip(rows).for_each(|(strip, rows)| {
+            strip.rows = rows.len();
+            strip.columns = self.columns;
+            strip
+                .values
+                .resize(rows.len() * self.columns, T::round(0.0));
+            let values = &self.values[rows.start * self.columns..rows.end * self.columns];
+            transpose(values, strip.rows, strip.columns, &mut strip.values);
+        });
     }
 
     /// x . y of every row x of this tile at `range` and every row y of `other`, row by row into `products`.
@@ -152,7 +160,7 @@ impl<T: Value> Tile<T> {
 }
 
 /// Some rows of a matrix as the right side of a product: column after column.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Transposed<T> {
     rows: usize,
     columns: usize,
@@ -166,9 +174,8 @@ impl<T> Transposed<T> {
     }
 }
 
-/// `rows` x `columns` values given row by row, column by column.
-fn transpose<T: Value>(values: &[T], rows: usize, columns: usize) -> Vec<T> {
-    let mut transposed = vec![T::round(0.0); values.len()];
+/// Puts `rows` x `columns` values given row by row into `transposed`, column by column.
+fn transpose<T: Value>(values: &[T], rows: usize, columns: usize, transposed: &mut [T]) {
     for first in (0..columns).step_by(TURNED) {
         let turned = first..columns.min(first + TURNED);
         for row in 0..rows {
@@ -178,7 +185,6 @@ fn transpose<T: Value>(values: &[T], rows: usize, columns: usize) -> Vec<T> {
             }
         }
     }
-    transposed
 }
 
 #[cfg(test)]
@@ -187,7 +193,9 @@ mod tests {
 
     #[test]
     fn transposing_moves_every_value() {
-        let values: Vec<f32> = (0u8..6).map(f32::from).collect();
-        assert_eq!(transpose(&values, 2, 3), [0.0, 3.0, 1.0, 4.0, 2.0, 5.0]);
+        let values = [0.0f32, 1.0, 2.0, 3.0, 4.0, 5.0];
+        let mut transposed = [0.0; 6];
+        transpose(&values, 2, 3, &mut transposed);
+        assert_eq!(transposed.map(|value| value as usize), [0, 3, 1, 4, 2, 5]);
     }
 }

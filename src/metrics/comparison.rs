@@ -10,7 +10,12 @@ use crate::linalg::Rows;
 
 use super::MetricSettings;
 use super::fid::{DDOF, Gaussian};
+use super::kid;
 use super::neighbours::{Balls, Boundary, Inside, Neighbours, Side, inside};
+use super::pairs::Pairs;
+
+/// As many products are kept at most: 1 GiB.
+const KEPT: usize = 1 << 28;
 
 /// The features of generated and of real images, to be compared under some settings.
 pub struct Comparison<'a> {
@@ -20,9 +25,20 @@ pub struct Comparison<'a> {
     pub real: &'a Features,
     /// What the metrics depend on besides.
     pub settings: &'a MetricSettings,
+    /// Whether products of pairs are kept for the next metric.
+    keeps: bool,
+    pairs: OnceLock<AllPairs<'a>>,
     real_gaussian: OnceLock<Gaussian>,
     real_neighbours: OnceLock<Neighbours>,
     all_inside: OnceLock<AllInside>,
+}
+
+/// All pairs of images.
+pub(super) struct AllPairs<'a> {
+    pub(super) generated: Pairs<'a, f32>,
+    pub(super) real: Pairs<'a, f32>,
+    /// Real on the left, generated on the right.
+    pub(super) both: Pairs<'a, f32>,
 }
 
 /// Answers to all that precision, recall, density and coverage ask.
@@ -33,12 +49,27 @@ struct AllInside {
 }
 
 impl<'a> Comparison<'a> {
-    /// Two sets of as many features, of which nothing is computed yet.
+    /// Two sets of as many features, of which nothing is computed yet, for one metric.
     pub fn new(generated: &'a Features, real: &'a Features, settings: &'a MetricSettings) -> Self {
+        Self::shared(generated, real, settings, false)
+    }
+
+    /// The same for several metrics that go through pairs of images, if `keeps` holds: the products of these are then kept
+    /// from one metric to the next, where KID looks at all pairs and they take no more than 1 GiB.
+    pub(super) fn shared(
+        generated: &'a Features,
+        real: &'a Features,
+        settings: &'a MetricSettings,
+        keeps: bool,
+    ) -> Self {
         Self {
             generated,
             real,
             settings,
+            keeps: keeps
+                && (generated.rows + real.rows).pow(2) / 2 <= KEPT
+                && kid::takes_all_pairs(settings, generated.rows, real.rows),
+            pairs: OnceLock::new(),
             real_gaussian: OnceLock::new(),
             real_neighbours: OnceLock::new(),
             all_inside: OnceLock::new(),
@@ -48,6 +79,18 @@ impl<'a> Comparison<'a> {
     /// The features of generated and of real images, row by row.
     pub(super) fn rows(&self) -> [Rows<'a, f32>; 2] {
         [self.generated.into(), self.real.into()]
+    }
+
+    /// All pairs of images.
+    pub(super) fn pairs(&self) -> &AllPairs<'a> {
+        self.pairs.get_or_init(|| {
+            let [generated, real] = self.rows();
+            AllPairs {
+                generated: Pairs::within(generated, self.keeps),
+                real: Pairs::within(real, self.keeps),
+                both: Pairs::between(real, generated, self.keeps),
+            }
+        })
     }
 
     /// The Gaussian fitted to the real features.
@@ -64,7 +107,7 @@ impl<'a> Comparison<'a> {
         self.real_neighbours.get_or_init(|| {
             let settings = self.settings;
             let k = usize::max(settings.precision_neighbours, settings.density_neighbours);
-            Neighbours::among(self.real.into(), k.min(self.real.rows - 1))
+            Neighbours::among(&self.pairs().real, k.min(self.real.rows - 1))
         })
     }
 
@@ -73,7 +116,7 @@ impl<'a> Comparison<'a> {
     pub(super) fn precision_and_recall(&self) -> (&Inside, &Inside) {
         let all = self.all_inside.get_or_init(|| {
             let (k, settings) = (self.settings.precision_neighbours, self.settings);
-            let generated = Neighbours::among(Rows::from(self.generated), k);
+            let generated = Neighbours::among(&self.pairs().generated, k);
             let recall = balls(
                 Side::Generated,
                 generated.squared_radii(k),
@@ -113,8 +156,7 @@ impl<'a> Comparison<'a> {
     }
 
     fn answer(&self, questions: &[&Balls]) -> Vec<Inside> {
-        let [generated, real] = self.rows();
-        inside(generated, real, questions)
+        inside(&self.pairs().both, questions)
     }
 }
 

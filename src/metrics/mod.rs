@@ -11,6 +11,7 @@ mod fid;
 mod fid_infinity;
 mod kid;
 mod neighbours;
+mod pairs;
 mod path_length;
 mod precision_recall;
 mod protocol;
@@ -230,7 +231,9 @@ pub fn evaluate(
     settings: &MetricSettings,
 ) -> Result<Vec<Outcome>> {
     check_features(generated, real)?;
-    let comparison = Comparison::new(generated, real, settings);
+    // KID goes through the pairs that other metrics go through as well.
+    let keeps = metrics.len() > 1 && metrics.iter().any(|metric| metric.name() == Kid.name());
+    let comparison = Comparison::shared(generated, real, settings, keeps);
     let mut outcomes = Vec::new();
     for &metric in metrics {
         let computed = metric.compute(&comparison);

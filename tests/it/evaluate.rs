@@ -206,6 +206,19 @@ fn requests_that_make_no_sense_are_refused() {
         "unknown metric `ppl-pth`",
         "did you mean `ppl-path`?",
     );
+    lab.slide("images/one.png", 16, 16);
+    refused(
+        &lab,
+        "evaluate images images --split train",
+        "`--split` has no meaning: neither `images` nor `images` is a patch store",
+        "leave it out",
+    );
+    refused(
+        &lab,
+        "evaluate a.npy a.npy --split train",
+        "`--split` has no meaning: neither `a.npy` nor `a.npy` is a patch store",
+        "leave it out",
+    );
     // Too few for KID's subsets of 1000: its cell fails, the others stand.
     let said = lab.run("evaluate a.npy a.npy --json");
     assert_eq!(said.code, 1, "{}", said.errors);
@@ -252,6 +265,13 @@ fn a_run_is_measured_with_several_sampling_seeds_and_along_its_paths() {
     let trained = &scores(&lab.succeed(&trained))[0];
     let reference = trained["protocol"]["reference"].as_str().expect("a name");
     assert!(reference.starts_with("train split of "), "{reference}");
+
+    refused(
+        &lab,
+        &format!("evaluate {run} {against} --images 20 --split tets"),
+        "unknown split `tets`",
+        "did you mean `test`?",
+    );
 
     let path = format!("evaluate {run} {against} --metrics ppl,ppl-path");
     let printed = lab.succeed(&path);

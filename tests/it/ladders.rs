@@ -103,9 +103,13 @@ fn fewer(images: &Pixels, modes: usize) -> Pixels {
     images.select(&places)
 }
 
-type Change = fn(&Pixels) -> Pixels;
-/// A name, ever stronger corruptions, and the scores that rise and fall with them.
-type Ladder<'a> = (&'a str, [Change; 3], &'a [&'a str], &'a [&'a str]);
+/// Images, changed more and more, and which scores rise and fall as they are.
+struct Ladder {
+    name: &'static str,
+    steps: [fn(&Pixels) -> Pixels; 3],
+    rising: &'static [&'static str],
+    falling: &'static [&'static str],
+}
 
 #[test]
 fn every_corruption_moves_every_metric_the_right_way() {
@@ -127,50 +131,56 @@ fn every_corruption_moves_every_metric_the_right_way() {
             .collect()
     };
     let start = scores(&clean);
-    let ladders: [Ladder; 4] = [
-        (
-            "noise",
-            [
+    let ladders = [
+        Ladder {
+            name: "noise",
+            steps: [
                 |images| noise(images, 10.0),
                 |images| noise(images, 25.0),
                 |images| noise(images, 60.0),
             ],
             // Weak noise moves KID by less than its own.
-            &["fid"],
-            &["precision", "density"],
-        ),
-        (
-            "blur",
-            [
+            rising: &["fid"],
+            falling: &["precision", "density"],
+        },
+        Ladder {
+            name: "blur",
+            steps: [
                 |images| blur(images, 1),
                 |images| blur(images, 4),
                 |images| blur(images, 16),
             ],
-            &["fid"],
-            &["recall"],
-        ),
-        (
-            "jpeg",
-            [
+            rising: &["fid"],
+            falling: &["recall"],
+        },
+        Ladder {
+            name: "jpeg",
+            steps: [
                 |images| jpeg(images, 60),
                 |images| jpeg(images, 20),
                 |images| jpeg(images, 3),
             ],
-            &["fid"],
-            &[],
-        ),
-        (
-            "fewer",
-            [
+            rising: &["fid"],
+            falling: &[],
+        },
+        Ladder {
+            name: "fewer",
+            steps: [
                 |images| fewer(images, 100),
                 |images| fewer(images, 30),
                 |images| fewer(images, 5),
             ],
-            &["fid", "kid"],
-            &["recall", "coverage"],
-        ),
+            rising: &["fid", "kid"],
+            falling: &["recall", "coverage"],
+        },
     ];
-    for (name, steps, rising, falling) in ladders {
+    for Ladder {
+        name,
+        steps,
+        rising,
+        falling,
+    } in ladders
+    {
         let ladder: Vec<BTreeMap<&str, f64>> = std::iter::once(start.clone())
             .chain(steps.iter().map(|step| scores(&step(&clean))))
             .collect();

@@ -22,11 +22,10 @@ fn modules() -> Vec<String> {
 /// Every source file of a module.
 fn files(module: &str) -> Vec<PathBuf> {
     let single = source().join(format!("{module}.rs"));
-    if single.exists() {
-        return vec![single];
-    }
-    let mut folders = vec![source().join(module)];
-    let mut found = Vec::new();
+    let folder = source().join(module);
+    let mut found: Vec<PathBuf> = single.exists().then_some(single).into_iter().collect();
+    let mut folders: Vec<PathBuf> = folder.exists().then_some(folder).into_iter().collect();
+    assert!(found.len() + folders.len() > 0, "no source of `{module}`");
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).expect("a module's folder") {
             let path = entry.expect("an entry").path();

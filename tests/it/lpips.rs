@@ -1,14 +1,16 @@
 //! LPIPS against the package of its authors.
 //!
-//! `tests/golden/lpips/make.py` computed the expected distances in f64; weights and images come from the integer
+//! `tests/golden/lpips/make.py` computed the expected numbers in f64; weights and images come from the integer
 //! arithmetic that it shares with this file ([`signed`]), and reach histogen through weights files.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use burn::tensor::{Tensor, TensorData};
 use histogen::device;
 use histogen::features::{PerceptualConfig, PerceptualDistance, load_perceptual};
 use histogen::images::Images;
+use histogen::nn::vgg::Vgg16;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 use serde::Deserialize;
@@ -44,6 +46,14 @@ struct Data {
     sizes: Vec<usize>,
     moves: Vec<f64>,
     cases: BTreeMap<String, Vec<f64>>,
+    layers: Vec<Entries>,
+}
+
+/// Every `stride`-th activation of a layer, beginning with the first.
+#[derive(Deserialize)]
+struct Entries {
+    stride: usize,
+    values: Vec<f32>,
 }
 
 fn data() -> Data {
@@ -171,6 +181,29 @@ fn distances_are_those_of_the_package() {
         error.to_string(),
         "`lpips` needs a file: `evaluation.perceptual.weights` is empty"
     );
+}
+
+#[test]
+fn layers_are_those_of_the_package() {
+    let folder = TempDir::new().expect("a folder");
+    let file = network_file(folder.path());
+    let (network, _) = Vgg16::from_file(LAYERS.len(), &file, &device::cpu()).expect("it fits");
+    let data = data();
+    let size = data.sizes.into_iter().max().expect("a size");
+    let image = signed(3 * size * size, IMAGES + size as u32).map(|value| value as f32);
+    let image = TensorData::new(image.collect(), [1, 3, size, size]);
+    let layers = network.taps(Tensor::from_data(image, &device::cpu()));
+    assert_eq!(layers.len(), data.layers.len());
+    for (layer, (maps, expected)) in layers.into_iter().zip(data.layers).enumerate() {
+        let found = device::values(maps).expect("numbers");
+        let found = found.into_iter().step_by(expected.stride);
+        assert_eq!(expected.values.len(), 16);
+        assert!(expected.values.iter().any(|value| *value > 0.1));
+        for (found, expected) in found.zip(expected.values) {
+            let error = (found - expected).abs();
+            assert!(error < 1e-4, "layer {layer}: {found}, expected {expected}");
+        }
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod ablate;
 mod cli;
 mod contract;
+mod differences;
 mod download;
 mod ends;
 mod evaluate;

@@ -45,6 +45,19 @@ fn everything_from_nothing_to_the_tables_and_again_without_training() {
     assert_eq!(nearest, 8, "the nearest training patches of eight systems");
     let grids = pictures().count() - nearest;
     assert_eq!(grids, 9, "eight systems and the real patches");
+    // No path without a latent space, and none but the reason; the paper's numbers beside.
+    let ddpm = tables[3].lines().find(|line| line.contains("ddpm"));
+    assert_eq!(ddpm, Some("| ddpm | - [1] | - [1] | - |"), "{}", tables[3]);
+    for part in [
+        "[1] no latent space that decodes to images.",
+        "3.171046062094e-08",
+        "LPIPS on vgg16-random (random weights, all channels alike)",
+        "a generator that always shows one image has length 0",
+    ] {
+        assert!(tables[3].contains(part), "{part}: {}", tables[3]);
+    }
+    assert!(tables[5].contains("AuthPct"), "{}", tables[5]);
+    assert!(tables[0].contains("Warning: `fid`: 24 images of 512 features"));
 
     // Again: everything is found, nothing is trained, every byte is the same.
     let again = lab.run(SMOKE);

@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use burn::module::Module;
-use burn::optim::GradientsParams;
 use burn::tensor::{DType, Tensor, TensorData};
 use histogen::device;
 use histogen::models::{self, GenerativeModel, Scalars, coupling, loss};
@@ -13,7 +12,8 @@ use histogen::nn::vgg::Vgg16;
 use histogen::random::Random;
 use histogen::snn::{Coupling, cosine};
 
-use crate::mathematics::{Gradients, Nudge, ToDouble, critic, images};
+use crate::differences::{ToDouble, check_gradient, gradients};
+use crate::mathematics::{critic, images};
 use crate::toy;
 
 const STEPS: u64 = 20;
@@ -132,48 +132,8 @@ fn critic_loss(form: Coupling, critic: &Critic) -> Tensor<1> {
     (loss::cross_entropy(real, 0.9) + of_fake).mul_scalar(coupling::critic_scale(form, reward))
 }
 
-/// The gradient of `value` by every parameter, in module order, and the largest entry of all.
-fn gradients<M: Module>(module: &M, value: &Tensor<1>) -> (Vec<Vec<f64>>, f64) {
-    let gradients = GradientsParams::from_grads(value.backward(), module);
-    let mut visitor = Gradients {
-        gradients: &gradients,
-        found: Vec::new(),
-    };
-    module.visit(&mut visitor);
-    let entries = visitor.found.iter().flatten();
-    let largest = entries.fold(0.0f64, |largest, value| largest.max(value.abs()));
-    (visitor.found, largest)
-}
-
-/// Asserts that the gradient of `value` by `module` is that of central differences.
-fn check_gradient<M: Module>(what: &str, module: &M, value: impl Fn(&M) -> Tensor<1>) {
-    let (found, largest) = gradients(module, &value(module));
-    assert!(
-        largest > 1e-6,
-        "{what}: the loss is flat here, nothing is tested"
-    );
-    let step = 1e-6;
-    for (target, gradient) in found.iter().enumerate() {
-        for entry in (0..gradient.len()).step_by((gradient.len() / 4).max(1)) {
-            let nudged = |amount: f64| {
-                let mut nudge = Nudge {
-                    target,
-                    entry,
-                    amount,
-                    seen: 0,
-                };
-                value(&module.clone().map(&mut nudge)).into_scalar::<f64>()
-            };
-            let difference = (nudged(step) - nudged(-step)) / (2.0 * step);
-            let error = (difference - gradient[entry]).abs() / largest;
-            assert!(
-                error < 1e-5,
-                "{what}, parameter {target}, entry {entry}: {} by differentiation, {difference} by differences",
-                gradient[entry]
-            );
-        }
-    }
-}
+/// Largest difference of a gradient from central differences, relative to the largest entry.
+const TOLERANCE: f64 = 1e-5;
 
 const COUPLINGS: [Coupling; 5] = [
     Coupling::Literal,
@@ -187,9 +147,8 @@ const COUPLINGS: [Coupling; 5] = [
 fn the_gradient_by_the_critic_is_that_of_central_differences() {
     let critic = critic(CriticNorm::None, 2).map(&mut ToDouble);
     for form in COUPLINGS {
-        check_gradient(&format!("{form:?}"), &critic, |critic| {
-            critic_loss(form, critic)
-        });
+        let value = |critic: &Critic| critic_loss(form, critic);
+        check_gradient(&format!("{form:?}"), &critic, TOLERANCE, value);
     }
 }
 
@@ -215,10 +174,10 @@ fn the_gradient_by_the_generator_is_that_of_central_differences() {
             loss
         }
     };
-    check_gradient("with the reward", &generator, |generator| {
-        value(generator, true)
-    });
-    check_gradient("without", &generator, |generator| value(generator, false));
+    for (what, rewarded) in [("with the reward", true), ("without", false)] {
+        let value = |generator: &Generator| value(generator, rewarded);
+        check_gradient(what, &generator, TOLERANCE, value);
+    }
     let (with, _) = gradients(&generator, &value(&generator, true));
     let (without, _) = gradients(&generator, &value(&generator, false));
     assert!(with != without, "the reward has a gradient");

@@ -268,3 +268,19 @@ fn equal_failures_share_a_note() {
         "{text}"
     );
 }
+
+#[test]
+fn a_number_that_there_cannot_be_is_a_dash_with_a_reason() {
+    let columns = vec![Column::new("PPL", Some(Direction::Lower))];
+    let mut table = Table::new("Paths", "Model", columns);
+    table
+        .push(row("a", false, vec![number(1.0, None, "p")]))
+        .unwrap();
+    let absent = Cell::Absent("no latent space".to_owned());
+    table.push(row("b", false, vec![absent])).unwrap();
+    let text = table.markdown();
+    assert!(text.contains("| b | - [1] |"), "{text}");
+    assert!(text.ends_with("\n[1] no latent space.\n"), "{text}");
+    assert!(table.csv().unwrap().contains("none: no latent space"));
+    assert!(table.latex("tab:p").contains("b & $-$ [1]"));
+}

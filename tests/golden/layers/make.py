@@ -4,38 +4,28 @@ Run with Python 3.11 or later, PyTorch 2.15, NumPy and safetensors (the version 
 
     python tests/golden/layers/make.py
 
-Parameters and inputs come from a formula that both sides evaluate (`wave` below), so data.json holds outputs and
-gradients only, of large tensors every n-th entry with the sum and the sum of squares of all. Everything is
-computed in float64 from inputs rounded to float32. The VGG-16 cases read ../shared/weights beside the checkout.
+Parameters and inputs come from a formula that both sides evaluate (`wave` in `recorded.py`), so data.json holds outputs
+and gradients only, of large tensors every n-th entry with the sum and the sum of squares of all. Everything is computed
+in float64 from inputs rounded to float32. The VGG-16 cases read ../shared/weights beside the checkout.
 """
 
-import json
 import math
+import sys
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from safetensors import safe_open
 from torch import nn
 
 HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+
+from recorded import GRADIENT_ENTRIES, INPUT, LOSS, record, wave, write  # noqa: E402
+
 WEIGHTS = HERE.parents[3] / "shared" / "weights" / "vgg16_imagenet_conv.safetensors"
-# Places in the formula of the inputs and of the weights that turn an output into a scalar; parameters count from 0.
-INPUT, LOSS = 1000, 2000
-# At most this many entries are stored of an output, and of a parameter's gradient.
-OUTPUT_ENTRIES, GRADIENT_ENTRIES = 64, 16
 # The order of a layer's own tensors in histogen's structs.
 ORDER = ["weight", "weight_orig", "bias", "running_mean", "running_var", "weight_u", "weight_v"]
-
-cases = {}
-
-
-def wave(shape, place, scale=1.0, offset=0.0):
-    """Entry i is offset + scale sin(0.37 i^2 + 0.7 i + 1.3 place), in float32. (Without i^2 matrices have rank 2.)"""
-    i = np.arange(math.prod(shape), dtype=np.float64)
-    values = offset + scale * np.sin(0.37 * i * i + 0.7 * i + 1.3 * place)
-    return torch.from_numpy(values.astype(np.float32).astype(np.float64)).reshape(shape)
 
 
 def own_tensors(network):
@@ -60,28 +50,6 @@ def fill(network, scale):
         with torch.no_grad():
             tensor.copy_(values)
     return network
-
-
-def rounded(value):
-    return float(f"{float(value):.9g}")
-
-
-def record(case, name, tensor, entries=OUTPUT_ENTRIES):
-    flat = tensor.detach().reshape(-1)
-    stride = -(-len(flat) // entries)
-    while stride > 1 and math.gcd(stride, len(flat)) > 1:  # or it would see some channels only
-        stride += 1
-    largest = flat.abs().max().item()
-    if 1e-12 < largest < 1e-2:
-        print(f"small: {case} / {name} has largest entry {largest:.1e}")
-    cases.setdefault(case, {})[name] = {
-        "shape": list(tensor.shape),
-        "stride": stride,
-        "values": [rounded(value) for value in flat[::stride]],
-        "sum": rounded(flat.sum()),
-        "squares": rounded(flat.square().sum()),
-        "largest": rounded(largest),
-    }
 
 
 def record_gradients(case, network):
@@ -363,13 +331,4 @@ losses()
 optimiser("adam", 1e-6, None)  # so small that the epsilon of 1e-8 shows
 optimiser("adam clipped", 0.1, 0.1)
 penalty()
-
-# One line a tensor, so that a change shows as the lines that it touches.
-lines = {}
-for case, tensors in cases.items():
-    parts = [f' "{name}": {json.dumps(tensor, separators=(",", ":"))}' for name, tensor in tensors.items()]
-    lines[case] = f'"{case}": {{\n' + ",\n".join(parts) + "\n}"
-versions = json.dumps({"torch": torch.__version__, "numpy": np.__version__})
-header = f'"made by": "tests/golden/layers/make.py",\n"versions": {versions},\n"cases": {{\n'
-(HERE / "data.json").write_text("{\n" + header + ",\n".join(lines.values()) + "\n}\n}\n")
-print(f"{len(cases)} cases, {(HERE / 'data.json').stat().st_size} bytes")
+write(HERE)

@@ -1,4 +1,5 @@
-"""Writes data.json: the LPIPS distances that the package `lpips` computes where `tests/it/lpips.rs` runs histogen's.
+"""Writes data.json: the activations and LPIPS distances that the package `lpips` computes where `tests/it/lpips.rs` runs
+histogen's.
 
 Run with Python 3.11 or later, PyTorch, torchvision, lpips 0.1.4 and safetensors (the versions used stand in data.json):
 
@@ -91,9 +92,24 @@ def distances(model):
     return found
 
 
+def layers(model):
+    """16 entries of each of the five layers that are compared, for an image of the largest size."""
+    size = max(SIZES)
+    image = noise((1, 3, size, size), IMAGES + size).float().double()
+    with torch.no_grad():
+        maps = [tensor.flatten() for tensor in model.net(model.scaling_layer(image))]
+    # One less than a sixteenth: or it would see a few channels only.
+    strides = [len(flat) // 16 - 1 for flat in maps]
+    return [
+        {"stride": stride, "values": [float(f"{value:.9g}") for value in flat[::stride][:16].tolist()]}
+        for flat, stride in zip(maps, strides)
+    ]
+
+
 torch.manual_seed(0)
+weighted = network(lambda shape, layer: (noise(shape, HEADS + layer) + 1) / 2)
 cases = {
-    "weighted": distances(network(lambda shape, layer: (noise(shape, HEADS + layer) + 1) / 2)),
+    "weighted": distances(weighted),
     "all alike": distances(network(lambda shape, layer: torch.ones(shape, dtype=torch.float64))),
 }
 if WEIGHTS.exists():
@@ -105,5 +121,6 @@ data = {
     "sizes": SIZES,
     "moves": MOVES,
     "cases": cases,
+    "layers": layers(weighted),
 }
 (HERE / "data.json").write_text(json.dumps(data, indent=1) + "\n")

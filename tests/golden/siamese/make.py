@@ -4,54 +4,26 @@ Run with Python 3.11 or later, PyTorch 2.15 and NumPy (the versions used stand i
 
     python tests/golden/siamese/make.py
 
-Parameters and inputs come from a formula that both sides evaluate (`wave` below), so data.json holds outputs and gradients
-only, of large tensors every n-th entry with the sum and the sum of squares of all. Everything is computed in float64 from
-inputs rounded to float32.
+Parameters and inputs come from a formula that both sides evaluate (`wave` in `recorded.py`), so data.json holds outputs
+and gradients only, of large tensors every n-th entry with the sum and the sum of squares of all. Everything is computed
+in float64 from inputs rounded to float32.
 """
 
-import json
-import math
+import sys
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 HERE = Path(__file__).resolve().parent
-INPUT, LOSS = 1000, 2000
-OUTPUT_ENTRIES, GRADIENT_ENTRIES = 64, 16
+sys.path.insert(0, str(HERE.parent))
+
+from recorded import GRADIENT_ENTRIES, INPUT, LOSS, record, wave, write  # noqa: E402
+
 # torchvision's normalisation of RGB in [0, 1].
 MEAN = torch.tensor([0.485, 0.456, 0.406], dtype=torch.float32).double()[None, :, None, None]
 DEVIATION = torch.tensor([0.229, 0.224, 0.225], dtype=torch.float32).double()[None, :, None, None]
-
-cases = {}
-
-
-def wave(shape, place, scale=1.0, offset=0.0):
-    """Entry i is offset + scale sin(0.37 i^2 + 0.7 i + 1.3 place), in float32."""
-    i = np.arange(math.prod(shape), dtype=np.float64)
-    values = offset + scale * np.sin(0.37 * i * i + 0.7 * i + 1.3 * place)
-    return torch.from_numpy(values.astype(np.float32).astype(np.float64)).reshape(shape)
-
-
-def rounded(value):
-    return float(f"{float(value):.9g}")
-
-
-def record(case, name, tensor, entries=OUTPUT_ENTRIES):
-    flat = tensor.detach().reshape(-1)
-    stride = -(-len(flat) // entries)
-    while stride > 1 and math.gcd(stride, len(flat)) > 1:
-        stride += 1
-    cases.setdefault(case, {})[name] = {
-        "shape": list(tensor.shape),
-        "stride": stride,
-        "values": [rounded(value) for value in flat[::stride]],
-        "sum": rounded(flat.sum()),
-        "squares": rounded(flat.square().sum()),
-        "largest": rounded(flat.abs().max()),
-    }
 
 
 def convolutions(shapes, first, scale):
@@ -160,12 +132,4 @@ reconstruction()
 # So small that the epsilons of 1e-8 and 1e-10 show.
 optimiser("similarity optimiser", lambda tensors: torch.optim.Adam(tensors, lr=5e-4), 5e-4, 1e-7)
 optimiser("reconstruction optimiser", lambda tensors: torch.optim.Adagrad(tensors, lr=1e-3), 1e-3, 1e-9)
-
-lines = {}
-for case, tensors in cases.items():
-    parts = [f' "{name}": {json.dumps(tensor, separators=(",", ":"))}' for name, tensor in tensors.items()]
-    lines[case] = f'"{case}": {{\n' + ",\n".join(parts) + "\n}"
-versions = json.dumps({"torch": torch.__version__, "numpy": np.__version__})
-header = f'"made by": "tests/golden/siamese/make.py",\n"versions": {versions},\n"cases": {{\n'
-(HERE / "data.json").write_text("{\n" + header + ",\n".join(lines.values()) + "\n}\n}\n")
-print(f"{len(cases)} cases, {(HERE / 'data.json').stat().st_size} bytes")
+write(HERE)

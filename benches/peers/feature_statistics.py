@@ -1,7 +1,7 @@
 """Races histogen's statistics against torch-fidelity's and prdc's on the same feature files, in turns.
 
     cargo build --release
-    python benches/peers/statistics.py [--images 10000] [--features 2048] [--rounds 3] [--threads 2]
+    python benches/peers/feature_statistics.py [--images 10000] [--features 2048] [--rounds 3] [--threads 2]
 
 Needs NumPy, PyTorch, torch-fidelity 0.4 and prdc 0.2. The features are random, correlated and cut at zero as those of a
 network with ReLU are. histogen is timed as a process, start and reading of the files included (`evaluate A.npy B.npy`);
@@ -61,6 +61,10 @@ def ours(folder, metrics):
     return seconds, {score["name"]: score["value"] for score in json.loads(done.stdout)}
 
 
+def spread(seconds):
+    return f"{statistics.median(seconds):.2f} ({min(seconds):.2f} to {max(seconds):.2f})"
+
+
 def theirs(function):
     start = time.perf_counter()
     with contextlib.redirect_stdout(io.StringIO()):
@@ -72,25 +76,32 @@ def main():
     generated, real = features(1, 0.02), features(2, 0.0)
     x, y = torch.from_numpy(generated), torch.from_numpy(real)
     subset = dict(kid_subsets=100, kid_subset_size=min(1000, arguments.images), rng_seed=2020)
+
+    def fid():
+        return fid_statistics_to_metric(fid_features_to_statistics(x), fid_features_to_statistics(y), False)
+
+    def kid():
+        return kid_features_to_metric(x, y, verbose=False, **subset)
+
+    def precision_recall():
+        return prc_features_to_metric(x, y, verbose=False)
+
     races = [
+        ("FID", "fid", "torch-fidelity", fid),
+        ("KID", "kid", "torch-fidelity", kid),
+        ("precision, recall", "precision-recall", "torch-fidelity", precision_recall),
         (
-            "FID",
-            "fid",
+            "FID, KID, precision, recall",
+            "fid,kid,precision-recall",
             "torch-fidelity",
-            lambda: fid_statistics_to_metric(
-                fid_features_to_statistics(x), fid_features_to_statistics(y), False
-            ),
+            lambda: fid() | kid() | precision_recall(),
         ),
-        ("KID", "kid", "torch-fidelity", lambda: kid_features_to_metric(x, y, verbose=False, **subset)),
-        ("precision, recall", "precision-recall", "torch-fidelity", lambda: prc_features_to_metric(x, y, verbose=False)),
         (
             "precision, recall, density, coverage",
             "precision-recall,density-coverage",
             "prdc",
             lambda: prdc.compute_prdc(real, generated, nearest_k=5),
         ),
-        ("density, coverage", "density-coverage", None, None),
-        ("all of these", "fid,kid,precision-recall,density-coverage", None, None),
     ]
     names = ("numpy", "torch", "torch-fidelity", "prdc", "scikit-learn")
     print(", ".join(f"{name} {importlib.metadata.version(name)}" for name in names), file=sys.stderr)
@@ -103,23 +114,18 @@ def main():
                 seconds, found = ours(folder, row[1])
                 row[4].append(seconds)
                 row[6] = found
-                if row[3]:
-                    seconds, found = theirs(row[3])
-                    row[5].append(seconds)
-                    row[7] = {name: float(value) for name, value in found.items()}
+                seconds, found = theirs(row[3])
+                row[5].append(seconds)
+                row[7] = {name: float(value) for name, value in found.items()}
     shape = f"{arguments.images} x {arguments.features}, {arguments.threads} threads, {arguments.rounds} rounds"
-    print(f"Seconds (median; {shape})\n")
+    print(f"Seconds (median, smallest to largest; {shape})\n")
     print("| statistic | histogen | peer | | ratio |\n| --- | ---: | --- | ---: | ---: |")
     for name, _, peer, _, mine, other, _, _ in rows:
-        median = statistics.median(mine)
-        if peer:
-            against = statistics.median(other)
-            print(f"| {name} | {median:.2f} | {peer} | {against:.2f} | {median / against:.2f} |")
-        else:
-            print(f"| {name} | {median:.2f} | | | |")
+        ratio = statistics.median(mine) / statistics.median(other)
+        print(f"| {name} | {spread(mine)} | {peer} | {spread(other)} | {ratio:.2f} |")
     print()
     for name, _, peer, _, _, _, mine, other in rows:
-        print(f"{name}: histogen {mine}" + (f", {peer} {other}" if peer else ""))
+        print(f"{name}: histogen {mine}, {peer} {other}")
 
 
 main()
