@@ -46,6 +46,18 @@ ablate-layers *options:
 snn *options:
     {{ histogen }} snn evaluate {{ options }}
 
+# A tracking server on this machine (MLflow with SQLite, all of it in target/mlflow)
+[group('run')]
+mlflow port="5000":
+    #!/usr/bin/env bash
+    set -euo pipefail
+    program=$(.ci/mlflow)
+    cd target/mlflow
+    echo "In another terminal:  export MLFLOW_TRACKING_URI=http://127.0.0.1:{{ port }}"
+    echo "Then train, and open  http://127.0.0.1:{{ port }}  -> the experiment -> a run: Model metrics, System metrics, Artifacts."
+    echo "Runs from before:     histogen track sync      (Ctrl-C here ends the server; what it has stays)"
+    exec "$program" server --host 127.0.0.1 --port {{ port }} --backend-store-uri sqlite:///mlflow.db --artifacts-destination artifacts
+
 # Format, lints and documentation, as CI checks them
 [group('check')]
 check:
@@ -53,10 +65,10 @@ check:
     cargo clippy --release --all-targets -- -D warnings
     RUSTDOCFLAGS="-D warnings" cargo doc --release --no-deps
 
-# All tests
+# All tests, those against a real MLflow server too
 [group('check')]
 test:
-    cargo test --release
+    HISTOGEN_MLFLOW="$(.ci/mlflow)" cargo test --release
 
 # Gradients and samples of every model on a graphics processor (or Mesa's software device) beside the processor's
 [group('check')]

@@ -39,6 +39,9 @@ pub enum Command {
     /// Pretrained networks, by SHA-256: what is known, what is here.
     #[command(subcommand)]
     Weights(Weights),
+    /// Tracking server: what of the runs it has, and delivering the rest.
+    #[command(subcommand)]
+    Track(Track),
     /// Lists what there is.
     List(List),
 }
@@ -254,6 +257,40 @@ pub enum Weights {
     },
     /// Reads every file that is present again and compares its SHA-256.
     Verify,
+}
+
+/// The `track` commands.
+#[derive(Debug, Subcommand)]
+pub enum Track {
+    /// Says of every run what the tracking server has and what is left. Asks no server.
+    Status {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        #[expect(missing_docs, reason = "described at the type")]
+        place: TrackPlace,
+    },
+    /// Delivers what is left of every run.
+    Sync {
+        /// Longest wait for an answer.
+        #[arg(long, default_value_t = 15.0, value_name = "SECONDS")]
+        timeout: f64,
+        #[command(flatten)]
+        #[expect(missing_docs, reason = "described at the type")]
+        place: TrackPlace,
+    },
+}
+
+/// Which runs, and which server.
+#[derive(Args, Debug)]
+pub struct TrackPlace {
+    /// Address of the server. Without it that of `MLFLOW_TRACKING_URI`, or the one each run was meant for.
+    #[arg(long, value_name = "ADDRESS")]
+    pub uri: Option<String>,
+    /// Where `runs/` and `reports/` are kept.
+    #[arg(long, default_value = ".", value_name = "DIR")]
+    pub out: PathBuf,
 }
 
 /// Arguments of `list`.

@@ -49,6 +49,8 @@ pub struct Config {
     pub evaluation: Evaluation,
     /// What is written during training.
     pub logging: Logging,
+    /// The tracking server that runs are delivered to.
+    pub tracking: Tracking,
     /// What computes all of it.
     pub compute: Compute,
     /// Each model's own settings, by model.
@@ -273,6 +275,34 @@ impl Default for Logging {
     }
 }
 
+/// The tracking server that runs are delivered to; nothing here changes a weight.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tracking {
+    /// Address of an MLflow server, without user or password; that of `MLFLOW_TRACKING_URI` if empty.
+    pub uri: String,
+    /// The experiment there; the name of this one if empty.
+    pub experiment: String,
+    /// Longest wait for an answer, in seconds.
+    pub timeout_seconds: f64,
+    /// Longest wait at the end of a command for what is not delivered, in seconds.
+    pub wait_seconds: f64,
+    /// Seconds between two looks at processor, memory, disk and network; 0 leaves them out.
+    pub system_seconds: f64,
+}
+
+impl Default for Tracking {
+    fn default() -> Self {
+        Self {
+            uri: String::new(),
+            experiment: String::new(),
+            timeout_seconds: 15.0,
+            wait_seconds: 5.0,
+            system_seconds: 10.0,
+        }
+    }
+}
+
 /// Everything that determines the weights of one run, and nothing else.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -427,6 +457,7 @@ impl Config {
             snn: SnnConfig::default(),
             evaluation: Evaluation::default(),
             logging: Logging::default(),
+            tracking: Tracking::default(),
             compute: Compute::default(),
             models,
         }

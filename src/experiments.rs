@@ -11,6 +11,7 @@ use crate::data::{PatchStore, Split};
 use crate::error::{Result, refuse, unknown_name};
 use crate::models;
 use crate::snn::{Judge, Reward, SnnConfig, Source};
+use crate::tracker::mlflow::has_user_information;
 
 /// Name and text of each experiment.
 pub const EXPERIMENTS: &[(&str, &str)] = &[
@@ -84,6 +85,13 @@ pub fn resolve(experiment: &str, profile: &str, pairs: &[String]) -> Result<Conf
         Layer::from_pairs("--set", pairs)?,
     ];
     let mut config = defaults.overlay(&layers)?;
+    if has_user_information(&config.to_toml()) {
+        return Err(refuse(
+            "a setting has an address with a user or password in it",
+            "settings are kept and shown; credentials of a tracking server belong into `MLFLOW_TRACKING_TOKEN`, or \
+             `MLFLOW_TRACKING_USERNAME` and `MLFLOW_TRACKING_PASSWORD`",
+        ));
+    }
     profile.clone_into(&mut config.profile);
     for system in config
         .systems

@@ -51,7 +51,7 @@ def trace(folder):
     """Every file under `folder` as bytes, the ledger without what tells of processes."""
     found = {}
     for path in sorted(folder.rglob("*")):
-        if not path.is_file() or path.name == "lock":
+        if not path.is_file() or path.name in ("lock", "system.jsonl") or path.parent.name == "tracking":
             continue
         content = path.read_bytes()
         if path.name == "ledger.jsonl":

@@ -1,12 +1,15 @@
 //! `histogen ablate`: one ingredient of the paper's system varied, everything else equal.
 
+use std::path::Path;
 use std::time::Instant;
 
 use super::progress::duration;
 use super::reproduce::{conduct, no_cell_failed};
 use super::session::configure;
+use super::tracking::Tracking;
 use super::{Answer, Outcome};
-use crate::cli::Ablate;
+use crate::cli::{Ablate, Settings};
+use crate::config::Config;
 use crate::error::unknown_name;
 use crate::experiments::ABLATIONS;
 use crate::report::{self, Record};
@@ -18,12 +21,18 @@ pub(super) fn run(arguments: &Ablate) -> Outcome {
     };
     let settings = &arguments.settings;
     let config = configure(experiment, settings, arguments.seeds.as_deref())?;
-    let start = Instant::now();
-    let (record, complete) = conduct(&config, &[&report::ABLATION], settings)?;
     let folder = Record::folder(&settings.out, &config.name);
-    let (definition, table, figures) = report::ablation(&record, &settings.out, &folder)?;
+    Tracking::during(&config, settings, &folder, |tracking| {
+        ablate(&config, settings, &folder, tracking)
+    })
+}
+
+fn ablate(config: &Config, settings: &Settings, folder: &Path, tracking: &Tracking) -> Outcome {
+    let start = Instant::now();
+    let (record, complete) = conduct(config, &[&report::ABLATION], settings, tracking)?;
+    let (definition, table, figures) = report::ablation(&record, &settings.out, folder)?;
     println!("{}", table.terminal());
-    let tables = report::write(definition, &table, &folder)?;
+    let tables = report::write(definition, &table, folder)?;
     for path in tables.iter().chain(&figures) {
         eprintln!("wrote `{}`", path.display());
     }

@@ -9,6 +9,7 @@ use burn::tensor::Device;
 
 use super::progress::Progress;
 use super::session::{runs, tell_notices};
+use super::tracking::Tracking;
 use crate::cli::Settings;
 use crate::config::Config;
 use crate::data::PatchStore;
@@ -26,15 +27,22 @@ use crate::snn::{
 pub(super) struct Judges<'a> {
     store: &'a PatchStore,
     settings: &'a Settings,
+    tracking: &'a Tracking,
     device: &'a Device,
     known: RefCell<Vec<(String, Judge)>>,
 }
 
 impl<'a> Judges<'a> {
-    pub(super) fn new(store: &'a PatchStore, settings: &'a Settings, device: &'a Device) -> Self {
+    pub(super) fn new(
+        store: &'a PatchStore,
+        settings: &'a Settings,
+        tracking: &'a Tracking,
+        device: &'a Device,
+    ) -> Self {
         Self {
             store,
             settings,
+            tracking,
             device,
             known: RefCell::new(Vec::new()),
         }
@@ -80,7 +88,13 @@ impl<'a> Judges<'a> {
             }
             Source::MftSnn | Source::Stage1 | Source::Stage2 => {
                 let (trained, checkpoint) = if config.reward.snn.as_os_str().is_empty() {
-                    let (run, _) = train_snn(config, self.store, self.settings, self.device)?;
+                    let (run, _) = train_snn(
+                        config,
+                        self.store,
+                        self.settings,
+                        self.tracking,
+                        self.device,
+                    )?;
                     let checkpoint = run.checkpoint().context("a trained run has a checkpoint")?;
                     (run.config.clone(), checkpoint)
                 } else {
@@ -117,11 +131,13 @@ pub(super) fn train_snn(
     config: &Config,
     store: &PatchStore,
     settings: &Settings,
+    tracking: &Tracking,
     device: &Device,
 ) -> Result<(Run<SnnRunConfig>, Autoencoder)> {
     let snn = snn_config(config);
     let run_config = SnnRunConfig::new(&snn, store, &config.compute)?;
     let mut run = Run::open(&runs(settings), &run_config)?;
+    let _recorder = tracking.follow(run.path())?;
     tell_notices(&run);
     let was_finished = run.is_finished();
     let steps = run_config.steps();

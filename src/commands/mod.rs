@@ -16,6 +16,8 @@ mod reproduce;
 mod sample;
 mod session;
 mod snn;
+mod track;
+mod tracking;
 mod train;
 mod weights;
 
@@ -66,6 +68,7 @@ fn run(command: &Command) -> Outcome {
         Command::Data(arguments) => data::run(arguments),
         Command::Snn(arguments) => snn::run(arguments),
         Command::Weights(arguments) => weights::run(arguments),
+        Command::Track(arguments) => track::run(arguments),
         Command::List(arguments) => list::run(arguments),
     }
 }

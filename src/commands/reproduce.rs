@@ -10,6 +10,7 @@ use super::judges::Judges;
 use super::progress::{Progress, duration};
 use super::report::write_claims;
 use super::session::{self, configure, feature_cache, patches, train_run};
+use super::tracking::Tracking;
 use super::{Answer, Outcome};
 use crate::cli::{Reproduce, Settings};
 use crate::config::{Config, Evaluation, OptimiserConfig, OptimiserProtocol, RunConfig, System};
@@ -41,14 +42,26 @@ pub(super) fn run(arguments: &Reproduce) -> Outcome {
     };
     let settings = &arguments.settings;
     let config = configure(&arguments.experiment, settings, arguments.seeds.as_deref())?;
-    let start = Instant::now();
-    let (record, mut complete) = conduct(&config, &definitions, settings)?;
     let folder = Record::folder(&settings.out, &config.name);
+    Tracking::during(&config, settings, &folder, |tracking| {
+        reproduce(&config, &definitions, settings, &folder, tracking)
+    })
+}
+
+fn reproduce(
+    config: &Config,
+    definitions: &[&TableDefinition],
+    settings: &Settings,
+    folder: &Path,
+    tracking: &Tracking,
+) -> Outcome {
+    let start = Instant::now();
+    let (record, mut complete) = conduct(config, definitions, settings, tracking)?;
     for definition in definitions {
         let table = report::render(definition, &record, &settings.out)?;
         complete &= no_cell_failed(&table);
         println!("{}", table.terminal());
-        for path in report::write(definition, &table, &folder)? {
+        for path in report::write(definition, &table, folder)? {
             eprintln!("wrote `{}`", path.display());
         }
     }
@@ -64,6 +77,7 @@ pub(super) fn conduct(
     config: &Config,
     tables: &[&TableDefinition],
     settings: &Settings,
+    tracking: &Tracking,
 ) -> Result<(Record, bool)> {
     if config.systems.is_empty() || config.seeds.is_empty() {
         return Err(refuse(
@@ -92,6 +106,7 @@ pub(super) fn conduct(
         paths: path_bench(config, &store, tables, &device)?,
         folder: &folder,
         settings,
+        tracking,
     };
     let planned = session.plan()?;
     let mut record = Record {
@@ -150,6 +165,7 @@ struct Session<'a> {
     paths: Option<PathBench>,
     folder: &'a Path,
     settings: &'a Settings,
+    tracking: &'a Tracking,
 }
 
 /// What is compared with training patches.
@@ -210,7 +226,7 @@ struct Planned<'a> {
 impl<'a> Session<'a> {
     /// Every run of the experiment. This trains or finds the judges, before any system is trained.
     fn plan(&self) -> Result<Vec<Planned<'a>>> {
-        let judges = Judges::new(self.store, self.settings, self.device);
+        let judges = Judges::new(self.store, self.settings, self.tracking, self.device);
         let mut rows: Vec<Planned<'a>> = Vec::new();
         for system in &self.config.systems {
             let (mut runs, mut failure) = (Vec::new(), None);
@@ -297,6 +313,7 @@ impl<'a> Session<'a> {
             run,
             self.store,
             self.settings,
+            self.tracking,
             self.device,
             label,
         );

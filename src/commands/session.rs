@@ -6,6 +6,7 @@ use anyhow::Context;
 use burn::tensor::Device;
 
 use super::progress::Progress;
+use super::tracking::Tracking;
 use crate::cli::Settings;
 use crate::config::{Config, Evaluation, RunConfig};
 use crate::data::{self, PatchStore};
@@ -111,10 +112,12 @@ pub(super) fn train_run(
     run_config: &RunConfig,
     store: &PatchStore,
     settings: &Settings,
+    tracking: &Tracking,
     device: &Device,
     label: &str,
 ) -> Result<(Run, Box<dyn GenerativeModel>)> {
     let mut run = Run::open(&runs(settings), run_config)?;
+    let _recorder = tracking.follow(run.path())?;
     tell_notices(&run);
     let was_finished = run.is_finished();
     let mut progress = Progress::new(label, run_config.steps);

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::judges::{train_snn, trained_elsewhere};
 use super::session::{configure, patches};
+use super::tracking::Tracking;
 use super::{Answer, Outcome};
 use crate::cli::{Snn, SnnArguments};
 use crate::config::Config;
@@ -37,9 +38,24 @@ pub(super) fn run(command: &Snn) -> Outcome {
     };
     let settings = &arguments.settings;
     let config = configure("table1", settings, None)?;
+    let place = settings.out.join("reports/snn");
+    Tracking::during(&config, settings, &place, |tracking| {
+        train_and_measure(&config, arguments, figures, &place, tracking)
+    })
+}
+
+/// Trains the network or finds it trained, and measures it.
+fn train_and_measure(
+    config: &Config,
+    arguments: &SnnArguments,
+    figures: bool,
+    place: &Path,
+    tracking: &Tracking,
+) -> Outcome {
+    let settings = &arguments.settings;
     let device = config.compute.open()?;
-    let store = patches(&config, &settings.out)?;
-    let (trained, network, folder) = network(&config, &store, arguments, &device)?;
+    let store = patches(config, &settings.out)?;
+    let (trained, network, folder) = network(config, &store, arguments, tracking, &device)?;
     // The network is measured as it was trained; only how many pairs there are is asked anew.
     let measured = SnnConfig {
         evaluation_pairs: config.snn.evaluation_pairs,
@@ -47,11 +63,10 @@ pub(super) fn run(command: &Snn) -> Outcome {
         ..trained.settings.clone()
     };
     let evaluation = Evaluation::new(&trained, &measured, &network, &store, &device)?;
-    let place = settings.out.join("reports/snn");
-    evaluation.write(&place)?;
+    evaluation.write(place)?;
     if figures {
-        evaluation.draw(&place)?;
-        draw_neighbours(&evaluation, &measured, &store, &place, &device)?;
+        evaluation.draw(place)?;
+        draw_neighbours(&evaluation, &measured, &store, place, &device)?;
     }
     if arguments.json {
         println!("{}", serde_json::to_string_pretty(&evaluation.record)?);
@@ -68,11 +83,12 @@ fn network(
     config: &Config,
     store: &PatchStore,
     arguments: &SnnArguments,
+    tracking: &Tracking,
     device: &Device,
 ) -> Result<(SnnRunConfig, Autoencoder, PathBuf)> {
     let given = &config.reward.snn;
     if given.as_os_str().is_empty() {
-        let (run, network) = train_snn(config, store, &arguments.settings, device)?;
+        let (run, network) = train_snn(config, store, &arguments.settings, tracking, device)?;
         return Ok((run.config.clone(), network, run.path().to_owned()));
     }
     let (trained, checkpoint) = trained_elsewhere(given)?;

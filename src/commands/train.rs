@@ -2,11 +2,13 @@
 
 use super::judges::Judges;
 use super::session::{configure, diverged, last_grid, patches, train_run};
+use super::tracking::Tracking;
 use super::{Answer, Outcome};
 use crate::cli::Train;
-use crate::config::System;
+use crate::config::{Config, System};
 use crate::experiments::run_config;
 use crate::models;
+use crate::report::Record;
 
 pub(super) fn run(arguments: &Train) -> Outcome {
     let settings = &arguments.settings;
@@ -27,15 +29,31 @@ pub(super) fn run(arguments: &Train) -> Outcome {
         print!("{}", config.for_system(&system)?.to_toml());
         return Ok(Answer::Yes);
     }
+    let reports = Record::folder(&settings.out, &config.name);
+    Tracking::during(&config, settings, &reports, |tracking| {
+        train(&config, &system, arguments, tracking)
+    })
+}
+
+fn train(config: &Config, system: &System, arguments: &Train, tracking: &Tracking) -> Outcome {
+    let settings = &arguments.settings;
     let device = config.compute.open()?;
-    let store = patches(&config, &settings.out)?;
+    let store = patches(config, &settings.out)?;
     let label = format!("{} seed {}", system.name, arguments.seed);
-    let judges = Judges::new(&store, settings, &device);
+    let judges = Judges::new(&store, settings, tracking, &device);
     let seed = arguments.seed;
-    let run_config = run_config(&config, &system, seed, &store, &mut |config| {
+    let run_config = run_config(config, system, seed, &store, &mut |config| {
         judges.of(config)
     })?;
-    let trained = train_run(&config, &run_config, &store, settings, &device, &label);
+    let trained = train_run(
+        config,
+        &run_config,
+        &store,
+        settings,
+        tracking,
+        &device,
+        &label,
+    );
     let (run, _) = match trained {
         Ok(trained) => trained,
         Err(error) if diverged(&run_config, settings)? => {

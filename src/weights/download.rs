@@ -8,10 +8,12 @@ use std::time::Duration;
 use reqwest::StatusCode;
 use reqwest::blocking::{Client, Response};
 use reqwest::header::{CONTENT_RANGE, RANGE};
+use reqwest::redirect::Policy;
 
 use super::{Cache, KnownFile, State, hash_file, short};
 use crate::error::{Result, refuse};
 use crate::files::cannot_write;
+use crate::http::{self, causes, is_passing};
 
 /// The environment variable that names a mirror: the address before the names of the files.
 pub const MIRROR_VARIABLE: &str = "HISTOGEN_WEIGHTS_MIRROR";
@@ -92,7 +94,8 @@ impl Download {
             return Ok(path);
         }
         let mut part = Part::open(known, cache)?;
-        let client = self.client(known)?;
+        let (address, redirects) = (self.address(known), Policy::default());
+        let client = http::client(&address, self.connect, self.stall, redirects)?;
         // A part that was left by an earlier call may be of anything: it has one chance.
         let mut left_over = part.length > 0;
         let (mut furthest, mut tries, mut pause) = (part.length, 0, self.pause);
@@ -142,28 +145,6 @@ impl Download {
             std::thread::sleep(pause);
             pause *= 2;
         }
-    }
-
-    fn client(&self, known: &KnownFile) -> Result<Client> {
-        // Fails only if a provider is installed already, which is as well.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let builder = Client::builder()
-            .user_agent(concat!("histogen/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(self.connect)
-            .timeout(self.stall);
-        let address = self.address(known);
-        let own_machine = ["http://127.0.0.1", "http://localhost"];
-        let builder = if own_machine.iter().any(|start| address.starts_with(start)) {
-            builder.no_proxy()
-        } else {
-            builder
-        };
-        builder.build().map_err(|error| {
-            refuse(
-                format!("cannot prepare a connection: {}", causes(&error)),
-                "look at the certificates and the proxy of this machine",
-            )
-        })
     }
 
     /// Asks for what `part` lacks and appends what comes.
@@ -243,13 +224,6 @@ impl Download {
     }
 }
 
-/// Statuses after which asking again may help.
-fn is_passing(status: StatusCode) -> bool {
-    status.is_server_error()
-        || status == StatusCode::REQUEST_TIMEOUT
-        || status == StatusCode::TOO_MANY_REQUESTS
-}
-
 /// The first byte of a partial answer, and the length of the whole.
 fn range(response: &Response) -> Option<(u64, u64)> {
     let text = response.headers().get(CONTENT_RANGE)?.to_str().ok()?;
@@ -264,20 +238,6 @@ fn wrong(known: &KnownFile, address: &str, how: &str) -> anyhow::Error {
         format!("`{address}` is not `{}`: {how}", known.file),
         "what came was deleted; get the file another way and `histogen weights add FILE`",
     )
-}
-
-/// An error and what caused it, in a line.
-fn causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let more = error.to_string();
-        if !text.contains(&more) {
-            text = format!("{text}: {more}");
-        }
-        cause = error.source();
-    }
-    text
 }
 
 /// What has come of a file, in the cache under another name. One process at a time holds it.

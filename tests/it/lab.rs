@@ -133,7 +133,7 @@ pub(crate) fn signal(child: &Child, name: &str) {
     assert!(sent.success());
 }
 
-/// All that a run leaves: every file byte for byte, of the ledger what does not tell of a process. Two trainings of one
+/// All that a training leaves: every file byte for byte, of the ledger what does not tell of a process. Two trainings of one
 /// configuration are equal in it, however often they were interrupted.
 pub(crate) fn trace(run: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut trace = BTreeMap::new();
@@ -157,7 +157,8 @@ pub(crate) fn trace(run: &Path) -> BTreeMap<String, Vec<u8>> {
                 let lines = text.lines().filter(|line| !of_process(line));
                 bytes = lines.collect::<Vec<_>>().join("\n").into_bytes();
             }
-            if name != "lock" {
+            // Nor when it ran, what the machine did, and who was told of it.
+            if !["lock", "system.jsonl"].contains(&&*name) && !name.starts_with("tracking/") {
                 trace.insert(name.into_owned(), bytes);
             }
         }

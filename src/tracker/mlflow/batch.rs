@@ -1,0 +1,159 @@
+//! What is delivered of a run at once, and how it is divided into requests.
+
+use serde::{Deserialize, Serialize};
+
+use super::limits::{BYTES, ENTITIES, PARAMETERS, TAGS};
+
+/// One point of a metric. Two that are equal in everything are one at the server.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Point {
+    /// Key of the metric.
+    pub key: String,
+    /// The number; finite.
+    pub value: f64,
+    /// Milliseconds since 1970.
+    pub timestamp: i64,
+    /// Which step.
+    pub step: u64,
+}
+
+/// A parameter: written once, never changed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Parameter {
+    /// Its key.
+    pub key: String,
+    /// Its value.
+    pub value: String,
+}
+
+/// A tag: the last one written stays.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Tag {
+    /// Its key.
+    pub key: String,
+    /// Its value.
+    pub value: String,
+}
+
+/// What is delivered of a run at once.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Batch {
+    /// Parameters.
+    pub parameters: Vec<Parameter>,
+    /// Tags.
+    pub tags: Vec<Tag>,
+    /// Points, in order.
+    pub points: Vec<Point>,
+}
+
+impl Batch {
+    /// A batch of tags alone.
+    pub fn of_tags(tags: Vec<Tag>) -> Self {
+        Self {
+            tags,
+            ..Self::default()
+        }
+    }
+}
+
+/// `batch` in parts that each fit into one request, in order.
+pub(super) fn parts(batch: &Batch) -> Vec<Batch> {
+    let mut parts = vec![Batch::default()];
+    let mut size = 0;
+    let mut open = |parts: &mut Vec<Batch>, length: usize, full: fn(&Batch) -> bool| {
+        let last = parts.last().expect("there is one");
+        if size + length + 1 > BYTES || entities(last) == ENTITIES || full(last) {
+            parts.push(Batch::default());
+            size = 0;
+        }
+        size += length + 1;
+    };
+    for parameter in &batch.parameters {
+        open(&mut parts, length(parameter), |part| {
+            part.parameters.len() == PARAMETERS
+        });
+        let last = parts.last_mut().expect("there is one");
+        last.parameters.push(parameter.clone());
+    }
+    for tag in &batch.tags {
+        open(&mut parts, length(tag), |part| part.tags.len() == TAGS);
+        parts
+            .last_mut()
+            .expect("there is one")
+            .tags
+            .push(tag.clone());
+    }
+    for point in &batch.points {
+        open(&mut parts, length(point), |_| false);
+        parts
+            .last_mut()
+            .expect("there is one")
+            .points
+            .push(point.clone());
+    }
+    parts.retain(|part| entities(part) > 0);
+    parts
+}
+
+fn entities(batch: &Batch) -> usize {
+    batch.parameters.len() + batch.tags.len() + batch.points.len()
+}
+
+fn length(value: &impl Serialize) -> usize {
+    serde_json::to_vec(value)
+        .expect("text and numbers are JSON")
+        .len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn point(step: u64) -> Point {
+        Point {
+            key: "loss".into(),
+            value: 0.1,
+            timestamp: 1,
+            step,
+        }
+    }
+
+    #[test]
+    fn parts_keep_to_the_limits_and_the_order() {
+        let batch = Batch {
+            parameters: (0..250)
+                .map(|number| Parameter {
+                    key: number.to_string(),
+                    value: "x".repeat(6000),
+                })
+                .collect(),
+            tags: (0..150)
+                .map(|number| Tag {
+                    key: number.to_string(),
+                    value: "x".into(),
+                })
+                .collect(),
+            points: (0..2500).map(point).collect(),
+        };
+        let parts = parts(&batch);
+        for part in &parts {
+            assert!(part.parameters.len() <= 100 && part.tags.len() <= 100);
+            assert!(entities(part) <= 1000);
+            let body = json!({"run_id": "x".repeat(32), "params": part.parameters, "tags": part.tags, "metrics": part.points});
+            assert!(length(&body) < 1_000_000, "{}", length(&body));
+        }
+        let mut whole = Batch::default();
+        for part in parts {
+            whole.parameters.extend(part.parameters);
+            whole.tags.extend(part.tags);
+            whole.points.extend(part.points);
+        }
+        assert_eq!(whole, batch);
+    }
+
+    #[test]
+    fn a_batch_of_nothing_is_no_request() {
+        assert!(parts(&Batch::default()).is_empty());
+    }
+}

@@ -1,0 +1,209 @@
+//! One request and its answer: taken, refused, or to be tried again.
+
+use std::time::Duration;
+
+use reqwest::blocking::{Client as Http, RequestBuilder, Response};
+use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
+use reqwest::redirect::Policy;
+use reqwest::{IntoUrl, Method, StatusCode, Url};
+use serde_json::Value;
+
+use super::Server;
+use crate::error::Result;
+use crate::http::{self, causes, is_passing};
+
+/// Longest wait for a connection.
+const CONNECT: Duration = Duration::from_secs(5);
+/// Where MLflow's methods are.
+const METHODS: &str = "api/2.0/mlflow";
+/// Where artifacts go that the server keeps.
+const ARTIFACTS: &str = "api/2.0/mlflow-artifacts/artifacts";
+
+/// Why a request was not taken. No text here has a secret in it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Failure {
+    /// Another try may do better: no answer, a broken one, 408, 429, 5xx.
+    Passing {
+        /// What happened.
+        reason: String,
+        /// How long the server asks to wait.
+        after: Option<Duration>,
+    },
+    /// No other try will do better.
+    Refused {
+        /// The status of the answer; 0 where there was no request.
+        status: u16,
+        /// MLflow's word for it, for example `RESOURCE_DOES_NOT_EXIST`.
+        code: String,
+        /// What the server says.
+        reason: String,
+    },
+}
+
+impl Failure {
+    /// Something that stands in the way here, not at the server.
+    pub fn here(reason: impl Into<String>) -> Self {
+        Self::Refused {
+            status: 0,
+            code: String::new(),
+            reason: reason.into(),
+        }
+    }
+
+    pub(super) fn is(&self, wanted: &str) -> bool {
+        matches!(self, Self::Refused { code, .. } if code == wanted)
+    }
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self::here(format!("{error:#}"))
+    }
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Passing { reason, .. } => formatter.write_str(reason),
+            Self::Refused {
+                status: 401 | 403,
+                reason,
+                ..
+            } => write!(
+                formatter,
+                "the server lets nobody in with these credentials ({reason}): see MLFLOW_TRACKING_TOKEN, or \
+                 MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
+            ),
+            Self::Refused { code, reason, .. } if code.is_empty() => formatter.write_str(reason),
+            Self::Refused { code, reason, .. } => write!(formatter, "{reason} ({code})"),
+        }
+    }
+}
+
+/// What comes of a request.
+pub type Answered<T> = std::result::Result<T, Failure>;
+
+/// A connection to a tracking server. Requests are made once; whoever makes them decides when to try again.
+pub struct Client {
+    http: Http,
+    server: Server,
+}
+
+impl Client {
+    /// A client of `server` that waits `timeout` for an answer.
+    pub fn new(server: Server, timeout: Duration) -> Result<Self> {
+        let connect = CONNECT.min(timeout);
+        let http = http::client(server.address(), connect, timeout, Policy::none())?;
+        Ok(Self { http, server })
+    }
+
+    /// The server.
+    pub fn server(&self) -> &Server {
+        &self.server
+    }
+
+    pub(super) fn get(&self, method: &str, query: &[(&str, &str)]) -> Answered<Value> {
+        let address = self.address(&format!("{METHODS}/{method}"));
+        let address = Url::parse_with_params(&address, query)
+            .map_err(|error| Failure::here(format!("`{address}`: {error}")))?;
+        self.json(self.request(Method::GET, address))
+    }
+
+    pub(super) fn post(&self, method: &str, body: &Value) -> Answered<Value> {
+        let address = self.address(&format!("{METHODS}/{method}"));
+        let request = self.request(Method::POST, address);
+        self.json(request.json(body))
+    }
+
+    /// Puts a file at `path`, relative to where the server keeps artifacts.
+    pub(super) fn put(&self, path: &str, bytes: Vec<u8>) -> Answered<()> {
+        let path: Vec<String> = path.split('/').map(percent_encoded).collect();
+        let address = self.address(&format!("{ARTIFACTS}/{}", path.join("/")));
+        let request = self.request(Method::PUT, address);
+        let request = request.header(CONTENT_TYPE, "application/octet-stream");
+        self.send(request.body(bytes)).map(drop)
+    }
+
+    fn address(&self, path: &str) -> String {
+        format!("{}/{path}", self.server.address())
+    }
+
+    fn request(&self, method: Method, address: impl IntoUrl) -> RequestBuilder {
+        self.server.authorise(self.http.request(method, address))
+    }
+
+    fn json(&self, request: RequestBuilder) -> Answered<Value> {
+        let response = self.send(request)?;
+        let body = response.bytes().map_err(|error| self.passing(&error))?;
+        serde_json::from_slice(&body).map_err(|_| Failure::Refused {
+            status: 200,
+            code: String::new(),
+            reason: format!(
+                "`{}` answers with something that is not JSON: is it an MLflow server?",
+                self.server.address()
+            ),
+        })
+    }
+
+    fn send(&self, request: RequestBuilder) -> Answered<Response> {
+        let response = request.send().map_err(|error| self.passing(&error))?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
+        let after = response
+            .headers()
+            .get(RETRY_AFTER)
+            .and_then(|value| value.to_str().ok()?.trim().parse().ok())
+            .map(Duration::from_secs);
+        let body = response.text().unwrap_or_default();
+        Err(self.failure(status, after, &body))
+    }
+
+    fn failure(&self, status: StatusCode, after: Option<Duration>, body: &str) -> Failure {
+        let error: Value = serde_json::from_str(body).unwrap_or_default();
+        let text = |name: &str| error[name].as_str().unwrap_or_default().to_owned();
+        let message = self.server.scrub(&text("message"));
+        if is_passing(status) {
+            let colon = if message.is_empty() { "" } else { ": " };
+            return Failure::Passing {
+                reason: format!("the server answers {status}{colon}{message}"),
+                after,
+            };
+        }
+        let reason = match message {
+            message if !message.is_empty() => message,
+            _ if status == StatusCode::NOT_FOUND => format!(
+                "`{}` answers {status}: is it an MLflow server?",
+                self.server.address()
+            ),
+            _ => format!("the server answers {status}"),
+        };
+        Failure::Refused {
+            status: status.as_u16(),
+            code: self.server.scrub(&text("error_code")),
+            reason,
+        }
+    }
+
+    fn passing(&self, error: &reqwest::Error) -> Failure {
+        Failure::Passing {
+            reason: self.server.scrub(&causes(error)),
+            after: None,
+        }
+    }
+}
+
+/// A part of a path as it stands in an address.
+fn percent_encoded(part: &str) -> String {
+    use std::fmt::Write;
+    let mut encoded = String::with_capacity(part.len());
+    for byte in part.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            write!(encoded, "%{byte:02X}").expect("writing to a string succeeds");
+        }
+    }
+    encoded
+}

@@ -1,0 +1,295 @@
+//! Where a tracking server is, what one gets in with, and how neither is ever told.
+
+use reqwest::Url;
+use reqwest::blocking::RequestBuilder;
+
+use crate::digest::sha256;
+use crate::error::{Result, refuse};
+
+/// The environment variable of the address, MLflow's own.
+const ADDRESS_VARIABLE: &str = "MLFLOW_TRACKING_URI";
+/// What an address from elsewhere is called.
+const SETTING: &str = "the address of the tracking server";
+/// The environment variables of what one gets in with, MLflow's own.
+const USER_VARIABLE: &str = "MLFLOW_TRACKING_USERNAME";
+const PASSWORD_VARIABLE: &str = "MLFLOW_TRACKING_PASSWORD";
+const TOKEN_VARIABLE: &str = "MLFLOW_TRACKING_TOKEN";
+/// What stands where a secret stood.
+const HIDDEN: &str = "***";
+
+/// A tracking server. Its credentials come from the environment alone, and leave it in requests alone.
+#[derive(Clone)]
+pub struct Server {
+    address: String,
+    credentials: Credentials,
+    /// Credentials as they may turn up in a text.
+    secrets: Vec<String>,
+}
+
+#[derive(Clone)]
+enum Credentials {
+    None,
+    Token(String),
+    Password { user: String, password: String },
+}
+
+impl std::fmt::Debug for Server {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.address)
+    }
+}
+
+impl Server {
+    /// The server at `setting`, or if that is empty the one that `MLFLOW_TRACKING_URI` names; `None` without either.
+    /// `variable` reads the environment.
+    ///
+    /// User and password are those of `MLFLOW_TRACKING_USERNAME` and `MLFLOW_TRACKING_PASSWORD`, or the token is that of
+    /// `MLFLOW_TRACKING_TOKEN`, or they stand in `MLFLOW_TRACKING_URI`: the first that is there. Refuses an address that is not
+    /// of HTTP, and user information in `setting`, which is written to places where it does not belong.
+    pub fn find(setting: &str, variable: impl Fn(&str) -> Option<String>) -> Result<Option<Self>> {
+        let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
+        if !setting.is_empty() {
+            return Self::new(setting, SETTING, &variable).map(Some);
+        }
+        variable(ADDRESS_VARIABLE)
+            .map(|address| Self::new(&address, "`MLFLOW_TRACKING_URI`", &variable))
+            .transpose()
+    }
+
+    fn new(
+        address: &str,
+        origin: &str,
+        variable: &impl Fn(&str) -> Option<String>,
+    ) -> Result<Self> {
+        let shown = without_user_information(address);
+        let wrong = |what: &str| {
+            refuse(
+                format!("{origin} is `{shown}`, {what}"),
+                "give the address of an MLflow server, for example http://127.0.0.1:5000; `just mlflow` starts one",
+            )
+        };
+        let url = Url::parse(&shown).map_err(|error| wrong(&format!("no address: {error}")))?;
+        if !["http", "https"].contains(&url.scheme()) || url.host().is_none() {
+            return Err(wrong("not the address of a server"));
+        }
+        let in_address = user_information(address);
+        if in_address.is_some() && origin == SETTING {
+            return Err(refuse(
+                format!("{origin} has a user or password in it"),
+                format!(
+                    "settings are kept and shown: use {USER_VARIABLE} and {PASSWORD_VARIABLE}, or {TOKEN_VARIABLE}"
+                ),
+            ));
+        }
+        let mut secrets = Vec::new();
+        let credentials = match (
+            variable(USER_VARIABLE),
+            variable(PASSWORD_VARIABLE),
+            variable(TOKEN_VARIABLE),
+        ) {
+            (Some(user), Some(password), _) => Credentials::Password { user, password },
+            (_, _, Some(token)) => Credentials::Token(token),
+            _ => match in_address {
+                Some(information) => {
+                    secrets.push(information.to_owned());
+                    let (user, password) = information.split_once(':').unwrap_or((information, ""));
+                    secrets.push(password.to_owned());
+                    Credentials::Password {
+                        user: percent_decoded(user),
+                        password: percent_decoded(password),
+                    }
+                }
+                None => Credentials::None,
+            },
+        };
+        match &credentials {
+            Credentials::None => {}
+            Credentials::Token(token) => secrets.push(token.clone()),
+            Credentials::Password { password, .. } => secrets.push(password.clone()),
+        }
+        secrets.retain(|secret| !secret.is_empty());
+        // Longer ones first: one may be part of another.
+        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        Ok(Self {
+            address: shown.trim_end_matches('/').to_owned(),
+            credentials,
+            secrets,
+        })
+    }
+
+    /// Its address, without user information and without a slash at the end.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Eight hexadecimal digits that name it in file names.
+    pub fn short_name(&self) -> String {
+        sha256(&self.address)[..8].to_owned()
+    }
+
+    /// A request with the credentials in it.
+    pub(super) fn authorise(&self, request: RequestBuilder) -> RequestBuilder {
+        match &self.credentials {
+            Credentials::None => request,
+            Credentials::Token(token) => request.bearer_auth(token),
+            Credentials::Password { user, password } => request.basic_auth(user, Some(password)),
+        }
+    }
+
+    /// `text` without the credentials, whoever repeated them: as they are, in an `Authorization` header, in an address.
+    pub fn scrub(&self, text: &str) -> String {
+        let mut text = without_user_information(text);
+        for scheme in ["Basic ", "Bearer "] {
+            let parts: Vec<&str> = text.split(scheme).collect();
+            let hidden: Vec<String> = parts
+                .iter()
+                .enumerate()
+                .map(|(number, part)| {
+                    let end = part.find(ends_word).filter(|_| number > 0);
+                    match end.or((number > 0).then_some(part.len())) {
+                        Some(end) => format!("{HIDDEN}{}", &part[end..]),
+                        None => (*part).to_owned(),
+                    }
+                })
+                .collect();
+            text = hidden.join(scheme);
+        }
+        for secret in &self.secrets {
+            text = text.replace(secret, HIDDEN);
+        }
+        text
+    }
+}
+
+fn ends_word(letter: char) -> bool {
+    letter.is_whitespace() || "\"'`,;)]}<>".contains(letter)
+}
+
+/// What stands between `//` and `@` in an address.
+fn user_information(address: &str) -> Option<&str> {
+    let (_, rest) = address.split_once("://")?;
+    let authority = &rest[..authority_length(rest)];
+    authority
+        .rsplit_once('@')
+        .map(|(information, _)| information)
+}
+
+/// How much of what follows `://` names a host.
+fn authority_length(rest: &str) -> usize {
+    rest.find(|letter: char| ends_word(letter) || "/?#".contains(letter))
+        .unwrap_or(rest.len())
+}
+
+/// `text` with every `user:password@` of an address in it taken out.
+pub fn without_user_information(text: &str) -> String {
+    let mut parts = text.split("://");
+    let mut clean = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (authority, rest) = part.split_at(authority_length(part));
+        let host = authority
+            .rsplit_once('@')
+            .map_or(authority, |(_, host)| host);
+        clean += "://";
+        clean += host;
+        clean += rest;
+    }
+    clean
+}
+
+/// Whether an address in `text` has a `user:password@`.
+pub fn has_user_information(text: &str) -> bool {
+    without_user_information(text) != text
+}
+
+/// `text` with `%41` as `A`.
+fn percent_decoded(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut place = 0;
+    while place < bytes.len() {
+        let code = text
+            .get(place + 1..place + 3)
+            .filter(|_| bytes[place] == b'%')
+            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        decoded.push(code.unwrap_or(bytes[place]));
+        place += if code.is_some() { 3 } else { 1 };
+    }
+    String::from_utf8_lossy(&decoded).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server(setting: &str, variables: &[(&str, &str)]) -> Result<Option<Server>> {
+        Server::find(setting, |name| {
+            let found = variables.iter().find(|(known, _)| *known == name);
+            found.map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    #[test]
+    fn a_setting_wins_over_the_environment_and_neither_is_no_server() {
+        let variables = [(ADDRESS_VARIABLE, "http://other:5000")];
+        let found = server("https://here/mlflow/", &variables).unwrap().unwrap();
+        assert_eq!(found.address(), "https://here/mlflow");
+        let found = server("", &variables).unwrap().unwrap();
+        assert_eq!(found.address(), "http://other:5000");
+        assert!(server("", &[(ADDRESS_VARIABLE, "")]).unwrap().is_none());
+    }
+
+    #[test]
+    fn an_address_that_is_no_server_is_refused_without_its_password() {
+        for address in [
+            "databricks",
+            "sqlite:///x.db",
+            "ftp://u:hunter2@h/",
+            "http://u:hunter2@",
+        ] {
+            let error = server("", &[(ADDRESS_VARIABLE, address)]).unwrap_err();
+            assert!(
+                error.to_string().starts_with("`MLFLOW_TRACKING_URI` is `"),
+                "{error}"
+            );
+            assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
+        }
+        let error = server("http://u:hunter2@host", &[]).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the address of the tracking server has a user or password in it"
+        );
+    }
+
+    #[test]
+    fn secrets_are_taken_out_of_every_text() {
+        let address = "https://ann:p%40ss@host:1/x";
+        let found = server("", &[(ADDRESS_VARIABLE, address)]).unwrap().unwrap();
+        assert_eq!(found.address(), "https://host:1/x");
+        assert_eq!(format!("{found:?}"), "https://host:1/x");
+        let text = "sent Basic YW5uOnBAc3M=, to (https://ann:p%40ss@host:1/x) with p@ss and p%40ss";
+        assert_eq!(
+            found.scrub(text),
+            "sent Basic ***, to (https://host:1/x) with *** and ***"
+        );
+        let found = server("http://h", &[(TOKEN_VARIABLE, "abc123")])
+            .unwrap()
+            .unwrap();
+        assert_eq!(
+            found.scrub("{\"Authorization\": \"Bearer abc123\"} abc123"),
+            "{\"Authorization\": \"Bearer ***\"} ***"
+        );
+    }
+
+    #[test]
+    fn user_information_goes_and_the_rest_of_a_text_stays() {
+        for (text, clean) in [
+            ("no address: a@b", "no address: a@b"),
+            ("http://h/a@b", "http://h/a@b"),
+            ("x http://u@h, ftp://u:p@g:2/y", "x http://h, ftp://g:2/y"),
+            ("http://u:p@q@h", "http://h"),
+        ] {
+            assert_eq!(without_user_information(text), clean);
+            assert_eq!(has_user_information(text), text != clean);
+        }
+    }
+}
