@@ -75,10 +75,10 @@ test:
 gpu-parity:
     cargo test --release --features wgpu --test gpu_parity -- --nocapture
 
-# The features for graphics processors, type-checked only (CUDA needs LLVM to be linked)
+# The feature cuda, type-checked only (its LLVM is fetched when it is linked)
 [group('check')]
 gpu-check:
-    DOCS_RS=1 cargo check --features cuda,wgpu --target-dir target/gpu-check
+    DOCS_RS=1 cargo check --features cuda --target-dir target/gpu-check
 
 # 200 kills at random moments, every byte compared with undisturbed runs (options: `just soak --kills 40 --models ddpm`)
 [group('check')]

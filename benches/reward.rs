@@ -79,6 +79,7 @@ fn main() {
     let batch = Batch {
         images: Images::new(batch, size, values),
         patches: (0..batch).collect(),
+        classes: Vec::new(),
     };
     let mut times = [Vec::new(), Vec::new()];
     for position in 0..=STEPS {

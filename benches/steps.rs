@@ -56,6 +56,7 @@ fn main() -> Result<()> {
     let batch = Batch {
         images: Images::new(run.batch, SIZE, pixels),
         patches: (0..run.batch).collect(),
+        classes: Vec::new(),
     };
     let repeats = if arguments.sample > 0 {
         arguments.sample

@@ -85,7 +85,11 @@ impl Training<SnnRunConfig> for Finetuning<'_> {
             self.trainer.begin(stage);
         }
         let (anchors, partners, similar) = self.images.batch(stage, position);
-        Ok(self.trainer.step(&anchors, &partners, &similar))
+        let scalars = self.trainer.step(&anchors, &partners, &similar);
+        Ok(scalars
+            .into_iter()
+            .map(|(name, value)| (name.into(), value))
+            .collect())
     }
 
     fn tell(&mut self, step: u64, scalars: &Scalars) {

@@ -78,9 +78,16 @@ struct ModelTraining<'a> {
 impl Training<RunConfig> for ModelTraining<'_> {
     fn step(&mut self, position: u64) -> Result<Scalars> {
         let patches = self.batches.at(position);
-        let images = self.store.read(&patches).to_images();
-        self.model
-            .step(&Batch { images, patches }, self.random.at(position))
+        let records = self.store.records();
+        let batch = Batch {
+            images: self.store.read(&patches).to_images(),
+            classes: patches
+                .iter()
+                .map(|&patch| records[patch].class.clone())
+                .collect(),
+            patches,
+        };
+        self.model.step(&batch, self.random.at(position))
     }
 
     fn tell(&mut self, step: u64, scalars: &Scalars) {

@@ -32,7 +32,7 @@ struct Outcome {
     /// Samples before and after.
     samples: [Vec<f32>; 2],
     /// Named numbers of the step.
-    scalars: Vec<(&'static str, f64)>,
+    scalars: models::Scalars,
 }
 
 fn outcome(run: &RunConfig, place: &str) -> Outcome {
@@ -125,7 +125,7 @@ fn every_model_computes_on_a_graphics_processor_what_it_computes_on_the_processo
         }
         for ((name, ours), (_, theirs)) in ours.scalars.iter().zip(&theirs.scalars) {
             differences.push((
-                (*name).to_owned(),
+                name.to_string(),
                 (ours - theirs).abs() / ours.abs().max(1.0),
             ));
         }

@@ -30,7 +30,7 @@ pub(super) fn write_claims(record: &Record, out: &Path) -> Result<()> {
     let path = folder.join("claims.md");
     write_whole(&path, report::claims_markdown(&claims, record).as_bytes())?;
     eprintln!("wrote `{}`", path.display());
-    if let Some(path) = rewards.draw(&folder)? {
+    for path in rewards.draw(&folder)? {
         eprintln!("wrote `{}`", path.display());
     }
     Ok(())

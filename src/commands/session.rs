@@ -145,6 +145,7 @@ pub(super) fn train_run(
             let losses: Vec<String> = state
                 .scalars
                 .iter()
+                .filter(|(name, _)| !name.contains('.')) // of one class
                 .map(|(name, value)| format!("{name} {value:.3}"))
                 .collect();
             progress.update(state.step, &losses.join("  "));

@@ -94,13 +94,13 @@ impl Players {
         let real = self.real(batch);
         let fake = self.generate(batch.images.count, random);
         let CriticLoss { total, parts } = critic_loss(&self.critic, real, fake.clone().detach());
-        let mut scalars = vec![("critic_loss", number(&total))];
+        let mut scalars = vec![("critic_loss".into(), number(&total))];
         scalars.extend(parts);
         let gradients = GradientsParams::from_grads(total.backward(), &self.critic);
         self.move_critic(gradients);
         if self.is_generators_turn(random) {
             let loss = generator_loss(self.critic_without_gradient().forward(fake));
-            scalars.push(("generator_loss", self.move_generator(&loss)));
+            scalars.push(("generator_loss".into(), self.move_generator(&loss)));
         }
         scalars
     }

@@ -237,7 +237,7 @@ impl GenerativeModel for Ddpm {
         let steps = random.position() as f64;
         let decay = self.settings.ema_decay.min((1.0 + steps) / (10.0 + steps));
         self.average = ema::follow(self.average.clone(), &self.network, decay);
-        Ok(vec![("noise_loss", value)])
+        Ok(vec![("noise_loss".into(), value)])
     }
 
     fn sample(&self, seeds: &[u64]) -> Result<Images> {

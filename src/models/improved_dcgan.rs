@@ -109,11 +109,11 @@ impl Adversarial for ImprovedDcgan {
         let fake = self.players.generate(batch.images.count, random);
         let detached = fake.clone().detach();
         let loss = self.step_critic(real, detached, 1.0, |fake| loss::cross_entropy(fake, 0.0));
-        let mut scalars = vec![("critic_loss", loss)];
+        let mut scalars = vec![("critic_loss".into(), loss)];
         if self.players.is_generators_turn(random) {
             let scores = self.players.critic_without_gradient().forward(fake);
             let loss = loss::non_saturating_generator(scores);
-            scalars.push(("generator_loss", self.players.move_generator(&loss)));
+            scalars.push(("generator_loss".into(), self.players.move_generator(&loss)));
         }
         Ok(scalars)
     }

@@ -13,6 +13,7 @@ mod wgan_gp;
 
 pub use wgan_gp::gradient_penalty;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -25,16 +26,18 @@ use crate::images::Images;
 use crate::nn::dcgan::halvings;
 use crate::random::Random;
 
-/// Named numbers of one step: losses, rewards, penalties.
-pub type Scalars = Vec<(&'static str, f64)>;
+/// Named numbers of one step: losses, rewards, penalties. What is told of one class has its name behind a dot.
+pub type Scalars = Vec<(Cow<'static, str>, f64)>;
 
-/// A batch of real images, and which patches of the store they are.
+/// A batch of real images, which patches of the store they are, and of which class.
 #[derive(Clone, Debug)]
 pub struct Batch {
     /// The images.
     pub images: Images,
     /// Their places in the patch store: what is computed once per patch can be kept under these.
     pub patches: Vec<usize>,
+    /// The class of each.
+    pub classes: Vec<String>,
 }
 
 /// A system that learns to make images.

@@ -8,7 +8,7 @@
 //! critic, so its gradient is zero and the `literal` form trains exactly as improved DCGAN does. It is kept as printed, and
 //! other forms are offered under names of their own, see [`Coupling`] and [`super::coupling`].
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
 use anyhow::Context;
@@ -106,6 +106,20 @@ impl RlEo {
     }
 }
 
+/// The mean similarity to the real images of each class: figures 4 and 5 of the paper show one class each.
+fn by_class<'a>(similarity: &[f32], classes: &'a [String]) -> BTreeMap<&'a str, f64> {
+    let mut sums: BTreeMap<&str, (f64, f64)> = BTreeMap::new();
+    for (class, similarity) in classes.iter().zip(similarity) {
+        let (sum, count) = sums.entry(class).or_default();
+        *sum += f64::from(*similarity);
+        *count += 1.0;
+    }
+    let means = sums.into_iter();
+    means
+        .map(|(class, (sum, count))| (class, sum / count))
+        .collect()
+}
+
 impl Adversarial for RlEo {
     fn players(&self) -> &Players {
         &self.base.players
@@ -136,6 +150,10 @@ impl Adversarial for RlEo {
         let mean = similarity
             .as_ref()
             .map(|similarity| number(&similarity.clone().mean()));
+        let of_classes = match &similarity {
+            Some(similarity) => by_class(&values(similarity.clone())?, &batch.classes),
+            None => BTreeMap::new(),
+        };
         let reward = weight * mean.unwrap_or(0.0); // equation 4
 
         let loss = self.base.step_critic(
@@ -151,9 +169,13 @@ impl Adversarial for RlEo {
             Coupling::Literal => loss - reward, // equation 5
             _ => loss,
         };
-        let mut scalars = vec![("critic_loss", reported)];
+        let mut scalars = vec![("critic_loss".into(), reported)];
         if let Some(mean) = mean {
-            scalars.extend([("similarity", mean), ("reward", reward)]);
+            scalars.extend([("similarity".into(), mean), ("reward".into(), reward)]);
+            let of_classes = of_classes.into_iter();
+            scalars.extend(
+                of_classes.map(|(class, mean)| (format!("similarity.{class}").into(), mean)),
+            );
         }
         if self.base.players.is_generators_turn(random) {
             let critic = self.base.players.critic_without_gradient();
@@ -164,7 +186,10 @@ impl Adversarial for RlEo {
                 let similarity = judge.compare(real_embeddings, judge.embed(fake), random);
                 loss = loss + coupling::generator_term(similarity, weight);
             }
-            scalars.push(("generator_loss", self.base.players.move_generator(&loss)));
+            scalars.push((
+                "generator_loss".into(),
+                self.base.players.move_generator(&loss),
+            ));
         }
         Ok(scalars)
     }

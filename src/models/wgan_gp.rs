@@ -85,8 +85,8 @@ impl Adversarial for WganGp {
                 let distance = loss::wasserstein_critic(critic.forward(real), critic.forward(fake));
                 CriticLoss {
                     parts: vec![
-                        ("wasserstein_estimate", -number(&distance)),
-                        ("gradient_penalty", number(&penalty)),
+                        ("wasserstein_estimate".into(), -number(&distance)),
+                        ("gradient_penalty".into(), number(&penalty)),
                     ],
                     total: distance + penalty.mul_scalar(weight),
                 }

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::ablation::Rewards;
+use super::rewards::Rewards;
 use super::{Published, Record, RowRecord, Summary};
 use crate::error::Result;
 use crate::tracker::{self, Event, Ledger};

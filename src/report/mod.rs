@@ -5,14 +5,16 @@ mod claims;
 pub mod figure;
 mod published;
 mod record;
+mod rewards;
 mod statistics;
 mod table;
 mod tables;
 
-pub use ablation::{ABLATION, Rewards, ablation};
+pub use ablation::{ABLATION, ablation};
 pub use claims::{Claim, claims, claims_markdown};
 pub use published::Published;
 pub use record::{Record, RowRecord};
+pub use rewards::Rewards;
 pub use statistics::Summary;
 pub use table::{Cell, Column, Row, Table};
 pub use tables::{TABLES, TableDefinition, find, render, write};

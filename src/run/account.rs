@@ -68,7 +68,7 @@ impl Account {
             step,
             scalars: scalars
                 .iter()
-                .map(|(name, value)| ((*name).to_owned(), *value))
+                .map(|(name, value)| (name.to_string(), *value))
                 .collect(),
         })?;
         if let Some(loss) = dead_critic(run.ledger.events(), dead_critic_steps) {

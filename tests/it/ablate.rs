@@ -38,7 +38,13 @@ fn a_row_that_is_equal_by_construction_is_shown_and_not_trained_again() {
         "{}",
         said.output
     );
-    for file in ["ablation.md", "ablation.tex", "ablation.png", "rewards.png"] {
+    for file in [
+        "ablation.md",
+        "ablation.tex",
+        "ablation.png",
+        "rewards.png",
+        "rewards-benign.png",
+    ] {
         assert!(
             lab.path(&format!("reports/ablate-reward-weight/{file}"))
                 .exists(),

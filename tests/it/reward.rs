@@ -105,6 +105,22 @@ fn no_weight_at_all_is_improved_dcgan_for_every_coupling_in_the_critic() {
 }
 
 #[test]
+fn the_similarity_of_a_class_is_that_to_its_images() {
+    let (_, last) = trained("rl-eo", &["reward.coupling=literal"]);
+    let of_class = |class: &str| scalar(&last, &format!("similarity.{class}"));
+    let (left, top, all) = (
+        of_class("left"),
+        of_class("top"),
+        scalar(&last, "similarity"),
+    );
+    // The toy batch has eight images of two classes: the mean of all lies between those of the classes.
+    assert!(
+        left.min(top) < all && all < left.max(top),
+        "{left}, {top}, {all}"
+    );
+}
+
+#[test]
 fn a_thinned_literal_reward_is_reported_at_its_steps_and_trains_the_same() {
     let base_weights = weights(trained("improved-dcgan", &[]).0.as_ref());
     let (rewarded, last) = trained("rl-eo", &["reward.every=4"]);

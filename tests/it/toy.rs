@@ -41,7 +41,15 @@ pub(crate) fn batch(images: &Pixels, batch: usize, position: u64) -> Batch {
     let mut stream = Random::new(0).at(position).stream("toy batches");
     let patches = stream.choose(images.count, batch);
     let images: Images = images.select(&patches).to_images();
-    Batch { images, patches }
+    let classes = patches
+        .iter()
+        .map(|patch| ["left", "top"][patch % 2].to_owned())
+        .collect();
+    Batch {
+        images,
+        patches,
+        classes,
+    }
 }
 
 /// A judge that needs no file.
