@@ -10,7 +10,8 @@
 //! * Parameters are the run's configuration, whose hash names the folder; writing a value again that is there changes nothing.
 //! * Tags, states and files are written over; a picture's name is made from the run, its step and its time.
 //! * A run is created with an id that its folder has ([`Identity`]), and looked for by it before that. Should a request to create
-//!   it arrive after it was given up, the run it makes is empty, and deleted when the training ends.
+//!   it arrive after it was given up, the run it makes is empty, and deleted when the training ends. (One that arrives
+//!   after that too stays there, empty.)
 //!
 //! Order: a request is made after the one before it was taken, and everything has the order of the ledger. A step behind the
 //! cursor is never sent again, so a ledger that is rewound and grows again adds nothing but what is new.
