@@ -1,11 +1,9 @@
 //! The convolution itself: columns times weights, block by block of whole images; by [`winograd`] where that is faster.
 
-use rayon::prelude::*;
-
 use super::columns::{Part, gather};
 use super::geometry::Geometry;
 use super::product::{multiply, pieces};
-use super::scratch::{Scratch, padded, row_stride, take, with_scratch};
+use super::scratch::{Scratch, in_blocks, padded, row_stride, take};
 use super::winograd;
 use crate::linalg::Matrix;
 
@@ -22,16 +20,12 @@ pub(super) fn convolve(
     let image_in = geometry.inputs * geometry.input_places();
     let image_out = geometry.outputs * geometry.output_places();
     let group = geometry.group();
-    let mut output = vec![0.0; geometry.images * image_out];
-    output
-        .par_chunks_mut(group * image_out)
-        .zip(input.par_chunks(group * image_in))
-        .for_each(|(output, input)| {
-            with_scratch(|scratch| {
-                block(geometry, input, weight, bias, output, scratch);
-            });
-        });
-    output
+    in_blocks(
+        input,
+        geometry.images * image_out,
+        [group * image_in, group * image_out],
+        |input, output, scratch| block(geometry, input, weight, bias, output, scratch),
+    )
 }
 
 /// The same for the images of one block.

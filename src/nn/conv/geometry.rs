@@ -7,7 +7,7 @@ const PLACES: usize = 512;
 /// Places below which a product is too narrow to be fast.
 const FEWEST_PLACES: usize = 128;
 /// Blocks wanted, so that several cores are busy.
-const BLOCKS: usize = 8;
+pub(super) const BLOCKS: usize = 8;
 
 /// A convolution of `images` images from `inputs` channels of `input` places to `outputs` channels of `output` places.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use super::columns::scatter;
 use super::forward::convolve;
 use super::geometry::Geometry;
 use super::product::{multiply, pieces};
-use super::scratch::{Scratch, padded, row_stride, take, with_scratch};
+use super::scratch::{Scratch, in_blocks, padded, row_stride, take};
 use crate::linalg::Matrix;
 
 /// Numbers in a block's columns: half a MiB, half of a second cache.
@@ -36,14 +36,12 @@ pub(super) fn input_gradient(
     let image_in = geometry.inputs * geometry.input_places();
     let image_out = geometry.outputs * geometry.output_places();
     let group = geometry.group();
-    let mut input = vec![0.0; geometry.images * image_in];
-    input
-        .par_chunks_mut(group * image_in)
-        .zip(gradient.par_chunks(group * image_out))
-        .for_each(|(input, gradient)| {
-            with_scratch(|scratch| block(geometry, gradient, weight, bias, input, scratch));
-        });
-    input
+    in_blocks(
+        gradient,
+        geometry.images * image_in,
+        [group * image_out, group * image_in],
+        |gradient, input, scratch| block(geometry, gradient, weight, bias, input, scratch),
+    )
 }
 
 /// The convolution that is the input gradient of one with stride 1.

@@ -2,6 +2,8 @@
 
 use std::cell::RefCell;
 
+use rayon::prelude::*;
+
 /// Vectors of the widest kernels of the `gemm` crate hold this many numbers; it is fastest at multiples.
 const LANES: usize = 16;
 
@@ -24,6 +26,22 @@ thread_local! {
 /// another block, which would ask for the same buffers.
 pub(in crate::nn) fn with_scratch<T>(work: impl FnOnce(&mut Scratch) -> T) -> T {
     SCRATCH.with_borrow_mut(work)
+}
+
+/// Computes an output of `length` numbers in blocks of images, on all cores. A block has so many numbers of input and of
+/// output; `work` gets those of one block and its thread's buffers, and must not start parallel work.
+pub(super) fn in_blocks(
+    input: &[f32],
+    length: usize,
+    [input_block, output_block]: [usize; 2],
+    work: impl Fn(&[f32], &mut [f32], &mut Scratch) + Sync,
+) -> Vec<f32> {
+    let mut output = vec![0.0; length];
+    output
+        .par_chunks_mut(output_block)
+        .zip(input.par_chunks(input_block))
+        .for_each(|(output, input)| with_scratch(|scratch| work(input, output, scratch)));
+    output
 }
 
 /// The first `length` numbers of a buffer, which grows if need be.

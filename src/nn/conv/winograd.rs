@@ -22,13 +22,13 @@
 )]
 
 use std::array;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 use rayon::prelude::*;
 
-use super::geometry::Geometry;
+use super::geometry::{BLOCKS, Geometry};
 use super::product::{multiply, pieces};
-use super::scratch::{Scratch, padded, row_stride, take, with_scratch};
+use super::scratch::{Scratch, in_blocks, padded, row_stride, take};
 use crate::linalg::Matrix;
 
 /// Entries of a tile, and so products of matrices.
@@ -39,9 +39,7 @@ const FEWEST_CHANNELS: usize = 16;
 const FEWEST_PLACES: usize = 64;
 /// Numbers in the transformed tiles of one entry that a block should have, and the tiles that a product should have.
 const NUMBERS: usize = 32 * 1024;
-const TILES: Range<usize> = 64..257;
-/// Blocks wanted, so that several cores are busy.
-const BLOCKS: usize = 8;
+const TILES: RangeInclusive<usize> = 64..=256;
 
 /// Whether a convolution is computed here.
 pub(super) fn fits(geometry: &Geometry) -> bool {
@@ -62,16 +60,12 @@ pub(super) fn convolve(
     let image_in = geometry.inputs * geometry.input_places();
     let image_out = geometry.outputs * geometry.output_places();
     let tiles = Tiles::new(geometry);
-    let mut output = vec![0.0; geometry.images * image_out];
-    output
-        .par_chunks_mut(tiles.images * image_out)
-        .zip(input.par_chunks(tiles.images * image_in))
-        .for_each(|(output, input)| {
-            with_scratch(|scratch| {
-                block(geometry, &tiles, input, &kernels, bias, output, scratch);
-            });
-        });
-    output
+    in_blocks(
+        input,
+        geometry.images * image_out,
+        [tiles.images * image_in, tiles.images * image_out],
+        |input, output, scratch| block(geometry, &tiles, input, &kernels, bias, output, scratch),
+    )
 }
 
 /// How the tiles of a convolution are put into blocks.
@@ -88,7 +82,7 @@ struct Tiles {
 impl Tiles {
     fn new(geometry: &Geometry) -> Self {
         let [down, across] = geometry.output.map(|side| side.div_ceil(2));
-        let wanted = (NUMBERS / geometry.inputs).clamp(TILES.start, TILES.end - 1);
+        let wanted = (NUMBERS / geometry.inputs).clamp(*TILES.start(), *TILES.end());
         let most = geometry.images.div_ceil(BLOCKS).max(1);
         Self {
             down,
