@@ -66,8 +66,10 @@ def main():
     parser.add_argument("--quick", action="store_true", help="smaller batches and fewer rounds: about five minutes")
     parser.add_argument("--systems", nargs="*", default=SYSTEMS)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, help="how often each side runs (5, quick 2)")
     arguments = parser.parse_args()
     rounds, steps = (2, 2) if arguments.quick else (5, 3)
+    rounds = arguments.rounds or rounds
     program = binary()
     peak = peak_gflops(arguments.threads)
     rows, versions = [], []
