@@ -1,7 +1,8 @@
 //! The gradient of a convolution's input, which is also the transposed convolution.
 //!
-//! By [`Winograd`] where that is faster. Else three ways: a whole-image kernel is one product; at stride 1 the gradient is a convolution with the kernels turned
-//! by half a turn; at other strides weights times output gradients give columns that are added up where they came from.
+//! By [`Winograd`] where that is faster. Else three ways: a whole-image kernel is one product; at stride 1 the gradient is
+//! a convolution with the kernels turned by half a turn; at other strides weights times output gradients give columns that
+//! are added up where they came from.
 
 use rayon::prelude::*;
 

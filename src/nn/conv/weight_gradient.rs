@@ -1,8 +1,9 @@
 //! The gradients of a convolution's weights and biases.
 //!
-//! By [`Winograd`] where that is faster. Else output gradients times the transpose of the columns. The work is cut twice, both times by the sizes alone: into
-//! runs of images, whose partial sums are added in order, and into runs of input channels, whose weights are disjoint.
-//! Small weights take many runs of images, large ones (whose partial sums would be costly to keep) runs of channels.
+//! By [`Winograd`] where that is faster. Else output gradients times the transpose of the columns. The work is cut twice,
+//! both times by the sizes alone: into runs of images, whose partial sums are added in order, and into runs of input
+//! channels, whose weights are disjoint. Small weights take many runs of images, large ones (whose partial sums would be
+//! costly to keep) runs of channels.
 
 use rayon::prelude::*;
 
