@@ -1,4 +1,5 @@
-"""Races histogen against PyTorch eager: training steps and sampling of every system, alternating, two threads each.
+"""Races histogen against PyTorch eager: training steps and sampling of every system, and reading batches, alternating, two
+threads each.
 
     python benches/race.py [--quick]      needs PyTorch in the Python that runs it; prints a table in Markdown
 
@@ -16,7 +17,8 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).parent
-# Floating-point operations of a training step per image at width 64 (a multiply-add is two): all passes of both players.
+# Floating-point operations of a training step per image at width 64 (a multiply-add is two): all passes of both players, by
+# the definition of a convolution. Winograd's needs fewer, so the share may exceed 100 %.
 STEP_GFLOP = 2.5
 SYSTEMS = ["dcgan", "improved-dcgan", "sngan", "wgan-gp", "lsgan", "ddpm", "rl-eo"]
 
@@ -26,12 +28,19 @@ def ask(command):
     return json.loads(output.stdout.strip().splitlines()[-1])
 
 
-def binary():
-    """Builds the benchmark and returns its path."""
-    command = ["cargo", "bench", "--bench", "steps", "--no-run", "--message-format=json"]
+def binary(name):
+    """Builds a benchmark and returns its path."""
+    command = ["cargo", "bench", "--bench", name, "--no-run", "--message-format=json"]
     output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=HERE.parent).stdout
     artifacts = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
-    return next(a["executable"] for a in artifacts if a.get("executable") and a["target"]["name"] == "steps")
+    return next(a["executable"] for a in artifacts if a.get("executable") and a["target"]["name"] == name)
+
+
+def store():
+    """A patch store of phantom slides, made once; returns its folder."""
+    command = ["cargo", "run", "--release", "--quiet", "--", "data", "phantom", "--profile", "paper", "--out", "target/race"]
+    output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=HERE.parent).stdout
+    return next(line.split(maxsplit=1)[1] for line in output.splitlines() if line.startswith("store "))
 
 
 def peak_gflops(threads):
@@ -61,6 +70,10 @@ def race(ours, theirs, rounds):
     return ratios, [statistics.median(side) for side in times], [max(side) for side in peaks], versions
 
 
+def digits(times):
+    return 2 if min(times) < 10 else 0
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="smaller batches and fewer rounds: about five minutes")
@@ -70,9 +83,19 @@ def main():
     arguments = parser.parse_args()
     rounds, steps = (2, 2) if arguments.quick else (5, 3)
     rounds = arguments.rounds or rounds
-    program = binary()
+    program = binary("steps")
     peak = peak_gflops(arguments.threads)
     rows, versions = [], []
+
+    def enter(job, system, width, batch, outcome, share=""):
+        ratios, times, peaks, _ = outcome
+        rows.append(
+            f"| {job} | {system} | {width} | {batch} | {times[0]:.{digits(times)}f} | {times[1]:.{digits(times)}f} "
+            f"| **{statistics.median(ratios):.2f}** ({min(ratios):.2f} to {max(ratios):.2f}) "
+            f"| {peaks[0]:.0f} / {peaks[1]:.0f} | {share} |"
+        )
+        print(rows[-1], file=sys.stderr, flush=True)
+
     for job in ("step", "sample"):
         for system in arguments.systems:
             diffusion = system == "ddpm"
@@ -86,16 +109,15 @@ def main():
             call = [str(argument) for argument in shape + work]
             ours = [program, *call]
             theirs = [sys.executable, str(HERE / "peers/train_steps.py"), *call]
-            ratios, times, peaks, versions = race(ours, theirs, rounds)
-            share = ""
+            outcome = race(ours, theirs, rounds)
+            share, versions = "", outcome[3]
             if job == "step" and system == "dcgan":
-                share = f"{STEP_GFLOP * batch / (times[0] / 1e3) / peak:.0%}"
-            rows.append(
-                f"| {job} | {system} | {width} | {batch} | {times[0]:.0f} | {times[1]:.0f} "
-                f"| **{statistics.median(ratios):.2f}** ({min(ratios):.2f} to {max(ratios):.2f}) "
-                f"| {peaks[0]:.0f} / {peaks[1]:.0f} | {share} |"
-            )
-            print(rows[-1], file=sys.stderr, flush=True)
+                share = f"{STEP_GFLOP * batch / (outcome[1][0] / 1e3) / peak:.0%}"
+            enter(job, system, width, batch, outcome, share)
+    if arguments.systems == SYSTEMS:
+        call = ["--store", str(HERE.parent / store()), "--batch", "128"]
+        theirs = [sys.executable, str(HERE / "peers/data_loader.py"), *call]
+        enter("read", "batches of a store", "", 128, race([binary("batches"), *call], theirs, rounds))
     print(f"{' against '.join(versions)}; {platform.machine()}, {arguments.threads} threads, "
           f"matrix-product peak {peak:.0f} GFLOP/s; {rounds} rounds by turns.\n")
     print("| job | system | width | batch | ours, ms | PyTorch, ms | ratio | peak memory, MiB | share of peak |")

@@ -11,9 +11,10 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use histogen::config::{Backbone, Optimiser, RunConfig};
+use histogen::data::Batch;
 use histogen::device::{self, Kind, Precision};
 use histogen::images::Images;
-use histogen::models::{self, Batch, GenerativeModel};
+use histogen::models::{self, GenerativeModel};
 use histogen::random::Random;
 use histogen::snn::{Coupling, Judge, Reward, RewardConfig, Source};
 

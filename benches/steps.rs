@@ -7,14 +7,17 @@ use std::time::Instant;
 
 use clap::Parser;
 use histogen::config::{Optimiser, RunConfig};
+use histogen::data::Batch;
 use histogen::device::{self, Kind, Precision};
 use histogen::error::Result;
 use histogen::images::Images;
-use histogen::models::{self, Batch};
+use histogen::models;
 use histogen::random::Random;
 use histogen::snn::{Judge, Reward, Source};
 use histogen::{experiments, samples};
 use serde_json::json;
+
+mod peak;
 
 const SIZE: usize = 64;
 
@@ -76,7 +79,7 @@ fn main() -> Result<()> {
     }
     let line = json!({
         "milliseconds": &milliseconds[1..],
-        "peak_kib": peak(),
+        "peak_kib": peak::kib(),
         "version": concat!("histogen ", env!("CARGO_PKG_VERSION")),
     });
     #[expect(clippy::print_stdout, reason = "the one line is the result")]
@@ -121,12 +124,4 @@ fn configure(arguments: &Arguments) -> Result<RunConfig> {
         reward: model.rewarded.then(reward).transpose()?,
         models: config.models.clone(),
     })
-}
-
-/// The most memory that this process ever had, in KiB; 0 where the system does not say.
-fn peak() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let number = line.and_then(|rest| rest.split_whitespace().next()?.parse().ok());
-    number.unwrap_or(0)
 }

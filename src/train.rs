@@ -1,14 +1,15 @@
 //! The training of every model. It knows none by name.
 
 use std::path::Path;
+use std::thread;
 
 use burn::tensor::Device;
 
 use crate::config::{Logging, RunConfig};
-use crate::data::{Batches, PatchStore, Split};
+use crate::data::{Batches, Loader, PatchStore, Split};
 use crate::error::Result;
 use crate::images::{Images, write_png};
-use crate::models::{self, Batch, GenerativeModel, Scalars};
+use crate::models::{self, GenerativeModel, Scalars};
 use crate::random::Random;
 use crate::run::{Diverged, Run, Training, conduct, is_due, judges};
 use crate::samples;
@@ -50,25 +51,26 @@ pub fn train(
     if run.is_finished() {
         return Ok(model);
     }
-    let mut training = ModelTraining {
-        model,
-        batches,
-        random,
-        store,
-        logging,
-        steps: run.config.steps,
-        measure,
-        progress,
-    };
-    conduct(run, first, logging, &mut training)?;
-    Ok(training.model)
+    let steps = run.config.steps;
+    thread::scope(|scope| {
+        let mut training = ModelTraining {
+            model,
+            batches: Loader::start(scope, store, batches, steps as u64),
+            random,
+            logging,
+            steps,
+            measure,
+            progress,
+        };
+        conduct(run, first, logging, &mut training)?;
+        Ok(training.model)
+    })
 }
 
 struct ModelTraining<'a> {
     model: Box<dyn GenerativeModel>,
-    batches: Batches,
+    batches: Loader<'a>,
     random: Random,
-    store: &'a PatchStore,
     logging: &'a Logging,
     steps: usize,
     measure: &'a mut Measure<'a>,
@@ -77,16 +79,7 @@ struct ModelTraining<'a> {
 
 impl Training<RunConfig> for ModelTraining<'_> {
     fn step(&mut self, position: u64) -> Result<Scalars> {
-        let patches = self.batches.at(position);
-        let records = self.store.records();
-        let batch = Batch {
-            images: self.store.read(&patches).to_images(),
-            classes: patches
-                .iter()
-                .map(|&patch| records[patch].class.clone())
-                .collect(),
-            patches,
-        };
+        let batch = self.batches.at(position);
         self.model.step(&batch, self.random.at(position))
     }
 

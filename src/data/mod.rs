@@ -2,7 +2,7 @@
 //!
 //! A source ([`phantom`], [`folder`]) lists slides; `cut` takes the patches that lie on tissue ([`tissue`]); `builder`
 //! splits them by slide ([`splits`]) and writes a [`PatchStore`] ([`store`]); [`batches`] says which patches make up a
-//! training step. [`prepare`] does all of it once per setting, and opens what is there the next time.
+//! training step, and [`Loader`] reads them ahead of it. [`prepare`] does all of it once per setting, and opens what is there the next time.
 
 pub mod augment;
 pub mod batches;
@@ -10,6 +10,7 @@ mod builder;
 mod chosen;
 mod cut;
 pub mod folder;
+mod loader;
 mod npy;
 pub mod pairs;
 pub mod phantom;
@@ -32,6 +33,7 @@ use crate::error::{Result, nearest, refuse};
 pub use augment::Augmentation;
 pub use batches::Batches;
 pub use chosen::ChosenPatches;
+pub use loader::{Batch, Loader};
 pub use pairs::{Level, Pair, Pairs, SimilarPair};
 pub use phantom::PhantomConfig;
 pub use slides::Slides;

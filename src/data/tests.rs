@@ -7,6 +7,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::error::Refusal;
+use crate::random::Random;
 
 /// The real images, where this checkout has them. Continuous integration must.
 #[expect(clippy::print_stderr, reason = "a skipped test says so")]
@@ -112,6 +113,26 @@ fn the_store_depends_on_the_files_and_not_on_where_they_lie() {
     let changed = quietly(&elsewhere, &cache).unwrap();
     assert_ne!(changed.path(), first.path());
     assert_ne!(changed.content_hash(), first.content_hash());
+}
+
+#[test]
+fn batches_read_ahead_are_those_of_their_steps() {
+    let (folder, cache) = lab(8);
+    let store = quietly(&config(&folder), &cache).unwrap();
+    let batches = || Batches::new(store.indices(Split::Train), 3, Random::new(5)).unwrap();
+    std::thread::scope(|scope| {
+        let mut loader = Loader::start(scope, &store, batches(), 9);
+        // In order, asked again, a step left out, back, and past the end.
+        for step in [0, 1, 2, 2, 4, 5, 3, 8, 9, 0] {
+            let patches = batches().at(step);
+            let batch = loader.at(step);
+            assert_eq!(batch.images, store.read(&patches).to_images(), "{step}");
+            let records = patches.iter().map(|&patch| &store.records()[patch]);
+            let classes: Vec<String> = records.map(|record| record.class.clone()).collect();
+            assert_eq!(batch.classes, classes, "{step}");
+            assert_eq!(batch.patches, patches, "{step}");
+        }
+    });
 }
 
 #[test]

@@ -21,6 +21,7 @@ use burn::tensor::Device;
 use toml::Table;
 
 use crate::config::{Optimiser, RunConfig};
+use crate::data::Batch;
 use crate::error::{Result, refuse, unknown_name};
 use crate::images::Images;
 use crate::nn::dcgan::halvings;
@@ -28,17 +29,6 @@ use crate::random::Random;
 
 /// Named numbers of one step: losses, rewards, penalties. What is told of one class has its name behind a dot.
 pub type Scalars = Vec<(Cow<'static, str>, f64)>;
-
-/// A batch of real images, which patches of the store they are, and of which class.
-#[derive(Clone, Debug)]
-pub struct Batch {
-    /// The images.
-    pub images: Images,
-    /// Their places in the patch store: what is computed once per patch can be kept under these.
-    pub patches: Vec<usize>,
-    /// The class of each.
-    pub classes: Vec<String>,
-}
 
 /// A system that learns to make images.
 pub trait GenerativeModel: Send {

@@ -1,10 +1,10 @@
 //! A data set small enough to learn in seconds, and runs small enough to train on it.
 
 use histogen::config::RunConfig;
+use histogen::data::Batch;
 use histogen::device::{Kind, Precision};
 use histogen::experiments;
 use histogen::images::{Images, Pixels};
-use histogen::models::Batch;
 use histogen::random::Random;
 use histogen::snn::{Judge, Reward, Source};
 

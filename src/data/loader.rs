@@ -1,0 +1,105 @@
+//! Batches of real images, read ahead: while a step computes, a thread of its own reads the next batch.
+
+use std::panic::resume_unwind;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::{Scope, ScopedJoinHandle};
+
+use super::{Batches, PatchStore};
+use crate::images::Images;
+
+/// A batch of real images, which patches of the store they are, and of which class.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// The images.
+    pub images: Images,
+    /// Their places in the patch store: what is computed once per patch can be kept under these.
+    pub patches: Vec<usize>,
+    /// The class of each.
+    pub classes: Vec<String>,
+}
+
+/// Hands out the batches of a training's steps. What a batch holds depends on its step alone, so reading ahead changes
+/// nothing but the time.
+pub struct Loader<'scope> {
+    /// The steps whose batches are wanted.
+    wanted: Sender<u64>,
+    read: Receiver<(u64, Batch)>,
+    thread: Option<ScopedJoinHandle<'scope, ()>>,
+    /// The step that was asked for last and is not handed out yet.
+    ahead: Option<u64>,
+    steps: u64,
+}
+
+impl<'scope> Loader<'scope> {
+    /// Starts the thread, which ends when the loader is dropped. Nothing is read ahead of the last of `steps`.
+    pub fn start<'environment>(
+        scope: &'scope Scope<'scope, 'environment>,
+        store: &'environment PatchStore,
+        mut batches: Batches,
+        steps: u64,
+    ) -> Self {
+        let (wanted, asked) = channel();
+        let (answer, read) = channel();
+        let thread = scope.spawn(move || {
+            for step in asked {
+                let batch = read_batch(store, batches.at(step));
+                if answer.send((step, batch)).is_err() {
+                    return; // nobody waits any more
+                }
+            }
+        });
+        Self {
+            wanted,
+            read,
+            thread: Some(thread),
+            ahead: None,
+            steps,
+        }
+    }
+
+    /// The batch of step `step`, counted from 0. That of the step after it is read from now on.
+    ///
+    /// Panics if the store can no longer be read.
+    pub fn at(&mut self, step: u64) -> Batch {
+        if self.ahead != Some(step) {
+            self.ask(step);
+        }
+        loop {
+            let (found, batch) = self.receive();
+            if found == step {
+                let next = step + 1;
+                self.ahead = None;
+                if next < self.steps {
+                    self.ask(next);
+                }
+                return batch;
+            }
+        }
+    }
+
+    fn ask(&mut self, step: u64) {
+        self.ahead = Some(step);
+        // Where the thread has ended, `receive` says why.
+        let _ = self.wanted.send(step);
+    }
+
+    fn receive(&mut self) -> (u64, Batch) {
+        self.read.recv().unwrap_or_else(|_| {
+            let ended = self.thread.take().map(ScopedJoinHandle::join);
+            match ended {
+                Some(Err(panic)) => resume_unwind(panic),
+                _ => unreachable!("the thread reads as long as it is asked"),
+            }
+        })
+    }
+}
+
+fn read_batch(store: &PatchStore, patches: Vec<usize>) -> Batch {
+    let records = store.records();
+    let class = |&patch: &usize| records[patch].class.clone();
+    Batch {
+        images: store.read(&patches).to_images(),
+        classes: patches.iter().map(class).collect(),
+        patches,
+    }
+}
