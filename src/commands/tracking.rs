@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use super::dashboard::say;
 use super::{Answer, Outcome};
 use crate::cli::Settings;
 use crate::config::{self, Config};
@@ -181,7 +182,7 @@ fn seconds(value: f64, key: &str) -> Result<Duration> {
 }
 
 fn report(line: &str) {
-    eprintln!("tracking: {line}");
+    say(&format!("tracking: {line}"));
 }
 
 /// The folders of all executions and runs under `out`, executions first.
