@@ -165,6 +165,12 @@ fn in_short(balances: &[Balance], server: &Server) -> String {
     }
     let left: u64 = balances.iter().map(Balance::left).sum();
     let error = balances.iter().find(|balance| !balance.error.is_empty());
+    if left == 0 && balances.iter().any(|balance| balance.doubt.is_some()) {
+        return format!(
+            "all is delivered to `{address}`, but a request that had no answer may be taken late; `histogen track sync` looks \
+             when it cannot any more"
+        );
+    }
     let error = error.map_or(String::new(), |balance| format!(" ({})", balance.error));
     format!(
         "{left} values and files are not delivered to `{address}`{error}; `histogen track sync` delivers them"
