@@ -1,6 +1,7 @@
 //! What the commands that train or evaluate share: settings to a configuration, a configuration to patches.
 
 use std::cell::RefCell;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -8,9 +9,9 @@ use burn::tensor::Device;
 
 use super::progress::Progress;
 use super::tracking::Tracking;
+use super::watch::{Watch, Watched};
 use crate::cli::Settings;
 use crate::config::{Config, Evaluation, RunConfig};
-use super::watch::{Watch, Watched};
 use crate::data::{self, PatchStore};
 use crate::error::Result;
 use crate::evaluation::{Bench, held_out};
@@ -24,6 +25,17 @@ use crate::train;
 /// Where the runs are.
 pub(super) fn runs(settings: &Settings) -> PathBuf {
     settings.out.join("runs")
+}
+
+/// The folders of the runs or executions that lie in `place`, in the order of their names.
+pub(super) fn run_folders(place: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(place).into_iter().flatten().flatten();
+    let folders = entries.map(|entry| entry.path());
+    let mut folders: Vec<PathBuf> = folders
+        .filter(|folder| folder.join("config.toml").exists())
+        .collect();
+    folders.sort();
+    folders
 }
 
 /// Where computed features are kept.
