@@ -54,7 +54,9 @@ pub(super) fn say(line: &str) {
 pub(super) fn is_possible(asked: bool) -> bool {
     let is_terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
     if asked && !is_terminal {
-        say("no dashboard: standard input and output are no terminal; progress is told in lines");
+        say(
+            "no dashboard: standard input and output are not a terminal; progress is told as without it",
+        );
     }
     asked && is_terminal
 }

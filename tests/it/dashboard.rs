@@ -16,7 +16,7 @@ use crate::lab::{Lab, signal, wait_for};
 
 /// Longer than any test waits.
 const ENDLESS: &str = "train table1 --profile smoke --set training.steps=1000000 \
-                       --set logging.evaluate_every=5 --model rl-eo --dashboard";
+                       --set logging.evaluate_every=5 --dashboard --model";
 /// Takes the alternate screen, and leaves it.
 const ENTER: &str = "\u{1b}[?1049h";
 const LEAVE: &str = "\u{1b}[?1049l";
@@ -96,22 +96,21 @@ impl Terminal {
     }
 }
 
-/// Runs an endless training until the dashboard shows a score, stops it by `stop`, and asserts that it was closed.
-fn stopped_by(stop: impl FnOnce(&mut Terminal, &Child), code: i32, name: &str) {
-    let lab = Lab::new();
-    let mut terminal = Terminal::new();
-    let mut child = terminal.start(lab.command(ENDLESS));
+/// Starts an endless training of `model`, and waits until the dashboard shows a score.
+fn watched(lab: &Lab, terminal: &Terminal, model: &str) -> Child {
+    let mut child = terminal.start(lab.command(&format!("{ENDLESS} {model}")));
     wait_for(|| {
-        assert!(
-            child.try_wait().expect("a child").is_none(),
-            "{}",
-            terminal.text()
-        );
+        let ended = child.try_wait().expect("a child");
+        assert!(ended.is_none(), "{}", terminal.text());
         terminal.text().contains("fid")
     });
-    for shown in ["critic_loss", "reward", "rl-eo", "1000000"] {
-        assert!(terminal.text().contains(shown), "{shown}");
-    }
+    child
+}
+
+/// Stops an endless training of `model` by `stop`, and asserts that it was closed as by the signal `name`.
+fn stopped_by(model: &str, stop: impl FnOnce(&mut Terminal, &Child), code: i32, name: &str) {
+    let (lab, mut terminal) = (Lab::new(), Terminal::new());
+    let mut child = watched(&lab, &terminal, model);
     stop(&mut terminal, &child);
     let ended = child.wait().expect("an end");
     assert_eq!(ended.code(), Some(code), "{}", terminal.after());
@@ -123,8 +122,9 @@ fn stopped_by(stop: impl FnOnce(&mut Terminal, &Child), code: i32, name: &str) {
         "{after}"
     );
     let listed = lab.succeed("list runs");
+    let run = listed.lines().find(|line| line.contains(model));
     assert!(
-        listed.contains("rl-eo-s0-") && listed.contains(&format!(": stopped by {name}")),
+        run.is_some_and(|run| run.contains(&format!(": stopped by {name}"))),
         "{listed}"
     );
 }
@@ -137,13 +137,31 @@ fn its_keys_stop_a_training_as_an_interrupt_does() {
             wait_for(|| terminal.text().contains("Cancel"));
             terminal.press(choice);
         };
-        stopped_by(stop, 130, "SIGINT");
+        stopped_by("dcgan", stop, 130, "SIGINT");
     }
 }
 
 #[test]
 fn a_signal_gives_the_terminal_back() {
-    stopped_by(|_, child| signal(child, "TERM"), 143, "SIGTERM");
+    let stop = |terminal: &mut Terminal, child: &Child| {
+        for shown in ["critic_loss", "reward", "rl-eo", "1000000"] {
+            assert!(terminal.text().contains(shown), "{shown}");
+        }
+        signal(child, "TERM");
+    };
+    stopped_by("rl-eo", stop, 143, "SIGTERM");
+}
+
+#[test]
+fn a_second_signal_gives_the_terminal_back_too() {
+    let (lab, terminal) = (Lab::new(), Terminal::new());
+    let mut child = watched(&lab, &terminal, "dcgan");
+    for _ in 0..3 {
+        signal(&child, "INT");
+    }
+    assert_eq!(child.wait().expect("an end").code(), Some(130));
+    wait_for(|| terminal.text().contains(LEAVE) && terminal.after().contains(CURSOR));
+    terminal.is_given_back();
 }
 
 #[test]
@@ -175,7 +193,7 @@ fn without_a_terminal_there_are_lines_and_a_word_of_it() {
     ] {
         let said = lab.run(&format!("{verb} --profile smoke --dashboard"));
         assert_eq!(said.code, 0, "{verb}: {}", said.errors);
-        let word = "no dashboard: standard input and output are no terminal";
+        let word = "no dashboard: standard input and output are not a terminal";
         assert_eq!(said.errors.matches(word).count(), 1, "{}", said.errors);
         assert!(!said.output.contains(ENTER), "{}", said.output);
     }

@@ -6,11 +6,11 @@
 //! as the note stands, the delivery is not at its end. After that time it looks at what the server has, deletes runs that were
 //! made in addition, and says how the run stands if the server has it otherwise.
 //!
-//! How long? The server gets a request at once, or a proxy between has it: one that waits for a server that starts again, or
-//! for a place in a queue (nginx and HAProxy give up after 5 to 60 seconds by their defaults, and when the client hangs up); or
-//! it is in the buffers of a connection that is closed. No bound is certain. The one here is [`LATEST`] after the client
-//! has given up, and once more the client's own time, as whoever sets a long one expects a slow server. What comes after that
-//! stays: an empty run, or the state before the last.
+//! How long? The server gets a request at once, or a proxy between holds it, while its server starts again or is busy (nginx lets
+//! go when the client hangs up, others after a time of their own), or it is in the buffers of a connection that is closed. No
+//! bound is certain. The one here is [`LATEST`] after the client has given up, and once more the client's own time, as whoever
+//! sets a long one expects a slow server. What comes after that stays: an empty run, or the state before the last. An older
+//! version of a report that comes after a newer one is not looked for.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -21,7 +21,7 @@ use crate::tracker::clock::milliseconds;
 use crate::tracker::mlflow::{Answered, Client, Failure};
 
 /// How long after it was given up a request may be taken, beside the time that the client waits.
-const LATEST: Duration = Duration::from_secs(30);
+const LATEST: Duration = Duration::from_secs(20);
 
 impl Delivery {
     /// Makes a request that is not harmless when it is taken late.
