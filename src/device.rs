@@ -1,6 +1,7 @@
 //! Where tensors live, how images get there and values come back. The one place that names a back end.
 
 mod compute;
+mod memory;
 
 use burn::tensor::{Device, Tensor, TensorData};
 
@@ -11,6 +12,7 @@ pub use compute::{Compute, Kind, Place, Precision};
 
 /// The CPU, with automatic differentiation.
 pub fn cpu() -> Device {
+    memory::keep();
     Device::flex().autodiff()
 }
 

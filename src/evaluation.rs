@@ -7,14 +7,14 @@ use burn::tensor::Device;
 
 use crate::config::Evaluation;
 use crate::data::{PatchStore, Split};
-use crate::digest::sha256;
 use crate::error::{Refusal, Result, refuse};
 use crate::features::{
     self, Extractor, FeatureFile, Features, PerceptualDistance, extract_cached, load_perceptual,
 };
-use crate::images::Pixels;
+use crate::images::{ImageSource, Pixels};
 use crate::metrics::{
-    self, LatentSpace, Metric, MetricSettings, PathLength, PathSettings, Protocol, STANDARD,
+    self, GaussianMetric, GaussianSide, LatentSpace, Metric, MetricSettings, PathLength,
+    PathSettings, Protocol, STANDARD,
 };
 use crate::models::GenerativeModel;
 use crate::random::Random;
@@ -81,8 +81,33 @@ pub struct Bench {
     metrics: Vec<&'static dyn Metric>,
     settings: MetricSettings,
     reference: Facts,
-    real: Features,
+    real: Real,
     sight: Sight,
+}
+
+/// What is kept of the reference.
+enum Real {
+    /// Its features.
+    Features(Features),
+    /// The Gaussian fitted to them, where all metrics need no more.
+    Gaussian {
+        metrics: Vec<&'static dyn GaussianMetric>,
+        fitted: GaussianSide,
+    },
+}
+
+impl Real {
+    /// What `metrics` need of the features in `file`.
+    fn of(metrics: &[&'static dyn Metric], file: &FeatureFile) -> Result<Self> {
+        let gaussian = metrics.iter().map(|metric| metric.of_gaussians());
+        Ok(match gaussian.collect::<Option<Vec<_>>>() {
+            Some(metrics) => Self::Gaussian {
+                metrics,
+                fitted: GaussianSide::of(metrics::REAL, file.blocks())?,
+            },
+            None => Self::Features(Features::join(file.rows, file.blocks())?),
+        })
+    }
 }
 
 /// What a protocol says of the reference.
@@ -105,32 +130,34 @@ enum Sight {
 }
 
 impl Bench {
-    /// Loads the extractor and looks at the reference through it. `names` are scores or families; the standard ones if
-    /// empty.
+    /// Loads the extractor and looks at the reference, `images` that are called `reference`, through it. `names` are scores
+    /// or families; the standard ones if empty.
     ///
     /// Fails for unknown names, weights that do not fit, and images that the extractor cannot see.
     pub fn new(
         config: &Evaluation,
         names: &[String],
-        reference: &Reference,
+        reference: &str,
+        images: &dyn ImageSource,
         device: &Device,
         cache: &Path,
     ) -> Result<Self> {
         let metrics = select_or_standard(names)?;
         let extractor = features::load(&config.features, device)?;
-        let real = extract_cached(extractor.as_ref(), &reference.images, cache)?;
+        let hash = images.hash()?;
+        let features = extract_cached(extractor.as_ref(), images, &hash, cache)?;
         Ok(Self {
+            real: Real::of(&metrics, &features)?,
             metrics,
             settings: config.metrics.clone(),
             reference: Facts {
-                name: reference.name.clone(),
-                hash: sha256(&reference.images.bytes),
-                count: reference.images.count,
+                name: reference.to_owned(),
+                hash,
+                count: images.count(),
             },
-            real,
             sight: Sight::Extractor {
                 extractor,
-                image_size: reference.images.size,
+                image_size: images.size(),
                 cache: cache.to_owned(),
             },
         })
@@ -141,17 +168,19 @@ impl Bench {
         settings: &MetricSettings,
         names: &[String],
         reference: &str,
-        file: FeatureFile,
+        file: &FeatureFile,
     ) -> Result<Self> {
+        let metrics = select_or_standard(names)?;
+        let (real, hash) = rayon::join(|| Real::of(&metrics, file), || file.hash());
         Ok(Self {
-            metrics: select_or_standard(names)?,
+            real: real?,
+            metrics,
             settings: settings.clone(),
             reference: Facts {
                 name: reference.to_owned(),
-                hash: file.hash,
-                count: file.features.rows,
+                hash: hash?,
+                count: file.rows,
             },
-            real: file.features,
             sight: Sight::Elsewhere,
         })
     }
@@ -207,24 +236,30 @@ impl Bench {
     /// Every score of `images` against the reference. A metric that fails gives records without a number.
     ///
     /// Fails if the images differ in size from the reference or have features that are not finite.
-    pub fn measure(&self, images: &Pixels) -> Result<Vec<ScoreRecord>> {
+    pub fn measure(&self, images: &dyn ImageSource) -> Result<Vec<ScoreRecord>> {
         self.measure_features(&self.features(images)?)
     }
 
     /// The same for images that will not be seen again: their features are not kept.
-    pub fn measure_once(&self, images: &Pixels) -> Result<Vec<ScoreRecord>> {
+    pub fn measure_once(&self, images: &dyn ImageSource) -> Result<Vec<ScoreRecord>> {
         let (extractor, _) = self.extractor(images)?;
-        self.measure_features(&extractor.extract(images)?)
+        let blocks = images.blocks().map(|block| extractor.extract(&block?));
+        self.score(images.count(), blocks)
+    }
+
+    /// Every score of generated features against the reference, as [`Self::measure`] gives it.
+    pub fn measure_features(&self, generated: &FeatureFile) -> Result<Vec<ScoreRecord>> {
+        self.score(generated.rows, generated.blocks())
     }
 
     /// The features of images, as those of the reference were made.
-    fn features(&self, images: &Pixels) -> Result<Features> {
+    fn features(&self, images: &dyn ImageSource) -> Result<FeatureFile> {
         let (extractor, cache) = self.extractor(images)?;
-        extract_cached(extractor, images, cache)
+        extract_cached(extractor, images, &images.hash()?, cache)
     }
 
     /// What sees `images`, and where their features are kept.
-    fn extractor(&self, images: &Pixels) -> Result<(&dyn Extractor, &Path)> {
+    fn extractor(&self, images: &dyn ImageSource) -> Result<(&dyn Extractor, &Path)> {
         let Sight::Extractor {
             extractor,
             image_size,
@@ -236,11 +271,11 @@ impl Bench {
                 "give two files of features, or two sets of images",
             ));
         };
-        if images.size != *image_size {
+        if images.size() != *image_size {
             return Err(refuse(
                 format!(
                     "images of {0} x {0} cannot be compared with real ones of {image_size} x {image_size}",
-                    images.size
+                    images.size()
                 ),
                 "bring both to one size first; nothing is resized silently",
             ));
@@ -249,18 +284,37 @@ impl Bench {
     }
 
     /// The place in the reference of the image that is nearest to each of `images` in feature space.
-    pub fn closest(&self, images: &Pixels) -> Result<Vec<usize>> {
-        let features = self.features(images)?;
-        metrics::check_features(&features, &self.real)?;
-        let closest = metrics::closest(&features, &self.real);
+    ///
+    /// Fails where no metric of this bench needs the features of the reference.
+    pub fn closest(&self, images: &dyn ImageSource) -> Result<Vec<usize>> {
+        let Real::Features(real) = &self.real else {
+            anyhow::bail!("the features of the reference were not kept: no metric needs them");
+        };
+        let file = self.features(images)?;
+        let features = Features::join(file.rows, file.blocks())?;
+        metrics::check_features(&features, real)?;
+        let closest = metrics::closest(&features, real);
         Ok(closest.into_iter().map(|closest| closest.real).collect())
     }
 
-    /// Every score of `generated` features against the reference, as [`Self::measure`] gives it.
-    pub fn measure_features(&self, generated: &Features) -> Result<Vec<ScoreRecord>> {
-        let outcomes = metrics::evaluate(&self.metrics, generated, &self.real, &self.settings)?;
+    /// Every score of generated features that arrive in blocks, `rows` of them, against the reference.
+    fn score(
+        &self,
+        rows: usize,
+        blocks: impl Iterator<Item = Result<Features>>,
+    ) -> Result<Vec<ScoreRecord>> {
+        let outcomes = match &self.real {
+            Real::Features(real) => {
+                let generated = Features::join(rows, blocks)?;
+                metrics::evaluate(&self.metrics, &generated, real, &self.settings)?
+            }
+            Real::Gaussian { metrics, fitted } => {
+                let generated = GaussianSide::of(metrics::GENERATED, blocks)?;
+                metrics::evaluate_gaussians(metrics, &generated, fitted, &self.settings)?
+            }
+        };
         let records = outcomes.into_iter().map(|outcome| {
-            let protocol = self.protocol(outcome.metric, generated.rows);
+            let protocol = self.protocol(outcome.metric, rows);
             let mut record = ScoreRecord::new(outcome.definition.name, protocol);
             match outcome.score {
                 Ok(score) => {

@@ -1,5 +1,7 @@
 //! Batches of square RGB images: as bytes, as the numbers a network sees, and as one picture to look at.
 
+mod source;
+
 use std::io::Cursor;
 use std::path::Path;
 
@@ -7,6 +9,8 @@ use image::{ImageFormat, Rgb, RgbImage};
 
 use crate::error::Result;
 use crate::files::write_whole;
+
+pub use source::ImageSource;
 
 /// Images as bytes: `count` x `size` x `size` x 3, row by row, channels last. What stores, files and extractors hold.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -24,7 +24,7 @@ use rayon::prelude::*;
 
 use crate::error::{Result, refuse};
 
-pub use moments::{Moments, centred};
+pub use moments::{Moments, ROWS_AT_A_TIME, centred};
 pub use product::{Matrix, STRIP, Tile, Transposed, multiply};
 
 /// Partial sums of a squared distance, so that it can be computed with vector instructions.

@@ -1,7 +1,15 @@
 //! Images from a model, one per seed.
 
+use std::fs::{self, File};
+use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
+use std::ops::Range;
+use std::path::Path;
+
+use anyhow::Context;
+
 use crate::error::Result;
-use crate::images::{Images, Pixels};
+use crate::files::cannot_write;
+use crate::images::{ImageSource, Images, Pixels};
 use crate::models::GenerativeModel;
 use crate::stop;
 
@@ -31,6 +39,56 @@ pub fn draw(
         progress(bytes.len() / (3 * size * size));
     }
     Ok(Pixels::new(count, size, bytes))
+}
+
+/// The same images, drawn once into a file in `folder` that has no name and is gone with what is returned: for as many as
+/// memory would not hold.
+pub fn spool(
+    model: &dyn GenerativeModel,
+    count: usize,
+    seed: u64,
+    folder: &Path,
+) -> Result<SpooledImages> {
+    let failed = |error: std::io::Error| cannot_write(folder, &error);
+    fs::create_dir_all(folder).map_err(failed)?;
+    let file = tempfile::tempfile_in(folder).map_err(failed)?;
+    let mut writer = BufWriter::new(&file);
+    let mut size = 0;
+    for images in batches(model, count, seed) {
+        let images = images?;
+        size = images.size;
+        writer.write_all(&images.quantise().bytes).map_err(failed)?;
+    }
+    writer.flush().map_err(failed)?;
+    drop(writer);
+    Ok(SpooledImages { file, count, size })
+}
+
+/// Drawn images that lie in a file.
+pub struct SpooledImages {
+    file: File,
+    count: usize,
+    size: usize,
+}
+
+impl ImageSource for SpooledImages {
+    fn count(&self) -> usize {
+        self.count
+    }
+
+    fn size(&self) -> usize {
+        self.size
+    }
+
+    fn read(&self, range: Range<usize>) -> Result<Pixels> {
+        let length = self.size * self.size * 3;
+        let mut bytes = vec![0; range.len() * length];
+        let mut file = &self.file;
+        file.seek(SeekFrom::Start((range.start * length) as u64))
+            .and_then(|_| file.read_exact(&mut bytes))
+            .context("cannot read back the images that were drawn")?;
+        Ok(Pixels::new(range.len(), self.size, bytes))
+    }
 }
 
 /// The same images as the model made them, all in memory: for a few.

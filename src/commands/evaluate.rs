@@ -9,11 +9,11 @@ use super::session::{configure_otherwise, feature_cache};
 use super::{Answer, Outcome, sample};
 use crate::cli::Evaluate;
 use crate::config::Config;
-use crate::data::{PatchStore, Split, read_whole};
+use crate::data::{ChosenPatches, FolderImages, PatchStore, Split};
 use crate::error::{Result, refuse, unknown_name};
-use crate::evaluation::{Bench, PathBench, Reference};
-use crate::features::{FeatureFile, Features, is_feature_file};
-use crate::images::Pixels;
+use crate::evaluation::{Bench, PathBench};
+use crate::features::{FeatureFile, is_feature_file};
+use crate::images::ImageSource;
 use crate::metrics::{self, Selection};
 use crate::models::GenerativeModel;
 use crate::random::Random;
@@ -117,18 +117,27 @@ impl<'a> Subject<'a> {
     }
 
     /// The images of a store or a folder: `count` of them drawn with `seed`, or all.
-    fn images(&self, split: Split, count: Option<usize>, seed: u64) -> Result<Pixels> {
+    fn images(
+        &self,
+        split: Split,
+        count: Option<usize>,
+        seed: u64,
+    ) -> Result<Box<dyn ImageSource>> {
         let path = self.path();
-        let all = if let Self::Store(path) = self {
+        let chosen = |all| chosen(path, "images", all, count, seed);
+        if let Self::Store(path) = self {
             let store = PatchStore::open(path)?;
-            store.read(&store.indices(split))
-        } else {
-            read_whole(path)?
-        };
-        Ok(match chosen(path, "images", all.count, count, seed)? {
-            Some(chosen) => all.select(&chosen),
-            None => all,
-        })
+            let mut indices = store.indices(split);
+            if let Some(chosen) = chosen(indices.len())? {
+                indices = chosen.into_iter().map(|place| indices[place]).collect();
+            }
+            return Ok(Box::new(ChosenPatches::new(store, indices)));
+        }
+        let images = FolderImages::open(path)?;
+        Ok(Box::new(match chosen(images.count())? {
+            Some(chosen) => images.select(&chosen),
+            None => images,
+        }))
     }
 
     /// The last part of its path: for captions.
@@ -229,23 +238,22 @@ fn of_features(
     }
     refuse_path_lengths(selection, generated)?;
     let seed = config.evaluation.seed;
-    let read = |path: &Path| -> Result<FeatureFile> {
-        let mut file = FeatureFile::read(path)?;
-        let all = file.features.rows;
-        if let Some(chosen) = chosen(path, "rows", all, arguments.images, seed)? {
-            file.features = file.features.select(&chosen);
-        }
-        Ok(file)
+    let open = |path: &Path| -> Result<FeatureFile> {
+        let file = FeatureFile::open(path)?;
+        let chosen = chosen(path, "rows", file.rows, arguments.images, seed)?;
+        Ok(match chosen {
+            Some(chosen) => file.select(chosen),
+            None => file,
+        })
     };
     let reference = Subject::Features(real).name();
-    let (real, generated) = rayon::join(|| read(real), || read(generated));
+    let (real, generated) = (open(real)?, open(generated)?);
     let bench = Bench::of_features(
         &config.evaluation.metrics,
         &arguments.metrics,
         &reference,
-        real?,
+        &real,
     )?;
-    let generated: Features = generated?.features;
     let scores = bench.measure_features(&generated)?;
     Ok(scores.into_iter().map(Repeated::once).collect())
 }
@@ -303,7 +311,8 @@ fn against_real(
     real: &Subject<'_>,
 ) -> Result<(Vec<Repeated>, usize)> {
     let seed = config.evaluation.seed;
-    let images = match real {
+    let cache = feature_cache(&arguments.settings.out);
+    let images: Box<dyn ImageSource> = match real {
         Subject::Run(path) => {
             let Some(count) = arguments.images else {
                 return Err(refuse(
@@ -314,12 +323,8 @@ fn against_real(
                     "say how many with `--images N`",
                 ));
             };
-            samples::draw(
-                sample::load(path, None, device)?.as_ref(),
-                count,
-                seed,
-                &mut |_| {},
-            )?
+            let model = sample::load(path, None, device)?;
+            Box::new(samples::spool(model.as_ref(), count, seed, &cache)?)
         }
         _ => real.images(split, arguments.images, seed)?,
     };
@@ -327,23 +332,24 @@ fn against_real(
         Subject::Store(_) => format!("{} split of {}", split.name(), real.name()),
         _ => real.name(),
     };
-    let (count, size) = (images.count, images.size);
+    let (count, size) = (images.count(), images.size());
     let bench = Bench::new(
         &config.evaluation,
         &arguments.metrics,
-        &Reference { name, images },
+        &name,
+        images.as_ref(),
         device,
-        &feature_cache(&arguments.settings.out),
+        &cache,
     )?;
     let Some(model) = model else {
         let images = generated.images(split, arguments.images, seed)?;
-        let scores = bench.measure(&images)?.into_iter();
+        let scores = bench.measure(images.as_ref())?.into_iter();
         return Ok((scores.map(Repeated::once).collect(), size));
     };
     let seeds: Vec<u64> = (seed..).take(arguments.repeat).collect();
     let mut measured: Vec<Vec<ScoreRecord>> = Vec::new();
     for &seed in &seeds {
-        measured.push(bench.measure(&samples::draw(model, count, seed, &mut |_| {})?)?);
+        measured.push(bench.measure(&samples::spool(model, count, seed, &cache)?)?);
     }
     let scores = if let [once] = measured.as_slice() {
         once.iter().cloned().map(Repeated::once).collect()

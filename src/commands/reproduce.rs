@@ -101,7 +101,14 @@ pub(super) fn conduct(
     write_grid(&folder, "real", &real_grid)?;
 
     let cache = feature_cache(&settings.out);
-    let bench = Bench::new(&config.evaluation, &[], &reference, &device, &cache)?;
+    let bench = Bench::new(
+        &config.evaluation,
+        &[],
+        &reference.name,
+        &reference.images,
+        &device,
+        &cache,
+    )?;
     let session = Session {
         config,
         store: &store,
@@ -202,7 +209,14 @@ impl Memorisation {
         }
         let trained_on = trained_on(evaluation, store);
         let names = [AUTHENTICITY.to_owned()];
-        let bench = Bench::new(evaluation, &names, &trained_on, device, cache)?;
+        let bench = Bench::new(
+            evaluation,
+            &names,
+            &trained_on.name,
+            &trained_on.images,
+            device,
+            cache,
+        )?;
         Ok(Some(Self { trained_on, bench }))
     }
 }

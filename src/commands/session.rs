@@ -14,7 +14,7 @@ use crate::cli::Settings;
 use crate::config::{Config, Evaluation, RunConfig};
 use crate::data::{self, PatchStore};
 use crate::error::Result;
-use crate::evaluation::{Bench, held_out};
+use crate::evaluation::{Bench, Reference, held_out};
 use crate::experiments;
 use crate::models::GenerativeModel;
 use crate::run::{self, Identity, Run, State};
@@ -179,7 +179,8 @@ fn fid_bench(config: &Config, store: &PatchStore, out: &Path, device: &Device) -
     let (reference, _) = held_out(&config.evaluation, store)?;
     let names = [run::BEST_BY.to_owned()];
     let cache = feature_cache(out);
-    Bench::new(&config.evaluation, &names, &reference, device, &cache)
+    let Reference { name, images } = &reference;
+    Bench::new(&config.evaluation, &names, name, images, device, &cache)
 }
 
 /// Says what was found amiss in a run.

@@ -7,6 +7,7 @@
 pub mod augment;
 pub mod batches;
 mod builder;
+mod chosen;
 mod cut;
 pub mod folder;
 mod npy;
@@ -30,12 +31,13 @@ use crate::error::{Result, nearest, refuse};
 
 pub use augment::Augmentation;
 pub use batches::Batches;
+pub use chosen::ChosenPatches;
 pub use pairs::{Level, Pair, Pairs, SimilarPair};
 pub use phantom::PhantomConfig;
 pub use slides::Slides;
 pub use splits::Split;
 pub use store::{PatchRecord, PatchStore};
-pub use whole::read_whole;
+pub use whole::FolderImages;
 
 use source::Source;
 

@@ -1,10 +1,9 @@
-//! `patches.npy`: bytes of shape n x size x size x 3, as `numpy.save` writes them; written patch by patch, read as a map.
+//! `patches.npy`: bytes of shape n x size x size x 3, as `numpy.save` writes them; written patch by patch.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
-use memmap2::Mmap;
 use npyz::{DType, NpyHeader, Order, WriteOptions, WriterBuilder};
 
 /// `numpy.uint8`.
@@ -12,23 +11,13 @@ fn byte() -> DType {
     DType::Plain("|u1".parse().expect("the name NumPy gives a byte"))
 }
 
-/// The bytes of a file, read as they are touched.
-pub(super) fn map(path: &Path) -> io::Result<Mmap> {
-    let file = File::open(path)?;
-    #[expect(
-        unsafe_code,
-        reason = "undefined if the file shrinks under the map; nobody writes to a store that is there"
-    )]
-    unsafe {
-        Mmap::map(&file)
-    }
-}
-
 /// Count and size of the patches in `file` and where their pixels start, or what is wrong with it.
-pub(super) fn shape(file: &[u8]) -> Result<(usize, usize, usize), String> {
-    let mut rest = file;
+pub(super) fn shape(mut file: impl Read + Seek) -> Result<(usize, usize, u64), String> {
     let header =
-        NpyHeader::from_reader(&mut rest).map_err(|error| format!("has no header: {error}"))?;
+        NpyHeader::from_reader(&mut file).map_err(|error| format!("has no header: {error}"))?;
+    let unreadable = |error: io::Error| format!("cannot be read: {error}");
+    let start = file.stream_position().map_err(unreadable)?;
+    let length = file.seek(SeekFrom::End(0)).map_err(unreadable)? - start;
     let shape = header.shape();
     let &[count, height, width, 3] = shape else {
         return Err(format!("has shape {shape:?}, not n x size x size x 3"));
@@ -42,13 +31,12 @@ pub(super) fn shape(file: &[u8]) -> Result<(usize, usize, usize), String> {
     let wanted = [height, width, 3]
         .into_iter()
         .try_fold(count, u64::checked_mul);
-    if wanted != Some(rest.len() as u64) {
+    if wanted != Some(length) {
         return Err(format!(
-            "is cut short or too long: {} bytes of pixels for shape {shape:?}",
-            rest.len()
+            "is cut short or too long: {length} bytes of pixels for shape {shape:?}"
         ));
     }
-    Ok((count as usize, height as usize, file.len() - rest.len()))
+    Ok((count as usize, height as usize, start))
 }
 
 /// Writes the file patch by patch.
@@ -79,6 +67,7 @@ impl PatchesWriter {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::io::Cursor;
 
     use super::*;
 
@@ -101,19 +90,23 @@ mod tests {
         assert!(header.contains("'descr': '|u1'"), "{header}");
         assert!(header.contains("'fortran_order': False"), "{header}");
         assert!(header.contains("(2, 2, 2, 3, )"), "{header}");
-        let (count, size, start) = shape(&file).unwrap();
+        let (count, size, start) = shape(Cursor::new(&file)).unwrap();
         assert_eq!((count, size, start % 64), (2, 2, 0));
-        assert_eq!(file[start..], [[1; 12], [2; 12]].concat());
+        assert_eq!(file[start as usize..], [[1; 12], [2; 12]].concat());
     }
 
     #[test]
     fn what_is_no_array_of_patches_is_refused() {
         let file = written(2, &[[1; 12], [2; 12]]);
         assert_eq!(
-            shape(&file[..file.len() - 5]).unwrap_err(),
+            shape(Cursor::new(&file[..file.len() - 5])).unwrap_err(),
             "is cut short or too long: 19 bytes of pixels for shape [2, 2, 2, 3]"
         );
-        assert!(shape(b"PNG").unwrap_err().starts_with("has no header: "));
+        assert!(
+            shape(Cursor::new(b"PNG"))
+                .unwrap_err()
+                .starts_with("has no header: ")
+        );
         let text = |from: &[u8], to: &[u8]| {
             let mut file = file.clone();
             let at = file
@@ -121,7 +114,7 @@ mod tests {
                 .position(|bytes| bytes == from)
                 .unwrap();
             file[at..at + to.len()].copy_from_slice(to);
-            shape(&file).unwrap_err()
+            shape(Cursor::new(&file)).unwrap_err()
         };
         assert_eq!(
             text(b"2, 2, 2, 3", b"2, 2, 3, 2"),

@@ -7,15 +7,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::fs;
+use std::fs::{self, File};
+use std::io::{self, BufReader, Read, Seek, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::Context;
-use memmap2::Mmap;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::{DataConfig, Split, npy};
+use crate::digest::Sha256Writer;
 use crate::error::{Result, refuse};
 use crate::images::Pixels;
 
@@ -66,9 +67,9 @@ pub struct PatchStore {
     description: Description,
     records: Vec<PatchRecord>,
     size: usize,
-    /// Where the pixels start in `map`.
-    start: usize,
-    map: Mmap,
+    /// `patches.npy`, and where the pixels start in it.
+    patches: Mutex<File>,
+    start: u64,
 }
 
 /// Whether `folder` is a patch store.
@@ -110,10 +111,10 @@ impl PatchStore {
                 "build the store again",
             ));
         }
-        let map = npy::map(&path.join(PATCHES))
-            .map_err(|error| damaged(format!("`{PATCHES}`: {error}")))?;
-        let (count, size, start) =
-            npy::shape(&map).map_err(|what| damaged(format!("`{PATCHES}` {what}")))?;
+        let unreadable = |error: io::Error| damaged(format!("`{PATCHES}`: {error}"));
+        let patches = File::open(path.join(PATCHES)).map_err(unreadable)?;
+        let (count, size, start) = npy::shape(BufReader::new(&patches))
+            .map_err(|what| damaged(format!("`{PATCHES}` {what}")))?;
         let csv = fs::read(path.join(RECORDS))
             .map_err(|error| damaged(format!("`{RECORDS}`: {error}")))?;
         let records: Vec<PatchRecord> = csv::Reader::from_reader(csv.as_slice())
@@ -129,7 +130,7 @@ impl PatchStore {
         if let Some(slide) = on_both_sides(&records) {
             return Err(damaged(format!("slide `{slide}` is in both splits")));
         }
-        if content_hash(&map, &csv) != description.sha256 {
+        if content_hash(&patches, &csv).map_err(unreadable)? != description.sha256 {
             return Err(damaged(format!(
                 "`{PATCHES}` or `{RECORDS}` is not what `{DESCRIPTION}` was written for"
             )));
@@ -139,8 +140,8 @@ impl PatchStore {
             description,
             records,
             size,
+            patches: Mutex::new(patches),
             start,
-            map,
         })
     }
 
@@ -220,12 +221,17 @@ impl PatchStore {
     }
 
     /// The patches at `indices`, in that order; each must be below [`Self::len`].
+    ///
+    /// Panics if the file of patches, which was whole when the store was opened, can no longer be read.
     pub fn read(&self, indices: &[usize]) -> Pixels {
         let length = self.size * self.size * 3;
-        let mut bytes = Vec::with_capacity(indices.len() * length);
-        for &index in indices {
-            let first = self.start + index * length;
-            bytes.extend_from_slice(&self.map[first..first + length]);
+        let mut bytes = vec![0; indices.len() * length];
+        let mut file = self.patches.lock().unwrap_or_else(PoisonError::into_inner);
+        for (&index, patch) in indices.iter().zip(bytes.chunks_exact_mut(length)) {
+            let first = self.start + (index * length) as u64;
+            file.seek(SeekFrom::Start(first))
+                .and_then(|_| file.read_exact(patch))
+                .expect("the patches of an open store can be read");
         }
         Pixels::new(indices.len(), self.size, bytes)
     }
@@ -272,13 +278,12 @@ impl PatchStore {
 }
 
 /// SHA-256 of the two files, one after the other.
-fn content_hash(patches: &[u8], records: &[u8]) -> String {
-    let files = Sha256::new().chain_update(patches).chain_update(records);
-    let mut text = String::with_capacity(64);
-    for byte in files.finalize() {
-        write!(text, "{byte:02x}").expect("a string takes any text");
-    }
-    text
+fn content_hash(mut patches: &File, records: &[u8]) -> io::Result<String> {
+    let mut digest = Sha256Writer::default();
+    patches.rewind()?;
+    io::copy(&mut BufReader::with_capacity(1 << 16, patches), &mut digest)?;
+    digest.write_all(records)?;
+    Ok(digest.finish())
 }
 
 /// A slide with patches in both splits, if there is one.
@@ -319,9 +324,9 @@ pub(super) fn write_description(
         format: FORMAT,
         name: name.to_owned(),
         sha256: content_hash(
-            &npy::map(&folder.join(PATCHES))?,
+            &File::open(folder.join(PATCHES))?,
             &fs::read(folder.join(RECORDS))?,
-        ),
+        )?,
         skipped,
         counts,
         settings: settings.clone(),

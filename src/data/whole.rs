@@ -1,35 +1,55 @@
 //! A folder of images taken as they are, for measuring: no cutting, no tissue, no split.
 
-use std::path::Path;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use image::RgbImage;
+use rayon::prelude::*;
 
 use super::folder;
 use crate::error::{Result, refuse};
-use crate::images::Pixels;
+use crate::images::{ImageSource, Pixels};
 
-/// Every image below `folder`, in the order of their names.
+/// Images of a folder, each decoded when it is asked for.
 ///
-/// Refuses a folder without images, an image that does not decode, and images that are not squares of one size: nothing is
-/// resized silently.
-pub fn read_whole(folder: &Path) -> Result<Pixels> {
-    if !folder.is_dir() {
-        return Err(refuse(
-            format!("no folder `{}` to read images from", folder.display()),
-            "give a run, a patch store or a folder of images",
-        ));
+/// An image that does not decode, or is no square of the size of the folder's first one, is refused then: nothing is resized
+/// silently.
+pub struct FolderImages {
+    paths: Vec<PathBuf>,
+    size: usize,
+}
+
+impl FolderImages {
+    /// Every image below `folder`, in the order of their names.
+    ///
+    /// Refuses a folder without images, and one whose first image does not decode.
+    pub fn open(folder: &Path) -> Result<Self> {
+        if !folder.is_dir() {
+            return Err(refuse(
+                format!("no folder `{}` to read images from", folder.display()),
+                "give a run, a patch store or a folder of images",
+            ));
+        }
+        let paths = folder::list(folder)?;
+        let size = decode(&paths[0])?.width() as usize;
+        Ok(Self { paths, size })
     }
-    let mut bytes = Vec::new();
-    let mut count = 0;
-    let mut size = None;
-    for path in folder::list(folder)? {
-        let image = folder::read(&path).map_err(|error| {
-            refuse(
-                format!("cannot decode `{}`: {error:#}", path.display()),
-                "repair it or take it out of the folder",
-            )
-        })?;
+
+    /// The images at `indices` of these, in that order.
+    pub fn select(&self, indices: &[usize]) -> Self {
+        let chosen = indices.iter().map(|&index| self.paths[index].clone());
+        Self {
+            paths: chosen.collect(),
+            size: self.size,
+        }
+    }
+
+    /// The bytes of one image.
+    fn image(&self, path: &Path) -> Result<Vec<u8>> {
+        let image = decode(path)?;
         let (width, height) = image.dimensions();
-        let expected = *size.get_or_insert(width);
-        if width != height || width != expected {
+        let expected = self.size as u32;
+        if width != expected || height != expected {
             return Err(refuse(
                 format!(
                     "`{}` is {width} x {height}, expected {expected} x {expected}",
@@ -38,8 +58,36 @@ pub fn read_whole(folder: &Path) -> Result<Pixels> {
                 "measure square images of one size; `histogen data import` cuts larger ones into patches",
             ));
         }
-        bytes.extend(image.into_raw());
-        count += 1;
+        Ok(image.into_raw())
     }
-    Ok(Pixels::new(count, size.unwrap_or(0) as usize, bytes))
+}
+
+fn decode(path: &Path) -> Result<RgbImage> {
+    folder::read(path).map_err(|error| {
+        refuse(
+            format!("cannot decode `{}`: {error:#}", path.display()),
+            "repair it or take it out of the folder",
+        )
+    })
+}
+
+impl ImageSource for FolderImages {
+    fn count(&self) -> usize {
+        self.paths.len()
+    }
+
+    fn size(&self) -> usize {
+        self.size
+    }
+
+    fn read(&self, range: Range<usize>) -> Result<Pixels> {
+        let count = range.len();
+        let paths = self.paths[range].par_iter();
+        let images: Vec<Result<Vec<u8>>> = paths.map(|path| self.image(path)).collect();
+        let mut bytes = Vec::with_capacity(count * self.size * self.size * 3);
+        for image in images {
+            bytes.extend(image?);
+        }
+        Ok(Pixels::new(count, self.size, bytes))
+    }
 }

@@ -1,32 +1,36 @@
-//! Features that another program made: `.npy` as `numpy.save` writes them, or safetensors.
+//! Features in a file, read a block of rows at a time: those that another program made, and those that were extracted.
 
-use std::fs::{self, File};
-use std::io::{BufReader, Read};
-use std::path::Path;
-
-use npyz::{NpyHeader, Order};
-use safetensors::tensor::TensorView;
-use safetensors::{Dtype, SafeTensors};
+use std::fs::File;
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
 
 use super::Features;
-use crate::digest::{Sha256Writer, sha256};
+use super::layout::{self, Layout, Number};
+use crate::digest::Sha256Writer;
 use crate::error::{Result, refuse};
 
-/// The tensor of a safetensors file that is taken if there are several.
-const TENSOR: &str = "features";
-/// Bytes that are converted at a time.
+/// Rows of a block.
+const BLOCK: usize = 1024;
+/// Bytes that are converted at a time: a multiple of every number's.
 const CHUNK: usize = 1 << 16;
 /// What to do about an array that is no matrix of features.
 const GIVE_MATRIX: &str =
     "give one row of f32 or f64 numbers an image, as `numpy.save(path, features)` writes them";
 
-/// Features from a file.
-#[derive(Clone, Debug)]
+/// A file of features, f64 numbers rounded to f32.
+#[derive(Debug)]
 pub struct FeatureFile {
-    /// The features, f64 numbers rounded to f32.
-    pub features: Features,
-    /// The SHA-256 of the file.
-    pub hash: String,
+    /// How many images.
+    pub rows: usize,
+    /// How many features an image has.
+    pub columns: usize,
+    path: PathBuf,
+    file: File,
+    start: u64,
+    number: Number,
+    /// Which rows of the file; none for all of them.
+    chosen: Option<Vec<usize>>,
 }
 
 /// Whether `path` names a file of features: by its ending.
@@ -44,153 +48,118 @@ fn has_ending(path: &Path, ending: &str) -> bool {
 }
 
 impl FeatureFile {
-    /// Reads a matrix of features, one row an image: a two-dimensional `.npy` array, or the only tensor, or the one called
+    /// Opens a matrix of features, one row an image: a two-dimensional `.npy` array, or the only tensor, or the one called
     /// `features`, of a safetensors file.
     ///
     /// Refuses a file that cannot be read or is damaged, other numbers than f32 and f64, and other than two dimensions.
     /// NaN is not refused here, but by whatever compares the features.
-    pub fn read(path: &Path) -> Result<Self> {
-        let shown = path.display();
-        let refused = |what: String| {
-            let message = format!("`{shown}` is no file of features: {what}");
+    pub fn open(path: &Path) -> Result<Self> {
+        let file = File::open(path).map_err(|error| unreadable(path, &error))?;
+        let length = file.metadata().map_err(|error| unreadable(path, &error))?;
+        let mut reader = BufReader::new(&file);
+        let layout = if is_numpy(path) {
+            layout::numpy(&mut reader, length.len())
+        } else {
+            layout::safetensors(&mut reader, length.len())
+        };
+        let Layout {
+            rows,
+            columns,
+            start,
+            number,
+        } = layout.map_err(|what| {
+            let message = format!("`{}` is no file of features: {what}", path.display());
             refuse(message, GIVE_MATRIX)
-        };
-        let unreadable = |error: std::io::Error| {
-            let message = format!("cannot read the features `{shown}`: {error}");
-            refuse(message, "give the path of an `.npy` or safetensors file")
-        };
-        if is_numpy(path) {
-            let file = File::open(path).map_err(unreadable)?;
-            let length = file.metadata().map_err(unreadable)?.len();
-            let mut file = Hashed::new(file);
-            let features = numpy(&mut file, length).map_err(refused)?;
-            return Ok(Self {
-                features,
-                hash: file.digest.finish(),
-            });
-        }
-        let bytes = fs::read(path).map_err(unreadable)?;
+        })?;
         Ok(Self {
-            features: safetensors(&bytes).map_err(refused)?,
-            hash: sha256(&bytes),
+            rows,
+            columns,
+            path: path.to_owned(),
+            file,
+            start,
+            number,
+            chosen: None,
         })
     }
-}
 
-/// A file that is hashed as it is read.
-struct Hashed {
-    file: BufReader<File>,
-    digest: Sha256Writer,
-    /// Bytes read so far.
-    place: u64,
-}
-
-impl Hashed {
-    fn new(file: File) -> Self {
+    /// The rows at `indices` of the whole file, in that order.
+    pub fn select(self, indices: Vec<usize>) -> Self {
         Self {
-            file: BufReader::with_capacity(CHUNK, file),
-            digest: Sha256Writer::default(),
-            place: 0,
+            rows: indices.len(),
+            chosen: Some(indices),
+            ..self
         }
     }
-}
 
-impl Read for Hashed {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let count = self.file.read(buffer)?;
-        std::io::Write::write_all(&mut self.digest, &buffer[..count])?;
-        self.place += count as u64;
-        Ok(count)
+    /// All rows in their order, some at a time; a block without rows where there are none.
+    pub fn blocks(&self) -> impl Iterator<Item = Result<Features>> {
+        let firsts = (0..self.rows.max(1)).step_by(BLOCK);
+        firsts.map(|first| {
+            let block = self.block(first..self.rows.min(first + BLOCK));
+            block.map_err(|error| unreadable(&self.path, &error))
+        })
     }
-}
 
-/// The matrix of an `.npy` file of `length` bytes, or what is wrong with it.
-fn numpy(file: &mut Hashed, length: u64) -> std::result::Result<Features, String> {
-    let header =
-        NpyHeader::from_reader(&mut *file).map_err(|error| format!("it has no header: {error}"))?;
-    let &[rows, columns] = header.shape() else {
-        return Err(dimensions(header.shape()));
-    };
-    if header.order() != Order::C {
-        return Err("its columns come first (Fortran order)".into());
-    }
-    let kind = header.dtype().descr();
-    let (size, number): (u64, fn(&[u8]) -> f32) = match kind.trim_matches('\'') {
-        "<f4" => (4, |bytes| f32::from_le_bytes(four(bytes))),
-        "<f8" => (8, |bytes| f64::from_le_bytes(eight(bytes)) as f32),
-        ">f4" => (4, |bytes| f32::from_be_bytes(four(bytes))),
-        ">f8" => (8, |bytes| f64::from_be_bytes(eight(bytes)) as f32),
-        _ => return Err(format!("it holds numbers of type {kind}, not f32 or f64")),
-    };
-    let wanted = [columns, size].into_iter().try_fold(rows, u64::checked_mul);
-    let mut left = length.saturating_sub(file.place);
-    if wanted != Some(left) {
-        return Err(format!(
-            "it is cut short or too long: {left} bytes of numbers for shape [{rows}, {columns}]"
-        ));
-    }
-    let mut values = Vec::with_capacity((left / size) as usize);
-    let mut chunk = vec![0; CHUNK];
-    while left > 0 {
-        let chunk = &mut chunk[..CHUNK.min(left as usize)];
-        file.read_exact(chunk).map_err(|error| error.to_string())?;
-        values.extend(chunk.chunks_exact(size as usize).map(number));
-        left -= chunk.len() as u64;
-    }
-    Ok(Features::new(rows as usize, columns as usize, values))
-}
-
-/// The matrix of a safetensors file, or what is wrong with it.
-fn safetensors(bytes: &[u8]) -> std::result::Result<Features, String> {
-    let file = SafeTensors::deserialize(bytes).map_err(|error| error.to_string())?;
-    let names = file.names();
-    let name = match names.as_slice() {
-        [only] => only,
-        _ => TENSOR,
-    };
-    let tensor: TensorView<'_> = file.tensor(name).map_err(|_| {
-        format!(
-            "it holds {} tensors, and none is called `{TENSOR}`",
-            names.len()
-        )
-    })?;
-    let &[rows, columns] = tensor.shape() else {
-        return Err(dimensions(tensor.shape()));
-    };
-    let data = tensor.data();
-    let values = match tensor.dtype() {
-        Dtype::F32 => {
-            let number = |bytes| f32::from_le_bytes(four(bytes));
-            data.chunks_exact(4).map(number).collect()
+    fn block(&self, range: Range<usize>) -> io::Result<Features> {
+        let rows = range.len();
+        let mut values = Vec::with_capacity(rows * self.columns);
+        match &self.chosen {
+            None => self.append(range, &mut values)?,
+            Some(chosen) => {
+                for &row in &chosen[range] {
+                    self.append(row..row + 1, &mut values)?;
+                }
+            }
         }
-        Dtype::F64 => {
-            let number = |bytes| f64::from_le_bytes(eight(bytes)) as f32;
-            data.chunks_exact(8).map(number).collect()
+        Ok(Features::new(rows, self.columns, values))
+    }
+
+    /// Appends the rows of the file at `range`.
+    fn append(&self, range: Range<usize>, values: &mut Vec<f32>) -> io::Result<()> {
+        let length = self.columns * self.number.size;
+        let mut file = &self.file;
+        file.seek(SeekFrom::Start(self.start + (range.start * length) as u64))?;
+        let mut left = range.len() * length;
+        let mut chunk = vec![0; CHUNK.min(left)];
+        while left > 0 {
+            let chunk = &mut chunk[..CHUNK.min(left)];
+            file.read_exact(chunk)?;
+            values.extend(chunk.chunks_exact(self.number.size).map(self.number.read));
+            left -= chunk.len();
         }
-        kind => return Err(format!("it holds numbers of type {kind:?}, not F32 or F64")),
-    };
-    Ok(Features::new(rows, columns, values))
+        Ok(())
+    }
+
+    /// The SHA-256 of the whole file.
+    pub fn hash(&self) -> Result<String> {
+        let mut digest = Sha256Writer::default();
+        File::open(&self.path)
+            .and_then(|file| {
+                let mut file = BufReader::with_capacity(CHUNK, file);
+                io::copy(&mut file, &mut digest)
+            })
+            .map_err(|error| unreadable(&self.path, &error))?;
+        Ok(digest.finish())
+    }
 }
 
-fn dimensions(shape: &[impl std::fmt::Debug]) -> String {
-    let count = shape.len();
-    format!("it has {count} dimensions, {shape:?}, not two")
-}
-
-fn four(bytes: &[u8]) -> [u8; 4] {
-    bytes.try_into().expect("the size of an f32")
-}
-
-fn eight(bytes: &[u8]) -> [u8; 8] {
-    bytes.try_into().expect("the size of an f64")
+fn unreadable(path: &Path, error: &io::Error) -> anyhow::Error {
+    refuse(
+        format!("cannot read the features `{}`: {error}", path.display()),
+        "give the path of an `.npy` or safetensors file",
+    )
 }
 
 #[cfg(test)]
 mod tests {
-    use safetensors::serialize;
+    use std::fs;
+
+    use safetensors::tensor::TensorView;
+    use safetensors::{Dtype, serialize};
     use tempfile::TempDir;
 
     use super::*;
+    use crate::digest::sha256;
 
     /// `numpy.save` of an array of `kind` and `shape`, with a header as NumPy writes it.
     fn npy(kind: &str, fortran: &str, shape: &str, data: &[u8]) -> Vec<u8> {
@@ -206,15 +175,15 @@ mod tests {
         file
     }
 
-    fn read(name: &str, bytes: &[u8]) -> Result<FeatureFile> {
+    fn read(name: &str, bytes: &[u8]) -> Result<Features> {
         let folder = TempDir::new().unwrap();
         let path = folder.path().join(name);
         fs::write(&path, bytes).unwrap();
-        let file = FeatureFile::read(&path);
-        if let Ok(file) = &file {
-            assert_eq!(file.hash, sha256(bytes));
-        }
-        file
+        let file = FeatureFile::open(&path)?;
+        assert_eq!(file.hash().unwrap(), sha256(bytes));
+        let all = Features::join(file.rows, file.blocks())?;
+        assert_eq!((file.rows, file.columns), (all.rows, all.columns));
+        Ok(all)
     }
 
     fn message(name: &str, bytes: &[u8]) -> String {
@@ -246,8 +215,8 @@ mod tests {
             ("<f8", bytes(f64::to_le_bytes)),
             (">f8", bytes(f64::to_be_bytes)),
         ] {
-            let file = read("a.npy", &npy(kind, "False", "(2, 3)", &data)).unwrap();
-            assert_eq!(file.features, expected, "{kind}");
+            let features = read("a.npy", &npy(kind, "False", "(2, 3)", &data)).unwrap();
+            assert_eq!(features, expected, "{kind}");
         }
     }
 
@@ -258,8 +227,8 @@ mod tests {
         let only = serialize([("anything", tensor())], None).unwrap();
         let named = serialize([("a", tensor()), ("features", tensor())], None).unwrap();
         for file in [only, named] {
-            let file = read("a.safetensors", &file).unwrap();
-            assert_eq!(file.features, Features::new(2, 3, values()));
+            let features = read("a.safetensors", &file).unwrap();
+            assert_eq!(features, Features::new(2, 3, values()));
         }
         let none = serialize([("a", tensor()), ("b", tensor())], None).unwrap();
         assert_eq!(
@@ -299,7 +268,42 @@ mod tests {
         ] {
             assert_eq!(message("a.npy", &file), expected);
         }
-        assert!(message("a.npy", b"PNG").starts_with("it has no header"));
-        assert!(!message("a.safetensors", b"PNG").is_empty());
+        for name in ["a.npy", "a.safetensors"] {
+            for bytes in [&b"PNG"[..], &[b'P'; 100]] {
+                assert!(message(name, bytes).starts_with("it has no header: "));
+            }
+        }
+        let tensor = TensorView::new(Dtype::F32, vec![2, 3], &data).unwrap();
+        let whole = serialize([("features", tensor)], None).unwrap();
+        assert_eq!(
+            message("a.safetensors", &whole[..whole.len() - 4]),
+            "it is cut short or too long: 20 bytes of numbers for tensors of 24"
+        );
+    }
+
+    #[test]
+    fn blocks_are_all_rows_or_the_chosen_ones_in_their_order() {
+        let (rows, columns) = (2 * BLOCK + 3, 3);
+        let values: Vec<f32> = (0..rows * columns).map(|place| place as f32).collect();
+        let data: Vec<u8> = values
+            .iter()
+            .flat_map(|value| value.to_le_bytes())
+            .collect();
+        let all = Features::new(rows, columns, values);
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("a.npy");
+        let shape = format!("({rows}, {columns})");
+        fs::write(&path, npy("<f4", "False", &shape, &data)).unwrap();
+        let file = FeatureFile::open(&path).unwrap();
+        assert!(file.blocks().all(|block| block.unwrap().rows <= BLOCK));
+        assert_eq!(Features::join(rows, file.blocks()).unwrap(), all);
+        let indices: Vec<usize> = (0..BLOCK + 2).map(|place| (7 * place) % rows).collect();
+        let expected = all.select(&indices);
+        let file = file.select(indices);
+        assert_eq!(file.blocks().count(), 2);
+        assert_eq!(Features::join(BLOCK + 2, file.blocks()).unwrap(), expected);
+        let none = file.select(Vec::new());
+        let none = Features::join(0, none.blocks()).unwrap();
+        assert_eq!((none.rows, none.columns), (0, columns));
     }
 }

@@ -28,6 +28,20 @@ impl Features {
         }
     }
 
+    /// All of `blocks` below one another, `rows` rows together.
+    pub fn join(rows: usize, blocks: impl Iterator<Item = Result<Self>>) -> Result<Self> {
+        let mut all = Self::new(0, 0, Vec::new());
+        for block in blocks {
+            let block = block?;
+            if all.values.is_empty() {
+                all.columns = block.columns;
+                all.values.reserve_exact(rows * block.columns);
+            }
+            all.values.extend(block.values);
+        }
+        Ok(Self::new(rows, all.columns, all.values))
+    }
+
     /// The features of image `index`.
     pub fn row(&self, index: usize) -> &[f32] {
         &self.values[index * self.columns..(index + 1) * self.columns]
@@ -43,15 +57,16 @@ impl Features {
         Self::new(indices.len(), self.columns, values)
     }
 
-    /// Refuses features that are NaN or infinite, naming the first such image: a metric of them would not be a number.
-    pub fn check_finite(&self, what: &str) -> Result<()> {
+    /// Refuses features that are NaN or infinite, naming the first such image of `what`, of which `before` come before
+    /// these: a metric of them would not be a number.
+    pub fn check_finite(&self, what: &str, before: usize) -> Result<()> {
         match self.values.iter().position(|value| !value.is_finite()) {
             None => Ok(()),
             Some(place) => Err(refuse(
                 format!(
                     "feature {} of image {} of {what} is not finite",
                     place % self.columns,
-                    place / self.columns
+                    before + place / self.columns
                 ),
                 "look at that image, and at the weights of the extractor",
             )),

@@ -5,6 +5,7 @@
 mod cache;
 mod file;
 mod inception;
+mod layout;
 mod matrix;
 mod perceptual;
 mod pixels;

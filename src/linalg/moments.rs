@@ -6,8 +6,8 @@ use rayon::prelude::*;
 use super::product::{Matrix, multiply};
 use super::{Rows, Value, tiles};
 
-/// Rows taken at a time.
-const TILE: usize = 1024;
+/// Rows that [`Moments::add`] takes at a time: batches of a multiple of them give the bits of one batch of all.
+pub const ROWS_AT_A_TIME: usize = 1024;
 /// Rows of the scatter that one thread computes at a time.
 const SHARE: usize = 64;
 
@@ -47,7 +47,7 @@ impl Moments {
         let rows = rows.into();
         let columns = self.mean.len();
         assert_eq!(rows.columns, columns, "columns of a batch");
-        for range in tiles(rows.rows, TILE) {
+        for range in tiles(rows.rows, ROWS_AT_A_TIME) {
             let tile = rows.part(range);
             let mean = tile.mean();
             let centred = centred_values(tile, &mean, 1.0);

@@ -9,7 +9,8 @@ use crate::features::Features;
 use crate::linalg::Rows;
 
 use super::MetricSettings;
-use super::fid::{DDOF, Gaussian};
+use super::fid::DDOF;
+use super::gaussian::Gaussian;
 use super::kid;
 use super::neighbours::{Balls, Boundary, Inside, Neighbours, Side, inside};
 use super::pairs::Pairs;

@@ -9,16 +9,13 @@
 //! covariance: the trace is taken from symmetric or singular-value decompositions, which need no such offset. The
 //! distance is biased upwards by about 1 / n, so numbers of different n do not compare.
 //!
-//! Beside the features themselves this takes memory for a few matrices of features by features, whatever the number of
-//! images.
-
-use faer::Mat;
+//! It needs a Gaussian of each side, and that takes memory for a few matrices of features by features, whatever the number of
+//! images (`gaussian.rs`).
 
 use crate::error::Result;
-use crate::linalg::{
-    Moments, Root, Rows, Value, centred, nuclear_norm_of_product, root, trace_sqrt_product,
-};
+use crate::linalg::{Moments, Rows, Value};
 
+use super::gaussian::{Gaussian, GaussianMetric, GaussianSide};
 use super::{Comparison, Direction, Metric, MetricSettings, Score, ScoreDefinition, check};
 
 /// The literature's divisor of the covariance is n - 1.
@@ -53,18 +50,30 @@ impl Metric for Fid {
     fn compute(&self, comparison: &Comparison<'_>) -> Result<Vec<Score>> {
         check(self, comparison)?;
         let generated = Gaussian::of(Rows::from(comparison.generated), DDOF)?;
-        let distance = generated.distance(comparison.real_gaussian()?)?.distance();
-        Ok(vec![Score {
-            warning: rank_warning("fid", comparison),
-            ..Score::new("fid", distance)
-        }])
+        score(&generated, comparison.real_gaussian()?)
+    }
+
+    fn of_gaussians(&self) -> Option<&dyn GaussianMetric> {
+        Some(self)
     }
 }
 
-/// What to say where a covariance cannot have full rank, because there are no more images than features.
-pub(super) fn rank_warning(score: &str, comparison: &Comparison<'_>) -> String {
-    let images = comparison.generated.rows.min(comparison.real.rows);
-    let features = comparison.real.columns;
+impl GaussianMetric for Fid {
+    fn compare(&self, generated: &GaussianSide, real: &GaussianSide) -> Result<Vec<Score>> {
+        score(generated.gaussian()?, real.gaussian()?)
+    }
+}
+
+fn score(generated: &Gaussian, real: &Gaussian) -> Result<Vec<Score>> {
+    let images = generated.images().min(real.images());
+    Ok(vec![Score {
+        warning: rank_warning("fid", images, real.features()),
+        ..Score::new("fid", generated.distance(real)?.distance())
+    }])
+}
+
+/// What to say where a covariance cannot have full rank, because there are no more `images` on a side than `features`.
+pub(super) fn rank_warning(score: &str, images: usize, features: usize) -> String {
     if images > features {
         return String::new();
     }
@@ -104,82 +113,4 @@ pub fn frechet_of_moments(x: &Moments, y: &Moments, ddof: usize) -> Result<Frech
 /// The Fréchet distance without covariances: one singular value problem of the numbers of rows.
 pub fn frechet_of_rows<T: Value>(x: Rows<'_, T>, y: Rows<'_, T>, ddof: usize) -> Result<Frechet> {
     Gaussian::of_rows(x, ddof).distance(&Gaussian::of_rows(y, ddof))
-}
-
-/// A Gaussian fitted to rows.
-pub(super) struct Gaussian {
-    mean: Vec<f64>,
-    /// Tr S.
-    trace: f64,
-    covariance: Covariance,
-}
-
-/// A covariance S.
-enum Covariance {
-    /// S, and L with L L^T = S.
-    FullRank { whole: Mat<f64>, root: Mat<f64> },
-    /// F with F^T F = S and no more rows than columns.
-    Rows(Mat<f64>),
-}
-
-impl Gaussian {
-    /// The Gaussian of more than `ddof` rows.
-    ///
-    /// No more rows than columns make a covariance that lacks rank; they are themselves, centred, its exact and smaller
-    /// form.
-    pub(super) fn of<T: Value>(rows: Rows<'_, T>, ddof: usize) -> Result<Self> {
-        if rows.rows <= rows.columns {
-            Ok(Self::of_rows(rows, ddof))
-        } else {
-            Self::of_moments(&Moments::of(rows), ddof)
-        }
-    }
-
-    fn of_rows<T: Value>(rows: Rows<'_, T>, ddof: usize) -> Self {
-        let scaled = centred(rows, ((rows.rows - ddof) as f64).sqrt());
-        Self {
-            mean: rows.mean(),
-            trace: scaled.squared_norm_l2(),
-            covariance: Covariance::Rows(scaled),
-        }
-    }
-
-    fn of_moments(moments: &Moments, ddof: usize) -> Result<Self> {
-        let whole = moments.covariance(ddof);
-        Ok(Self {
-            mean: moments.mean().to_vec(),
-            trace: whole.diagonal().column_vector().iter().sum(),
-            covariance: match root(whole.as_ref())? {
-                Root::Cholesky(root) => Covariance::FullRank { whole, root },
-                Root::Rows(rows) => Covariance::Rows(rows),
-            },
-        })
-    }
-
-    /// The Fréchet distance to `other`.
-    ///
-    /// Tr sqrt(S1 S2) is the sum of the singular values of A B^T for any A^T A = S1 and B^T B = S2. Where both
-    /// covariances have full rank, the eigenvalues of a symmetric matrix give it in a third of the time; where one lacks
-    /// rank, they would turn what should be zero into the square root of a rounding.
-    pub(super) fn distance(&self, other: &Self) -> Result<Frechet> {
-        use Covariance::{FullRank, Rows};
-        let roots = match (&self.covariance, &other.covariance) {
-            (FullRank { root, .. }, FullRank { whole, .. }) => {
-                trace_sqrt_product(root.as_ref(), whole.as_ref())?
-            }
-            (Rows(a), Rows(b)) => nuclear_norm_of_product(a.as_ref(), b.as_ref())?,
-            (Rows(a), FullRank { root, .. }) | (FullRank { root, .. }, Rows(a)) => {
-                nuclear_norm_of_product(a.as_ref(), root.transpose())?
-            }
-        };
-        let squares = self
-            .mean
-            .iter()
-            .zip(&other.mean)
-            .map(|(x, y)| (x - y) * (x - y));
-        Ok(Frechet {
-            mean: squares.sum(),
-            trace: self.trace + other.trace - 2.0 * roots,
-        })
-    }
 }

@@ -12,7 +12,8 @@ use crate::features::Features;
 use crate::linalg::Rows;
 use crate::random::Random;
 
-use super::fid::{DDOF, Gaussian, rank_warning};
+use super::fid::{DDOF, rank_warning};
+use super::gaussian::Gaussian;
 use super::{Comparison, Direction, Metric, MetricSettings, Score, ScoreDefinition, check};
 
 /// How many sizes of subsets.
@@ -69,7 +70,11 @@ impl Metric for FidInfinity {
         let (intercept, spread) = line(&points);
         Ok(vec![Score {
             spread: Some(spread),
-            warning: rank_warning("fid-infinity", comparison),
+            warning: rank_warning(
+                "fid-infinity",
+                generated.rows.min(comparison.real.rows),
+                generated.columns,
+            ),
             ..Score::new("fid-infinity", intercept)
         }])
     }

@@ -9,6 +9,7 @@ mod comparison;
 mod density_coverage;
 mod fid;
 mod fid_infinity;
+mod gaussian;
 mod kid;
 mod neighbours;
 mod pairs;
@@ -26,6 +27,7 @@ pub use comparison::Comparison;
 pub use density_coverage::DensityCoverage;
 pub use fid::{Fid, Frechet, frechet, frechet_of_moments, frechet_of_rows};
 pub use fid_infinity::FidInfinity;
+pub use gaussian::{GaussianMetric, GaussianSide};
 pub use kid::{Kid, KidBlock, kid_biased, kid_unbiased};
 pub use path_length::{
     Interpolation, LatentSpace, Length, PATH_LENGTHS, PathLength, PathSettings, Place,
@@ -133,7 +135,17 @@ pub trait Metric: Sync {
     ///
     /// Refuses what [`check_features`] refuses, too few images, and settings that make no sense.
     fn compute(&self, comparison: &Comparison<'_>) -> Result<Vec<Score>>;
+
+    /// The metric as one of Gaussians, if it is one. Where all that are asked for are, no features are kept.
+    fn of_gaussians(&self) -> Option<&dyn GaussianMetric> {
+        None
+    }
 }
+
+/// What generated images are called in errors.
+pub const GENERATED: &str = "the generated images";
+/// What real images are called in errors.
+pub const REAL: &str = "the real images";
 
 /// Every metric there is.
 pub const METRICS: &[&dyn Metric] = &[
@@ -234,45 +246,77 @@ pub fn evaluate(
     // KID goes through the pairs that other metrics go through as well.
     let keeps = metrics.len() > 1 && metrics.iter().any(|metric| metric.name() == Kid.name());
     let comparison = Comparison::shared(generated, real, settings, keeps);
-    let mut outcomes = Vec::new();
-    for &metric in metrics {
-        let computed = metric.compute(&comparison);
-        for (index, definition) in metric.scores().iter().enumerate() {
-            let score = match &computed {
-                Ok(scores) => finite(scores[index].clone()),
-                Err(error) => Err(same_reason(error)),
-            };
-            outcomes.push(Outcome {
-                metric,
-                definition,
-                score,
-            });
-        }
-    }
-    Ok(outcomes)
+    let computed = metrics
+        .iter()
+        .flat_map(|&metric| outcomes(metric, &metric.compute(&comparison)));
+    Ok(computed.collect())
+}
+
+/// The same for metrics that compare Gaussians, as features in memory give it, bit for bit.
+///
+/// Refuses sides with different numbers of features.
+pub fn evaluate_gaussians(
+    metrics: &[&'static dyn GaussianMetric],
+    generated: &GaussianSide,
+    real: &GaussianSide,
+    settings: &MetricSettings,
+) -> Result<Vec<Outcome>> {
+    check_columns(generated.features, real.features)?;
+    let computed = metrics.iter().flat_map(|&metric| {
+        let scores = check_images(metric, settings, generated.images, real.images)
+            .and_then(|()| metric.compare(generated, real));
+        outcomes(metric, &scores)
+    });
+    Ok(computed.collect())
+}
+
+/// What a metric computed, or why it did not, for each of its scores.
+fn outcomes(metric: &'static dyn Metric, computed: &Result<Vec<Score>>) -> Vec<Outcome> {
+    let definitions = metric.scores().iter().enumerate();
+    let outcomes = definitions.map(|(index, definition)| Outcome {
+        metric,
+        definition,
+        score: match computed {
+            Ok(scores) => finite(scores[index].clone()),
+            Err(error) => Err(same_reason(error)),
+        },
+    });
+    outcomes.collect()
 }
 
 /// Refuses features that are not finite, and generated and real features of different sizes.
 pub fn check_features(generated: &Features, real: &Features) -> Result<()> {
-    if generated.columns != real.columns {
-        return Err(refuse(
-            format!(
-                "generated images have {} features and real images {}",
-                generated.columns, real.columns
-            ),
-            "take both from the same extractor",
-        ));
+    check_columns(generated.columns, real.columns)?;
+    generated.check_finite(GENERATED, 0)?;
+    real.check_finite(REAL, 0)
+}
+
+fn check_columns(generated: usize, real: usize) -> Result<()> {
+    if generated == real {
+        return Ok(());
     }
-    generated.check_finite("the generated images")?;
-    real.check_finite("the real images")
+    Err(refuse(
+        format!("generated images have {generated} features and real images {real}"),
+        "take both from the same extractor",
+    ))
 }
 
 /// What every metric refuses before it computes.
 fn check(metric: &dyn Metric, comparison: &Comparison<'_>) -> Result<()> {
     let (generated, real) = (comparison.generated, comparison.real);
     check_features(generated, real)?;
-    let needed = metric.minimum_images(comparison.settings);
-    for (side, given) in [("generated", generated.rows), ("real", real.rows)] {
+    check_images(metric, comparison.settings, generated.rows, real.rows)
+}
+
+/// Refuses fewer images on a side than `metric` needs.
+fn check_images(
+    metric: &dyn Metric,
+    settings: &MetricSettings,
+    generated: usize,
+    real: usize,
+) -> Result<()> {
+    let needed = metric.minimum_images(settings);
+    for (side, given) in [("generated", generated), ("real", real)] {
         if given < needed {
             return Err(refuse(
                 format!(

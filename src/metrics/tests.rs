@@ -137,6 +137,40 @@ fn a_number_alone_is_the_number_among_others_on_any_number_of_threads() {
 }
 
 #[test]
+fn gaussians_give_what_features_give_and_refuse_the_same() {
+    let own = METRICS.iter().filter_map(|metric| metric.of_gaussians());
+    let own: Vec<&'static dyn GaussianMetric> = own.collect();
+    let metrics: Vec<&'static dyn Metric> = own.iter().map(|&metric| metric as _).collect();
+    assert_eq!(
+        metrics
+            .iter()
+            .map(|metric| metric.name())
+            .collect::<Vec<_>>(),
+        ["fid"]
+    );
+    let real = features(40, 8, "real");
+    let compare = |generated: &Features| {
+        let [from, to] = [(generated, GENERATED), (&real, REAL)]
+            .map(|(side, what)| GaussianSide::of(what, std::iter::once(Ok(side.clone()))).unwrap());
+        evaluate_gaussians(&own, &from, &to, &small())
+    };
+    for rows in [0, 1, 2, 8, 9, 1500] {
+        let generated = features(rows, 8, "generated");
+        let expected = evaluate(&metrics, &generated, &real, &small()).unwrap();
+        for (found, expected) in compare(&generated).unwrap().iter().zip(expected) {
+            match (&found.score, expected.score) {
+                (Ok(found), Ok(expected)) => assert_eq!(*found, expected),
+                (Err(found), Err(expected)) => assert_eq!(refusal(found), refusal(&expected)),
+                _ => panic!("{rows} rows: one has a number, one has none"),
+            }
+        }
+    }
+    let wide = features(40, 9, "wide");
+    let expected = evaluate(&metrics, &wide, &real, &small()).err().unwrap();
+    assert_eq!(refusal(&compare(&wide).err().unwrap()), refusal(&expected));
+}
+
+#[test]
 fn kid_of_all_pairs_is_kid_of_subsets() {
     // More images than a block of pairs has.
     let (generated, real) = (features(1200, 6, "generated"), features(1100, 6, "real"));

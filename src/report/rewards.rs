@@ -141,10 +141,12 @@ fn trend(name: &str, seeds: &[Points], points: &[(f64, f64)]) -> String {
         .filter(|(first, last)| last > first)
         .count();
     let verb = if last > first { "rises" } else { "falls" };
+    let counted = match seeds.len() {
+        1 => String::new(),
+        count => format!("; higher at the end in {risen} of {count} seeds"),
+    };
     format!(
-        "Similarity under {name} {verb} from {first:.3} in the first fifth of the training to {last:.3} in the last; higher at \
-         the end in {risen} of {} seeds.",
-        seeds.len()
+        "Similarity under {name} {verb} from {first:.3} in the first fifth of the training to {last:.3} in the last{counted}."
     )
 }
 
@@ -163,6 +165,10 @@ mod tests {
             .zip(&down)
             .map(|(a, b)| (a.0, f64::midpoint(a.1, b.1)))
             .collect();
+        assert_eq!(
+            trend("it", std::slice::from_ref(&up), &up),
+            "Similarity under it rises from 0.045 in the first fifth of the training to 0.445 in the last."
+        );
         assert_eq!(
             trend("it", &[up, down], &middle),
             "Similarity under it rises from 0.211 in the first fifth of the training to 0.311 in the last; higher at the end \

@@ -242,18 +242,17 @@ impl Table {
         of_kind(false).chain(of_kind(true))
     }
 
-    /// The best number of the models in a column, where at least two compete.
+    /// The best number of the models in a column, where they have at least two different ones.
     fn best(&self, index: usize) -> Option<f64> {
         let direction = self.columns[index].direction?;
         let models = self.rows.iter().filter(|row| !row.reference);
-        let values: Vec<f64> = models.filter_map(|row| row.cells[index].value()).collect();
-        if values.len() < 2 {
-            return None;
-        }
-        values.into_iter().reduce(match direction {
-            Direction::Lower => f64::min,
-            Direction::Higher => f64::max,
-        })
+        let values = || models.clone().filter_map(|row| row.cells[index].value());
+        let (least, most) = (values().reduce(f64::min)?, values().reduce(f64::max)?);
+        let best = match direction {
+            Direction::Lower => least,
+            Direction::Higher => most,
+        };
+        (least < most).then_some(best)
     }
 
     /// The caption, then what a reader needs to know about the numbers; `mark` says how the best are marked.

@@ -10,7 +10,7 @@ use histogen::digest::sha256;
 use histogen::experiments;
 use histogen::features::{self, FeatureConfig};
 use histogen::finetune;
-use histogen::images::Images;
+use histogen::images::{ImageSource, Images};
 use histogen::metrics;
 use histogen::models::{self, GenerativeModel, MODELS};
 use histogen::random::Random;
@@ -148,6 +148,21 @@ fn latent_spaces_decode_what_samples_show() {
             entry.name
         );
     }
+}
+
+#[test]
+fn samples_in_a_file_are_those_in_memory() {
+    let model = build(MODELS[0].name);
+    let folder = folder();
+    let drawn = samples::draw(model.as_ref(), 40, 3, &mut |_| {}).expect("samples");
+    let spooled = samples::spool(model.as_ref(), 40, 3, folder.path()).expect("a file");
+    assert_eq!((spooled.count(), spooled.size()), (40, drawn.size));
+    for range in [30..40, 0..40, 7..8] {
+        let expected = drawn.select(&range.clone().collect::<Vec<_>>());
+        assert_eq!(spooled.read(range).expect("images"), expected);
+    }
+    let mut entries = folder.path().read_dir().expect("a folder");
+    assert!(entries.next().is_none(), "the file has no name");
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 use std::fs::{self, File};
 
+#[cfg(target_os = "linux")]
+use image::{Rgb, RgbImage};
 use npyz::WriterBuilder;
 use serde_json::Value;
 
@@ -83,6 +85,53 @@ fn files_of_features_are_measured_against_each_other() {
         printed.contains("60 rows of features against 50 of `real.npy`"),
         "{printed}"
     );
+}
+
+/// More images than features on either side, where images or features all in memory would take 40 MiB more.
+#[cfg(target_os = "linux")]
+#[test]
+fn memory_for_fid_does_not_grow_with_the_number_of_images() {
+    const ALLOWED: u64 = 10 << 10; // KiB: what the allocator keeps, names of files
+    let lab = Lab::new();
+    let (few, many) = (4_000, 40_000);
+    for rows in [few, many] {
+        noise(&lab, &format!("{rows}.npy"), rows, 256, 1);
+    }
+    let of_features =
+        |rows| lab.peak_memory(&format!("evaluate {rows}.npy {few}.npy --metrics fid"));
+    let (less, more) = (of_features(few), of_features(many));
+    assert!(more < less + ALLOWED, "features: {less} KiB, {more} KiB");
+    let reversed = lab.peak_memory(&format!("evaluate {few}.npy {many}.npy --metrics fid"));
+    assert!(
+        reversed < less + ALLOWED,
+        "real features: {less} KiB, {reversed} KiB"
+    );
+
+    let (few, many) = (800, 4_000);
+    fs::create_dir(lab.path("kinds")).expect("a folder");
+    for number in 0..50u32 {
+        let image = RgbImage::from_fn(64, 64, |x, y| {
+            let value = (x * y + number * (x + 3 * y)).wrapping_mul(2_654_435_761) >> 24;
+            Rgb([value as u8, (x * number) as u8, (y + number) as u8])
+        });
+        let path = lab.path(&format!("kinds/{number}.png"));
+        image.save(path).expect("an image");
+    }
+    for count in [few, many] {
+        fs::create_dir(lab.path(&count.to_string())).expect("a folder");
+        for number in 0..count {
+            let kind = lab.path(&format!("kinds/{}.png", number % 50));
+            let path = lab.path(&format!("{count}/{number}.png"));
+            fs::hard_link(kind, path).expect("a link");
+        }
+    }
+    let of_images = |count| {
+        lab.peak_memory(&format!(
+            "evaluate {count} kinds --metrics fid --features pixels"
+        ))
+    };
+    let (less, more) = (of_images(few), of_images(many));
+    assert!(more < less + ALLOWED, "images: {less} KiB, {more} KiB");
 }
 
 #[test]

@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use histogen::data::read_whole;
+use histogen::data::FolderImages;
+use histogen::images::ImageSource;
 use image::{DynamicImage, ImageBuffer, Luma, LumaA, Rgb, RgbImage, Rgba};
 
 use crate::lab::Lab;
@@ -55,8 +56,9 @@ fn every_kind_of_image_is_read_by_its_rule() {
     for (name, image, _) in &cases {
         image.save(lab.path("kinds").join(name)).unwrap();
     }
-    let pixels = read_whole(&lab.path("kinds")).unwrap();
-    assert_eq!((pixels.count, pixels.size), (cases.len(), 16));
+    let images = FolderImages::open(&lab.path("kinds")).unwrap();
+    assert_eq!((images.count(), images.size()), (cases.len(), 16));
+    let pixels = images.read(0..cases.len()).unwrap();
     for (index, (name, _, expected)) in cases.iter().enumerate() {
         let mut found = pixels.image(index).chunks_exact(3);
         assert!(

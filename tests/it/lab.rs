@@ -79,6 +79,31 @@ impl Lab {
         said.errors[start..].trim_end().to_owned()
     }
 
+    /// Runs what must succeed, and returns the most memory that it had, in KiB, up to about a millisecond before its end.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn peak_memory(&self, arguments: &str) -> u64 {
+        let mut child = self
+            .command(arguments)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the program starts");
+        let status = format!("/proc/{}/status", child.id());
+        let mut peak = 0;
+        loop {
+            let text = fs::read_to_string(&status).unwrap_or_default();
+            let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+            let number = line.and_then(|rest| rest.split_whitespace().next()?.parse().ok());
+            peak = number.unwrap_or(peak);
+            if let Some(ended) = child.try_wait().expect("it is ours") {
+                assert!(ended.success(), "{arguments}");
+                assert!(peak > 0, "{arguments}: no look at its memory");
+                return peak;
+            }
+            sleep(Duration::from_millis(1));
+        }
+    }
+
     /// Starts the program and lets it run.
     pub(crate) fn start(&self, arguments: &str) -> Child {
         self.command(arguments)

@@ -12,6 +12,7 @@ use rayon::prelude::*;
 
 use super::Activation;
 use crate::nn::flex::{GRAIN, Primitive, entries, tensor};
+use crate::nn::wide::wide;
 
 /// An activation function as an operation of a back end.
 #[backend_extension(Flex, Autodiff)]
@@ -43,12 +44,7 @@ impl Activate for Flex {
         let input = entries(&input);
         let mut output = vec![0.0; input.len()];
         let chunks = output.par_chunks_mut(GRAIN).zip(input.par_chunks(GRAIN));
-        chunks.for_each(|(output, input)| {
-            pulp::Arch::new().dispatch(|| {
-                output.copy_from_slice(input);
-                activation.apply(output);
-            });
-        });
+        chunks.for_each(|(output, input)| apply(activation, input, output));
         tensor(output, shape)
     }
 
@@ -112,10 +108,19 @@ fn pull_back(input: &Primitive, gradient: &Primitive, activation: Activation) ->
     let sources = input.par_chunks(GRAIN).zip(gradient.par_chunks(GRAIN));
     let chunks = output.par_chunks_mut(GRAIN).zip(sources);
     chunks.for_each(|(output, (input, gradient))| {
-        pulp::Arch::new().dispatch(|| {
-            output.copy_from_slice(input);
-            activation.pull_back(output, gradient);
-        });
+        pull_back_part(activation, input, gradient, output);
     });
     tensor(output, shape)
+}
+
+wide! {
+    fn apply(activation: Activation, input: &[f32], output: &mut [f32]) {
+        output.copy_from_slice(input);
+        activation.apply(output);
+    }
+
+    fn pull_back_part(activation: Activation, input: &[f32], gradient: &[f32], output: &mut [f32]) {
+        output.copy_from_slice(input);
+        activation.pull_back(output, gradient);
+    }
 }

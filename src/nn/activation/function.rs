@@ -4,13 +4,13 @@
 
 #![expect(
     clippy::inline_always,
-    reason = "what is not inlined into the dispatched closure is compiled for the plainest processor"
+    reason = "what is not inlined into a wide function is compiled for the plainest processor"
 )]
 
 use super::Activation;
 
 impl Activation {
-    /// Every entry becomes its function. To be called inside [`pulp::Arch::dispatch`].
+    /// Every entry becomes its function. To be called inside [`wide`](crate::nn::wide).
     #[inline(always)]
     pub(in crate::nn) fn apply(self, entries: &mut [f32]) {
         match self {
@@ -22,7 +22,7 @@ impl Activation {
         }
     }
 
-    /// Every entry x becomes `gradient` times the derivative at x. To be called inside [`pulp::Arch::dispatch`].
+    /// Every entry x becomes `gradient` times the derivative at x. To be called inside [`wide`](crate::nn::wide).
     #[inline(always)]
     pub(in crate::nn) fn pull_back(self, entries: &mut [f32], gradient: &[f32]) {
         match self {

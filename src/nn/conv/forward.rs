@@ -1,10 +1,10 @@
-//! The convolution itself: columns times weights, block by block of whole images; by [`winograd`] where that is faster.
+//! The convolution itself: columns times weights, block by block of whole images; by [`Winograd`] where that is faster.
 
 use super::columns::{Part, gather};
 use super::geometry::Geometry;
 use super::product::{multiply, pieces};
 use super::scratch::{Scratch, in_blocks, padded, row_stride, take};
-use super::winograd;
+use super::winograd::Winograd;
 use crate::linalg::Matrix;
 
 /// [images, inputs, places] and weights [outputs, inputs, kernel, kernel] -> [images, outputs, places]
@@ -14,8 +14,8 @@ pub(super) fn convolve(
     weight: &[f32],
     bias: Option<&[f32]>,
 ) -> Vec<f32> {
-    if winograd::fits(geometry) {
-        return winograd::convolve(geometry, input, weight, bias);
+    if let Some(winograd) = Winograd::of(geometry) {
+        return winograd.convolve(input, weight, bias);
     }
     let image_in = geometry.inputs * geometry.input_places();
     let image_out = geometry.outputs * geometry.output_places();

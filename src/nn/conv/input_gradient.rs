@@ -1,7 +1,8 @@
 //! The gradient of a convolution's input, which is also the transposed convolution.
 //!
-//! Three ways: a whole-image kernel is one product; at stride 1 the gradient is a convolution with the kernels turned
-//! by half a turn; at other strides weights times output gradients give columns that are added up where they came from.
+//! By [`Winograd`] where that is faster. Else three ways: a whole-image kernel is one product; at stride 1 the gradient is
+//! a convolution with the kernels turned by half a turn; at other strides weights times output gradients give columns that
+//! are added up where they came from.
 
 use rayon::prelude::*;
 
@@ -10,6 +11,7 @@ use super::forward::convolve;
 use super::geometry::Geometry;
 use super::product::{multiply, pieces};
 use super::scratch::{Scratch, in_blocks, padded, row_stride, take};
+use super::winograd::Winograd;
 use crate::linalg::Matrix;
 
 /// Numbers in a block's columns: half a MiB, half of a second cache.
@@ -28,6 +30,9 @@ pub(super) fn input_gradient(
 ) -> Vec<f32> {
     if geometry.is_whole() {
         return whole(geometry, gradient, weight, bias);
+    }
+    if let Some(winograd) = Winograd::of(geometry) {
+        return winograd.input_gradient(gradient, weight, bias);
     }
     if geometry.stride == 1 {
         let turned = turned(geometry, weight);
@@ -132,6 +137,7 @@ fn block(
         columns,
         joined,
         phases,
+        ..
     } = scratch;
     let joined = take(joined, geometry.outputs * stride);
     join(gradient, geometry.outputs, places, stride, joined);

@@ -14,6 +14,8 @@ pub(in crate::nn) struct Scratch {
     pub(in crate::nn) columns: Vec<f32>,
     /// The images of a block side by side.
     pub(in crate::nn) joined: Vec<f32>,
+    /// Images with their channels side by side.
+    pub(in crate::nn) planes: Vec<f32>,
     /// A row of an image, one part per residue of its columns.
     pub(in crate::nn) phases: Vec<f32>,
 }

@@ -1,8 +1,9 @@
 //! The gradients of a convolution's weights and biases.
 //!
-//! Output gradients times the transpose of the columns. The work is cut twice, both times by the sizes alone: into
-//! runs of images, whose partial sums are added in order, and into runs of input channels, whose weights are disjoint.
-//! Small weights take many runs of images, large ones (whose partial sums would be costly to keep) runs of channels.
+//! By [`Winograd`] where that is faster. Else output gradients times the transpose of the columns. The work is cut twice,
+//! both times by the sizes alone: into runs of images, whose partial sums are added in order, and into runs of input
+//! channels, whose weights are disjoint. Small weights take many runs of images, large ones (whose partial sums would be
+//! costly to keep) runs of channels.
 
 use rayon::prelude::*;
 
@@ -11,6 +12,7 @@ use super::geometry::Geometry;
 use super::input_gradient::join;
 use super::product::{multiply, pieces};
 use super::scratch::{Scratch, row_stride, take, with_scratch};
+use super::winograd::Winograd;
 use crate::linalg::Matrix;
 
 /// Numbers in all partial sums together.
@@ -22,6 +24,9 @@ const TASKS: usize = 8;
 pub(super) fn weight_gradient(geometry: &Geometry, input: &[f32], gradient: &[f32]) -> Vec<f32> {
     if geometry.is_whole() {
         return whole(geometry, input, gradient);
+    }
+    if let Some(winograd) = Winograd::of(geometry) {
+        return winograd.weight_gradient(input, gradient);
     }
     let (outputs, terms) = (geometry.outputs, geometry.terms());
     let image_in = geometry.inputs * geometry.input_places();

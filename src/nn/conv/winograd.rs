@@ -1,273 +1,376 @@
-//! Convolutions of 3 x 3 with 2.25 times fewer products: F(2 x 2, 3 x 3) of Lavin and Gray, *Fast Algorithms for
-//! Convolutional Neural Networks* (CVPR 2016), after Winograd.
+//! Convolutions with fewer products, after Winograd: F(2 x 2, r x r) of Lavin and Gray, *Fast Algorithms for
+//! Convolutional Neural Networks* (CVPR 2016), section 4.1.
 //!
-//! Two by two outputs of a channel depend on four by four inputs, a tile. With tile d and kernel g they are
+//! Two by two outputs of a channel depend on a tile of r + 1 by r + 1 inputs d. With the kernel g, r by r, they are
 //!
 //! ```text
 //! A' [ (G g G') . (B' d B) ] A        . entry by entry, summed over the input channels before A is applied
 //!
 //!      1  0 -1  0           1    0    0            1  1  1  0
-//! B' = 0  1  1  0      G = 1/2  1/2  1/2      A' = 0  1 -1 -1
+//! B' = 0  1  1  0      G = 1/2  1/2  1/2      A' = 0  1 -1 -1         r = 3: 16 products instead of 36
 //!      0 -1  1  0          1/2 -1/2  1/2
 //!      0  1  0 -1           0    0    1
+//!
+//!      1 -1  0              1    0                 1  1  0
+//! B' = 0  1  0         G =  1    1            A' = 0  1  1            r = 2: 9 products instead of 16
+//!      0 -1  1              0    1
 //! ```
 //!
-//! so that for each of the 16 entries the sum over channels is a product of matrices, [outputs, inputs] times [inputs,
-//! tiles]. Which convolutions are computed like this depends on the sizes of one image alone, and every tile is computed
-//! by itself: an image has the same bits whatever its batch.
+//! so that for each entry the sum over channels is a product of matrices, [tiles, inputs] times [inputs, outputs]. A
+//! convolution of 3 x 3 is of the first form. One of 4 x 4 at every second place is the sum of four of 2 x 2, one for each
+//! phase: the even and the odd rows and columns see the even and the odd taps. It is of the second form, with four times
+//! the channels.
+//!
+//! The three operations are the same sum of products read three ways. With D = B' d B, K = G g G' and E = A e A' for
+//! gradients e of the output: the output is A' [D K] A, the gradient of the input B [E K'] B', that of the kernel G' [D' E] G.
+//!
+//! Which convolutions are computed like this depends on the sizes of one image alone, and every tile is computed by itself:
+//! an image has the same bits whatever its batch.
 
-#![expect(
-    clippy::inline_always,
-    reason = "what is not inlined into the dispatched closure is compiled for the plainest processor"
-)]
+mod kernels;
+mod side;
 
-use std::array;
-use std::ops::{Range, RangeInclusive};
+use std::ops::Range;
 
 use rayon::prelude::*;
 
+use self::side::{Row, Side};
 use super::geometry::{BLOCKS, Geometry};
 use super::product::{multiply, pieces};
-use super::scratch::{Scratch, in_blocks, padded, row_stride, take};
+use super::scratch::{Scratch, in_blocks, take, with_scratch};
 use crate::linalg::Matrix;
 
-/// Entries of a tile, and so products of matrices.
-const ENTRIES: usize = 16;
 /// Channels below which the transforms cost more than the products save.
 const FEWEST_CHANNELS: usize = 16;
-/// Places below which an image has too few tiles to be worth the transform of the kernels.
-const FEWEST_PLACES: usize = 64;
-/// Numbers in the transformed tiles of one entry that a block should have, and the tiles that a product should have.
-const NUMBERS: usize = 32 * 1024;
-const TILES: RangeInclusive<usize> = 64..=256;
+/// Tiles of an image below which the transform of the kernels is not worth it.
+const FEWEST_TILES: usize = 4;
+/// Tiles that a product should have.
+const TILES: usize = 256;
 
-/// Whether a convolution is computed here.
-pub(super) fn fits(geometry: &Geometry) -> bool {
-    let channels = geometry.inputs.min(geometry.outputs);
-    (geometry.kernel, geometry.stride, geometry.padding) == (3, 1, 1)
-        && channels >= FEWEST_CHANNELS
-        && geometry.output_places() >= FEWEST_PLACES
+/// F(2 x 2, r x r): the matrices B', A' and G' by rows, of each the entries that are not zero; r = `taps`.
+struct Form {
+    taps: usize,
+    /// Step of the convolution, and phases along an axis.
+    stride: usize,
+    input: &'static [Row],
+    output: &'static [Row],
+    kernel: &'static [Row],
 }
 
-/// [images, inputs, places] and weights [outputs, inputs, 3, 3] -> [images, outputs, places]
-pub(super) fn convolve(
-    geometry: &Geometry,
-    input: &[f32],
-    weight: &[f32],
-    bias: Option<&[f32]>,
-) -> Vec<f32> {
-    let kernels = transform_kernels(geometry, weight);
-    let image_in = geometry.inputs * geometry.input_places();
-    let image_out = geometry.outputs * geometry.output_places();
-    let tiles = Tiles::new(geometry);
-    in_blocks(
-        input,
-        geometry.images * image_out,
-        [tiles.images * image_in, tiles.images * image_out],
-        |input, output, scratch| block(geometry, &tiles, input, &kernels, bias, output, scratch),
-    )
+/// Kernels of 3 x 3.
+static SAME: Form = Form {
+    taps: 3,
+    stride: 1,
+    input: &[
+        &[(0, 1.0), (2, -1.0)],
+        &[(1, 1.0), (2, 1.0)],
+        &[(2, 1.0), (1, -1.0)],
+        &[(1, 1.0), (3, -1.0)],
+    ],
+    output: &[
+        &[(0, 1.0)],
+        &[(0, 1.0), (1, 1.0)],
+        &[(0, 1.0), (1, -1.0)],
+        &[(1, -1.0)],
+    ],
+    kernel: &[
+        &[(0, 1.0)],
+        &[(0, 0.5), (1, 0.5), (2, 0.5)],
+        &[(0, 0.5), (1, -0.5), (2, 0.5)],
+        &[(2, 1.0)],
+    ],
+};
+
+/// Kernels of 4 x 4 at every second place: 2 x 2 in each phase.
+static HALVE: Form = Form {
+    taps: 2,
+    stride: 2,
+    input: &[&[(0, 1.0), (1, -1.0)], &[(1, 1.0)], &[(2, 1.0), (1, -1.0)]],
+    output: &[&[(0, 1.0)], &[(0, 1.0), (1, 1.0)], &[(1, 1.0)]],
+    kernel: &[&[(0, 1.0)], &[(0, 1.0), (1, 1.0)], &[(1, 1.0)]],
+};
+
+impl Form {
+    /// The form of a convolution that is computed here.
+    fn of(geometry: &Geometry) -> Option<&'static Self> {
+        let form = match (geometry.kernel, geometry.stride, geometry.padding) {
+            (3, 1, 1) => &SAME,
+            (4, 2, 1) => &HALVE,
+            _ => return None,
+        };
+        let channels = geometry.inputs.min(geometry.outputs);
+        let [down, across] = tiles(geometry);
+        (channels >= FEWEST_CHANNELS && down * across >= FEWEST_TILES).then_some(form)
+    }
+
+    /// Entries of a tile.
+    fn entries(&self) -> usize {
+        self.input.len() * self.input.len()
+    }
+
+    /// Tiles that the same inputs are in, one for each residue of their row and column.
+    fn phases(&self) -> usize {
+        self.stride * self.stride
+    }
+
+    /// Matrices [inputs, outputs] that the kernels become.
+    fn matrices(&self) -> usize {
+        self.entries() * self.phases()
+    }
+
+    /// Row and column of an entry.
+    fn place(&self, entry: usize) -> [usize; 2] {
+        [entry / self.input.len(), entry % self.input.len()]
+    }
+
+    /// What an entry of a phase's kernel is made of: taps of the whole kernel, and their factors.
+    fn taps(&self, entry: usize, phase: usize) -> Vec<(usize, f32)> {
+        let [row, column] = self.place(entry);
+        let (stride, size) = (self.stride, self.stride * self.taps);
+        let rows = self.kernel[row].iter();
+        rows.flat_map(|&(down, factor)| {
+            self.kernel[column].iter().map(move |&(right, other)| {
+                let y = stride * down + phase / stride;
+                let x = stride * right + phase % stride;
+                (y * size + x, factor * other)
+            })
+        })
+        .collect()
+    }
 }
 
-/// How the tiles of a convolution are put into blocks.
-struct Tiles {
-    /// Rows of tiles in an image, and tiles in a row.
+/// Rows of tiles in an image, and tiles in a row.
+fn tiles(geometry: &Geometry) -> [usize; 2] {
+    geometry.output.map(|side| side.div_ceil(2))
+}
+
+/// A convolution that is computed here.
+pub(super) struct Winograd<'a> {
+    geometry: &'a Geometry,
+    form: &'static Form,
+    input: Side,
+    output: Side,
+    /// Rows of tiles in an image.
     down: usize,
-    across: usize,
-    /// Images of a block.
-    images: usize,
-    /// Rows of tiles, in each image of a block, that are computed at a time.
+    /// Rows of tiles of each image that are computed at a time.
     rows: usize,
+    /// Images that are computed at a time, where the gradient of the weight sums over all.
+    images: usize,
 }
 
-impl Tiles {
-    fn new(geometry: &Geometry) -> Self {
-        let [down, across] = geometry.output.map(|side| side.div_ceil(2));
-        let wanted = (NUMBERS / geometry.inputs).clamp(*TILES.start(), *TILES.end());
-        let most = geometry.images.div_ceil(BLOCKS).max(1);
-        Self {
+impl<'a> Winograd<'a> {
+    /// The convolution of these sizes, if it is computed here.
+    pub(super) fn of(geometry: &'a Geometry) -> Option<Self> {
+        let form = Form::of(geometry)?;
+        let counts = tiles(geometry);
+        let [down, across] = counts;
+        Some(Self {
+            geometry,
+            form,
+            input: Side {
+                channels: geometry.inputs,
+                image: geometry.input,
+                plane: counts.map(|count| form.stride * (2 * count + form.taps - 1)),
+                border: geometry.padding.unsigned_abs(),
+                across,
+                phases: form.stride,
+                entries: form.input,
+            },
+            output: Side {
+                channels: geometry.outputs,
+                image: geometry.output,
+                plane: counts.map(|count| 2 * count),
+                border: 0,
+                across,
+                phases: 1,
+                entries: form.output,
+            },
             down,
-            across,
-            images: (wanted / (down * across)).clamp(1, most),
-            rows: (wanted / across).clamp(1, down),
-        }
+            rows: (TILES / across).clamp(1, down),
+            images: (TILES / (down * across)).clamp(1, geometry.images.max(1)),
+        })
     }
-}
 
-/// G g G' for every kernel: [outputs, 16, inputs].
-fn transform_kernels(geometry: &Geometry, weight: &[f32]) -> Vec<f32> {
-    let inputs = geometry.inputs;
-    let mut kernels = vec![0.0; geometry.outputs * ENTRIES * inputs];
-    kernels
-        .par_chunks_mut(ENTRIES * inputs)
-        .zip(weight.par_chunks(9 * inputs))
-        .for_each(|(kernels, weight)| {
-            for (input, g) in weight.chunks_exact(9).enumerate() {
-                let columns: [[f32; 4]; 3] = array::from_fn(|x| spread([g[x], g[3 + x], g[6 + x]]));
-                for y in 0..4 {
-                    let row = spread([columns[0][y], columns[1][y], columns[2][y]]);
-                    for (x, value) in row.into_iter().enumerate() {
-                        kernels[(4 * y + x) * inputs + input] = value;
-                    }
-                }
-            }
-        });
-    kernels
-}
+    /// [images, inputs, places] and weights [outputs, inputs, kernel, kernel] -> [images, outputs, places]
+    pub(super) fn convolve(&self, input: &[f32], weight: &[f32], bias: Option<&[f32]>) -> Vec<f32> {
+        let kernels = kernels::for_outputs(self.form, self.geometry, weight);
+        self.pass([&self.input, &self.output], input, &kernels, bias)
+    }
 
-/// G times a column of a kernel.
-fn spread([a, b, c]: [f32; 3]) -> [f32; 4] {
-    [a, 0.5 * (a + b + c), 0.5 * (a - b + c), c]
-}
+    /// Gradients [images, outputs, places] and weights [outputs, inputs, kernel, kernel] -> [images, inputs, places]
+    pub(super) fn input_gradient(
+        &self,
+        gradient: &[f32],
+        weight: &[f32],
+        bias: Option<&[f32]>,
+    ) -> Vec<f32> {
+        let kernels = kernels::for_inputs(self.form, self.geometry, weight);
+        self.pass([&self.output, &self.input], gradient, &kernels, bias)
+    }
 
-/// The convolution of the images of one block.
-fn block(
-    geometry: &Geometry,
-    tiles: &Tiles,
-    input: &[f32],
-    kernels: &[f32],
-    bias: Option<&[f32]>,
-    output: &mut [f32],
-    scratch: &mut Scratch,
-) {
-    let (inputs, outputs) = (geometry.inputs, geometry.outputs);
-    let images = output.len() / (outputs * geometry.output_places());
-    let Scratch {
-        columns,
-        joined,
-        phases,
-    } = scratch;
-    for first in (0..tiles.down).step_by(tiles.rows) {
-        let rows = first..(first + tiles.rows).min(tiles.down);
-        let count = images * rows.len() * tiles.across;
-        let stride = row_stride(count);
-        let spread = take(columns, ENTRIES * inputs * stride);
-        let summed = take(joined, ENTRIES * outputs * stride);
-        let buffer = take(phases, 4 * (2 * tiles.across + 2));
-        pulp::Arch::new()
-            .dispatch(|| transform_tiles(geometry, tiles, &rows, input, stride, buffer, spread));
-        for entry in 0..ENTRIES {
-            for piece in pieces(inputs) {
-                multiply(
-                    [outputs, padded(count), piece.len()],
-                    &mut summed[entry * outputs * stride..],
-                    stride,
-                    Matrix::rows(&kernels[entry * inputs + piece.start..], ENTRIES * inputs),
-                    Matrix::rows(&spread[(entry * inputs + piece.start) * stride..], stride),
-                    piece.start > 0,
+    /// Images of one side times `kernels`, [entries, width of a tile there, width here]: images of the other side.
+    fn pass(
+        &self,
+        sides: [&Side; 2],
+        images: &[f32],
+        kernels: &[f32],
+        bias: Option<&[f32]>,
+    ) -> Vec<f32> {
+        let lengths = sides.map(Side::image_length);
+        let most = self.geometry.images.div_ceil(BLOCKS).max(1);
+        let group = self.images.min(most);
+        in_blocks(
+            images,
+            self.geometry.images * lengths[1],
+            lengths.map(|length| group * length),
+            |images, results, scratch| {
+                self.pass_block(sides, images, kernels, bias, results, scratch);
+            },
+        )
+    }
+
+    fn pass_block(
+        &self,
+        [from, to]: [&Side; 2],
+        images: &[f32],
+        kernels: &[f32],
+        bias: Option<&[f32]>,
+        results: &mut [f32],
+        scratch: &mut Scratch,
+    ) {
+        let count = images.len() / from.image_length();
+        let widths = [from, to].map(|side| side.rows() * side.channels);
+        let Scratch {
+            planes,
+            columns,
+            joined,
+            ..
+        } = scratch;
+        let before = count * from.plane_length();
+        let planes = take(planes, before + count * to.plane_length());
+        planes.fill(0.0);
+        let (planes, sums) = planes.split_at_mut(before);
+        side::enter(from, images, planes);
+        for rows in self.bands() {
+            let tiles = count * rows.len() * from.across;
+            let spread = take(columns, tiles * widths[0]);
+            let product = take(joined, tiles * widths[1]);
+            let origins = [from, to].map(|side| side.origins(rows.clone()));
+            let kernels = kernels.chunks_exact(widths[0] * widths[1]);
+            for (entry, kernels) in kernels.enumerate() {
+                let entry = self.form.place(entry);
+                side::spread(
+                    from,
+                    entry,
+                    planes,
+                    &origins[0],
+                    &(0..from.channels),
+                    spread,
                 );
+                for piece in pieces(widths[0]) {
+                    multiply(
+                        [tiles, widths[1], piece.len()],
+                        product,
+                        widths[1],
+                        Matrix::rows(&spread[piece.start..], widths[0]),
+                        Matrix::rows(&kernels[piece.start * widths[1]..], widths[1]),
+                        piece.start > 0,
+                    );
+                }
+                side::collect(to, entry, product, &origins[1], sums);
             }
         }
-        pulp::Arch::new()
-            .dispatch(|| transform_back(geometry, tiles, &rows, summed, stride, bias, output));
+        side::leave(to, sums, bias, results);
     }
-}
 
-/// B' d B for the tiles in some rows of every image: [16, inputs, tiles].
-#[inline(always)]
-fn transform_tiles(
-    geometry: &Geometry,
-    tiles: &Tiles,
-    rows: &Range<usize>,
-    input: &[f32],
-    stride: usize,
-    buffer: &mut [f32],
-    spread: &mut [f32],
-) {
-    let [height, width] = geometry.input;
-    let across = tiles.across;
-    let length = 2 * across + 2;
-    buffer.fill(0.0); // what lies left and right of the image
-    for (map, values) in input.chunks_exact(height * width).enumerate() {
-        let (image, channel) = (map / geometry.inputs, map % geometry.inputs);
-        for (place, row) in rows.clone().enumerate() {
-            // The row's tiles reach from one line above their outputs to one below.
-            let line = |number: usize| {
-                let inside = (2 * row + number).checked_sub(1).filter(|y| *y < height);
-                inside.map_or(&[][..], |y| &values[y * width..][..width])
+    /// The rows of tiles, in runs.
+    fn bands(&self) -> impl Iterator<Item = Range<usize>> {
+        let starts = (0..self.down).step_by(self.rows);
+        starts.map(|first| first..(first + self.rows).min(self.down))
+    }
+
+    /// Inputs [images, inputs, places] and gradients [images, outputs, places] -> [outputs, inputs, kernel, kernel]
+    ///
+    /// The work is cut into entries and halves of the inputs, whose matrices are disjoint; images are summed in order.
+    pub(super) fn weight_gradient(&self, input: &[f32], gradient: &[f32]) -> Vec<f32> {
+        let (inputs, outputs) = (self.geometry.inputs, self.geometry.outputs);
+        let parts = [0..inputs / 2, inputs / 2..inputs];
+        let mut matrices = vec![0.0; self.form.matrices() * inputs * outputs];
+        let mut tasks = Vec::new();
+        let mut rest = &mut *matrices;
+        for entry in 0..self.form.entries() {
+            for part in &parts {
+                let length = outputs * self.input.rows() * part.len();
+                let (matrix, others) = rest.split_at_mut(length);
+                tasks.push((self.form.place(entry), part, matrix));
+                rest = others;
+            }
+        }
+        let sides = [&self.input, &self.output];
+        let [mut inputs, mut outputs] =
+            sides.map(|side| vec![0.0; self.images * side.plane_length()]);
+        let [left, right] = sides.map(|side| self.images * side.image_length());
+        for (input, gradient) in input.chunks(left).zip(gradient.chunks(right)) {
+            let count = input.len() / self.input.image_length();
+            let enter = |side: &Side, images: &[f32], planes: &mut [f32]| {
+                let images = images.par_chunks_exact(side.image_length());
+                let planes = planes.par_chunks_exact_mut(side.plane_length());
+                images
+                    .zip(planes)
+                    .for_each(|(image, plane)| side::enter(side, image, plane));
             };
-            let lines: [&[f32]; 4] = array::from_fn(line);
-            let pairs = [(0, -1.0, 2), (1, 1.0, 2), (2, -1.0, 1), (1, -1.0, 3)];
-            for ((plus, sign, other), target) in
-                pairs.into_iter().zip(buffer.chunks_exact_mut(length))
-            {
-                combine(lines[plus], sign, lines[other], &mut target[1..=width]);
-            }
-            let at = (image * rows.len() + place) * across;
-            for (y, line) in buffer.chunks_exact(length).enumerate() {
-                let entry = |x: usize| ((4 * y + x) * geometry.inputs + channel) * stride + at;
-                let pairs = || line.chunks_exact(2).zip(line[2..].chunks_exact(2));
-                let mut write = |x: usize, value: fn(&[f32], &[f32]) -> f32| {
-                    let target = &mut spread[entry(x)..][..across];
-                    for (target, (left, right)) in target.iter_mut().zip(pairs()) {
-                        *target = value(left, right);
-                    }
-                };
-                write(0, |left, right| left[0] - right[0]);
-                write(1, |left, right| left[1] + right[0]);
-                write(2, |left, right| right[0] - left[1]);
-                write(3, |left, right| left[1] - right[1]);
-            }
-        }
-    }
-}
-
-/// `plus` + `sign` x `other`; a line outside the image is empty and counts as zeros.
-#[inline(always)]
-fn combine(plus: &[f32], sign: f32, other: &[f32], target: &mut [f32]) {
-    match (plus.is_empty(), other.is_empty()) {
-        (false, false) => {
-            for (target, (plus, other)) in target.iter_mut().zip(plus.iter().zip(other)) {
-                *target = plus + sign * other;
-            }
-        }
-        (false, true) => target.copy_from_slice(plus),
-        (true, false) => {
-            for (target, other) in target.iter_mut().zip(other) {
-                *target = sign * other;
-            }
-        }
-        (true, true) => target.fill(0.0),
-    }
-}
-
-/// A' m A plus the bias, for the sums [16, outputs, tiles] of some rows of every image.
-#[inline(always)]
-fn transform_back(
-    geometry: &Geometry,
-    tiles: &Tiles,
-    rows: &Range<usize>,
-    summed: &[f32],
-    stride: usize,
-    bias: Option<&[f32]>,
-    output: &mut [f32],
-) {
-    let [height, width] = geometry.output;
-    let across = tiles.across;
-    for (map, values) in output.chunks_exact_mut(height * width).enumerate() {
-        let (image, channel) = (map / geometry.outputs, map % geometry.outputs);
-        let bias = bias.map_or(0.0, |bias| bias[channel]);
-        for (place, row) in rows.clone().enumerate() {
-            let at = (image * rows.len() + place) * across;
-            let entries: [&[f32]; ENTRIES] = array::from_fn(|entry| {
-                &summed[(entry * geometry.outputs + channel) * stride + at..][..across]
+            enter(&self.input, input, &mut inputs);
+            enter(&self.output, gradient, &mut outputs);
+            let inputs = &inputs[..count * self.input.plane_length()];
+            let outputs = &outputs[..count * self.output.plane_length()];
+            tasks.par_iter_mut().for_each(|(entry, part, matrix)| {
+                with_scratch(|scratch| {
+                    self.add_products(*entry, part, inputs, outputs, matrix, scratch);
+                });
             });
-            let lines = &mut values[2 * row * width..height.min(2 * row + 2) * width];
-            for (y, line) in lines.chunks_exact_mut(width).enumerate() {
-                let column = |x: usize, tile: usize| {
-                    let [a, b, c, d] = array::from_fn(|y| entries[4 * y + x][tile]);
-                    if y == 0 { a + b + c } else { b - c - d }
-                };
-                let outputs = |tile: usize| {
-                    let [a, b, c, d] = array::from_fn(|x| column(x, tile));
-                    [a + b + c + bias, b - c - d + bias]
-                };
-                let mut pairs = line.chunks_exact_mut(2);
-                for (tile, pair) in pairs.by_ref().enumerate() {
-                    pair.copy_from_slice(&outputs(tile));
-                }
-                if let [last] = pairs.into_remainder() {
-                    *last = outputs(across - 1)[0];
-                }
+        }
+        kernels::gradient(self.form, self.geometry, &parts, &matrices)
+    }
+
+    /// Adds to one entry of the gradient, [outputs, phases x inputs of the part], what the images in some planes give.
+    fn add_products(
+        &self,
+        entry: [usize; 2],
+        part: &Range<usize>,
+        inputs: &[f32],
+        outputs: &[f32],
+        matrix: &mut [f32],
+        scratch: &mut Scratch,
+    ) {
+        let Scratch {
+            columns, joined, ..
+        } = scratch;
+        let count = inputs.len() / self.input.plane_length();
+        let widths = [self.input.rows() * part.len(), self.geometry.outputs];
+        for rows in self.bands() {
+            let tiles = count * rows.len() * self.input.across;
+            let left = take(joined, tiles * widths[1]);
+            let right = take(columns, tiles * widths[0]);
+            let origins = self.output.origins(rows.clone());
+            side::spread(
+                &self.output,
+                entry,
+                outputs,
+                &origins,
+                &(0..widths[1]),
+                left,
+            );
+            let origins = self.input.origins(rows);
+            side::spread(&self.input, entry, inputs, &origins, part, right);
+            for piece in pieces(tiles) {
+                multiply(
+                    [widths[1], widths[0], piece.len()],
+                    matrix,
+                    widths[0],
+                    Matrix::columns(&left[piece.start * widths[1]..], widths[1]),
+                    Matrix::rows(&right[piece.start * widths[0]..], widths[0]),
+                    true,
+                );
             }
         }
     }

@@ -5,7 +5,7 @@
 
 #![expect(
     clippy::inline_always,
-    reason = "what is not inlined into the dispatched closure is compiled for the plainest processor"
+    reason = "what is not inlined into a wide function is compiled for the plainest processor"
 )]
 
 use rayon::prelude::*;
@@ -14,6 +14,7 @@ use super::EPSILON;
 use super::layout::Layout;
 use crate::nn::activation::Activation;
 use crate::nn::flex::GRAIN;
+use crate::nn::wide::wide;
 
 /// What normalisation multiplies and adds per channel, and the function that follows.
 #[derive(Clone, Copy)]
@@ -34,19 +35,10 @@ pub(super) struct Pulled {
 
 /// The mean of each group, then the biased variance of each: [2, groups].
 pub(super) fn moments(layout: &Layout, input: &[f32]) -> Vec<f32> {
-    let size = layout.group_size() as f64;
-    let row = |row: usize| &input[row * layout.places..][..layout.places];
     let pairs: Vec<(f32, f32)> = (0..layout.groups())
         .into_par_iter()
         .with_min_len(GRAIN.div_ceil(layout.group_size()))
-        .map(|group| {
-            pulp::Arch::new().dispatch(|| {
-                let rows = || layout.rows_of(group).map(row);
-                let mean = (rows().map(|row| sum(row, |x| x)).sum::<f64>() / size) as f32;
-                let squares = rows().map(|row| sum(row, |x| (x - mean) * (x - mean)));
-                (mean, (squares.sum::<f64>() / size) as f32)
-            })
-        })
+        .map(|group| group_moments(layout, input, group))
         .collect();
     let (means, variances): (Vec<f32>, Vec<f32>) = pairs.into_iter().unzip();
     [means, variances].concat()
@@ -64,14 +56,7 @@ pub(super) fn normalise(
     let rows = GRAIN.div_ceil(places);
     let tasks = output.par_chunks_mut(rows * places).enumerate();
     tasks.for_each(|(task, output)| {
-        pulp::Arch::new().dispatch(|| {
-            for (place, output) in output.chunks_exact_mut(places).enumerate() {
-                let row = task * rows + place;
-                let line = Line::new(layout, moments, affine, row);
-                line.forward(&input[row * places..][..places], output);
-                affine.activation.apply(output);
-            }
-        });
+        normalise_rows(layout, input, moments, affine, task * rows, output);
     });
     output
 }
@@ -95,20 +80,8 @@ pub(super) fn pull_back(
         .zip(sums.par_chunks_mut(rows))
         .enumerate();
     tasks.for_each(|(task, (output, sums))| {
-        pulp::Arch::new().dispatch(|| {
-            let pairs = output.chunks_exact_mut(places).zip(sums);
-            for (place, (output, sums)) in pairs.enumerate() {
-                let row = task * rows + place;
-                let range = row * places..(row + 1) * places;
-                let (input, gradient) = (&input[range.clone()], &gradient[range]);
-                let line = Line::new(layout, moments, affine, row);
-                line.forward(input, output);
-                affine.activation.pull_back(output, gradient);
-                let products = sum_of_products(output, input, line.mean);
-                let total = sum(output, |g| g);
-                *sums = (total, products * f64::from(line.inverse));
-            }
-        });
+        let input = [input, gradient];
+        pull_back_rows(layout, input, moments, affine, task * rows, output, sums);
     });
 
     let mut pulled = Pulled {
@@ -139,22 +112,84 @@ pub(super) fn pull_back(
         .collect();
     let tasks = pulled.input.par_chunks_mut(rows * places).enumerate();
     tasks.for_each(|(task, output)| {
-        pulp::Arch::new().dispatch(|| {
-            for (place, output) in output.chunks_exact_mut(places).enumerate() {
-                let row = task * rows + place;
-                let line = Line::new(layout, moments, affine, row);
-                let (shift, slope) = means[layout.group_of(row)];
-                let gamma = affine.gamma[row % layout.channels];
-                let (scale, slope) = (gamma * line.inverse, slope * line.inverse * line.inverse);
-                let shift = shift * line.inverse;
-                let input = &input[row * places..][..places];
-                for (entry, x) in output.iter_mut().zip(input) {
-                    *entry = scale * *entry - shift - slope * (x - line.mean);
-                }
-            }
-        });
+        move_with_moments(layout, input, moments, affine, &means, task * rows, output);
     });
     pulled
+}
+
+wide! {
+    /// Mean and variance of a group.
+    fn group_moments(layout: &Layout, input: &[f32], group: usize) -> (f32, f32) {
+        let size = layout.group_size() as f64;
+        let rows = || layout.rows_of(group).map(|row| &input[row * layout.places..][..layout.places]);
+        let mean = (rows().map(|row| sum(row, |x| x)).sum::<f64>() / size) as f32;
+        let squares = rows().map(|row| sum(row, |x| (x - mean) * (x - mean)));
+        (mean, (squares.sum::<f64>() / size) as f32)
+    }
+
+    /// The rows of [`normalise`] from row `first`.
+    fn normalise_rows(
+        layout: &Layout,
+        input: &[f32],
+        moments: &[f32],
+        affine: Affine<'_>,
+        first: usize,
+        output: &mut [f32],
+    ) {
+        for (place, output) in output.chunks_exact_mut(layout.places).enumerate() {
+            let row = first + place;
+            let line = Line::new(layout, moments, affine, row);
+            line.forward(&input[row * layout.places..][..layout.places], output);
+            affine.activation.apply(output);
+        }
+    }
+
+    /// From row `first`: the gradient before the activation, and its sums.
+    fn pull_back_rows(
+        layout: &Layout,
+        input_and_gradient: [&[f32]; 2],
+        moments: &[f32],
+        affine: Affine<'_>,
+        first: usize,
+        output: &mut [f32],
+        sums: &mut [(f64, f64)],
+    ) {
+        let places = layout.places;
+        for (place, (output, sums)) in output.chunks_exact_mut(places).zip(sums).enumerate() {
+            let row = first + place;
+            let [input, gradient] = input_and_gradient.map(|all| &all[row * places..][..places]);
+            let line = Line::new(layout, moments, affine, row);
+            line.forward(input, output);
+            affine.activation.pull_back(output, gradient);
+            let products = sum_of_products(output, input, line.mean);
+            let total = sum(output, |g| g);
+            *sums = (total, products * f64::from(line.inverse));
+        }
+    }
+
+    /// From row `first`: the gradient before the activation becomes that of the input.
+    fn move_with_moments(
+        layout: &Layout,
+        input: &[f32],
+        moments: &[f32],
+        affine: Affine<'_>,
+        means: &[(f32, f32)],
+        first: usize,
+        output: &mut [f32],
+    ) {
+        for (place, output) in output.chunks_exact_mut(layout.places).enumerate() {
+            let row = first + place;
+            let line = Line::new(layout, moments, affine, row);
+            let (shift, slope) = means[layout.group_of(row)];
+            let gamma = affine.gamma[row % layout.channels];
+            let (scale, slope) = (gamma * line.inverse, slope * line.inverse * line.inverse);
+            let shift = shift * line.inverse;
+            let input = &input[row * layout.places..][..layout.places];
+            for (entry, x) in output.iter_mut().zip(input) {
+                *entry = scale * *entry - shift - slope * (x - line.mean);
+            }
+        }
+    }
 }
 
 /// What a row is normalised with.

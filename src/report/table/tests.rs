@@ -233,7 +233,7 @@ fn a_number_that_is_none_is_refused() {
 }
 
 #[test]
-fn equal_numbers_are_both_the_best_and_one_alone_is_not() {
+fn equal_numbers_are_both_the_best_unless_there_are_no_others() {
     let mut table = Table::new(
         "Ties",
         "Model",
@@ -246,7 +246,17 @@ fn equal_numbers_are_both_the_best_and_one_alone_is_not() {
     table
         .push(row("b", false, vec![number(1.0, None, "p")]))
         .unwrap();
-    assert_eq!(table.markdown().matches("**1.00**").count(), 2);
+    let text = table.markdown();
+    assert!(
+        !text.contains("**1.00**") && !text.contains("Best"),
+        "{text}"
+    );
+    table
+        .push(row("c", false, vec![number(2.0, None, "p")]))
+        .unwrap();
+    let text = table.markdown();
+    assert_eq!(text.matches("**1.00**").count(), 2, "{text}");
+    assert!(text.contains("Best model in bold."), "{text}");
 }
 
 #[test]

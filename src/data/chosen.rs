@@ -1,0 +1,34 @@
+//! Some patches of a store, for measuring.
+
+use std::ops::Range;
+
+use super::PatchStore;
+use crate::error::Result;
+use crate::images::{ImageSource, Pixels};
+
+/// Patches of a store in some order, read when they are asked for.
+pub struct ChosenPatches {
+    store: PatchStore,
+    indices: Vec<usize>,
+}
+
+impl ChosenPatches {
+    /// The patches of `store` at `indices`, in that order; each must be below [`PatchStore::len`].
+    pub fn new(store: PatchStore, indices: Vec<usize>) -> Self {
+        Self { store, indices }
+    }
+}
+
+impl ImageSource for ChosenPatches {
+    fn count(&self) -> usize {
+        self.indices.len()
+    }
+
+    fn size(&self) -> usize {
+        self.store.patch_size()
+    }
+
+    fn read(&self, range: Range<usize>) -> Result<Pixels> {
+        Ok(self.store.read(&self.indices[range]))
+    }
+}

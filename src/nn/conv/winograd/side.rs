@@ -1,0 +1,280 @@
+//! Images as tiles see them: planes with the channels of a place side by side, and zeros around the image.
+//!
+//! A matrix holds one entry of every tile: a row per tile and phase, a column per channel.
+
+#![expect(
+    clippy::inline_always,
+    reason = "what is not inlined into a wide function is compiled for the plainest processor"
+)]
+#![expect(
+    clippy::needless_range_loop,
+    reason = "the iterator that takes its place is not turned into vectors"
+)]
+
+use std::array;
+use std::ops::Range;
+
+use crate::nn::wide::wide;
+
+/// Channels, and places of a row, in a piece at most: a line of the nearest cache each.
+const SQUARE: usize = 16;
+
+/// What an entry of a tile is made of along an axis: places and their factors.
+pub(super) type Row = &'static [(usize, f32)];
+
+/// The input or the output of a convolution.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Side {
+    pub(super) channels: usize,
+    /// Height and width of the image.
+    pub(super) image: [usize; 2],
+    /// Height and width of its plane, in which it lies `border` places from the top and from the left.
+    pub(super) plane: [usize; 2],
+    pub(super) border: usize,
+    /// Tiles in a row.
+    pub(super) across: usize,
+    /// Places between a tile's neighbours in one phase; as many phases there are along an axis.
+    pub(super) phases: usize,
+    /// The entries of a tile along an axis.
+    pub(super) entries: &'static [Row],
+}
+
+/// The parts of an entry: how far they lie from a tile's first number, and their factors.
+struct Parts<const N: usize> {
+    offsets: [usize; N],
+    factors: [f32; N],
+}
+
+/// Some channels of some places in a row.
+struct Piece {
+    channels: usize,
+    places: usize,
+    /// Where it begins in an image, and in a plane.
+    in_image: usize,
+    in_plane: usize,
+}
+
+impl Side {
+    /// Numbers in an image.
+    pub(super) fn image_length(&self) -> usize {
+        self.channels * self.places()
+    }
+
+    /// Numbers in a plane.
+    pub(super) fn plane_length(&self) -> usize {
+        self.channels * self.plane[0] * self.plane[1]
+    }
+
+    /// Rows of a matrix for each tile.
+    pub(super) fn rows(&self) -> usize {
+        self.phases * self.phases
+    }
+
+    /// Where the tiles in some rows of tiles begin in their plane, phase by phase.
+    pub(super) fn origins(&self, rows: Range<usize>) -> Vec<usize> {
+        let step = 2 * self.phases;
+        rows.flat_map(|row| (0..self.across).map(move |column| (step * row, step * column)))
+            .flat_map(|(top, left)| (0..self.rows()).map(move |phase| (top, left, phase)))
+            .map(|(top, left, phase)| {
+                let (y, x) = (top + phase / self.phases, left + phase % self.phases);
+                (y * self.plane[1] + x) * self.channels
+            })
+            .collect()
+    }
+
+    /// Places in an image.
+    fn places(&self) -> usize {
+        self.image[0] * self.image[1]
+    }
+
+    /// An image in pieces.
+    fn pieces(&self) -> impl Iterator<Item = Piece> {
+        let [height, width] = self.image;
+        let starts = |end: usize| (0..end).step_by(SQUARE);
+        starts(self.channels)
+            .flat_map(move |channel| (0..height).map(move |y| (channel, y)))
+            .flat_map(move |(channel, y)| starts(width).map(move |x| (channel, y, x)))
+            .map(move |(channel, y, x)| Piece {
+                channels: SQUARE.min(self.channels - channel),
+                places: SQUARE.min(width - x),
+                in_image: (channel * height + y) * width + x,
+                in_plane: ((y + self.border) * self.plane[1] + x + self.border) * self.channels
+                    + channel,
+            })
+    }
+
+    fn count_parts(&self, [row, column]: [usize; 2]) -> usize {
+        self.entries[row].len() * self.entries[column].len()
+    }
+
+    fn parts<const N: usize>(&self, [row, column]: [usize; 2]) -> Parts<N> {
+        let rows = self.entries[row].iter();
+        let mut parts = rows.flat_map(|&(down, factor)| {
+            let columns = self.entries[column].iter();
+            columns.map(move |&(right, other)| {
+                let places = self.phases * (down * self.plane[1] + right);
+                (places * self.channels, factor * other)
+            })
+        });
+        let parts: [(usize, f32); N] =
+            array::from_fn(|_| parts.next().expect("the entry has N parts"));
+        Parts {
+            offsets: parts.map(|(offset, _)| offset),
+            factors: parts.map(|(_, factor)| factor),
+        }
+    }
+
+    #[inline(always)]
+    fn spread_parts<const N: usize>(
+        &self,
+        parts: &Parts<N>,
+        planes: &[f32],
+        origins: &[usize],
+        channels: &Range<usize>,
+        matrix: &mut [f32],
+    ) {
+        let length = channels.len();
+        let planes = planes.chunks_exact(self.plane_length());
+        for (plane, matrix) in planes.zip(matrix.chunks_exact_mut(origins.len() * length)) {
+            for (origin, target) in origins.iter().zip(matrix.chunks_exact_mut(length)) {
+                let first = origin + channels.start;
+                let sources: [&[f32]; N] = parts.offsets.map(|at| &plane[first + at..][..length]);
+                for (channel, value) in target.iter_mut().enumerate() {
+                    let mut sum = parts.factors[0] * sources[0][channel];
+                    for part in 1..N {
+                        sum += parts.factors[part] * sources[part][channel];
+                    }
+                    *value = sum;
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn collect_parts<const N: usize>(
+        &self,
+        parts: &Parts<N>,
+        matrix: &[f32],
+        origins: &[usize],
+        planes: &mut [f32],
+    ) {
+        let length = self.channels;
+        let planes = planes.chunks_exact_mut(self.plane_length());
+        for (plane, matrix) in planes.zip(matrix.chunks_exact(origins.len() * length)) {
+            for (origin, source) in origins.iter().zip(matrix.chunks_exact(length)) {
+                for part in 0..N {
+                    let target = &mut plane[origin + parts.offsets[part]..][..length];
+                    for (sum, value) in target.iter_mut().zip(source) {
+                        *sum += parts.factors[part] * value;
+                    }
+                }
+            }
+        }
+    }
+}
+
+wide! {
+    /// One entry (row, column) of the tiles of every plane, for some channels: [planes x tiles x phases, channels].
+    pub(super) fn spread(
+        side: &Side,
+        entry: [usize; 2],
+        planes: &[f32],
+        origins: &[usize],
+        channels: &Range<usize>,
+        matrix: &mut [f32],
+    ) {
+        match side.count_parts(entry) {
+            1 => side.spread_parts(&side.parts::<1>(entry), planes, origins, channels, matrix),
+            2 => side.spread_parts(&side.parts::<2>(entry), planes, origins, channels, matrix),
+            _ => side.spread_parts(&side.parts::<4>(entry), planes, origins, channels, matrix),
+        }
+    }
+
+    /// The transpose of [`spread`]: adds a matrix up, for all channels, where it would have come from.
+    pub(super) fn collect(
+        side: &Side,
+        entry: [usize; 2],
+        matrix: &[f32],
+        origins: &[usize],
+        planes: &mut [f32],
+    ) {
+        match side.count_parts(entry) {
+            1 => side.collect_parts(&side.parts::<1>(entry), matrix, origins, planes),
+            2 => side.collect_parts(&side.parts::<2>(entry), matrix, origins, planes),
+            _ => side.collect_parts(&side.parts::<4>(entry), matrix, origins, planes),
+        }
+    }
+
+    /// Writes images, [channels, places], into their planes; what lies around them is left as it is.
+    pub(super) fn enter(side: &Side, images: &[f32], planes: &mut [f32]) {
+        let planes = planes.chunks_exact_mut(side.plane_length());
+        for (image, plane) in images.chunks_exact(side.image_length()).zip(planes) {
+            for piece in side.pieces() {
+                let (maps, places) = (&image[piece.in_image..], &mut plane[piece.in_plane..]);
+                let strides = [side.places(), side.channels];
+                match [piece.channels, piece.places] {
+                    [16, 16] => turn::<16, 16>(maps, strides, places),
+                    [16, 8] => turn::<16, 8>(maps, strides, places),
+                    [16, 4] => turn::<16, 4>(maps, strides, places),
+                    size => turn_any(size, maps, strides, places),
+                }
+            }
+        }
+    }
+
+    /// Writes the images, [channels, places], that lie in planes, plus a bias per channel.
+    pub(super) fn leave(side: &Side, planes: &[f32], bias: Option<&[f32]>, images: &mut [f32]) {
+        let planes = planes.chunks_exact(side.plane_length());
+        for (plane, image) in planes.zip(images.chunks_exact_mut(side.image_length())) {
+            for piece in side.pieces() {
+                let (places, maps) = (&plane[piece.in_plane..], &mut image[piece.in_image..]);
+                let strides = [side.channels, side.places()];
+                match [piece.places, piece.channels] {
+                    [16, 16] => turn::<16, 16>(places, strides, maps),
+                    [8, 16] => turn::<8, 16>(places, strides, maps),
+                    [4, 16] => turn::<4, 16>(places, strides, maps),
+                    size => turn_any(size, places, strides, maps),
+                }
+            }
+        }
+        if let Some(bias) = bias {
+            for (map, bias) in images.chunks_exact_mut(side.places()).zip(bias.iter().cycle()) {
+                for value in map {
+                    *value += bias;
+                }
+            }
+        }
+    }
+}
+
+/// Transposes a matrix of `ROWS` x `COLUMNS` whose rows lie `from` apart; those of the result lie `to` apart.
+#[inline(always)]
+fn turn<const ROWS: usize, const COLUMNS: usize>(
+    source: &[f32],
+    [from, to]: [usize; 2],
+    target: &mut [f32],
+) {
+    let mut square = [[0.0; COLUMNS]; ROWS];
+    for (row, values) in square.iter_mut().enumerate() {
+        values.copy_from_slice(&source[row * from..][..COLUMNS]);
+    }
+    for column in 0..COLUMNS {
+        let values: [f32; ROWS] = array::from_fn(|row| square[row][column]);
+        target[column * to..][..ROWS].copy_from_slice(&values);
+    }
+}
+
+/// The same of any size.
+#[inline(always)]
+fn turn_any(
+    [rows, columns]: [usize; 2],
+    source: &[f32],
+    [from, to]: [usize; 2],
+    target: &mut [f32],
+) {
+    for column in 0..columns {
+        for row in 0..rows {
+            target[column * to + row] = source[row * from + column];
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! Loops compiled for the widest vectors of each kind of processor, of which the one at hand is chosen when they run.
+
+/// Defines a function like that. Functions and closures that it calls in a loop must be marked `#[inline(always)]` or be
+/// small: what is not inlined is compiled for the plainest processor. For the same reason this is no function that takes a
+/// closure: nothing would make the compiler inline it.
+macro_rules! wide {
+    ($(
+        $(#[$attribute:meta])*
+        $visibility:vis fn $name:ident($($argument:ident: $kind:ty),* $(,)?) $(-> $output:ty)? $body:block
+    )*) => {$(
+        $(#[$attribute])*
+        $visibility fn $name($($argument: $kind),*) $(-> $output)? {
+            struct Work<T>(T);
+            impl pulp::NullaryFnOnce for Work<($($kind,)*)> {
+                type Output = crate::nn::wide::wide!(@output $($output)?);
+
+                #[inline(always)]
+                fn call(self) -> Self::Output {
+                    let ($($argument,)*) = self.0;
+                    $body
+                }
+            }
+            pulp::Arch::new().dispatch(Work(($($argument,)*)))
+        }
+    )*};
+    (@output) => { () };
+    (@output $output:ty) => { $output };
+}
+
+pub(in crate::nn) use wide;
