@@ -90,6 +90,9 @@ pub struct Reproduce {
     /// Training seeds, separated by commas.
     #[arg(long, value_delimiter = ',', value_name = "LIST")]
     pub seeds: Option<Vec<u64>>,
+    /// Watch each training in a terminal dashboard: losses, reward, scores so far; `q` or Ctrl-C stops.
+    #[arg(long)]
+    pub dashboard: bool,
     #[command(flatten)]
     #[expect(missing_docs, reason = "described at the type")]
     pub settings: Settings,
@@ -103,6 +106,9 @@ pub struct Ablate {
     /// Training seeds, separated by commas.
     #[arg(long, value_delimiter = ',', value_name = "LIST")]
     pub seeds: Option<Vec<u64>>,
+    /// Watch each training in a terminal dashboard: losses, reward, scores so far; `q` or Ctrl-C stops.
+    #[arg(long)]
+    pub dashboard: bool,
     #[command(flatten)]
     #[expect(missing_docs, reason = "described at the type")]
     pub settings: Settings,
@@ -122,6 +128,9 @@ pub struct Train {
     /// Print the resolved configuration and stop.
     #[arg(long)]
     pub dry_run: bool,
+    /// Watch each training in a terminal dashboard: losses, reward, scores so far; `q` or Ctrl-C stops.
+    #[arg(long)]
+    pub dashboard: bool,
     #[command(flatten)]
     #[expect(missing_docs, reason = "described at the type")]
     pub settings: Settings,
@@ -230,6 +239,9 @@ pub struct SnnArguments {
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
+    /// Watch each training in a terminal dashboard: losses, reward, scores so far; `q` or Ctrl-C stops.
+    #[arg(long)]
+    pub dashboard: bool,
     #[command(flatten)]
     #[expect(missing_docs, reason = "described at the type")]
     pub settings: Settings,

@@ -2,13 +2,14 @@
 //!
 //! Most of what the program does can be left at any moment, as files are written whole or not at all: there a signal ends the
 //! process at once. Inside a training, between [`defer`] and the end of what it returns, a signal is only noted; the training
-//! asks with [`requested`], writes a checkpoint and ends. A second signal ends the process at once wherever it is.
+//! asks with [`requested`], writes a checkpoint and ends. A second signal ends the process at once wherever it is, except while
+//! something has borrowed the terminal ([`hold`]): that is given back first.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::flag;
+use signal_hook::{SigId, flag, low_level};
 
 use crate::error::Result;
 
@@ -21,12 +22,41 @@ struct Flags {
     signal: Arc<AtomicUsize>,
     /// Whether the next signal ends the process in its handler.
     at_once: Arc<AtomicBool>,
+    waits: Mutex<Waits>,
+}
+
+/// Why signals wait.
+#[derive(Default)]
+struct Waits {
+    deferred: usize,
+    held: usize,
+    /// Whether there are handlers at all.
+    listens: bool,
+    /// Those that let a second signal end the process.
+    arming: Vec<SigId>,
 }
 
 static FLAGS: LazyLock<Flags> = LazyLock::new(|| Flags {
     signal: Arc::new(AtomicUsize::new(0)),
     at_once: Arc::new(AtomicBool::new(true)),
+    waits: Mutex::default(),
 });
+
+impl Flags {
+    fn waits(&self) -> MutexGuard<'_, Waits> {
+        self.waits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A signal finds `at_once` set once one has been there.
+    fn arm(&self, waits: &mut Waits) -> Result<()> {
+        for signal in SIGNALS.into_iter().filter(|_| waits.listens) {
+            waits
+                .arming
+                .push(flag::register(signal, Arc::clone(&self.at_once))?);
+        }
+        Ok(())
+    }
+}
 
 /// The work was stopped by a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -58,9 +88,10 @@ pub fn listen() -> Result<()> {
         let code = i32::from(Stopped { signal }.exit_code());
         flag::register_conditional_shutdown(signal, code, Arc::clone(&flags.at_once))?;
         flag::register_usize(signal, Arc::clone(&flags.signal), signal as usize)?;
-        flag::register(signal, Arc::clone(&flags.at_once))?;
     }
-    Ok(())
+    let mut waits = flags.waits();
+    waits.listens = true;
+    flags.arm(&mut waits)
 }
 
 /// While it lives, a signal waits until it is asked for.
@@ -69,14 +100,54 @@ pub struct Deferred(());
 
 /// Lets signals wait: the caller asks [`requested`] now and then.
 pub fn defer() -> Deferred {
+    FLAGS.waits().deferred += 1;
     FLAGS.at_once.store(false, Ordering::SeqCst);
     Deferred(())
 }
 
 impl Drop for Deferred {
     fn drop(&mut self) {
-        FLAGS.at_once.store(true, Ordering::SeqCst);
+        let mut waits = FLAGS.waits();
+        waits.deferred -= 1;
+        if waits.deferred == 0 && waits.held == 0 {
+            FLAGS.at_once.store(true, Ordering::SeqCst);
+        }
     }
+}
+
+/// While it lives, no signal ends the process, not even a second one.
+#[must_use]
+pub struct Held(());
+
+/// Keeps signals from ending the process: the caller looks often whether one is [`requested`], and lets go then.
+pub fn hold() -> Held {
+    let mut waits = FLAGS.waits();
+    waits.held += 1;
+    for handler in waits.arming.drain(..) {
+        low_level::unregister(handler);
+    }
+    FLAGS.at_once.store(false, Ordering::SeqCst);
+    Held(())
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let mut waits = FLAGS.waits();
+        waits.held -= 1;
+        if waits.held > 0 {
+            return;
+        }
+        // It was possible before, and there is nobody to tell if it is not now.
+        let _ = FLAGS.arm(&mut waits);
+        if waits.deferred == 0 || requested().is_some() {
+            FLAGS.at_once.store(true, Ordering::SeqCst);
+        }
+    }
+}
+
+/// As if SIGINT had come from outside.
+pub fn interrupt() -> Result<()> {
+    Ok(low_level::raise(SIGINT)?)
 }
 
 /// The signal that waits, if one does.

@@ -3,12 +3,13 @@
 use std::path::Path;
 use std::time::Instant;
 
+use super::dashboard::is_possible;
 use super::progress::duration;
 use super::reproduce::{conduct, no_cell_failed};
 use super::session::configure;
 use super::tracking::Tracking;
 use super::{Answer, Outcome};
-use crate::cli::{Ablate, Settings};
+use crate::cli::Ablate;
 use crate::config::Config;
 use crate::error::unknown_name;
 use crate::experiments::ABLATIONS;
@@ -23,13 +24,15 @@ pub(super) fn run(arguments: &Ablate) -> Outcome {
     let config = configure(experiment, settings, arguments.seeds.as_deref())?;
     let folder = Record::folder(&settings.out, &config.name);
     Tracking::during(&config, settings, &folder, |tracking| {
-        ablate(&config, settings, &folder, tracking)
+        ablate(&config, arguments, &folder, tracking)
     })
 }
 
-fn ablate(config: &Config, settings: &Settings, folder: &Path, tracking: &Tracking) -> Outcome {
+fn ablate(config: &Config, arguments: &Ablate, folder: &Path, tracking: &Tracking) -> Outcome {
     let start = Instant::now();
-    let (record, complete) = conduct(config, &[&report::ABLATION], settings, tracking)?;
+    let settings = &arguments.settings;
+    let dashboard = is_possible(arguments.dashboard);
+    let (record, complete) = conduct(config, &[&report::ABLATION], settings, tracking, dashboard)?;
     let (definition, table, figures) = report::ablation(&record, &settings.out, folder)?;
     println!("{}", table.terminal());
     let tables = report::write(definition, &table, folder)?;

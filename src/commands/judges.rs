@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use burn::tensor::Device;
 
-use super::progress::Progress;
 use super::session::{runs, tell_notices};
 use super::tracking::Tracking;
+use super::watch::{Watch, Watched};
 use crate::cli::Settings;
 use crate::config::Config;
 use crate::data::PatchStore;
@@ -29,6 +29,7 @@ pub(super) struct Judges<'a> {
     settings: &'a Settings,
     tracking: &'a Tracking,
     device: &'a Device,
+    dashboard: bool,
     known: RefCell<Vec<(String, Judge)>>,
 }
 
@@ -38,12 +39,14 @@ impl<'a> Judges<'a> {
         settings: &'a Settings,
         tracking: &'a Tracking,
         device: &'a Device,
+        dashboard: bool,
     ) -> Self {
         Self {
             store,
             settings,
             tracking,
             device,
+            dashboard,
             known: RefCell::new(Vec::new()),
         }
     }
@@ -94,6 +97,7 @@ impl<'a> Judges<'a> {
                         self.settings,
                         self.tracking,
                         self.device,
+                        self.dashboard,
                     )?;
                     let checkpoint = run.checkpoint().context("a trained run has a checkpoint")?;
                     (run.config.clone(), checkpoint)
@@ -133,6 +137,7 @@ pub(super) fn train_snn(
     settings: &Settings,
     tracking: &Tracking,
     device: &Device,
+    dashboard: bool,
 ) -> Result<(Run<SnnRunConfig>, Autoencoder)> {
     let snn = snn_config(config);
     let run_config = SnnRunConfig::new(&snn, store, &config.compute)?;
@@ -141,7 +146,13 @@ pub(super) fn train_snn(
     tell_notices(&run);
     let was_finished = run.is_finished();
     let steps = run_config.steps();
-    let mut progress = Progress::new("mft-snn", steps as usize);
+    let watched = Watched {
+        label: "mft-snn".to_owned(),
+        number: 1,
+        count: 1,
+        dashboard,
+    };
+    let mut watch = Watch::new(&watched, steps as usize);
     let network = finetune::finetune(
         &mut run,
         &snn,
@@ -150,26 +161,18 @@ pub(super) fn train_snn(
         &config.logging,
         device,
         &mut |state| {
-            let losses: Vec<String> = state
-                .scalars
-                .iter()
-                .map(|(name, value)| format!("{name} {value:.3}"))
-                .collect();
             let stage = match state.stage {
                 Stage::Slides => "whole slides",
                 Stage::Patches => "patches",
             };
-            progress.update(
-                state.step as usize,
-                &format!("{stage}  {}", losses.join("  ")),
-            );
+            watch.step(state.step as usize, stage, state.scalars);
         },
     )?;
     let folder = run.path().display();
     if was_finished {
         eprintln!("mft-snn: already trained, in `{folder}`");
     } else {
-        progress.finish(&format!("{steps} steps, in `{folder}`"));
+        watch.finish(&format!("{steps} steps, in `{folder}`"))?;
     }
     Ok((run, network))
 }

@@ -1,8 +1,8 @@
 //! `histogen list`: what there is.
 
-use std::fs;
 use std::path::Path;
 
+use super::session::run_folders;
 use super::{Answer, Outcome};
 use crate::cli::List;
 use crate::error::{Result, unknown_name};
@@ -72,18 +72,11 @@ fn list_metrics() {
 }
 
 fn list_runs(folder: &Path) -> Result<()> {
-    let Ok(entries) = fs::read_dir(folder) else {
+    let paths = run_folders(folder);
+    if paths.is_empty() {
         eprintln!("no runs in `{}`", folder.display());
-        return Ok(());
-    };
-    let mut paths: Vec<_> = entries
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .collect();
-    paths.sort();
-    for path in paths
-        .iter()
-        .filter(|path| path.join("config.toml").exists())
-    {
+    }
+    for path in &paths {
         let state = state(path)?;
         let ledger = path.join("ledger.jsonl");
         let events = if ledger.exists() {

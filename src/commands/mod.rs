@@ -6,6 +6,7 @@
 )]
 
 mod ablate;
+mod dashboard;
 mod data;
 mod evaluate;
 mod judges;
@@ -19,6 +20,7 @@ mod snn;
 mod track;
 mod tracking;
 mod train;
+mod watch;
 mod weights;
 
 use std::process::ExitCode;

@@ -6,11 +6,13 @@ use std::time::{Duration, Instant};
 use burn::tensor::Device;
 use image::RgbImage;
 
+use super::dashboard::is_possible;
 use super::judges::Judges;
 use super::progress::{Progress, duration};
 use super::report::write_claims;
 use super::session::{self, configure, feature_cache, patches, train_run};
 use super::tracking::Tracking;
+use super::watch::Watched;
 use super::{Answer, Outcome};
 use crate::cli::{Reproduce, Settings};
 use crate::config::{Config, Evaluation, OptimiserConfig, OptimiserProtocol, RunConfig, System};
@@ -44,19 +46,21 @@ pub(super) fn run(arguments: &Reproduce) -> Outcome {
     let config = configure(&arguments.experiment, settings, arguments.seeds.as_deref())?;
     let folder = Record::folder(&settings.out, &config.name);
     Tracking::during(&config, settings, &folder, |tracking| {
-        reproduce(&config, &definitions, settings, &folder, tracking)
+        reproduce(&config, &definitions, arguments, &folder, tracking)
     })
 }
 
 fn reproduce(
     config: &Config,
     definitions: &[&TableDefinition],
-    settings: &Settings,
+    arguments: &Reproduce,
     folder: &Path,
     tracking: &Tracking,
 ) -> Outcome {
     let start = Instant::now();
-    let (record, mut complete) = conduct(config, definitions, settings, tracking)?;
+    let settings = &arguments.settings;
+    let dashboard = is_possible(arguments.dashboard);
+    let (record, mut complete) = conduct(config, definitions, settings, tracking, dashboard)?;
     for definition in definitions {
         let table = report::render(definition, &record, &settings.out)?;
         complete &= no_cell_failed(&table);
@@ -78,6 +82,7 @@ pub(super) fn conduct(
     tables: &[&TableDefinition],
     settings: &Settings,
     tracking: &Tracking,
+    dashboard: bool,
 ) -> Result<(Record, bool)> {
     if config.systems.is_empty() || config.seeds.is_empty() {
         return Err(refuse(
@@ -114,6 +119,7 @@ pub(super) fn conduct(
         folder: &folder,
         settings,
         tracking,
+        dashboard,
     };
     let planned = session.plan()?;
     let mut record = Record {
@@ -138,8 +144,14 @@ pub(super) fn conduct(
             complete = false;
         }
         for run in runs {
-            let label = format!("[{}/{count}] {} seed {}", done + 1, system.name, run.seed);
-            complete &= session.train_and_measure(system, run, &label)?;
+            let number = done + 1;
+            let watched = Watched {
+                label: format!("[{number}/{count}] {} seed {}", system.name, run.seed),
+                number,
+                count,
+                dashboard,
+            };
+            complete &= session.train_and_measure(system, run, &watched)?;
             done += 1;
             eprintln!("{}", time_left(start.elapsed(), done, count));
             ledgers.push(session.relative(&Run::folder(&session::runs(settings), run)));
@@ -173,6 +185,7 @@ struct Session<'a> {
     folder: &'a Path,
     settings: &'a Settings,
     tracking: &'a Tracking,
+    dashboard: bool,
 }
 
 /// What is compared with training patches.
@@ -240,7 +253,13 @@ struct Planned<'a> {
 impl<'a> Session<'a> {
     /// Every run of the experiment. This trains or finds the judges, before any system is trained.
     fn plan(&self) -> Result<Vec<Planned<'a>>> {
-        let judges = Judges::new(self.store, self.settings, self.tracking, self.device);
+        let judges = Judges::new(
+            self.store,
+            self.settings,
+            self.tracking,
+            self.device,
+            self.dashboard,
+        );
         let mut rows: Vec<Planned<'a>> = Vec::new();
         for system in &self.config.systems {
             let (mut runs, mut failure) = (Vec::new(), None);
@@ -321,7 +340,12 @@ impl<'a> Session<'a> {
 
     /// Trains and measures one system with one seed. A training that diverges is reported and leaves its row without a
     /// number; returns whether there is one.
-    fn train_and_measure(&self, system: &System, run: &RunConfig, label: &str) -> Result<bool> {
+    fn train_and_measure(
+        &self,
+        system: &System,
+        run: &RunConfig,
+        watched: &Watched,
+    ) -> Result<bool> {
         let trained = train_run(
             self.config,
             run,
@@ -329,7 +353,7 @@ impl<'a> Session<'a> {
             self.settings,
             self.tracking,
             self.device,
-            label,
+            watched,
         );
         let (mut run, model) = match trained {
             Ok(trained) => trained,
@@ -342,7 +366,7 @@ impl<'a> Session<'a> {
         let step = run.config.steps as u64;
         let model = model.as_ref();
         let drawn = self.measure(&mut run.ledger, step, Some(model), || {
-            self.draw(model, label)
+            self.draw(model, &watched.label)
         })?;
         let name = format!("{}-s{}", file_name(&system.name), run.config.seed);
         let first = |pixels: &Pixels, count: usize| {

@@ -1,5 +1,7 @@
 //! What the commands that train or evaluate share: settings to a configuration, a configuration to patches.
 
+use std::cell::RefCell;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -7,6 +9,7 @@ use burn::tensor::Device;
 
 use super::progress::Progress;
 use super::tracking::Tracking;
+use super::watch::{Watch, Watched};
 use crate::cli::Settings;
 use crate::config::{Config, Evaluation, RunConfig};
 use crate::data::{self, PatchStore};
@@ -22,6 +25,17 @@ use crate::train;
 /// Where the runs are.
 pub(super) fn runs(settings: &Settings) -> PathBuf {
     settings.out.join("runs")
+}
+
+/// The folders of the runs or executions that lie in `place`, in the order of their names.
+pub(super) fn run_folders(place: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(place).into_iter().flatten().flatten();
+    let folders = entries.map(|entry| entry.path());
+    let mut folders: Vec<PathBuf> = folders
+        .filter(|folder| folder.join("config.toml").exists())
+        .collect();
+    folders.sort();
+    folders
 }
 
 /// Where computed features are kept.
@@ -106,7 +120,7 @@ pub(super) fn patches(config: &Config, out: &Path) -> Result<PatchStore> {
     Ok(store)
 }
 
-/// Trains one run, or finds it trained. `label` goes before its lines of progress.
+/// Trains one run, or finds it trained.
 pub(super) fn train_run(
     config: &Config,
     run_config: &RunConfig,
@@ -114,13 +128,15 @@ pub(super) fn train_run(
     settings: &Settings,
     tracking: &Tracking,
     device: &Device,
-    label: &str,
+    watched: &Watched,
 ) -> Result<(Run, Box<dyn GenerativeModel>)> {
     let mut run = Run::open(&runs(settings), run_config)?;
     let _recorder = tracking.follow(run.path())?;
     tell_notices(&run);
     let was_finished = run.is_finished();
-    let mut progress = Progress::new(label, run_config.steps);
+    let mut watch = Watch::new(watched, run_config.steps);
+    watch.before(run.ledger.events());
+    let watch = RefCell::new(watch);
     let mut bench = None;
     let mut measure = |model: &dyn GenerativeModel| {
         if bench.is_none() {
@@ -129,11 +145,13 @@ pub(super) fn train_run(
         let bench = bench.as_ref().context("it was just made")?;
         let Evaluation { images, seed, .. } = config.evaluation;
         let pixels = samples::draw(model, images, seed, &mut |_| {})?;
-        Ok(tracker::Evaluation {
+        let evaluation = tracker::Evaluation {
             step: 0,
             seed,
             scores: bench.measure_once(&pixels)?,
-        })
+        };
+        watch.borrow_mut().measured_now(&evaluation);
+        Ok(evaluation)
     };
     let model = train::train(
         &mut run,
@@ -142,20 +160,16 @@ pub(super) fn train_run(
         device,
         &mut measure,
         &mut |state| {
-            let losses: Vec<String> = state
-                .scalars
-                .iter()
-                .filter(|(name, _)| !name.contains('.')) // of one class
-                .map(|(name, value)| format!("{name} {value:.3}"))
-                .collect();
-            progress.update(state.step, &losses.join("  "));
+            let mut watch = watch.borrow_mut();
+            watch.step(state.step, "", state.scalars);
         },
     )?;
     let folder = run.path().display();
     if was_finished {
-        eprintln!("{label}: already trained, in `{folder}`");
+        eprintln!("{}: already trained, in `{folder}`", watched.label);
     } else {
-        progress.finish(&format!("{} steps, in `{folder}`", run_config.steps));
+        let result = format!("{} steps, in `{folder}`", run_config.steps);
+        watch.into_inner().finish(&result)?;
     }
     Ok((run, model))
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use burn::tensor::Device;
 use serde::Serialize;
 
+use super::dashboard::is_possible;
 use super::judges::{train_snn, trained_elsewhere};
 use super::session::{configure, patches};
 use super::tracking::Tracking;
@@ -88,7 +89,9 @@ fn network(
 ) -> Result<(SnnRunConfig, Autoencoder, PathBuf)> {
     let given = &config.reward.snn;
     if given.as_os_str().is_empty() {
-        let (run, network) = train_snn(config, store, &arguments.settings, tracking, device)?;
+        let dashboard = is_possible(arguments.dashboard);
+        let settings = &arguments.settings;
+        let (run, network) = train_snn(config, store, settings, tracking, device, dashboard)?;
         return Ok((run.config.clone(), network, run.path().to_owned()));
     }
     let (trained, checkpoint) = trained_elsewhere(given)?;

@@ -104,6 +104,15 @@ fn described(balance: &Balance) -> String {
             balance.skipped
         );
     }
+    if let Some(left) = balance.doubt_left() {
+        let late = if left.is_zero() {
+            "may have been taken: `histogen track sync` looks".to_owned()
+        } else {
+            let seconds = left.as_secs_f64().ceil();
+            format!("may be taken for another {seconds} s: `histogen track sync` waits, and looks")
+        };
+        text = format!("{text}\n  a request that had no answer {late}");
+    }
     if !balance.error.is_empty() {
         text = format!("{text}\n  last error: {}", balance.error);
     }
@@ -118,12 +127,11 @@ fn sync(place: &TrackPlace, timeout: f64) -> Outcome {
         )
     })?;
     let mut clients: BTreeMap<String, (Client, Pause)> = BTreeMap::new();
-    let (mut complete, mut found) = (true, false);
+    let mut runs: Vec<(PathBuf, Server)> = Vec::new();
     for folder in folders(&place.out) {
         let Some(server) = server(place, &folder)? else {
             continue;
         };
-        found = true;
         let wanted = Identity {
             experiment: EXPERIMENT.to_owned(),
             server: server.address().to_owned(),
@@ -131,20 +139,30 @@ fn sync(place: &TrackPlace, timeout: f64) -> Outcome {
         };
         Identity::establish(&folder, &wanted)?;
         record_once(&folder)?;
-        let (client, pause) = match clients.entry(server.address().to_owned()) {
-            std::collections::btree_map::Entry::Occupied(known) => known.into_mut(),
-            std::collections::btree_map::Entry::Vacant(new) => {
-                new.insert((Client::new(server.clone(), timeout)?, Pause::default()))
-            }
-        };
-        if pause.failures() < TRIES {
-            deliver(&folder, client, pause)?;
-        }
-        let balance = Balance::of(&folder, &server, is_written(&folder))?;
-        complete &= balance.is_delivered();
-        println!("{}", described(&balance));
+        runs.push((folder, server));
     }
-    if !found {
+    let mut complete = true;
+    // What is waited for is waited for together, when all else is delivered.
+    for waits in [false, true] {
+        for (folder, server) in &runs {
+            let (client, pause) = match clients.entry(server.address().to_owned()) {
+                std::collections::btree_map::Entry::Occupied(known) => known.into_mut(),
+                std::collections::btree_map::Entry::Vacant(new) => {
+                    new.insert((Client::new(server.clone(), timeout)?, Pause::default()))
+                }
+            };
+            let is_left = !Balance::of(folder, server, is_written(folder))?.is_delivered();
+            if pause.failures() < TRIES && (is_left || !waits) {
+                deliver(folder, client, pause, waits)?;
+            }
+            if waits {
+                let balance = Balance::of(folder, server, is_written(folder))?;
+                complete &= balance.is_delivered();
+                println!("{}", described(&balance));
+            }
+        }
+    }
+    if runs.is_empty() {
         return Err(refuse(
             format!(
                 "no tracking server for the runs in `{}`",
@@ -156,8 +174,9 @@ fn sync(place: &TrackPlace, timeout: f64) -> Outcome {
     Ok(if complete { Answer::Yes } else { Answer::No })
 }
 
-/// Delivers the run in `folder`, until all is delivered, the server refuses, or it fails too often.
-fn deliver(folder: &Path, client: &Client, pause: &mut Pause) -> Result<()> {
+/// Delivers the run in `folder`, until all is delivered, the server refuses, or it fails too often. `waits`: and until no
+/// request is in doubt.
+fn deliver(folder: &Path, client: &Client, pause: &mut Pause, waits: bool) -> Result<()> {
     let Some(mut delivery) = Delivery::open(folder, client.server())? else {
         eprintln!("`{}`: another process delivers it", folder.display());
         return Ok(());
@@ -165,7 +184,17 @@ fn deliver(folder: &Path, client: &Client, pause: &mut Pause) -> Result<()> {
     loop {
         match delivery.advance(client, is_written(folder)) {
             Ok(true) => *pause = Pause::default(),
-            Ok(false) => return Ok(()),
+            Ok(false) => match delivery.doubt().filter(|left| waits && !left.is_zero()) {
+                None => return Ok(()),
+                Some(left) => {
+                    eprintln!(
+                        "`{}`: waits {:.0} s for a request that had no answer and may be taken late",
+                        folder.display(),
+                        left.as_secs_f64().ceil()
+                    );
+                    thread::sleep(left);
+                }
+            },
             Err(failure) => {
                 pause.lengthen(&failure);
                 let is_passing = matches!(failure, Failure::Passing { .. });

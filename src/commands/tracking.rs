@@ -1,10 +1,12 @@
 //! What the commands that train keep for a tracking server, and deliver to it if there is one.
 
 use std::cell::RefCell;
-use std::fs::{self, File};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use super::dashboard::say;
+use super::session::run_folders;
 use super::{Answer, Outcome};
 use crate::cli::Settings;
 use crate::config::{self, Config};
@@ -163,6 +165,12 @@ fn in_short(balances: &[Balance], server: &Server) -> String {
         return format!("all is delivered to `{address}`");
     }
     let left: u64 = balances.iter().map(Balance::left).sum();
+    if left == 0 && balances.iter().any(|balance| balance.doubt.is_some()) {
+        return format!(
+            "all is delivered to `{address}`, but a request that had no answer may be taken late; `histogen track sync` looks \
+             when it cannot any more"
+        );
+    }
     let error = balances.iter().find(|balance| !balance.error.is_empty());
     let error = error.map_or(String::new(), |balance| format!(" ({})", balance.error));
     format!(
@@ -181,23 +189,16 @@ fn seconds(value: f64, key: &str) -> Result<Duration> {
 }
 
 fn report(line: &str) {
-    eprintln!("tracking: {line}");
+    say(&format!("tracking: {line}"));
 }
 
 /// The folders of all executions and runs under `out`, executions first.
 pub(super) fn folders(out: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for place in ["runs/experiments", "runs"] {
-        let entries = fs::read_dir(out.join(place))
-            .into_iter()
-            .flatten()
-            .flatten();
-        let mut folders: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
-        folders.retain(|folder| {
-            folder.join("config.toml").exists() && folder.join("ledger.jsonl").exists()
-        });
-        folders.sort();
-        found.extend(folders);
-    }
-    found
+    let places = ["runs/experiments", "runs"];
+    let folders = places
+        .iter()
+        .flat_map(|place| run_folders(&out.join(place)));
+    folders
+        .filter(|folder| folder.join("ledger.jsonl").exists())
+        .collect()
 }

@@ -1,8 +1,10 @@
 //! `histogen train`: one run.
 
+use super::dashboard::is_possible;
 use super::judges::Judges;
 use super::session::{configure, diverged, last_grid, patches, train_run};
 use super::tracking::Tracking;
+use super::watch::Watched;
 use super::{Answer, Outcome};
 use crate::cli::Train;
 use crate::config::{Config, System};
@@ -39,8 +41,13 @@ fn train(config: &Config, system: &System, arguments: &Train, tracking: &Trackin
     let settings = &arguments.settings;
     let device = config.compute.open()?;
     let store = patches(config, &settings.out)?;
-    let label = format!("{} seed {}", system.name, arguments.seed);
-    let judges = Judges::new(&store, settings, tracking, &device);
+    let watched = Watched {
+        label: format!("{} seed {}", system.name, arguments.seed),
+        number: 1,
+        count: 1,
+        dashboard: is_possible(arguments.dashboard),
+    };
+    let judges = Judges::new(&store, settings, tracking, &device, watched.dashboard);
     let seed = arguments.seed;
     let run_config = run_config(config, system, seed, &store, &mut |config| {
         judges.of(config)
@@ -52,7 +59,7 @@ fn train(config: &Config, system: &System, arguments: &Train, tracking: &Trackin
         settings,
         tracking,
         &device,
-        &label,
+        &watched,
     );
     let (run, _) = match trained {
         Ok(trained) => trained,

@@ -261,6 +261,7 @@ mod tests {
         let failure = |after| Failure::Passing {
             reason: String::new(),
             after,
+            in_doubt: false,
         };
         let mut pause = Pause::default();
         for most in [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0] {

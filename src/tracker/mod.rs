@@ -10,6 +10,7 @@ mod clock;
 mod courier;
 mod delivery;
 mod environment;
+mod graphics;
 mod identity;
 mod ledger;
 mod lines;

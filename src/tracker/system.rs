@@ -1,6 +1,4 @@
 //! What the machine did while a run trained, under MLflow's names (`mlflow/system_metrics` of MLflow 3.17.2).
-//!
-//! Graphics processors are left out: there is no library-free way to ask every maker's, and training is on the CPU.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -10,11 +8,12 @@ use serde::{Deserialize, Serialize};
 use sysinfo::{Disks, NetworkData, Networks, System};
 
 use super::clock::{append_line, milliseconds};
+use super::graphics::{self, Reader};
 use super::lines::last_lines;
 use crate::error::{Result, refuse};
 
 /// A million bytes, MLflow's megabyte.
-const MEGABYTE: f64 = 1e6;
+pub(super) const MEGABYTE: f64 = 1e6;
 
 /// One line of a run's `system.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -34,6 +33,8 @@ pub struct SystemMonitor {
     networks: Networks,
     /// Bytes that had been received and sent when the monitor began.
     before: [u64; 2],
+    /// None where no graphics processor can be asked.
+    graphics: Option<Reader>,
     next: u64,
 }
 
@@ -57,6 +58,7 @@ impl SystemMonitor {
             system,
             before: traffic(&networks),
             networks,
+            graphics: graphics::driver(),
             next: last.map_or(0, |sample| sample.step + 1),
         })
     }
@@ -73,7 +75,7 @@ impl SystemMonitor {
         Ok(())
     }
 
-    /// Processor, memory, the disk of the run, and the network since the monitor began.
+    /// Processor, memory, the disk of the run, the network since the monitor began, and graphics processors.
     fn look(&mut self) -> BTreeMap<String, f64> {
         self.system.refresh_cpu_usage();
         self.system.refresh_memory();
@@ -115,9 +117,17 @@ impl SystemMonitor {
             ("network_receive_megabytes", since(received, self.before[0])),
             ("network_transmit_megabytes", since(sent, self.before[1])),
         ]);
+        let graphics = self
+            .graphics
+            .as_mut()
+            .map(|look| look())
+            .unwrap_or_default();
         let rounded = |value: f64| (value * 10.0).round() / 10.0;
+        let named = |(name, value): (&str, f64)| (name.to_owned(), value);
         scalars
             .into_iter()
+            .map(named)
+            .chain(graphics::scalars(&graphics))
             .map(|(name, value)| (format!("system/{name}"), rounded(value)))
             .collect()
     }
@@ -155,5 +165,25 @@ mod tests {
         let share = samples[3].scalars["system/cpu_utilization_percentage"];
         assert!((0.0..=100.0).contains(&share), "{share}");
         assert!(samples[3].scalars["system/system_memory_usage_megabytes"] > 0.0);
+    }
+
+    #[test]
+    fn graphics_processors_have_the_keys_and_units_of_mlflow() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut monitor = SystemMonitor::new(&folder.path().join("system.jsonl")).unwrap();
+        monitor.graphics = Some(graphics::pretended());
+        let found = monitor.look().into_iter();
+        let found: Vec<(String, f64)> = found.filter(|(key, _)| key.contains("gpu")).collect();
+        let wanted = [
+            ("system/gpu_0_memory_usage_megabytes", 20_000.0),
+            ("system/gpu_0_memory_usage_percentage", 25.0),
+            ("system/gpu_0_power_usage_percentage", 50.0),
+            ("system/gpu_0_power_usage_watts", 175.3),
+            ("system/gpu_0_utilization_percentage", 37.0),
+            ("system/gpu_1_utilization_percentage", 0.0),
+        ];
+        assert_eq!(found, wanted.map(|(key, value)| (key.to_owned(), value)));
+        monitor.graphics = None;
+        assert!(monitor.look().keys().all(|key| !key.contains("gpu")));
     }
 }

@@ -279,7 +279,14 @@ impl State {
 
 fn info(run: &FakeRun) -> Value {
     let place = format!("mlflow-artifacts:/0/{}/artifacts", run.id);
-    json!({"info": {"run_id": run.id, "artifact_uri": place}})
+    let tags = run.tags.iter();
+    let tags: Vec<Value> = tags
+        .map(|(key, value)| json!({"key": key, "value": value}))
+        .collect();
+    json!({
+        "info": {"run_id": run.id, "artifact_uri": place, "status": run.status},
+        "data": {"tags": tags},
+    })
 }
 
 fn refused(code: &str, message: &str) -> (u16, Value) {

@@ -3,6 +3,7 @@
 mod ablate;
 mod cli;
 mod contract;
+mod dashboard;
 mod differences;
 mod download;
 mod ends;

@@ -201,7 +201,7 @@ fn pass_on(mut stream: TcpStream, server: u16, counter: &AtomicUsize) -> std::io
         5 => return stream.write_all(status("500 Internal Server Error").as_bytes()),
         8 => return Ok(()),
         // Longer than the client waits; the server gets it all the same.
-        15 => thread::sleep(Duration::from_secs(3)),
+        15 => thread::sleep(Duration::from_secs(10)),
         _ => {}
     }
     let mut there = TcpStream::connect(("127.0.0.1", server))?;

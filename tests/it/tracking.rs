@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use histogen::images::Pixels;
 use histogen::metrics::Protocol;
@@ -132,8 +132,7 @@ impl Trained {
         self.identify(server);
         let client = client(server);
         for died in 0..20 {
-            let opened = Delivery::open(&self.folder(), client.server()).expect("it opens");
-            let mut delivery = opened.expect("nobody else delivers");
+            let mut delivery = self.delivery(server);
             loop {
                 match delivery.advance(&client, false) {
                     Ok(true) => {}
@@ -146,12 +145,43 @@ impl Trained {
         panic!("twenty deliveries failed");
     }
 
+    /// The only delivery to `server`.
+    fn delivery(&self, server: &FakeServer) -> Delivery {
+        let opened = Delivery::open(&self.folder(), client(server).server());
+        opened.expect("it opens").expect("nobody else delivers")
+    }
+
+    fn balance(&self, server: &FakeServer) -> Balance {
+        let client = client(server);
+        Balance::of(&self.folder(), client.server(), false).expect("a balance")
+    }
+
     fn is_all_at(&self, server: &FakeServer) {
         let run = server.run("dcgan-s0-abc");
         is_all(&self.folder(), &run);
-        let client = client(server);
-        let balance = Balance::of(&self.folder(), client.server(), false).expect("a balance");
+        let balance = self.balance(server);
         assert!(balance.is_delivered(), "{balance:?}");
+    }
+}
+
+/// Lets the time pass in which a request without an answer may be taken: of every delivery of the runs below `root`.
+fn pass_time(root: &Path) {
+    for entry in walkdir::WalkDir::new(root) {
+        let path = entry.expect("an entry").into_path();
+        let is_cursor = path
+            .parent()
+            .is_some_and(|parent| parent.ends_with("tracking"))
+            && path.extension().is_some_and(|end| end == "json");
+        let text = if is_cursor {
+            fs::read(&path).expect("a file")
+        } else {
+            continue;
+        };
+        let mut cursor: serde_json::Value = serde_json::from_slice(&text).expect("JSON");
+        if cursor.get("doubt").is_some_and(serde_json::Value::is_i64) {
+            cursor["doubt"] = 1.into();
+            fs::write(&path, cursor.to_string()).expect("it is written");
+        }
     }
 }
 
@@ -323,8 +353,7 @@ fn a_rewound_ledger_adds_what_is_new_in_the_same_run() {
     trained.steps(1..=450);
     trained.identify(&server);
     let client = client(&server);
-    let opened = Delivery::open(&trained.folder(), client.server()).expect("it opens");
-    let mut delivery = opened.expect("nobody else delivers");
+    let mut delivery = trained.delivery(&server);
     let finish = |delivery: &mut Delivery| {
         while delivery.advance(&client, true).expect("the server answers") {}
     };
@@ -356,39 +385,120 @@ fn a_rewound_ledger_adds_what_is_new_in_the_same_run() {
     assert_eq!(server.created(), 1);
 }
 
+/// A request that nobody waits for any more.
+fn late(milliseconds: u64) -> Fault {
+    Fault::Late(TIMEOUT + Duration::from_millis(milliseconds))
+}
+
 #[test]
-fn a_run_that_is_created_late_is_taken_away_again() {
-    let server = FakeServer::new();
-    let mut trained = Trained::new();
-    trained.steps(1..=50);
-    trained.end(50, "finished");
-    // The search and the creation of the experiment, then the run: created when nobody waits any more.
-    let late = Fault::Late(TIMEOUT + Duration::from_millis(300));
-    server.faults([Fault::None, Fault::None, Fault::None, late]);
-    trained.identify(&server);
-    let client = client(&server);
-    let opened = Delivery::open(&trained.folder(), client.server()).expect("it opens");
-    let mut delivery = opened.expect("nobody else delivers");
-    assert!(delivery.advance(&client, false).expect("an experiment"));
-    assert!(matches!(
-        delivery.advance(&client, false),
-        Err(Failure::Passing { .. })
-    ));
+fn a_run_that_is_created_late_is_taken_away_whenever_it_comes() {
+    // While the run is delivered, and after all of it was.
+    for delay in [300, 1500] {
+        let server = FakeServer::new();
+        let mut trained = Trained::new();
+        trained.steps(1..=50);
+        trained.end(50, "finished");
+        // The search and the creation of the experiment, then the search for the run and its creation.
+        server.faults([Fault::None, Fault::None, Fault::None, late(delay)]);
+        assert_eq!(trained.deliver(&server), 1);
+        let balance = trained.balance(&server);
+        assert_eq!(balance.left(), 0, "{balance:?}");
+        assert!(!balance.is_delivered(), "{balance:?}");
+        let left = balance.doubt_left().expect("a doubt").as_secs_f64();
+        assert!(15.0 < left && left < 22.0, "{left} s");
+        while server.created() < 2 {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        // Not before its time; then by whoever delivers next.
+        let before = server.requests().len();
+        assert_eq!(trained.deliver(&server), 0);
+        assert_eq!(server.requests().len(), before);
+        pass_time(trained.root.path());
+        assert_eq!(trained.deliver(&server), 0);
+        assert_eq!(server.runs().len(), 1);
+        trained.is_all_at(&server);
+        let before = server.requests().len();
+        assert_eq!(trained.deliver(&server), 0);
+        assert_eq!(server.requests().len(), before, "nothing is left to do");
+    }
+}
+
+#[test]
+fn a_state_that_is_told_late_is_told_again() {
+    let goes_on = |server: &FakeServer| {
+        let mut trained = Trained::new();
+        trained.steps(1..=50);
+        trained.identify(server);
+        let (mut delivery, client) = (trained.delivery(server), client(server));
+        while !matches!(delivery.advance(&client, true), Ok(false)) {}
+        trained
+    };
+    let smooth = FakeServer::new();
+    goes_on(&smooth);
+    let requests = smooth.requests();
     assert!(
-        delivery
-            .advance(&client, false)
-            .expect("the server answers")
+        requests
+            .last()
+            .is_some_and(|last| last.ends_with("runs/update"))
     );
-    while server.created() < 2 {
+    // That it goes on arrives when it has ended.
+    let server = FakeServer::new();
+    let on_time = std::iter::repeat_n(Fault::None, requests.len() - 1);
+    server.faults(on_time.chain([late(1500)]));
+    let mut trained = goes_on(&server);
+    trained.end(50, "finished");
+    assert_eq!(trained.deliver(&server), 0);
+    assert_eq!(server.run("dcgan-s0-abc").status, "FINISHED");
+    let start = Instant::now();
+    while server.run("dcgan-s0-abc").status != "RUNNING" {
+        assert!(start.elapsed() < Duration::from_secs(10), "it never came");
         std::thread::sleep(Duration::from_millis(10));
     }
-    while delivery
-        .advance(&client, false)
-        .expect("the server answers")
-    {}
-    drop(delivery);
+    assert!(!trained.balance(&server).is_delivered());
+    pass_time(trained.root.path());
+    assert_eq!(trained.deliver(&server), 0);
+    assert_eq!(server.run("dcgan-s0-abc").status, "FINISHED");
     trained.is_all_at(&server);
-    assert_eq!(server.runs().len(), 1);
+}
+
+#[test]
+fn a_doubt_is_shown_and_a_request_that_never_left_is_none() {
+    let lab = Lab::new();
+    // Nobody listens: nothing was asked.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let address = format!("http://{}", listener.local_addr().expect("it is bound"));
+    drop(listener);
+    let said = lab.run(&format!(
+        "{TRAIN} --set training.steps=20 --set tracking.uri={address} --set tracking.wait_seconds=0"
+    ));
+    assert_eq!(said.code, 0, "{}", said.errors);
+    let status = lab.succeed("track status");
+    assert!(!status.contains("no answer"), "{status}");
+    let folder = folder(&lab, &said.output);
+    let server = Server::find(&address, |_| None).expect("an address");
+    let server = server.expect("a server");
+    let in_an_hour = SystemTime::now() + Duration::from_hours(1);
+    let in_an_hour = in_an_hour.duration_since(UNIX_EPOCH).expect("after 1970");
+    let whole = Cursor {
+        doubt: Some(in_an_hour.as_millis() as i64),
+        ..Cursor::load(&folder, &server).expect("a cursor")
+    };
+    let place = folder.join(format!("tracking/{}.json", server.short_name()));
+    fs::write(place, serde_json::to_vec(&whole).expect("JSON")).expect("a cursor");
+    let status = lab.succeed("track status");
+    assert!(
+        status.contains("  a request that had no answer may be taken for another ")
+            && status.contains(" s: `histogen track sync` waits, and looks\n"),
+        "{status}"
+    );
+    pass_time(&lab.path("runs"));
+    let status = lab.succeed("track status");
+    assert!(
+        status.contains(
+            "a request that had no answer may have been taken: `histogen track sync` looks\n"
+        ),
+        "{status}"
+    );
 }
 
 #[test]
@@ -399,8 +509,7 @@ fn what_the_server_refuses_is_said_once_and_tried_by_the_next_process() {
     trained.identify(&server);
     let client = client(&server);
     server.faults([Fault::Echo(403)]);
-    let opened = Delivery::open(&trained.folder(), client.server()).expect("it opens");
-    let mut delivery = opened.expect("nobody else delivers");
+    let mut delivery = trained.delivery(&server);
     let refused = delivery.advance(&client, false).expect_err("a refusal");
     assert!(
         matches!(refused, Failure::Refused { status: 403, .. }),
@@ -555,6 +664,7 @@ fn a_training_that_is_killed_while_it_delivers_goes_on_in_the_same_run() {
     assert!(killed > 0, "it was killed while it delivered");
     server.faults([]);
     let output = lab.succeed(&arguments);
+    pass_time(&lab.path("runs"));
     lab.succeed("track sync");
     let folder = folder(&lab, &output);
     is_all(&folder, &server.run(&name(&folder)));

@@ -5,11 +5,13 @@ use std::time::SystemTime;
 use super::entry::tag;
 use super::{Cursor, Delivery, outline};
 use crate::tracker::clock::milliseconds;
-use crate::tracker::mlflow::{Answered, Batch, Client, RunStatus, Tag, experiment_name};
+use crate::tracker::mlflow::{Answered, Batch, Client, FoundRun, RunStatus, Tag, experiment_name};
 use crate::tracker::places;
 
 /// The tag that a run is found again by.
 const ID: &str = "histogen.id";
+/// The tag that says how it stands.
+pub(super) const END: &str = "histogen.end";
 
 impl Delivery {
     /// Finds the experiment at the server or creates it there; then the run.
@@ -19,10 +21,10 @@ impl Delivery {
             self.cursor.experiment = client.experiment(&name)?;
             return Ok(());
         }
-        let experiment = &self.cursor.experiment;
-        let found = client.runs_with_tag(experiment, ID, &self.identity.id)?;
-        let run = if let Some(run) = found.into_iter().next() {
-            run
+        let experiment = self.cursor.experiment.clone();
+        let found = client.runs_with_tag(&experiment, ID, &self.identity.id)?;
+        let run = if let Some(found) = found.into_iter().next() {
+            found.run
         } else {
             let start = self
                 .clock
@@ -35,7 +37,9 @@ impl Delivery {
                 .map(|known| tag(&known.key, &client.server().scrub(&known.value)))
                 .chain([tag(ID, &self.identity.id)])
                 .collect();
-            client.create_run(experiment, &self.outline.name, start, &tags)?
+            self.ask(client, |delivery| {
+                client.create_run(&experiment, &delivery.outline.name, start, &tags)
+            })?
         };
         self.cursor.run = run.id;
         self.cursor.artifacts = run.artifacts;
@@ -59,22 +63,29 @@ impl Delivery {
         if self.cursor.status == Some(status) && self.cursor.end == end {
             return Ok(false);
         }
-        let tags = vec![tag("histogen.end", &end)];
-        self.log(client, Batch::of_tags(tags))?;
         let running = status == RunStatus::Running;
         let ledger = std::fs::metadata(places::ledger(&self.folder));
         let written = ledger.and_then(|ledger| ledger.modified()).ok();
         let time = written.map(milliseconds).filter(|_| !running);
-        client.update_run(&self.cursor.run, status, time)?;
+        self.ask(client, |delivery| {
+            delivery.log(client, Batch::of_tags(vec![tag(END, &end)]))?;
+            client.update_run(&delivery.cursor.run, status, time)
+        })?;
         if !running {
-            // Requests to create it that arrived after they were given up.
-            let found = client.runs_with_tag(&self.cursor.experiment, ID, &self.identity.id)?;
-            for other in found.iter().filter(|run| run.id != self.cursor.run) {
-                client.delete_run(&other.id)?;
-            }
+            self.delete_doubles(client)?;
         }
         self.cursor.status = Some(status);
         self.cursor.end = end;
         Ok(true)
+    }
+    /// Deletes runs that requests have made in addition, which were given up and arrived all the same. They are empty. Returns
+    /// what was found.
+    pub(super) fn delete_doubles(&self, client: &Client) -> Answered<Vec<FoundRun>> {
+        let found = client.runs_with_tag(&self.cursor.experiment, ID, &self.identity.id)?;
+        let others = found.iter().filter(|found| found.run.id != self.cursor.run);
+        for other in others {
+            client.delete_run(&other.run.id)?;
+        }
+        Ok(found)
     }
 }

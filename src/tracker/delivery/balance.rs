@@ -1,10 +1,12 @@
 //! What of a run is delivered and what is left, without asking the server.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Serialize;
 
 use super::cursor::Cursor;
+use super::doubt;
 use super::entry::{Entry, Standing};
 use super::outline::{Outline, standing};
 use super::queue::Queue;
@@ -58,6 +60,9 @@ pub struct Balance {
     pub is_settled: bool,
     /// Grids and files that nobody can deliver: gone from the run's folder, or the server keeps none.
     pub skipped: usize,
+    /// Until when a request that had no answer may be taken, in milliseconds since 1970. Then the server is looked at once
+    /// more, and nothing is settled before.
+    pub doubt: Option<i64>,
     /// Why the last try failed; empty if it did not.
     pub error: String,
 }
@@ -80,6 +85,7 @@ impl Balance {
             status: cursor.status,
             is_settled: !cursor.run.is_empty(),
             skipped: cursor.skipped.len(),
+            doubt: cursor.doubt,
             error: cursor.error.clone(),
         };
         let parameters = outline.parameters.len();
@@ -103,7 +109,8 @@ impl Balance {
         let (status, end) = standing(&queue.standing, is_alive);
         balance.is_settled &= cursor.status == Some(status)
             && cursor.end == server.scrub(&end)
-            && (cursor.has_parent || !has_parent);
+            && (cursor.has_parent || !has_parent)
+            && cursor.doubt.is_none();
         Ok(balance)
     }
 
@@ -146,6 +153,11 @@ impl Balance {
             self.files,
         ];
         counts.iter().map(|count| count.left()).sum()
+    }
+
+    /// How much longer a request that had no answer may be taken.
+    pub fn doubt_left(&self) -> Option<Duration> {
+        self.doubt.map(doubt::left)
     }
 
     /// Whether nothing is left.

@@ -48,6 +48,10 @@ pub struct Cursor {
     pub status: Option<RunStatus>,
     /// What was said of its end.
     pub end: String,
+    /// Until when a request that had no answer may be taken, in milliseconds since 1970; none if each had one, or the server
+    /// was looked at since.
+    #[serde(default)]
+    pub doubt: Option<i64>,
     /// Why the last try failed; empty if it did not.
     pub error: String,
 }

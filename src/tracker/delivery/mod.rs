@@ -9,9 +9,9 @@
 //!   the step that it measures. MLflow keeps points that are equal in all four once.
 //! * Parameters are the run's configuration, whose hash names the folder; writing a value again that is there changes nothing.
 //! * Tags, states and files are written over; a picture's name is made from the run, its step and its time.
-//! * A run is created with an id that its folder has ([`Identity`]), and looked for by it before that. Should a request to create
-//!   it arrive after it was given up, the run it makes is empty, and deleted when the training ends. (One that arrives
-//!   after that too stays there, empty.)
+//! * A run is created with an id that its folder has ([`Identity`]), and looked for by it before that.
+//!
+//! What is not harmless when it is taken late is said in `doubt.rs`, and what is done about it.
 //!
 //! Order: a request is made after the one before it was taken, and everything has the order of the ledger. A step behind the
 //! cursor is never sent again, so a ledger that is rewound and grows again adds nothing but what is new.
@@ -20,6 +20,7 @@ mod adoption;
 mod balance;
 mod contents;
 mod cursor;
+mod doubt;
 mod entry;
 mod outline;
 mod pictures;
@@ -157,7 +158,7 @@ impl Delivery {
         if !self.queue.is_empty() && !goes_on {
             return Ok(false);
         }
-        self.deliver_standing(client, is_alive)
+        Ok(self.deliver_standing(client, is_alive)? || self.settle(client)?)
     }
 
     fn log(&self, client: &Client, mut batch: Batch) -> Answered<()> {

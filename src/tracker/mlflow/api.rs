@@ -1,5 +1,7 @@
 //! MLflow's methods that runs are delivered with.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -30,6 +32,17 @@ impl RemoteRun {
         });
         Some(rest.trim_matches('/'))
     }
+}
+
+/// A run that was looked for, and what the server has of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FoundRun {
+    /// The run.
+    pub run: RemoteRun,
+    /// Its state; `None` if it is one that we never set.
+    pub status: Option<RunStatus>,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
 }
 
 /// States of a run at the server.
@@ -71,7 +84,7 @@ impl Client {
         experiment: &str,
         key: &str,
         value: &str,
-    ) -> Answered<Vec<RemoteRun>> {
+    ) -> Answered<Vec<FoundRun>> {
         let body = json!({
             "experiment_ids": [experiment],
             "filter": format!("tags.`{key}` = '{value}'"),
@@ -80,7 +93,7 @@ impl Client {
         });
         let found = self.post("runs/search", &body)?;
         let runs = found["runs"].as_array();
-        runs.into_iter().flatten().map(remote_run).collect()
+        runs.into_iter().flatten().map(found_run).collect()
     }
 
     /// Creates a run.
@@ -147,6 +160,16 @@ fn remote_run(run: &Value) -> Answered<RemoteRun> {
     Ok(RemoteRun {
         id: text(&run["info"]["run_id"])?,
         artifacts: text(&run["info"]["artifact_uri"])?,
+    })
+}
+
+fn found_run(run: &Value) -> Answered<FoundRun> {
+    let tags = run["data"]["tags"].as_array().into_iter().flatten();
+    let tags = tags.map(|tag| Ok((text(&tag["key"])?, text(&tag["value"])?)));
+    Ok(FoundRun {
+        run: remote_run(run)?,
+        status: RunStatus::deserialize(&run["info"]["status"]).ok(),
+        tags: tags.collect::<Answered<_>>()?,
     })
 }
 

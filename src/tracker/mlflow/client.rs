@@ -28,6 +28,8 @@ pub enum Failure {
         reason: String,
         /// How long the server asks to wait.
         after: Option<Duration>,
+        /// Whether the server may have taken it, or may take it yet.
+        in_doubt: bool,
     },
     /// No other try will do better.
     Refused {
@@ -87,6 +89,7 @@ pub type Answered<T> = std::result::Result<T, Failure>;
 pub struct Client {
     http: Http,
     server: Server,
+    timeout: Duration,
 }
 
 impl Client {
@@ -94,7 +97,16 @@ impl Client {
     pub fn new(server: Server, timeout: Duration) -> Result<Self> {
         let connect = CONNECT.min(timeout);
         let http = http::client(server.address(), connect, timeout, Policy::none())?;
-        Ok(Self { http, server })
+        Ok(Self {
+            http,
+            server,
+            timeout,
+        })
+    }
+
+    /// How long it waits for an answer.
+    pub fn timeout(&self) -> Duration {
+        self.timeout
     }
 
     /// The server.
@@ -169,6 +181,8 @@ impl Client {
             return Failure::Passing {
                 reason: format!("the server answers {status}{colon}{message}"),
                 after,
+                // A proxy that gave up says so too. With 503 and all 4xx nothing was done.
+                in_doubt: status.is_server_error() && status != StatusCode::SERVICE_UNAVAILABLE,
             };
         }
         let reason = match message {
@@ -190,6 +204,7 @@ impl Client {
         Failure::Passing {
             reason: self.server.scrub(&causes(error)),
             after: None,
+            in_doubt: !error.is_connect(),
         }
     }
 }

@@ -7,7 +7,7 @@ mod client;
 mod limits;
 mod server;
 
-pub use api::{RemoteRun, RunStatus};
+pub use api::{FoundRun, RemoteRun, RunStatus};
 pub use batch::{Batch, Parameter, Point, Tag};
 pub use client::{Answered, Client, Failure};
 pub use limits::{experiment_name, key_of, parameter_value, tag_value};
