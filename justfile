@@ -86,6 +86,11 @@ soak *options:
     cargo build --release
     python3 tests/soak.py {{ options }}
 
+# Races against PyTorch, which `python` must have (`just bench --quick`: about five minutes)
+[group('check')]
+bench *options:
+    python3 benches/race.py {{ options }}
+
 # The whole main job in seconds
 [group('check')]
 smoke:

@@ -103,7 +103,7 @@ def main():
             if arguments.quick:
                 width, batch = (64, 4) if diffusion else (64, 32)
             if job == "sample":
-                batch = 4 if diffusion else 256
+                batch = 4 if diffusion else 1000
             shape = ["--model", system, "--width", width, "--batch", batch, "--threads", arguments.threads]
             work = ["--sample", 1] if job == "sample" else ["--steps", steps]
             call = [str(argument) for argument in shape + work]

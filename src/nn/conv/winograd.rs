@@ -34,18 +34,20 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use self::side::{Row, Side};
+use self::side::{LANES, Row, Side, Tiling};
 use super::geometry::{BLOCKS, Geometry};
 use super::product::{multiply, pieces};
 use super::scratch::{Scratch, in_blocks, take, with_scratch};
 use crate::linalg::Matrix;
 
 /// Channels below which the transforms cost more than the products save.
-const FEWEST_CHANNELS: usize = 16;
+const FEWEST_CHANNELS: usize = 32;
 /// Tiles of an image below which the transform of the kernels is not worth it.
 const FEWEST_TILES: usize = 4;
 /// Tiles that a product should have.
 const TILES: usize = 256;
+/// Numbers of all planes that a gradient of the weight goes through at a time.
+const NUMBERS: usize = 1024 * 1024;
 
 /// F(2 x 2, r x r): the matrices B', A' and G' by rows, of each the entries that are not zero; r = `taps`.
 struct Form {
@@ -150,44 +152,39 @@ pub(super) struct Winograd<'a> {
     form: &'static Form,
     input: Side,
     output: Side,
-    /// Rows of tiles in an image.
-    down: usize,
-    /// Rows of tiles of each image that are computed at a time.
-    rows: usize,
-    /// Images that are computed at a time, where the gradient of the weight sums over all.
-    images: usize,
+    /// Tiles in an image.
+    tiles: usize,
 }
 
 impl<'a> Winograd<'a> {
     /// The convolution of these sizes, if it is computed here.
     pub(super) fn of(geometry: &'a Geometry) -> Option<Self> {
         let form = Form::of(geometry)?;
-        let counts = tiles(geometry);
-        let [down, across] = counts;
+        let tiles = tiles(geometry);
+        let [down, across] = tiles;
+        let band = (TILES / across).clamp(1, down);
+        let input = Tiling {
+            image: geometry.input,
+            plane: tiles.map(|count| form.stride * (2 * count + form.taps - 1)),
+            border: geometry.padding.unsigned_abs(),
+            phases: form.stride,
+            tiles,
+            band,
+        };
+        let output = Tiling {
+            image: geometry.output,
+            plane: tiles.map(|count| 2 * count),
+            border: 0,
+            phases: 1,
+            tiles,
+            band,
+        };
         Some(Self {
             geometry,
             form,
-            input: Side {
-                channels: geometry.inputs,
-                image: geometry.input,
-                plane: counts.map(|count| form.stride * (2 * count + form.taps - 1)),
-                border: geometry.padding.unsigned_abs(),
-                across,
-                phases: form.stride,
-                entries: form.input,
-            },
-            output: Side {
-                channels: geometry.outputs,
-                image: geometry.output,
-                plane: counts.map(|count| 2 * count),
-                border: 0,
-                across,
-                phases: 1,
-                entries: form.output,
-            },
-            down,
-            rows: (TILES / across).clamp(1, down),
-            images: (TILES / (down * across)).clamp(1, geometry.images.max(1)),
+            input: Side::new(geometry.inputs, form.input, &input),
+            output: Side::new(geometry.outputs, form.output, &output),
+            tiles: down * across,
         })
     }
 
@@ -216,9 +213,9 @@ impl<'a> Winograd<'a> {
         kernels: &[f32],
         bias: Option<&[f32]>,
     ) -> Vec<f32> {
-        let lengths = sides.map(Side::image_length);
+        let lengths = sides.map(|side| side.image);
         let most = self.geometry.images.div_ceil(BLOCKS).max(1);
-        let group = self.images.min(most);
+        let group = (TILES / self.tiles).clamp(1, most);
         in_blocks(
             images,
             self.geometry.images * lengths[1],
@@ -238,35 +235,27 @@ impl<'a> Winograd<'a> {
         results: &mut [f32],
         scratch: &mut Scratch,
     ) {
-        let count = images.len() / from.image_length();
-        let widths = [from, to].map(|side| side.rows() * side.channels);
+        let count = images.len() / from.image;
+        let widths = [from, to].map(|side| side.rows * side.channels);
         let Scratch {
             planes,
             columns,
             joined,
             ..
         } = scratch;
-        let before = count * from.plane_length();
-        let planes = take(planes, before + count * to.plane_length());
+        let before = count * from.plane;
+        let planes = take(planes, before + count * to.plane);
         planes.fill(0.0);
         let (planes, sums) = planes.split_at_mut(before);
         side::enter(from, images, planes);
-        for rows in self.bands() {
-            let tiles = count * rows.len() * from.across;
+        for origins in from.origins.iter().zip(&to.origins) {
+            let tiles = count * origins.0.len() / from.rows;
             let spread = take(columns, tiles * widths[0]);
             let product = take(joined, tiles * widths[1]);
-            let origins = [from, to].map(|side| side.origins(rows.clone()));
             let kernels = kernels.chunks_exact(widths[0] * widths[1]);
             for (entry, kernels) in kernels.enumerate() {
                 let entry = self.form.place(entry);
-                side::spread(
-                    from,
-                    entry,
-                    planes,
-                    &origins[0],
-                    &(0..from.channels),
-                    spread,
-                );
+                side::spread(from, entry, planes, origins.0, &(0..from.channels), spread);
                 for piece in pieces(widths[0]) {
                     multiply(
                         [tiles, widths[1], piece.len()],
@@ -277,52 +266,52 @@ impl<'a> Winograd<'a> {
                         piece.start > 0,
                     );
                 }
-                side::collect(to, entry, product, &origins[1], sums);
+                side::collect(to, entry, product, origins.1, sums);
             }
         }
         side::leave(to, sums, bias, results);
     }
 
-    /// The rows of tiles, in runs.
-    fn bands(&self) -> impl Iterator<Item = Range<usize>> {
-        let starts = (0..self.down).step_by(self.rows);
-        starts.map(|first| first..(first + self.rows).min(self.down))
-    }
-
     /// Inputs [images, inputs, places] and gradients [images, outputs, places] -> [outputs, inputs, kernel, kernel]
     ///
-    /// The work is cut into entries and halves of the inputs, whose matrices are disjoint; images are summed in order.
+    /// The work is cut into entries and runs of inputs, whose matrices are disjoint; images are summed in order.
     pub(super) fn weight_gradient(&self, input: &[f32], gradient: &[f32]) -> Vec<f32> {
         let (inputs, outputs) = (self.geometry.inputs, self.geometry.outputs);
-        let parts = [0..inputs / 2, inputs / 2..inputs];
+        let half = (inputs / 2).next_multiple_of(LANES).min(inputs);
+        let mut parts = vec![0..half, half..inputs];
+        parts.retain(|part| !part.is_empty());
         let mut matrices = vec![0.0; self.form.matrices() * inputs * outputs];
         let mut tasks = Vec::new();
         let mut rest = &mut *matrices;
         for entry in 0..self.form.entries() {
             for part in &parts {
-                let length = outputs * self.input.rows() * part.len();
+                let length = outputs * self.input.rows * part.len();
                 let (matrix, others) = rest.split_at_mut(length);
                 tasks.push((self.form.place(entry), part, matrix));
                 rest = others;
             }
         }
         let sides = [&self.input, &self.output];
-        let [mut inputs, mut outputs] =
-            sides.map(|side| vec![0.0; self.images * side.plane_length()]);
-        let [left, right] = sides.map(|side| self.images * side.image_length());
+        let images = usize::max(
+            TILES / self.tiles,
+            NUMBERS / (self.input.plane + self.output.plane),
+        );
+        let images = images.clamp(1, self.geometry.images.max(1));
+        let [mut inputs, mut outputs] = sides.map(|side| vec![0.0; images * side.plane]);
+        let [left, right] = sides.map(|side| images * side.image);
         for (input, gradient) in input.chunks(left).zip(gradient.chunks(right)) {
-            let count = input.len() / self.input.image_length();
+            let count = input.len() / self.input.image;
             let enter = |side: &Side, images: &[f32], planes: &mut [f32]| {
-                let images = images.par_chunks_exact(side.image_length());
-                let planes = planes.par_chunks_exact_mut(side.plane_length());
+                let images = images.par_chunks_exact(side.image);
+                let planes = planes.par_chunks_exact_mut(side.plane);
                 images
                     .zip(planes)
                     .for_each(|(image, plane)| side::enter(side, image, plane));
             };
             enter(&self.input, input, &mut inputs);
             enter(&self.output, gradient, &mut outputs);
-            let inputs = &inputs[..count * self.input.plane_length()];
-            let outputs = &outputs[..count * self.output.plane_length()];
+            let inputs = &inputs[..count * self.input.plane];
+            let outputs = &outputs[..count * self.output.plane];
             tasks.par_iter_mut().for_each(|(entry, part, matrix)| {
                 with_scratch(|scratch| {
                     self.add_products(*entry, part, inputs, outputs, matrix, scratch);
@@ -345,23 +334,21 @@ impl<'a> Winograd<'a> {
         let Scratch {
             columns, joined, ..
         } = scratch;
-        let count = inputs.len() / self.input.plane_length();
-        let widths = [self.input.rows() * part.len(), self.geometry.outputs];
-        for rows in self.bands() {
-            let tiles = count * rows.len() * self.input.across;
+        let count = inputs.len() / self.input.plane;
+        let widths = [self.input.rows * part.len(), self.geometry.outputs];
+        for origins in self.input.origins.iter().zip(&self.output.origins) {
+            let tiles = count * origins.1.len();
             let left = take(joined, tiles * widths[1]);
             let right = take(columns, tiles * widths[0]);
-            let origins = self.output.origins(rows.clone());
             side::spread(
                 &self.output,
                 entry,
                 outputs,
-                &origins,
+                origins.1,
                 &(0..widths[1]),
                 left,
             );
-            let origins = self.input.origins(rows);
-            side::spread(&self.input, entry, inputs, &origins, part, right);
+            side::spread(&self.input, entry, inputs, origins.0, part, right);
             for piece in pieces(tiles) {
                 multiply(
                     [widths[1], widths[0], piece.len()],

@@ -16,6 +16,10 @@ use std::ops::Range;
 
 use crate::nn::wide::wide;
 
+/// Channels that the compiler's own loops are fast for: four of the widest vectors.
+const WIDE: usize = 64;
+/// The rest of the channels go by so many: one vector.
+pub(super) const LANES: usize = 16;
 /// Channels, and places of a row, in a piece at most: a line of the nearest cache each.
 const SQUARE: usize = 16;
 
@@ -23,20 +27,41 @@ const SQUARE: usize = 16;
 pub(super) type Row = &'static [(usize, f32)];
 
 /// The input or the output of a convolution.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(super) struct Side {
     pub(super) channels: usize,
+    /// Numbers in an image, and in its plane.
+    pub(super) image: usize,
+    pub(super) plane: usize,
+    /// Rows of a matrix for each tile: its phases.
+    pub(super) rows: usize,
+    /// Where the tiles of each band begin in their plane, phase by phase.
+    pub(super) origins: Vec<Vec<usize>>,
+    /// An image in pieces.
+    pieces: Vec<Piece>,
+    /// Places in an image.
+    places: usize,
+    /// Places in a row of the plane.
+    width: usize,
+    /// Places between a tile's neighbours in one phase; as many phases there are along an axis.
+    spacing: usize,
+    /// The entries of a tile along an axis.
+    entries: &'static [Row],
+}
+
+/// Where tiles lie.
+pub(super) struct Tiling {
     /// Height and width of the image.
     pub(super) image: [usize; 2],
     /// Height and width of its plane, in which it lies `border` places from the top and from the left.
     pub(super) plane: [usize; 2],
     pub(super) border: usize,
-    /// Tiles in a row.
-    pub(super) across: usize,
-    /// Places between a tile's neighbours in one phase; as many phases there are along an axis.
+    /// Phases along an axis.
     pub(super) phases: usize,
-    /// The entries of a tile along an axis.
-    pub(super) entries: &'static [Row],
+    /// Rows of tiles, and tiles in a row.
+    pub(super) tiles: [usize; 2],
+    /// Rows of tiles in a band.
+    pub(super) band: usize,
 }
 
 /// The parts of an entry: how far they lie from a tile's first number, and their factors.
@@ -46,6 +71,7 @@ struct Parts<const N: usize> {
 }
 
 /// Some channels of some places in a row.
+#[derive(Debug)]
 struct Piece {
     channels: usize,
     places: usize,
@@ -55,52 +81,21 @@ struct Piece {
 }
 
 impl Side {
-    /// Numbers in an image.
-    pub(super) fn image_length(&self) -> usize {
-        self.channels * self.places()
-    }
-
-    /// Numbers in a plane.
-    pub(super) fn plane_length(&self) -> usize {
-        self.channels * self.plane[0] * self.plane[1]
-    }
-
-    /// Rows of a matrix for each tile.
-    pub(super) fn rows(&self) -> usize {
-        self.phases * self.phases
-    }
-
-    /// Where the tiles in some rows of tiles begin in their plane, phase by phase.
-    pub(super) fn origins(&self, rows: Range<usize>) -> Vec<usize> {
-        let step = 2 * self.phases;
-        rows.flat_map(|row| (0..self.across).map(move |column| (step * row, step * column)))
-            .flat_map(|(top, left)| (0..self.rows()).map(move |phase| (top, left, phase)))
-            .map(|(top, left, phase)| {
-                let (y, x) = (top + phase / self.phases, left + phase % self.phases);
-                (y * self.plane[1] + x) * self.channels
-            })
-            .collect()
-    }
-
-    /// Places in an image.
-    fn places(&self) -> usize {
-        self.image[0] * self.image[1]
-    }
-
-    /// An image in pieces.
-    fn pieces(&self) -> impl Iterator<Item = Piece> {
-        let [height, width] = self.image;
-        let starts = |end: usize| (0..end).step_by(SQUARE);
-        starts(self.channels)
-            .flat_map(move |channel| (0..height).map(move |y| (channel, y)))
-            .flat_map(move |(channel, y)| starts(width).map(move |x| (channel, y, x)))
-            .map(move |(channel, y, x)| Piece {
-                channels: SQUARE.min(self.channels - channel),
-                places: SQUARE.min(width - x),
-                in_image: (channel * height + y) * width + x,
-                in_plane: ((y + self.border) * self.plane[1] + x + self.border) * self.channels
-                    + channel,
-            })
+    /// The side of `channels` channels that lies like that.
+    pub(super) fn new(channels: usize, entries: &'static [Row], tiling: &Tiling) -> Self {
+        let ([height, width], plane) = (tiling.image, tiling.plane);
+        Self {
+            channels,
+            image: channels * height * width,
+            plane: channels * plane[0] * plane[1],
+            rows: tiling.phases * tiling.phases,
+            origins: tiling.origins(channels),
+            pieces: tiling.pieces(channels),
+            places: height * width,
+            width: plane[1],
+            spacing: tiling.phases,
+            entries,
+        }
     }
 
     fn count_parts(&self, [row, column]: [usize; 2]) -> usize {
@@ -112,7 +107,7 @@ impl Side {
         let mut parts = rows.flat_map(|&(down, factor)| {
             let columns = self.entries[column].iter();
             columns.map(move |&(right, other)| {
-                let places = self.phases * (down * self.plane[1] + right);
+                let places = self.spacing * (down * self.width + right);
                 (places * self.channels, factor * other)
             })
         });
@@ -134,17 +129,37 @@ impl Side {
         matrix: &mut [f32],
     ) {
         let length = channels.len();
-        let planes = planes.chunks_exact(self.plane_length());
+        let planes = planes.chunks_exact(self.plane);
         for (plane, matrix) in planes.zip(matrix.chunks_exact_mut(origins.len() * length)) {
             for (origin, target) in origins.iter().zip(matrix.chunks_exact_mut(length)) {
                 let first = origin + channels.start;
                 let sources: [&[f32]; N] = parts.offsets.map(|at| &plane[first + at..][..length]);
-                for (channel, value) in target.iter_mut().enumerate() {
+                let wide = length - length % WIDE;
+                let (most, rest) = target.split_at_mut(wide);
+                for (channel, value) in most.iter_mut().enumerate() {
                     let mut sum = parts.factors[0] * sources[0][channel];
                     for part in 1..N {
                         sum += parts.factors[part] * sources[part][channel];
                     }
                     *value = sum;
+                }
+                let (blocks, rest) = rest.as_chunks_mut::<LANES>();
+                for (block, target) in blocks.iter_mut().enumerate() {
+                    let first = wide + block * LANES;
+                    let mut sums = [0.0; LANES];
+                    for part in 0..N {
+                        let source = &sources[part][first..first + LANES];
+                        for lane in 0..LANES {
+                            sums[lane] += parts.factors[part] * source[lane];
+                        }
+                    }
+                    *target = sums;
+                }
+                let first = length - rest.len();
+                for (place, value) in rest.iter_mut().enumerate() {
+                    *value = (0..N)
+                        .map(|part| parts.factors[part] * sources[part][first + place])
+                        .sum();
                 }
             }
         }
@@ -159,17 +174,72 @@ impl Side {
         planes: &mut [f32],
     ) {
         let length = self.channels;
-        let planes = planes.chunks_exact_mut(self.plane_length());
+        let planes = planes.chunks_exact_mut(self.plane);
         for (plane, matrix) in planes.zip(matrix.chunks_exact(origins.len() * length)) {
             for (origin, source) in origins.iter().zip(matrix.chunks_exact(length)) {
                 for part in 0..N {
                     let target = &mut plane[origin + parts.offsets[part]..][..length];
-                    for (sum, value) in target.iter_mut().zip(source) {
+                    let wide = length - length % WIDE;
+                    let (most, rest) = target.split_at_mut(wide);
+                    for (sum, value) in most.iter_mut().zip(source) {
+                        *sum += parts.factors[part] * value;
+                    }
+                    let (blocks, rest) = rest.as_chunks_mut::<LANES>();
+                    let (values, others) = source[wide..].as_chunks::<LANES>();
+                    for (sums, values) in blocks.iter_mut().zip(values) {
+                        *sums =
+                            array::from_fn(|lane| sums[lane] + parts.factors[part] * values[lane]);
+                    }
+                    for (sum, value) in rest.iter_mut().zip(others) {
                         *sum += parts.factors[part] * value;
                     }
                 }
             }
         }
+    }
+}
+
+impl Tiling {
+    /// [`Side::origins`].
+    fn origins(&self, channels: usize) -> Vec<Vec<usize>> {
+        let ([down, across], step) = (self.tiles, 2 * self.phases);
+        let origins_of_row = |row: usize| {
+            let mut origins = Vec::new();
+            for column in 0..across {
+                for y in 0..self.phases {
+                    for x in 0..self.phases {
+                        let place = (step * row + y) * self.plane[1] + step * column + x;
+                        origins.push(place * channels);
+                    }
+                }
+            }
+            origins
+        };
+        let rows: Vec<usize> = (0..down).collect();
+        let bands = rows.chunks(self.band);
+        bands
+            .map(|rows| rows.iter().flat_map(|&row| origins_of_row(row)).collect())
+            .collect()
+    }
+
+    /// [`Side::pieces`].
+    fn pieces(&self, channels: usize) -> Vec<Piece> {
+        let [height, width] = self.image;
+        let mut pieces = Vec::new();
+        for channel in (0..channels).step_by(SQUARE) {
+            for y in 0..height {
+                for x in (0..width).step_by(SQUARE) {
+                    let place = (y + self.border) * self.plane[1] + x + self.border;
+                    pieces.push(Piece {
+                        channels: SQUARE.min(channels - channel),
+                        places: SQUARE.min(width - x),
+                        in_image: (channel * height + y) * width + x,
+                        in_plane: place * channels + channel,
+                    });
+                }
+            }
+        }
+        pieces
     }
 }
 
@@ -207,11 +277,11 @@ wide! {
 
     /// Writes images, [channels, places], into their planes; what lies around them is left as it is.
     pub(super) fn enter(side: &Side, images: &[f32], planes: &mut [f32]) {
-        let planes = planes.chunks_exact_mut(side.plane_length());
-        for (image, plane) in images.chunks_exact(side.image_length()).zip(planes) {
-            for piece in side.pieces() {
+        let planes = planes.chunks_exact_mut(side.plane);
+        for (image, plane) in images.chunks_exact(side.image).zip(planes) {
+            for piece in &side.pieces {
                 let (maps, places) = (&image[piece.in_image..], &mut plane[piece.in_plane..]);
-                let strides = [side.places(), side.channels];
+                let strides = [side.places, side.channels];
                 match [piece.channels, piece.places] {
                     [16, 16] => turn::<16, 16>(maps, strides, places),
                     [16, 8] => turn::<16, 8>(maps, strides, places),
@@ -224,11 +294,11 @@ wide! {
 
     /// Writes the images, [channels, places], that lie in planes, plus a bias per channel.
     pub(super) fn leave(side: &Side, planes: &[f32], bias: Option<&[f32]>, images: &mut [f32]) {
-        let planes = planes.chunks_exact(side.plane_length());
-        for (plane, image) in planes.zip(images.chunks_exact_mut(side.image_length())) {
-            for piece in side.pieces() {
+        let planes = planes.chunks_exact(side.plane);
+        for (plane, image) in planes.zip(images.chunks_exact_mut(side.image)) {
+            for piece in &side.pieces {
                 let (places, maps) = (&plane[piece.in_plane..], &mut image[piece.in_image..]);
-                let strides = [side.channels, side.places()];
+                let strides = [side.channels, side.places];
                 match [piece.places, piece.channels] {
                     [16, 16] => turn::<16, 16>(places, strides, maps),
                     [8, 16] => turn::<8, 16>(places, strides, maps),
@@ -238,7 +308,7 @@ wide! {
             }
         }
         if let Some(bias) = bias {
-            for (map, bias) in images.chunks_exact_mut(side.places()).zip(bias.iter().cycle()) {
+            for (map, bias) in images.chunks_exact_mut(side.places).zip(bias.iter().cycle()) {
                 for value in map {
                     *value += bias;
                 }
