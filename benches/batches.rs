@@ -10,9 +10,8 @@ use clap::Parser;
 use histogen::data::{Batches, Loader, PatchStore, Split};
 use histogen::error::Result;
 use histogen::random::Random;
-use serde_json::json;
 
-mod peak;
+mod result;
 
 #[derive(Parser)]
 struct Arguments {
@@ -44,14 +43,6 @@ fn main() -> Result<()> {
         assert!(sum.is_finite());
         1e3 * start.elapsed().as_secs_f64() / arguments.batches as f64
     });
-    let line = json!({
-        "milliseconds": [milliseconds],
-        "peak_kib": peak::kib(),
-        "version": concat!("histogen ", env!("CARGO_PKG_VERSION")),
-    });
-    #[expect(clippy::print_stdout, reason = "the one line is the result")]
-    {
-        println!("{line}");
-    }
+    result::say(&[milliseconds]);
     Ok(())
 }

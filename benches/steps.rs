@@ -15,9 +15,8 @@ use histogen::models;
 use histogen::random::Random;
 use histogen::snn::{Judge, Reward, Source};
 use histogen::{experiments, samples};
-use serde_json::json;
 
-mod peak;
+mod result;
 
 const SIZE: usize = 64;
 
@@ -77,15 +76,7 @@ fn main() -> Result<()> {
         }
         milliseconds.push(1e3 * start.elapsed().as_secs_f64());
     }
-    let line = json!({
-        "milliseconds": &milliseconds[1..],
-        "peak_kib": peak::kib(),
-        "version": concat!("histogen ", env!("CARGO_PKG_VERSION")),
-    });
-    #[expect(clippy::print_stdout, reason = "the one line is the result")]
-    {
-        println!("{line}");
-    }
+    result::say(&milliseconds[1..]);
     Ok(())
 }
 

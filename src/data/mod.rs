@@ -2,7 +2,8 @@
 //!
 //! A source ([`phantom`], [`folder`]) lists slides; `cut` takes the patches that lie on tissue ([`tissue`]); `builder`
 //! splits them by slide ([`splits`]) and writes a [`PatchStore`] ([`store`]); [`batches`] says which patches make up a
-//! training step, and [`Loader`] reads them ahead of it. [`prepare`] does all of it once per setting, and opens what is there the next time.
+//! training step, and [`Loader`] reads them ahead of it. [`prepare`] does all of it once per setting, and opens what is
+//! there the next time.
 
 pub mod augment;
 pub mod batches;

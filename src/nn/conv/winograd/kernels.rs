@@ -10,7 +10,8 @@ use crate::nn::conv::geometry::Geometry;
 /// G g G' for the kernels [outputs, inputs, kernel, kernel]: [entries, phases x inputs, outputs], for the convolution.
 pub(super) fn for_outputs(form: &Form, geometry: &Geometry, weight: &[f32]) -> Vec<f32> {
     let (outputs, inputs, area) = (geometry.outputs, geometry.inputs, geometry.area());
-    let turned = turn(weight, inputs * area);
+    let mut turned = vec![0.0; weight.len()];
+    turn(weight, inputs * area, &mut turned);
     let mut kernels = vec![0.0; form.matrices() * inputs * outputs];
     kernels
         .par_chunks_exact_mut(inputs * outputs)
@@ -32,7 +33,7 @@ pub(super) fn for_inputs(form: &Form, geometry: &Geometry, weight: &[f32]) -> Ve
     turned
         .par_chunks_exact_mut(inputs * area)
         .zip(weight.par_chunks_exact(inputs * area))
-        .for_each(|(turned, kernels)| turned.copy_from_slice(&turn(kernels, area)));
+        .for_each(|(turned, kernels)| turn(kernels, area, turned));
     let mut kernels = vec![0.0; form.matrices() * inputs * outputs];
     kernels
         .par_chunks_exact_mut(outputs * form.phases() * inputs)
@@ -80,7 +81,7 @@ pub(super) fn gradient(
                 }
             }
         }
-        kernels.copy_from_slice(&turn(&turned, inputs));
+        turn(&turned, inputs, kernels);
     });
     weight
 }
@@ -100,11 +101,10 @@ fn combine(rows: &[(usize, f32)], source: &[f32], target: &mut [f32]) {
     }
 }
 
-/// The transpose of a matrix with `columns` columns.
-fn turn(matrix: &[f32], columns: usize) -> Vec<f32> {
+/// Writes the transpose of a matrix with `columns` columns.
+fn turn(matrix: &[f32], columns: usize, turned: &mut [f32]) {
     const BLOCK: usize = 16;
     let rows = matrix.len() / columns;
-    let mut turned = vec![0.0; matrix.len()];
     turned
         .par_chunks_mut(BLOCK * rows)
         .with_min_len(4)
@@ -123,5 +123,4 @@ fn turn(matrix: &[f32], columns: usize) -> Vec<f32> {
                 }
             }
         });
-    turned
 }
