@@ -22,6 +22,7 @@ use histogen::snn::{Coupling, Judge, Reward, RewardConfig, Source};
 const STEPS: u64 = 5;
 
 fn main() {
+    device::prepare(0).expect("nothing computes yet");
     let given: Vec<usize> = std::env::args()
         .skip(1)
         .filter_map(|word| word.parse().ok())

@@ -47,9 +47,7 @@ struct Arguments {
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
-    rayon::ThreadPoolBuilder::new()
-        .num_threads(arguments.threads)
-        .build_global()?;
+    device::prepare(arguments.threads)?;
     let run = configure(&arguments)?;
     let mut model = models::build(&run, Path::new("judges"), &device::cpu())?;
     let random = Random::new(0);

@@ -150,6 +150,8 @@ pub struct OptimiserConfig {
     pub protocol: OptimiserProtocol,
     /// Learning rate of Adam.
     pub learning_rate: f64,
+    /// Share of the training after which the learning rate falls, linearly, to 0 at its end; 1 for a constant one.
+    pub decay_from: f64,
     /// Decay of Adam's first moment.
     pub beta1: f64,
     /// Decay of Adam's second moment.
@@ -164,6 +166,7 @@ impl Default for OptimiserConfig {
     fn default() -> Self {
         let Optimiser {
             learning_rate,
+            decay_from,
             beta1,
             beta2,
             epsilon,
@@ -172,6 +175,7 @@ impl Default for OptimiserConfig {
         Self {
             protocol: OptimiserProtocol::Identical,
             learning_rate,
+            decay_from,
             beta1,
             beta2,
             epsilon,
@@ -186,6 +190,8 @@ impl Default for OptimiserConfig {
 pub struct Optimiser {
     /// Learning rate of Adam.
     pub learning_rate: f64,
+    /// Share of the training after which the learning rate falls, linearly, to 0 at its end; 1 for a constant one.
+    pub decay_from: f64,
     /// Decay of Adam's first moment.
     pub beta1: f64,
     /// Decay of Adam's second moment.
@@ -200,11 +206,23 @@ impl Optimiser {
     /// Radford et al. 2016, section 4.
     pub const DCGAN: Self = Self {
         learning_rate: 2e-4,
+        decay_from: 1.0,
         beta1: 0.5,
         beta2: 0.999,
         epsilon: 1e-8,
         critic_steps: 1,
     };
+
+    /// The learning rate of step `step`, counted from 0, of `steps` in all. It is never 0 at a step that is taken.
+    pub fn learning_rate_at(&self, step: u64, steps: usize) -> f64 {
+        let (step, steps) = (step as f64, steps as f64);
+        let first = self.decay_from * steps;
+        if self.decay_from >= 1.0 || step <= first {
+            self.learning_rate
+        } else {
+            self.learning_rate * (steps - step) / (steps - first)
+        }
+    }
 }
 
 /// What is measured, on what.
@@ -526,4 +544,35 @@ fn check_keys(given: &Table, known: &Table, path: &str, origin: &str) -> Result<
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_learning_rate_falls_linearly_from_its_share_of_the_training_on() {
+        let rate = |decay_from, step| {
+            let optimiser = Optimiser {
+                decay_from,
+                ..Optimiser::DCGAN
+            };
+            optimiser.learning_rate_at(step, 100) / optimiser.learning_rate
+        };
+        for (decay_from, step, expected) in [
+            (1.0, 99, 1.0),
+            (0.0, 0, 1.0),
+            (0.0, 25, 0.75),
+            (0.0, 99, 0.01),
+            (0.5, 50, 1.0),
+            (0.5, 75, 0.5),
+            (0.5, 99, 0.02),
+        ] {
+            let found: f64 = rate(decay_from, step);
+            assert!(
+                (found - expected).abs() < 1e-12,
+                "{decay_from} {step}: {found}"
+            );
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! Where tensors live, how images get there and values come back. The one place that names a back end.
 
 mod compute;
-mod memory;
+mod process;
 
 use burn::tensor::{Device, Tensor, TensorData};
 
@@ -9,10 +9,10 @@ use crate::error::Result;
 use crate::images::Images;
 
 pub use compute::{Compute, Kind, Place, Precision};
+pub use process::prepare;
 
 /// The CPU, with automatic differentiation.
 pub fn cpu() -> Device {
-    memory::keep();
     Device::flex().autodiff()
 }
 

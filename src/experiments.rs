@@ -144,6 +144,7 @@ pub fn run_config(
         OptimiserProtocol::Canonical => model.canonical,
         OptimiserProtocol::Identical => Optimiser {
             learning_rate: shared.learning_rate,
+            decay_from: shared.decay_from,
             beta1: shared.beta1,
             beta2: shared.beta2,
             epsilon: shared.epsilon,

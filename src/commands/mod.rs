@@ -28,6 +28,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::cli::{Cli, Command};
+use crate::device;
 use crate::error::{Refusal, Result};
 use crate::stop::{self, Stopped};
 
@@ -44,7 +45,8 @@ pub(crate) enum Answer {
 /// stopped by SIGINT and SIGTERM.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    let result = stop::listen().and_then(|()| run(&cli.command));
+    let ready = stop::listen().and_then(|()| device::prepare(0));
+    let result = ready.and_then(|()| run(&cli.command));
     match result {
         Ok(Answer::Yes) => ExitCode::SUCCESS,
         Ok(Answer::No) => ExitCode::from(1),

@@ -583,10 +583,19 @@ fn reason(error: &anyhow::Error) -> Option<String> {
 fn optimiser(config: &OptimiserConfig) -> String {
     match config.protocol {
         OptimiserProtocol::Canonical => "each paper's own optimiser settings".to_owned(),
-        OptimiserProtocol::Identical => format!(
-            "identical optimiser settings (Adam, learning rate {}, decays {} and {}, critic steps {})",
-            config.learning_rate, config.beta1, config.beta2, config.critic_steps
-        ),
+        OptimiserProtocol::Identical => {
+            let fall = match config.decay_from {
+                1.0 => String::new(),
+                share => format!(
+                    " falling to 0 over the last {} % of the steps",
+                    100.0 * (1.0 - share)
+                ),
+            };
+            format!(
+                "identical optimiser settings (Adam, learning rate {}{fall}, decays {} and {}, critic steps {})",
+                config.learning_rate, config.beta1, config.beta2, config.critic_steps
+            )
+        }
     }
 }
 

@@ -32,6 +32,7 @@ pub(super) struct Players {
     generator_optimiser: ModuleOptimizer,
     critic_optimiser: ModuleOptimizer,
     optimiser: Optimiser,
+    steps: usize,
     latent: usize,
     size: usize,
     device: Device,
@@ -74,6 +75,7 @@ impl Players {
             generator_optimiser: optimiser(),
             critic_optimiser: optimiser(),
             optimiser: run.optimiser,
+            steps: run.steps,
             latent: backbone.latent,
             size,
             device: blueprint.device.clone(),
@@ -97,10 +99,10 @@ impl Players {
         let mut scalars = vec![("critic_loss".into(), number(&total))];
         scalars.extend(parts);
         let gradients = GradientsParams::from_grads(total.backward(), &self.critic);
-        self.move_critic(gradients);
+        self.move_critic(gradients, random);
         if self.is_generators_turn(random) {
             let loss = generator_loss(self.critic_without_gradient().forward(fake));
-            scalars.push(("generator_loss".into(), self.move_generator(&loss)));
+            scalars.push(("generator_loss".into(), self.move_generator(&loss, random)));
         }
         scalars
     }
@@ -128,21 +130,26 @@ impl Players {
         self.critic.clone().no_grad()
     }
 
-    pub(super) fn move_critic(&mut self, gradients: GradientsParams) {
+    pub(super) fn move_critic(&mut self, gradients: GradientsParams, random: Random) {
         let critic = self.critic.clone();
-        self.critic = self
-            .critic_optimiser
-            .step(self.optimiser.learning_rate, critic, gradients);
+        let rate = self.learning_rate(random);
+        self.critic = self.critic_optimiser.step(rate, critic, gradients);
     }
 
     /// Moves the generator down the gradient of `loss`, and returns its value.
-    pub(super) fn move_generator(&mut self, loss: &Tensor<1>) -> f64 {
+    pub(super) fn move_generator(&mut self, loss: &Tensor<1>, random: Random) -> f64 {
         let value = number(loss);
         let gradients = GradientsParams::from_grads(loss.backward(), &self.generator);
         let generator = self.generator.clone();
-        let rate = self.optimiser.learning_rate;
+        let rate = self.learning_rate(random);
         self.generator = self.generator_optimiser.step(rate, generator, gradients);
         value
+    }
+
+    /// The learning rate of the step at which `random` stands.
+    fn learning_rate(&self, random: Random) -> f64 {
+        self.optimiser
+            .learning_rate_at(random.position(), self.steps)
     }
 }
 

@@ -125,8 +125,9 @@ impl Schedule {
 struct Ddpm {
     network: UNet,
     average: UNet,
-    optimiser: ModuleOptimizer,
-    learning_rate: f64,
+    adam: ModuleOptimizer,
+    optimiser: Optimiser,
+    steps: usize,
     settings: Settings,
     schedule: Schedule,
     size: usize,
@@ -150,8 +151,9 @@ impl Ddpm {
         Ok(Self {
             average: network.valid(),
             network,
-            optimiser: adam(&run.optimiser),
-            learning_rate: run.optimiser.learning_rate,
+            adam: adam(&run.optimiser),
+            optimiser: run.optimiser,
+            steps: run.steps,
             schedule: Schedule::linear(settings.timesteps, settings.beta_start, settings.beta_end),
             settings,
             size: run.image_size,
@@ -233,7 +235,10 @@ impl GenerativeModel for Ddpm {
         let value = number(&loss);
         let gradients = GradientsParams::from_grads(loss.backward(), &self.network);
         let network = self.network.clone();
-        self.network = self.optimiser.step(self.learning_rate, network, gradients);
+        let rate = self
+            .optimiser
+            .learning_rate_at(random.position(), self.steps);
+        self.network = self.adam.step(rate, network, gradients);
         let steps = random.position() as f64;
         let decay = self.settings.ema_decay.min((1.0 + steps) / (10.0 + steps));
         self.average = ema::follow(self.average.clone(), &self.network, decay);
@@ -294,13 +299,13 @@ impl GenerativeModel for Ddpm {
     fn save(&self, folder: &Path) -> Result<()> {
         save_module(&self.network, &folder.join("network.bpk"))?;
         save_module(&self.average, &folder.join("average.bpk"))?;
-        save_optimiser(&self.optimiser, &folder.join("optimiser.bpk"))
+        save_optimiser(&self.adam, &folder.join("optimiser.bpk"))
     }
 
     fn load(&mut self, folder: &Path) -> Result<()> {
         self.network = load_module(&self.network, &folder.join("network.bpk"))?;
         self.average = load_module(&self.average, &folder.join("average.bpk"))?;
-        self.optimiser = load_optimiser(&self.optimiser, &folder.join("optimiser.bpk"))?;
+        self.adam = load_optimiser(&self.adam, &folder.join("optimiser.bpk"))?;
         Ok(())
     }
 }

@@ -74,6 +74,7 @@ impl ImprovedDcgan {
         &mut self,
         real: Tensor<4>,
         fake: Tensor<4>,
+        random: Random,
         scale: f64,
         fake_loss: impl FnOnce(Tensor<1>) -> Tensor<1>,
     ) -> f64 {
@@ -90,7 +91,7 @@ impl ImprovedDcgan {
         let fake_value = number(&fake_loss);
         accumulate(fake_loss);
         let gradients = sum.grads();
-        self.players.move_critic(gradients);
+        self.players.move_critic(gradients, random);
         scale * (real_value + fake_value)
     }
 }
@@ -108,12 +109,17 @@ impl Adversarial for ImprovedDcgan {
         let real = self.players.real(batch);
         let fake = self.players.generate(batch.images.count, random);
         let detached = fake.clone().detach();
-        let loss = self.step_critic(real, detached, 1.0, |fake| loss::cross_entropy(fake, 0.0));
+        let loss = self.step_critic(real, detached, random, 1.0, |fake| {
+            loss::cross_entropy(fake, 0.0)
+        });
         let mut scalars = vec![("critic_loss".into(), loss)];
         if self.players.is_generators_turn(random) {
             let scores = self.players.critic_without_gradient().forward(fake);
             let loss = loss::non_saturating_generator(scores);
-            scalars.push(("generator_loss".into(), self.players.move_generator(&loss)));
+            scalars.push((
+                "generator_loss".into(),
+                self.players.move_generator(&loss, random),
+            ));
         }
         Ok(scalars)
     }

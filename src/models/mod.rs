@@ -140,6 +140,12 @@ pub fn build(run: &RunConfig, judges: &Path, device: &Device) -> Result<Box<dyn 
     positive("backbone.generator_width", run.backbone.generator_width)?;
     positive("backbone.critic_width", run.backbone.critic_width)?;
     positive("optimiser.critic_steps", run.optimiser.critic_steps)?;
+    if !(0.0..=1.0).contains(&run.optimiser.decay_from) {
+        return Err(refuse(
+            format!("`optimiser.decay_from` is {}", run.optimiser.decay_from),
+            "set a share of the training, from 0 to 1; 1 keeps the learning rate",
+        ));
+    }
     if halvings(run.image_size).is_none() {
         return Err(refuse(
             format!(

@@ -159,6 +159,7 @@ impl Adversarial for RlEo {
         let loss = self.base.step_critic(
             real.clone(),
             detached,
+            random,
             coupling::critic_scale(form, reward),
             |scores| {
                 let similarity = similarity.unwrap_or_else(|| scores.zeros_like());
@@ -188,7 +189,7 @@ impl Adversarial for RlEo {
             }
             scalars.push((
                 "generator_loss".into(),
-                self.base.players.move_generator(&loss),
+                self.base.players.move_generator(&loss, random),
             ));
         }
         Ok(scalars)

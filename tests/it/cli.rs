@@ -89,6 +89,16 @@ fn a_device_that_is_not_there_is_refused() {
 }
 
 #[test]
+fn a_decay_of_the_learning_rate_beyond_the_training_is_refused() {
+    refused(
+        &Lab::new(),
+        &format!("{TRAIN} --set optimiser.decay_from=1.5"),
+        "`optimiser.decay_from` is 1.5",
+        "set a share of the training, from 0 to 1; 1 keeps the learning rate",
+    );
+}
+
+#[test]
 fn a_mistyped_key_in_a_file_is_refused_with_the_file() {
     let lab = Lab::new();
     fs::write(lab.path("mine.toml"), "[reward]\nwieght = 0.5\n").unwrap();

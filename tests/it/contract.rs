@@ -122,6 +122,25 @@ fn a_loaded_model_takes_the_step_that_would_have_followed() {
 }
 
 #[test]
+fn a_falling_learning_rate_is_that_of_the_step() {
+    let after_step_six = |name: &str, pairs: &[&str]| {
+        let mut run = toy::run(name, pairs);
+        run.steps = 8;
+        let mut model = models::build(&run, Path::new("judges"), &device::cpu()).expect("built");
+        take_steps(model.as_mut(), 6..7);
+        model.sample(&[1, 2]).expect("samples")
+    };
+    for entry in MODELS {
+        let name = entry.name;
+        let constant = after_step_six(name, &[]);
+        let half = after_step_six(name, &["optimiser.learning_rate=0.0005"]);
+        let falling = after_step_six(name, &["optimiser.decay_from=0.5"]);
+        assert_eq!(falling, half, "{name}: 4 steps fall, 2 of them are left");
+        assert_ne!(falling, constant, "{name}");
+    }
+}
+
+#[test]
 fn latent_spaces_decode_what_samples_show() {
     for entry in MODELS {
         let model = build(entry.name);

@@ -93,6 +93,7 @@ pub(crate) fn run(model: &str, pairs: &[&str]) -> RunConfig {
         backbone: config.backbone.clone(),
         optimiser: histogen::config::Optimiser {
             learning_rate: optimiser.learning_rate,
+            decay_from: optimiser.decay_from,
             beta1: optimiser.beta1,
             beta2: optimiser.beta2,
             epsilon: optimiser.epsilon,
