@@ -5,7 +5,7 @@ use crate::error::Result;
 /// Readies the process for computing with `threads` threads; 0 stands for `RAYON_NUM_THREADS` or, without it, the number of
 /// cores. A program calls it first, in the thread that will train and measure.
 ///
-/// Results do not depend on it, times do: see [`keep_memory`] and [`compute_here`].
+/// Results do not depend on it, times do: the calling thread computes as well, and memory that is freed is kept.
 ///
 /// Fails if the process computes already.
 pub fn prepare(threads: usize) -> Result<()> {
