@@ -184,6 +184,20 @@ impl Default for OptimiserConfig {
     }
 }
 
+impl OptimiserConfig {
+    /// The numbers of this section, as a run has them.
+    pub fn shared(&self) -> Optimiser {
+        Optimiser {
+            learning_rate: self.learning_rate,
+            decay_from: self.decay_from,
+            beta1: self.beta1,
+            beta2: self.beta2,
+            epsilon: self.epsilon,
+            critic_steps: self.critic_steps,
+        }
+    }
+}
+
 /// The numbers one run's optimiser works with.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use toml::Table;
 
-use crate::config::{Config, Layer, Optimiser, OptimiserProtocol, RunConfig, System};
+use crate::config::{Config, Layer, OptimiserProtocol, RunConfig, System};
 use crate::data::{PatchStore, Split};
 use crate::error::{Result, refuse, unknown_name};
 use crate::models;
@@ -139,17 +139,9 @@ pub fn run_config(
         0 => training.epochs * (patches / training.batch.max(1)),
         steps => steps,
     };
-    let shared = &config.optimiser;
-    let optimiser = match shared.protocol {
+    let optimiser = match config.optimiser.protocol {
         OptimiserProtocol::Canonical => model.canonical,
-        OptimiserProtocol::Identical => Optimiser {
-            learning_rate: shared.learning_rate,
-            decay_from: shared.decay_from,
-            beta1: shared.beta1,
-            beta2: shared.beta2,
-            epsilon: shared.epsilon,
-            critic_steps: shared.critic_steps,
-        },
+        OptimiserProtocol::Identical => config.optimiser.shared(),
     };
     let reward = if model.rewarded {
         Some(Reward::new(&config.reward, judge(&config)?)?)

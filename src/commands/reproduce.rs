@@ -584,12 +584,13 @@ fn optimiser(config: &OptimiserConfig) -> String {
     match config.protocol {
         OptimiserProtocol::Canonical => "each paper's own optimiser settings".to_owned(),
         OptimiserProtocol::Identical => {
-            let fall = match config.decay_from {
-                1.0 => String::new(),
-                share => format!(
-                    " falling to 0 over the last {} % of the steps",
-                    100.0 * (1.0 - share)
-                ),
+            let fall = if config.decay_from < 1.0 {
+                format!(
+                    " for {} of the steps and then falling to 0",
+                    config.decay_from
+                )
+            } else {
+                String::new()
             };
             format!(
                 "identical optimiser settings (Adam, learning rate {}{fall}, decays {} and {}, critic steps {})",

@@ -80,7 +80,6 @@ pub(crate) fn run(model: &str, pairs: &[&str]) -> RunConfig {
     let config =
         experiments::resolve("table1", "smoke", &settings).expect("the settings are known");
     let entry = histogen::models::find(model).expect("the model is registered");
-    let optimiser = &config.optimiser;
     RunConfig {
         model: model.to_owned(),
         seed: 1,
@@ -91,14 +90,7 @@ pub(crate) fn run(model: &str, pairs: &[&str]) -> RunConfig {
         device: Kind::Cpu,
         precision: Precision::F32,
         backbone: config.backbone.clone(),
-        optimiser: histogen::config::Optimiser {
-            learning_rate: optimiser.learning_rate,
-            decay_from: optimiser.decay_from,
-            beta1: optimiser.beta1,
-            beta2: optimiser.beta2,
-            epsilon: optimiser.epsilon,
-            critic_steps: optimiser.critic_steps,
-        },
+        optimiser: config.optimiser.shared(),
         reward: entry
             .rewarded
             .then(|| Reward::new(&config.reward, judge()).expect("the reward is sound")),

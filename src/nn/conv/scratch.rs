@@ -4,8 +4,8 @@ use std::cell::RefCell;
 
 use rayon::prelude::*;
 
-/// Vectors of the widest kernels of the `gemm` crate hold this many numbers; it is fastest at multiples.
-const LANES: usize = 16;
+/// The widest vectors of a processor hold this many numbers; the `gemm` crate is fastest at multiples.
+pub(super) const LANES: usize = 16;
 
 /// The buffers of one thread; each user takes what it needs and finds any old numbers in them.
 #[derive(Default)]

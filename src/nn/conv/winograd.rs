@@ -34,10 +34,10 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use self::side::{LANES, Row, Side, Tiling};
+use self::side::{Row, Side, Tiling};
 use super::geometry::{BLOCKS, Geometry};
 use super::product::{multiply, pieces};
-use super::scratch::{Scratch, in_blocks, take, with_scratch};
+use super::scratch::{Scratch, in_blocks, padded, take, with_scratch};
 use crate::linalg::Matrix;
 
 /// Channels below which the transforms cost more than the products save.
@@ -277,7 +277,7 @@ impl<'a> Winograd<'a> {
     /// The work is cut into entries and runs of inputs, whose matrices are disjoint; images are summed in order.
     pub(super) fn weight_gradient(&self, input: &[f32], gradient: &[f32]) -> Vec<f32> {
         let (inputs, outputs) = (self.geometry.inputs, self.geometry.outputs);
-        let half = (inputs / 2).next_multiple_of(LANES).min(inputs);
+        let half = padded(inputs / 2).min(inputs);
         let mut parts = vec![0..half, half..inputs];
         parts.retain(|part| !part.is_empty());
         let mut matrices = vec![0.0; self.form.matrices() * inputs * outputs];

@@ -14,12 +14,11 @@
 use std::array;
 use std::ops::Range;
 
+use crate::nn::conv::scratch::LANES;
 use crate::nn::wide::wide;
 
-/// Channels that the compiler's own loops are fast for: four of the widest vectors.
-const WIDE: usize = 64;
-/// The rest of the channels go by so many: one vector.
-pub(super) const LANES: usize = 16;
+/// Channels that the compiler's own loops are fast for, four of the widest vectors; the rest go by one vector.
+const WIDE: usize = 4 * LANES;
 /// Channels, and places of a row, in a piece at most: a line of the nearest cache each.
 const SQUARE: usize = 16;
 
