@@ -8,12 +8,12 @@
 
 use toml::Table;
 
-use super::adversarial::{Adversarial, Players};
-use super::{Batch, Model, Scalars, loss};
+use super::game::CrossEntropy;
+use super::gan::Gan;
+use super::networks::{backbone, fits_backbone};
+use super::{Model, Needs};
 use crate::config::Optimiser;
-use crate::error::Result;
 use crate::nn::dcgan::CriticNorm;
-use crate::random::Random;
 
 /// The registry's entry.
 pub(super) const MODEL: Model = Model {
@@ -21,36 +21,12 @@ pub(super) const MODEL: Model = Model {
     paper: "Radford et al. 2016, arXiv 1511.06434",
     canonical: Optimiser::DCGAN,
     reads: &[],
-    rewarded: false,
+    needs: Needs::NOTHING,
+    fits: fits_backbone,
     settings: Table::new,
     build: |blueprint| {
-        Ok(Box::new(Dcgan(Players::new(
-            blueprint,
-            CriticNorm::Batch,
-            None,
-        ))))
+        let (generator, critic) = backbone(blueprint, CriticNorm::Batch);
+        let game = CrossEntropy::default();
+        Ok(Box::new(Gan::new(blueprint, generator, critic, game)))
     },
 };
-
-struct Dcgan(Players);
-
-impl Adversarial for Dcgan {
-    fn players(&self) -> &Players {
-        &self.0
-    }
-
-    fn players_mut(&mut self) -> &mut Players {
-        &mut self.0
-    }
-
-    fn step(&mut self, batch: &Batch, random: Random) -> Result<Scalars> {
-        Ok(self.0.alternate(
-            batch,
-            random,
-            |critic, real, fake| {
-                loss::minimax_critic(critic.forward(real), critic.forward(fake)).into()
-            },
-            loss::non_saturating_generator,
-        ))
-    }
-}

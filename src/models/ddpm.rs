@@ -1,5 +1,5 @@
-//! DDPM. Ho, Jain, Abbeel: Denoising Diffusion Probabilistic Models, 2020 (arXiv 2006.11239); its faster sampler is DDIM,
-//! Song, Meng, Ermon: Denoising Diffusion Implicit Models, 2021 (arXiv 2010.02502).
+//! DDPM. Ho, Jain, Abbeel: Denoising Diffusion Probabilistic Models, 2020 (arXiv 2006.11239). Its own sampler
+//! is [`super::diffusion::ancestral`]; others are in [`crate::samplers`].
 //!
 //! What differs from the paper:
 //! 1. The decay of the average of the weights starts low and rises to its value, min(decay, (1 + n) / (10 + n)) after n
@@ -8,25 +8,21 @@
 //! 3. No horizontal flips: no system augments its real images.
 //! 4. The width is `models.ddpm.width`, as the adversarial backbone's does not carry over.
 
-use std::path::Path;
-
 use burn::module::Module;
-use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
-use super::adversarial::{adam, to_images};
-use super::{Batch, Blueprint, GenerativeModel, Model, Scalars, table};
-use crate::config::Optimiser;
-use crate::device::{number, tensor};
+use super::diffusion::{self, Denoiser, NoiseSchedule};
+use super::player::Player;
+use super::{Batch, Blueprint, Draws, GenerativeModel, Model, Needs, Scalars, table};
+use crate::config::{Optimiser, RunConfig};
+use crate::device::tensor;
 use crate::error::{Result, refuse};
 use crate::images::Images;
 use crate::nn::ema;
-use crate::nn::parameters::Parameters;
-use crate::nn::record::{load_module, load_optimiser, save_module, save_optimiser};
+use crate::nn::record::{EachPart, NetworkPart};
 use crate::nn::unet::{UNet, UNetShape};
 use crate::random::Random;
-use crate::stop;
 
 /// The registry's entry.
 pub(super) const MODEL: Model = Model {
@@ -38,20 +34,11 @@ pub(super) const MODEL: Model = Model {
         ..Optimiser::DCGAN
     },
     reads: &["ddpm"],
-    rewarded: false,
+    needs: Needs::NOTHING,
+    fits,
     settings: || table(&Settings::default()),
     build: |blueprint| Ok(Box::new(Ddpm::new(blueprint)?)),
 };
-
-/// How images are drawn from the trained network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Sampler {
-    /// Ho et al., Algorithm 2: every step, with noise of variance beta.
-    Ancestral,
-    /// Song et al., equation 12 with eta = 0: `sampling_steps` steps, deterministic.
-    Ddim,
-}
 
 /// The settings of `models.ddpm`. Defaults: appendix B of the paper.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -65,10 +52,6 @@ struct Settings {
     beta_end: f64,
     /// Decay of the average of the weights.
     ema_decay: f64,
-    /// `ancestral` or `ddim`.
-    sampler: Sampler,
-    /// Steps of the DDIM sampler.
-    sampling_steps: usize,
     /// Feature maps at full size.
     width: usize,
     /// Feature maps at each level, as multiples of `width`.
@@ -86,8 +69,6 @@ impl Default for Settings {
             beta_start: 1e-4,
             beta_end: 0.02,
             ema_decay: 0.9999,
-            sampler: Sampler::Ancestral,
-            sampling_steps: 50,
             width: 128,
             multipliers: vec![1, 2, 2, 2],
             blocks: 2,
@@ -96,90 +77,11 @@ impl Default for Settings {
     }
 }
 
-/// The linear schedule: how much of the image and how much noise there is at each level.
-#[derive(Clone, Debug, PartialEq)]
-struct Schedule {
-    /// beta_t
-    beta: Vec<f64>,
-    /// The product of 1 - beta up to and including t, the paper's alpha-bar.
-    signal: Vec<f64>,
-}
-
-impl Schedule {
-    fn linear(timesteps: usize, start: f64, end: f64) -> Self {
-        let last = (timesteps.max(2) - 1) as f64;
-        let beta: Vec<f64> = (0..timesteps)
-            .map(|t| start + (end - start) * t as f64 / last)
-            .collect();
-        let signal = beta
-            .iter()
-            .scan(1.0, |product, beta| {
-                *product *= 1.0 - beta;
-                Some(*product)
-            })
-            .collect();
-        Self { beta, signal }
-    }
-}
-
-struct Ddpm {
-    network: UNet,
-    average: UNet,
-    adam: ModuleOptimizer,
-    optimiser: Optimiser,
-    steps: usize,
-    settings: Settings,
-    schedule: Schedule,
-    size: usize,
-    device: Device,
-}
-
-impl Ddpm {
-    fn new(blueprint: &Blueprint<'_>) -> Result<Self> {
-        let run = blueprint.run;
-        let settings: Settings = run.settings("ddpm")?;
-        check(&settings, run.image_size)?;
-        let shape = UNetShape {
-            size: run.image_size,
-            width: settings.width,
-            multipliers: settings.multipliers.clone(),
-            blocks: settings.blocks,
-            attention: settings.attention.clone(),
-        };
-        let parameters = Parameters::new("unet", blueprint.random(), blueprint.device);
-        let network = UNet::new(&parameters, &shape);
-        Ok(Self {
-            average: network.valid(),
-            network,
-            adam: adam(&run.optimiser),
-            optimiser: run.optimiser,
-            steps: run.steps,
-            schedule: Schedule::linear(settings.timesteps, settings.beta_start, settings.beta_end),
-            settings,
-            size: run.image_size,
-            device: blueprint.device.clone(),
-        })
-    }
-
-    /// The levels a sampler visits, from the noisiest down.
-    fn visited(&self) -> Vec<usize> {
-        let levels = self.settings.timesteps;
-        match self.settings.sampler {
-            Sampler::Ancestral => (0..levels).rev().collect(),
-            Sampler::Ddim => {
-                let steps = self.settings.sampling_steps.min(levels);
-                (0..steps)
-                    .rev()
-                    .map(|step| ((step + 1) * levels).div_ceil(steps) - 1)
-                    .collect()
-            }
-        }
-    }
-}
-
-/// Refuses settings that no network can have.
-fn check(settings: &Settings, size: usize) -> Result<()> {
+/// Refuses settings that no network can have, and images that cannot be halved as often as they say.
+fn fits(run: &RunConfig) -> Result<()> {
+    let settings: Settings = run.settings("ddpm")?;
     let halvings = settings.multipliers.len().saturating_sub(1);
+    let size = run.image_size;
     let problem = if settings.multipliers.is_empty() || settings.multipliers.contains(&0) {
         Some((
             "multipliers",
@@ -188,15 +90,12 @@ fn check(settings: &Settings, size: usize) -> Result<()> {
     } else if !size.is_multiple_of(1 << halvings) {
         Some((
             "multipliers",
-            format!("patches of {size} cannot be halved {halvings} times"),
+            format!("images of {size} x {size} cannot be halved {halvings} times"),
         ))
     } else if settings.width < 4 || !settings.width.is_multiple_of(2) {
         Some(("width", "set an even number, at least 4".to_owned()))
-    } else if settings.timesteps < 2 || settings.sampling_steps == 0 {
-        Some((
-            "timesteps",
-            "set at least 2 `timesteps` and 1 of `sampling_steps`".to_owned(),
-        ))
+    } else if settings.timesteps < 2 {
+        Some(("timesteps", "set at least 2".to_owned()))
     } else {
         None
     };
@@ -206,142 +105,112 @@ fn check(settings: &Settings, size: usize) -> Result<()> {
     }
 }
 
+struct Ddpm {
+    network: Player<UNet>,
+    /// The moving average of the network's weights, which images are drawn from.
+    average: UNet,
+    ema_decay: f64,
+    schedule: NoiseSchedule,
+    /// Channels, height and width of an image.
+    shape: [usize; 3],
+    device: Device,
+}
+
+impl Ddpm {
+    fn new(blueprint: &Blueprint<'_>) -> Result<Self> {
+        let run = blueprint.run;
+        let settings: Settings = run.settings("ddpm")?;
+        let (size, channels) = (run.image_size, run.channels);
+        let shape = UNetShape {
+            size,
+            channels,
+            width: settings.width,
+            multipliers: settings.multipliers,
+            blocks: settings.blocks,
+            attention: settings.attention,
+        };
+        let network = UNet::new(&blueprint.parameters("unet"), &shape);
+        Ok(Self {
+            average: network.valid(),
+            network: Player::new(network, run, ["network.bpk", "optimiser.bpk"]),
+            ema_decay: settings.ema_decay,
+            schedule: NoiseSchedule::linear(
+                settings.timesteps,
+                settings.beta_start,
+                settings.beta_end,
+            ),
+            shape: [channels, size, size],
+            device: blueprint.device.clone(),
+        })
+    }
+}
+
 impl GenerativeModel for Ddpm {
     /// Algorithm 1 of the paper: |noise - network(sqrt(signal) x + sqrt(1 - signal) noise, t)|^2 at a random t per image.
     fn step(&mut self, batch: &Batch, random: Random) -> Result<Scalars> {
+        // Noisy images, each at a level of its own.
         let count = batch.images.count;
         let mut stream = random.stream("timesteps");
         let times: Vec<usize> = (0..count)
-            .map(|_| stream.below(self.settings.timesteps))
+            .map(|_| stream.below(self.schedule.levels()))
             .collect();
-        let shape = [count, 3, self.size, self.size];
+        let [channels, height, width] = self.shape;
+        let shape = [count, channels, height, width];
         let noise = random.stream("noise").normals(shape.iter().product());
         let noise = Tensor::<4>::from_data(TensorData::new(noise, shape), &self.device);
-        let column = |share: &dyn Fn(f64) -> f64| {
+        let column = |variance: &dyn Fn(f64) -> f64| {
             let values: Vec<f32> = times
                 .iter()
-                .map(|&t| share(self.schedule.signal[t]).sqrt() as f32)
+                .map(|&t| variance(self.schedule.signal[t]).sqrt() as f32)
                 .collect();
             Tensor::<4>::from_data(TensorData::new(values, [count, 1, 1, 1]), &self.device)
         };
         let noisy = tensor(&batch.images, &self.device) * column(&|signal| signal)
             + noise.clone() * column(&|signal| 1.0 - signal);
-        let error = self.network.forward(noisy, &times) - noise;
-        // Per image first: one sum over everything would depend on the number of threads.
+
+        // The loss. Per image first: one sum over everything would depend on the number of threads.
+        let error = self.network.network.forward(noisy, &times) - noise;
         let errors: Tensor<2> = (error.clone() * error)
             .reshape([count as i32, -1])
             .mean_dim(1);
-        let loss = errors.mean();
-        let value = number(&loss);
-        let gradients = GradientsParams::from_grads(loss.backward(), &self.network);
-        let network = self.network.clone();
-        let rate = self
-            .optimiser
-            .learning_rate_at(random.position(), self.steps);
-        self.network = self.adam.step(rate, network, gradients);
+        let value = self.network.minimise(&errors.mean(), random);
+
+        // The average of the weights.
         let steps = random.position() as f64;
-        let decay = self.settings.ema_decay.min((1.0 + steps) / (10.0 + steps));
-        self.average = ema::follow(self.average.clone(), &self.network, decay);
+        let decay = self.ema_decay.min((1.0 + steps) / (10.0 + steps));
+        self.average = ema::follow(self.average.clone(), &self.network.network, decay);
         Ok(vec![("noise_loss".into(), value)])
     }
 
-    fn sample(&self, seeds: &[u64]) -> Result<Images> {
-        let shape = [seeds.len(), 3, self.size, self.size];
-        let device = self.device.clone().without_autodiff();
-        let noise = |name: &str, level: usize| {
-            let values: Vec<f32> = seeds
-                .iter()
-                .flat_map(|&seed| {
-                    let random = Random::new(seed).at(level as u64);
-                    random.stream(name).normals(3 * self.size * self.size)
-                })
-                .collect();
-            Tensor::<4>::from_data(TensorData::new(values, shape), &device)
-        };
-        let levels = self.visited();
-        let mut images = noise("sample", 0);
-        for (place, &level) in levels.iter().enumerate() {
-            stop::check()?; // a thousand levels take minutes
-            let predicted = self
-                .average
-                .forward(images.clone(), &vec![level; seeds.len()]);
-            let signal = self.schedule.signal[level];
-            // The image that the prediction implies, kept in range as in the authors' code.
-            let clean = (images.clone() - predicted.mul_scalar((1.0 - signal).sqrt()))
-                .div_scalar(signal.sqrt())
-                .clamp(-1.0, 1.0);
-            let Some(&next) = levels.get(place + 1) else {
-                images = clean;
-                break;
-            };
-            let next_signal = self.schedule.signal[next];
-            images = match self.settings.sampler {
-                Sampler::Ancestral => {
-                    // Equations 6 and 7; the variance is beta (section 3.2).
-                    let beta = self.schedule.beta[level];
-                    let of_clean = next_signal.sqrt() * beta / (1.0 - signal);
-                    let of_noisy = (1.0 - beta).sqrt() * (1.0 - next_signal) / (1.0 - signal);
-                    clean.mul_scalar(of_clean)
-                        + images.mul_scalar(of_noisy)
-                        + noise("sample/noise", level).mul_scalar(beta.sqrt())
-                }
-                Sampler::Ddim => {
-                    let direction = (images - clean.clone().mul_scalar(signal.sqrt()))
-                        .div_scalar((1.0 - signal).sqrt());
-                    clean.mul_scalar(next_signal.sqrt())
-                        + direction.mul_scalar((1.0 - next_signal).sqrt())
-                }
-            };
-        }
-        to_images(images, self.size)
+    fn sample(&self, draws: &Draws<'_>) -> Result<Images> {
+        diffusion::ancestral(self, draws)
     }
 
-    fn save(&self, folder: &Path) -> Result<()> {
-        save_module(&self.network, &folder.join("network.bpk"))?;
-        save_module(&self.average, &folder.join("average.bpk"))?;
-        save_optimiser(&self.adam, &folder.join("optimiser.bpk"))
+    fn parts(&mut self, each: &mut EachPart<'_>) -> Result<()> {
+        self.network.parts(each)?;
+        each("average.bpk", &mut NetworkPart(&mut self.average))
     }
 
-    fn load(&mut self, folder: &Path) -> Result<()> {
-        self.network = load_module(&self.network, &folder.join("network.bpk"))?;
-        self.average = load_module(&self.average, &folder.join("average.bpk"))?;
-        self.adam = load_optimiser(&self.adam, &folder.join("optimiser.bpk"))?;
-        Ok(())
+    fn denoiser(&self) -> Option<&dyn Denoiser> {
+        Some(self)
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_linear_schedule_has_the_known_constants() {
-        let schedule = Schedule::linear(1000, 1e-4, 0.02);
-        for (level, expected) in [
-            (0, 0.9999),
-            (499, 0.078_587_242_882),
-            (999, 4.035_829_765e-5),
-        ] {
-            let found = schedule.signal[level];
-            assert!((found / expected - 1.0).abs() < 1e-9, "{level}: {found}");
-        }
+impl Denoiser for Ddpm {
+    fn schedule(&self) -> &NoiseSchedule {
+        &self.schedule
     }
 
-    #[test]
-    fn the_posterior_keeps_the_marginal() {
-        // Ho et al., equations 4, 6 and 7: mixing a clean and a noisy image and adding the posterior's variance gives the
-        // next level's signal and noise.
-        let schedule = Schedule::linear(1000, 1e-4, 0.02);
-        for level in [1, 10, 500, 999] {
-            let (signal, next) = (schedule.signal[level], schedule.signal[level - 1]);
-            let beta = schedule.beta[level];
-            let of_clean = next.sqrt() * beta / (1.0 - signal);
-            let of_noisy = (1.0 - beta).sqrt() * (1.0 - next) / (1.0 - signal);
-            let mean = of_clean + of_noisy * signal.sqrt();
-            assert!((mean - next.sqrt()).abs() < 1e-12);
-            let posterior = beta * (1.0 - next) / (1.0 - signal);
-            let variance = of_noisy.powi(2) * (1.0 - signal) + posterior;
-            assert!((variance - (1.0 - next)).abs() < 1e-12);
-        }
+    fn predict(&self, images: Tensor<4>, level: usize) -> Tensor<4> {
+        let levels = vec![level; images.dims()[0]];
+        self.average.forward(images, &levels)
+    }
+
+    fn shape(&self) -> [usize; 3] {
+        self.shape
+    }
+
+    fn device(&self) -> Device {
+        self.device.clone().without_autodiff()
     }
 }

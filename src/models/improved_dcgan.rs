@@ -11,17 +11,15 @@
 //! What differs from Salimans et al.: feature matching, minibatch discrimination, historical averaging and virtual batch
 //! normalisation are left out, as arXiv 2409.20340 does not use them.
 
-use burn::optim::{GradientsAccumulator, GradientsParams};
-use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use super::adversarial::{Adversarial, Players};
-use super::{Batch, Blueprint, Model, Scalars, loss, table};
+use super::game::CrossEntropy;
+use super::gan::Gan;
+use super::networks::{backbone, fits_backbone};
+use super::{Blueprint, Model, Needs, table};
 use crate::config::Optimiser;
-use crate::device::number;
 use crate::error::Result;
-use crate::nn::dcgan::CriticNorm;
-use crate::random::Random;
+use crate::nn::dcgan::{Critic, CriticNorm, Generator};
 
 /// The registry's entry.
 pub(super) const MODEL: Model = Model {
@@ -29,15 +27,16 @@ pub(super) const MODEL: Model = Model {
     paper: "Salimans et al. 2016, arXiv 1606.03498, as in arXiv 2409.20340, section 2.4",
     canonical: Optimiser::DCGAN,
     reads: &["improved-dcgan"],
-    rewarded: false,
+    needs: Needs::NOTHING,
+    fits: fits_backbone,
     settings: || table(&Settings::default()),
-    build: |blueprint| Ok(Box::new(ImprovedDcgan::new(blueprint)?)),
+    build: |blueprint| Ok(Box::new(improved_dcgan(blueprint)?)),
 };
 
 /// The settings of `models.improved-dcgan`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct Settings {
+struct Settings {
     /// Target of real images.
     real_label: f64,
     /// Bound of every entry of a gradient.
@@ -53,74 +52,15 @@ impl Default for Settings {
     }
 }
 
-/// The system, and the parts of its step that `rl-eo` puts together in its own way.
-pub(super) struct ImprovedDcgan {
-    pub(super) players: Players,
-    real_label: f64,
-}
-
-impl ImprovedDcgan {
-    pub(super) fn new(blueprint: &Blueprint<'_>) -> Result<Self> {
-        let settings: Settings = blueprint.run.settings("improved-dcgan")?;
-        let clip = Some(settings.clip_value as f32);
-        Ok(Self {
-            players: Players::new(blueprint, CriticNorm::Batch, clip),
-            real_label: settings.real_label,
-        })
-    }
-
-    /// Two backward passes and one step of the critic, both losses times `scale`; returns the loss before the step.
-    pub(super) fn step_critic(
-        &mut self,
-        real: Tensor<4>,
-        fake: Tensor<4>,
-        random: Random,
-        scale: f64,
-        fake_loss: impl FnOnce(Tensor<1>) -> Tensor<1>,
-    ) -> f64 {
-        let critic = &self.players.critic;
-        let mut sum = GradientsAccumulator::new();
-        let mut accumulate = |loss: Tensor<1>| {
-            let gradients = loss.mul_scalar(scale).backward();
-            sum.accumulate(critic, GradientsParams::from_grads(gradients, critic));
-        };
-        let real_loss = loss::cross_entropy(critic.forward(real), self.real_label);
-        let real_value = number(&real_loss);
-        accumulate(real_loss);
-        let fake_loss = fake_loss(critic.forward(fake));
-        let fake_value = number(&fake_loss);
-        accumulate(fake_loss);
-        let gradients = sum.grads();
-        self.players.move_critic(gradients, random);
-        scale * (real_value + fake_value)
-    }
-}
-
-impl Adversarial for ImprovedDcgan {
-    fn players(&self) -> &Players {
-        &self.players
-    }
-
-    fn players_mut(&mut self) -> &mut Players {
-        &mut self.players
-    }
-
-    fn step(&mut self, batch: &Batch, random: Random) -> Result<Scalars> {
-        let real = self.players.real(batch);
-        let fake = self.players.generate(batch.images.count, random);
-        let detached = fake.clone().detach();
-        let loss = self.step_critic(real, detached, random, 1.0, |fake| {
-            loss::cross_entropy(fake, 0.0)
-        });
-        let mut scalars = vec![("critic_loss".into(), loss)];
-        if self.players.is_generators_turn(random) {
-            let scores = self.players.critic_without_gradient().forward(fake);
-            let loss = loss::non_saturating_generator(scores);
-            scalars.push((
-                "generator_loss".into(),
-                self.players.move_generator(&loss, random),
-            ));
-        }
-        Ok(scalars)
-    }
+/// The system, which `rl-eo` adds its reward to.
+pub(super) fn improved_dcgan(blueprint: &Blueprint<'_>) -> Result<Gan<Generator, Critic>> {
+    let settings: Settings = blueprint.run.settings("improved-dcgan")?;
+    let (generator, critic) = backbone(blueprint, CriticNorm::Batch);
+    let game = CrossEntropy {
+        real_label: settings.real_label,
+    };
+    let gan = Gan::new(blueprint, generator, critic, game);
+    Ok(gan
+        .with_separate_passes()
+        .with_gradient_clipping(settings.clip_value))
 }

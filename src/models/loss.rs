@@ -35,18 +35,24 @@ pub fn least_squares_critic(real: Tensor<1>, fake: Tensor<1>) -> Tensor<1> {
     (half_square(real.sub_scalar(1.0)) + half_square(fake)).mean()
 }
 
-/// The least-squares generator's loss with c = 1: (D(G(z)) - 1)^2 / 2. (Mao et al. 2017, equation 9.)
-pub fn least_squares_generator(fake: Tensor<1>) -> Tensor<1> {
-    half_square(fake.sub_scalar(1.0)).mean()
+/// (D - target)^2 / 2 for one target: 1 for real images and for the generator, 0 for generated ones. (Mao et al. 2017,
+/// equation 9.)
+pub fn least_squares(scores: Tensor<1>, target: f64) -> Tensor<1> {
+    half_square(scores.sub_scalar(target)).mean()
 }
 
 fn half_square(x: Tensor<1>) -> Tensor<1> {
     x.clone() * x.mul_scalar(0.5)
 }
 
-/// The hinge critic's loss: max(0, 1 - D(x)) + max(0, 1 + D(G(z))). (Miyato et al. 2018, equation 16.)
-pub fn hinge_critic(real: Tensor<1>, fake: Tensor<1>) -> Tensor<1> {
-    relu(real.neg().add_scalar(1.0)).mean() + relu(fake.add_scalar(1.0)).mean()
+/// The hinge critic's loss on real images: max(0, 1 - D(x)). (Miyato et al. 2018, equation 16.)
+pub fn hinge_real(real: Tensor<1>) -> Tensor<1> {
+    relu(real.neg().add_scalar(1.0)).mean()
+}
+
+/// The hinge critic's loss on generated images: max(0, 1 + D(G(z))). (Miyato et al. 2018, equation 16.)
+pub fn hinge_generated(fake: Tensor<1>) -> Tensor<1> {
+    relu(fake.add_scalar(1.0)).mean()
 }
 
 /// The Wasserstein critic's loss: D(G(z)) - D(x). (Arjovsky et al. 2017.)
@@ -90,10 +96,10 @@ mod tests {
             ),
             (
                 "least-squares generator",
-                least_squares_generator(fake()),
+                least_squares(fake(), 1.0),
                 0.763_333_333_3,
             ),
-            ("hinge critic", hinge_critic(real(), fake()), 1.5),
+            ("hinge critic", hinge_real(real()) + hinge_generated(fake()), 1.5),
             ("hinge generator", wasserstein_generator(fake()), 0.0),
             (
                 "wasserstein critic",

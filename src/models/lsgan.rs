@@ -6,12 +6,12 @@
 
 use toml::Table;
 
-use super::adversarial::{Adversarial, Players};
-use super::{Batch, Model, Scalars, loss};
+use super::game::LeastSquares;
+use super::gan::Gan;
+use super::networks::{backbone, fits_backbone};
+use super::{Model, Needs};
 use crate::config::Optimiser;
-use crate::error::Result;
 use crate::nn::dcgan::CriticNorm;
-use crate::random::Random;
 
 /// The registry's entry.
 pub(super) const MODEL: Model = Model {
@@ -23,36 +23,11 @@ pub(super) const MODEL: Model = Model {
         ..Optimiser::DCGAN
     },
     reads: &[],
-    rewarded: false,
+    needs: Needs::NOTHING,
+    fits: fits_backbone,
     settings: Table::new,
     build: |blueprint| {
-        Ok(Box::new(Lsgan(Players::new(
-            blueprint,
-            CriticNorm::Batch,
-            None,
-        ))))
+        let (generator, critic) = backbone(blueprint, CriticNorm::Batch);
+        Ok(Box::new(Gan::new(blueprint, generator, critic, LeastSquares)))
     },
 };
-
-struct Lsgan(Players);
-
-impl Adversarial for Lsgan {
-    fn players(&self) -> &Players {
-        &self.0
-    }
-
-    fn players_mut(&mut self) -> &mut Players {
-        &mut self.0
-    }
-
-    fn step(&mut self, batch: &Batch, random: Random) -> Result<Scalars> {
-        Ok(self.0.alternate(
-            batch,
-            random,
-            |critic, real, fake| {
-                loss::least_squares_critic(critic.forward(real), critic.forward(fake)).into()
-            },
-            loss::least_squares_generator,
-        ))
-    }
-}

@@ -1,33 +1,48 @@
 //! The systems under comparison, behind one trait. Adding one is one new file and one line in [`MODELS`].
+//!
+//! An adversarial system is a composition: two [`Player`](player::Player)s, a [`Prior`](prior::Prior), a
+//! [`Game`](game::Game) and [`Term`](terms::Term)s make a [`Gan`](gan::Gan), whose step is [`gan::gan_step`].
 
-mod adversarial;
-pub mod coupling;
 mod dcgan;
 mod ddpm;
+pub mod diffusion;
+mod draws;
+pub mod game;
+pub mod gan;
 mod improved_dcgan;
 pub mod loss;
 mod lsgan;
+pub mod networks;
+pub mod player;
+pub mod prior;
 mod rl_eo;
 mod sngan;
+pub mod terms;
 mod wgan_gp;
-
-pub use wgan_gp::gradient_penalty;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 use toml::Table;
 
 use crate::config::{Optimiser, RunConfig};
 use crate::data::Batch;
-use crate::error::{Result, refuse, unknown_name};
+use crate::device::values;
+use crate::error::{Result, refuse};
 use crate::images::Images;
-use crate::nn::dcgan::halvings;
+use crate::nn::parameters::Parameters;
+use crate::nn::record::EachPart;
 use crate::random::Random;
+use crate::registry::{Named, Registry};
 
-/// Named numbers of one step: losses, rewards, penalties. What is told of one class has its name behind a dot.
+pub use draws::Draws;
+
+use diffusion::Denoiser;
+use prior::Prior;
+
+/// Named numbers of one step: losses, rewards, penalties. A number of one class has the class behind a dot.
 pub type Scalars = Vec<(Cow<'static, str>, f64)>;
 
 /// A system that learns to make images.
@@ -36,47 +51,109 @@ pub trait GenerativeModel: Send {
     /// of the step, so a resumed run needs no other state.
     ///
     /// Returns named scalars (losses, reward, …), all of them finite while training is sound.
+    ///
+    /// # Errors
+    /// A reward model's file is missing or altered; the device lost a tensor.
     fn step(&mut self, batch: &Batch, random: Random) -> Result<Scalars>;
 
-    /// One image per seed, values in [-1, 1]. A seed gives the same image whatever the batch.
-    fn sample(&self, seeds: &[u64]) -> Result<Images>;
+    /// One image per entry of `draws`, values in [-1, 1], as the model's paper draws them. An entry gives the same image
+    /// whatever the batch.
+    ///
+    /// # Errors
+    /// A signal asked the program to stop; the device lost a tensor.
+    fn sample(&self, draws: &Draws<'_>) -> Result<Images>;
 
-    /// The latent space, for models that decode one: path length and interpolation need it.
+    /// Shows `each` all that the next step depends on, network by network, with the name of its file in a checkpoint.
+    ///
+    /// # Errors
+    /// Those of `each`.
+    fn parts(&mut self, each: &mut EachPart<'_>) -> Result<()>;
+
+    /// The latent space, for a model that decodes one: path length, interpolation and truncation need it.
     fn latents(&self) -> Option<&dyn Latents> {
         None
     }
 
-    /// Writes weights, averages and optimiser moments into an existing folder.
-    fn save(&self, folder: &Path) -> Result<()>;
+    /// The discriminator, for a model with one whose opinion of an image does not depend on the images beside it: rejection
+    /// and accuracy need it.
+    fn discriminator(&self) -> Option<&dyn Discriminator> {
+        None
+    }
 
-    /// Reads what [`Self::save`] wrote: the next step is the one that would have followed.
-    fn load(&mut self, folder: &Path) -> Result<()>;
+    /// The noise prediction, for a diffusion model: its samplers need it.
+    fn denoiser(&self) -> Option<&dyn Denoiser> {
+        None
+    }
 }
 
 /// A latent space that decodes to images.
 pub trait Latents {
-    /// Length of a latent vector; its prior is N(0, 1) in every entry.
-    fn dimension(&self) -> usize;
+    /// The distribution that latent vectors are drawn from.
+    fn prior(&self) -> &dyn Prior;
 
-    /// `count` x `dimension` latent values to `count` images.
-    fn decode(&self, latents: &[f32]) -> Result<Images>;
+    /// Latent vectors, `count` x the prior's dimension, and a class for each (empty for a task without) to `count` images.
+    ///
+    /// # Errors
+    /// The device lost a tensor.
+    fn decode(&self, latents: &[f32], classes: &[usize]) -> Result<Images>;
+}
+
+/// A discriminator of images.
+pub trait Discriminator {
+    /// What it says of each image.
+    ///
+    /// # Errors
+    /// The device lost a tensor.
+    fn assess(&self, images: &Images) -> Result<Assessment>;
+
+    /// log p_real(x) / p_generated(x) of an image with this score, if the game's scores tell it.
+    fn log_ratio(&self, score: f64) -> Option<f64>;
+}
+
+/// What a discriminator says of images.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Assessment {
+    /// A logit or an unbounded score an image, higher for real ones.
+    pub scores: Vec<f32>,
+    /// Logits of the classes, images x classes, of a discriminator that classifies.
+    pub classes: Option<Vec<f32>>,
 }
 
 /// What a model is built from.
 pub struct Blueprint<'a> {
     /// The run's configuration.
     pub run: &'a RunConfig,
-    /// Folder of the files of judges, see [`crate::snn::judge_file`].
+    /// Folder of the files of reward models, see [`crate::snn::judge_file`].
     pub judges: &'a Path,
     /// Where its tensors live.
     pub device: &'a Device,
 }
 
 impl Blueprint<'_> {
-    /// The streams of the run's seed.
-    pub fn random(&self) -> Random {
-        Random::new(self.run.seed)
+    /// The first parameters of the network called `name`, of the run's seed.
+    pub fn parameters(&self, name: &str) -> Parameters {
+        Parameters::new(name, Random::new(self.run.seed), self.device)
     }
+}
+
+/// What a model cannot do without.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Needs {
+    /// At least two classes of patches.
+    pub classes: bool,
+    /// An input beside every patch.
+    pub input: bool,
+    /// The `reward` section, and a reward model.
+    pub reward: bool,
+}
+
+impl Needs {
+    /// Images alone.
+    pub const NOTHING: Self = Self {
+        classes: false,
+        input: false,
+        reward: false,
+    };
 }
 
 /// One entry of the registry.
@@ -89,72 +166,79 @@ pub struct Model {
     pub canonical: Optimiser,
     /// The models whose settings it reads, its own among them.
     pub reads: &'static [&'static str],
-    /// Whether it reads the `reward` section.
-    pub rewarded: bool,
+    /// What it cannot do without.
+    pub needs: Needs,
+    /// Refuses a run that it has no network for: the size of its images, settings that contradict one another.
+    pub fits: fn(&RunConfig) -> Result<()>,
     /// Its own settings and their defaults (its paper's).
     pub settings: fn() -> Table,
     /// Builds it untrained.
     pub build: fn(&Blueprint<'_>) -> Result<Box<dyn GenerativeModel>>,
 }
 
-/// All systems, in the order of the paper's Table 1.
-pub const MODELS: &[&Model] = &[
-    &dcgan::MODEL,
-    &improved_dcgan::MODEL,
-    &sngan::MODEL,
-    &wgan_gp::MODEL,
-    &lsgan::MODEL,
-    &ddpm::MODEL,
-    &rl_eo::MODEL,
-];
-
-/// The registry's entry for `name`.
-pub fn find(name: &str) -> Result<&'static Model> {
-    let names = MODELS.iter().map(|model| model.name);
-    MODELS
-        .iter()
-        .find(|model| model.name == name)
-        .copied()
-        .ok_or_else(|| unknown_name("model", name, names))
+impl Named for Model {
+    fn name(&self) -> &'static str {
+        self.name
+    }
 }
+
+/// All systems, in the order of the paper's Table 1.
+pub static MODELS: Registry<Model> = Registry::new(
+    "model",
+    &[
+        &dcgan::MODEL,
+        &improved_dcgan::MODEL,
+        &sngan::MODEL,
+        &wgan_gp::MODEL,
+        &lsgan::MODEL,
+        &ddpm::MODEL,
+        &rl_eo::MODEL,
+    ],
+);
 
 /// Every model's own settings with their defaults, by model: the `models` section of a configuration.
 pub fn settings() -> BTreeMap<String, Table> {
-    MODELS
-        .iter()
+    let models = MODELS.all().into_iter();
+    models
         .map(|model| (model.name.to_owned(), (model.settings)()))
         .collect()
 }
 
-/// The untrained model of a run. `judges` is the folder of the files of judges; they are read at the first step.
+/// Refuses a run whose model lacks something it needs, or has no network for it.
 ///
-/// Fails for an unknown model and for settings that no network can have.
-pub fn build(run: &RunConfig, judges: &Path, device: &Device) -> Result<Box<dyn GenerativeModel>> {
-    let model = find(&run.model)?;
-    let positive = |key: &str, value: usize| match value {
-        0 => Err(refuse(format!("`{key}` is 0"), "set at least 1")),
-        _ => Ok(()),
-    };
-    positive("training.batch", run.batch)?;
-    positive("backbone.latent", run.backbone.latent)?;
-    positive("backbone.generator_width", run.backbone.generator_width)?;
-    positive("backbone.critic_width", run.backbone.critic_width)?;
-    positive("optimiser.critic_steps", run.optimiser.critic_steps)?;
-    if !(0.0..=1.0).contains(&run.optimiser.decay_from) {
-        return Err(refuse(
-            format!("`optimiser.decay_from` is {}", run.optimiser.decay_from),
-            "set a share of the training, from 0 to 1; 1 keeps the learning rate",
-        ));
-    }
-    if halvings(run.image_size).is_none() {
+/// # Errors
+/// The model is unknown, needs what the run's patches do not have, or does not fit.
+pub fn check(run: &RunConfig) -> Result<()> {
+    let model = MODELS.find(&run.model)?;
+    if model.needs.classes && run.classes.len() < 2 {
         return Err(refuse(
             format!(
-                "patches of {0} x {0} do not fit the networks",
-                run.image_size
+                "`{}` needs patches of two classes or more, there are {}",
+                model.name,
+                run.classes.len()
             ),
-            "set `data.patch_size` to 16, 32, 64 or 128",
+            "give a folder with a subfolder for each class, and leave `data.classes` empty",
         ));
     }
+    if model.needs.input && run.input.is_none() {
+        return Err(refuse(
+            format!(
+                "`{}` needs an input beside every patch, and the patch store has none",
+                model.name
+            ),
+            "give a patch store with `inputs.npy`",
+        ));
+    }
+    (model.fits)(run)
+}
+
+/// The untrained model of a run. `judges` is the folder of the files of reward models; they are read at the first step.
+///
+/// # Errors
+/// Those of [`check`].
+pub fn build(run: &RunConfig, judges: &Path, device: &Device) -> Result<Box<dyn GenerativeModel>> {
+    check(run)?;
+    let model = MODELS.find(&run.model)?;
     (model.build)(&Blueprint {
         run,
         judges,
@@ -162,7 +246,32 @@ pub fn build(run: &RunConfig, judges: &Path, device: &Device) -> Result<Box<dyn 
     })
 }
 
+/// Writes a model into an existing folder, a file a part.
+///
+/// # Errors
+/// A file cannot be written.
+pub fn save(model: &mut dyn GenerativeModel, folder: &Path) -> Result<()> {
+    model.parts(&mut |file, part| part.save(&folder.join(file)))
+}
+
+/// Takes the state that [`save`] wrote into `folder`: the next step is the one that would have followed.
+///
+/// # Errors
+/// A file cannot be read, or is of another network.
+pub fn load(model: &mut dyn GenerativeModel, folder: &Path) -> Result<()> {
+    model.parts(&mut |file, part| part.load(&folder.join(file)))
+}
+
 /// A model's settings struct as the table that a configuration holds.
-fn table<T: serde::Serialize>(settings: &T) -> Table {
+pub fn table<T: serde::Serialize>(settings: &T) -> Table {
     Table::try_from(settings).expect("settings are plain values with string keys")
+}
+
+/// A tensor [n, channels, size, size] as images.
+///
+/// # Errors
+/// The device lost it.
+pub fn to_images(tensor: Tensor<4>) -> Result<Images> {
+    let [count, channels, size, _] = tensor.dims();
+    Ok(Images::new(count, channels, size, values(tensor)?))
 }

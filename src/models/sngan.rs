@@ -9,12 +9,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::adversarial::{Adversarial, Players};
-use super::{Batch, Model, Scalars, loss, table};
+use super::game::{CrossEntropy, Hinge};
+use super::gan::Gan;
+use super::networks::{backbone, fits_backbone};
+use super::terms::SpectralNormalisation;
+use super::{Model, Needs, table};
 use crate::config::Optimiser;
-use crate::error::Result;
 use crate::nn::dcgan::CriticNorm;
-use crate::random::Random;
 
 /// The registry's entry.
 pub(super) const MODEL: Model = Model {
@@ -28,13 +29,21 @@ pub(super) const MODEL: Model = Model {
         ..Optimiser::DCGAN
     },
     reads: &["sngan"],
-    rewarded: false,
+    needs: Needs::NOTHING,
+    fits: fits_backbone,
     settings: || table(&Settings::default()),
     build: |blueprint| {
-        Ok(Box::new(Sngan {
-            players: Players::new(blueprint, CriticNorm::Spectral, None),
-            settings: blueprint.run.settings("sngan")?,
-        }))
+        let settings: Settings = blueprint.run.settings("sngan")?;
+        let (generator, critic) = backbone(blueprint, CriticNorm::Spectral);
+        let gan = match settings.loss {
+            SnganLoss::Hinge => Gan::new(blueprint, generator, critic, Hinge),
+            SnganLoss::Minimax => {
+                Gan::new(blueprint, generator, critic, CrossEntropy::default())
+            }
+        };
+        Ok(Box::new(gan.with_term(SpectralNormalisation {
+            power_iterations: settings.power_iterations,
+        })))
     },
 };
 
@@ -61,42 +70,5 @@ impl Default for Settings {
             loss: SnganLoss::Hinge,
             power_iterations: 1,
         }
-    }
-}
-
-struct Sngan {
-    players: Players,
-    settings: Settings,
-}
-
-impl Adversarial for Sngan {
-    fn players(&self) -> &Players {
-        &self.players
-    }
-
-    fn players_mut(&mut self) -> &mut Players {
-        &mut self.players
-    }
-
-    fn step(&mut self, batch: &Batch, random: Random) -> Result<Scalars> {
-        for _ in 0..self.settings.power_iterations {
-            self.players.critic.power_iterate();
-        }
-        let kind = self.settings.loss;
-        Ok(self.players.alternate(
-            batch,
-            random,
-            |critic, real, fake| {
-                let (real, fake) = (critic.forward(real), critic.forward(fake));
-                match kind {
-                    SnganLoss::Hinge => loss::hinge_critic(real, fake).into(),
-                    SnganLoss::Minimax => loss::minimax_critic(real, fake).into(),
-                }
-            },
-            |fake| match kind {
-                SnganLoss::Hinge => loss::wasserstein_generator(fake),
-                SnganLoss::Minimax => loss::non_saturating_generator(fake),
-            },
-        ))
     }
 }

@@ -2,8 +2,9 @@
 //!
 //! Radford, Metz, Chintala: Unsupervised Representation Learning with Deep Convolutional Generative Adversarial
 //! Networks, 2016 (arXiv 1511.06434), section 3: strided convolutions, batch normalisation, ReLU in the generator with
-//! tanh at its end, LeakyReLU 0.2 in the critic, weights from N(0, 0.02). The number of halvings follows from the size of
-//! the images: four for 64 x 64 (the paper's), three for 32 x 32, two for 16 x 16.
+//! tanh at its end, LeakyReLU 0.2 in the critic, weights from N(0, 0.02). The smallest feature map and the number of
+//! halvings follow from the size of the images: 4 x 4 and four for 64 x 64 (the paper's), 4 x 4 and three for 32 x 32, 7 x 7
+//! and two for 28 x 28, 6 x 6 and four for 96 x 96.
 
 use burn::module::Module;
 use burn::tensor::Tensor;
@@ -17,16 +18,41 @@ use super::parameters::Parameters;
 pub const WEIGHT_DEVIATION: f32 = 0.02;
 /// The critic's activation (Radford et al. 2016, section 4).
 pub const CRITIC_ACTIVATION: Activation = LeakyRelu(0.2);
-/// Height and width of the smallest feature map.
-const SEED_SIZE: usize = 4;
+/// Heights that the smallest feature map can have.
+const SMALLEST: std::ops::RangeInclusive<usize> = 4..=7;
 
-/// How often an image of `size` x `size` is halved on its way to 4 x 4.
-///
-/// `None` where `size` is not 4 times a power of two, at least 8.
-pub fn halvings(size: usize) -> Option<usize> {
-    let ratio = size / SEED_SIZE;
-    let fits = size.is_multiple_of(SEED_SIZE) && ratio.is_power_of_two() && ratio >= 2;
-    fits.then(|| ratio.ilog2() as usize)
+/// How images of one size go through the networks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pyramid {
+    /// Height and width of the smallest feature map, 4 to 7.
+    pub smallest: usize,
+    /// How often an image is halved on its way there, at least once.
+    pub halvings: usize,
+}
+
+impl Pyramid {
+    /// That of images of `size` x `size`; `None` where `size` is not 4, 5, 6 or 7 times a power of two, at least 8.
+    pub fn of(size: usize) -> Option<Self> {
+        let halvings = (1..usize::BITS as usize).find(|&halvings| size >> halvings <= *SMALLEST.end())?;
+        let smallest = size >> halvings;
+        let fits = SMALLEST.contains(&smallest) && smallest << halvings == size;
+        fits.then_some(Self { smallest, halvings })
+    }
+}
+
+/// Height, width and channels of the images that a network makes or sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ImageShape {
+    /// Height and width, see [`Pyramid::of`].
+    pub size: usize,
+    /// 1 or 3.
+    pub channels: usize,
+}
+
+impl ImageShape {
+    fn pyramid(self) -> Pyramid {
+        Pyramid::of(self.size).expect("the size was checked when the configuration was resolved")
+    }
 }
 
 /// Latent vectors to images.
@@ -40,10 +66,12 @@ pub struct Generator {
 }
 
 impl Generator {
-    /// For images of `size` x `size` from `latent` numbers; `width` feature maps at half the image's size, twice as many
-    /// at each smaller one.
-    pub fn new(parameters: &Parameters, size: usize, latent: usize, width: usize) -> Self {
-        let levels = halvings(size).expect("the size was checked when the configuration was read");
+    /// For images from `latent` numbers; `width` feature maps at half the image's size, twice as many at each smaller one.
+    pub fn new(parameters: &Parameters, image: ImageShape, latent: usize, width: usize) -> Self {
+        let Pyramid {
+            smallest,
+            halvings: levels,
+        } = image.pyramid();
         let init = WeightInit::Normal(WEIGHT_DEVIATION);
         let channels = |level: usize| width << (levels - 1 - level);
         let project = &parameters.within("project");
@@ -58,17 +86,24 @@ impl Generator {
             .unzip();
         let to_image = &parameters.within("to_image");
         let norm = &parameters.within("project_norm");
-        let window = Window::whole(SEED_SIZE);
+        let window = Window::whole(smallest);
         Self {
             project: ConvTranspose2d::new(project, latent, channels(0), window, init, false),
             project_norm: BatchNorm::new(norm, channels(0), WEIGHT_DEVIATION),
             doublings,
             norms,
-            to_image: ConvTranspose2d::new(to_image, width, 3, Window::HALVE, init, false),
+            to_image: ConvTranspose2d::new(
+                to_image,
+                width,
+                image.channels,
+                Window::HALVE,
+                init,
+                false,
+            ),
         }
     }
 
-    /// [n, latent] -> [n, 3, size, size] in (-1, 1), normalising by the batch and updating the running statistics.
+    /// [n, latent] -> [n, channels, size, size] in (-1, 1), normalising by the batch and updating the running statistics.
     pub fn forward_training(&mut self, latents: Tensor<2>) -> Tensor<4> {
         let [images, latent] = latents.dims();
         let mut maps = self
@@ -81,7 +116,7 @@ impl Generator {
         Tanh.forward(self.to_image.forward(maps))
     }
 
-    /// [n, latent] -> [n, 3, size, size] in (-1, 1), by the running statistics: an image does not depend on its batch.
+    /// [n, latent] -> [n, channels, size, size] in (-1, 1), by the running statistics: an image does not depend on its batch.
     pub fn forward(&self, latents: Tensor<2>) -> Tensor<4> {
         let [images, latent] = latents.dims();
         let mut maps = self
@@ -109,18 +144,21 @@ pub enum CriticNorm {
 /// Images to one number each: a logit, or a Wasserstein critic's value.
 #[derive(Module, Debug)]
 pub struct Critic {
-    /// The strided convolutions, from the image down to 4 x 4.
+    /// The strided convolutions, from the image down to the smallest feature map.
     pub convolutions: Vec<Conv2d>,
     /// Empty, or one per convolution but the first.
     norms: Vec<BatchNorm>,
-    /// The last layer, from 4 x 4 to one number.
+    /// The last layer, from the smallest feature map to one number.
     pub head: Conv2d,
 }
 
 impl Critic {
-    /// For images of `size` x `size`; `width` feature maps after the first halving, twice as many after each further one.
-    pub fn new(parameters: &Parameters, size: usize, width: usize, norm: CriticNorm) -> Self {
-        let levels = halvings(size).expect("the size was checked when the configuration was read");
+    /// `width` feature maps after the first halving of the image, twice as many after each further one.
+    pub fn new(parameters: &Parameters, image: ImageShape, width: usize, norm: CriticNorm) -> Self {
+        let Pyramid {
+            smallest,
+            halvings: levels,
+        } = image.pyramid();
         let layer = |name: String, inputs: usize, outputs: usize, window: Window| {
             let part = &parameters.within(name);
             let init = WeightInit::Normal(WEIGHT_DEVIATION);
@@ -133,7 +171,10 @@ impl Critic {
         };
         let convolutions = (0..levels)
             .map(|level| {
-                let inputs = if level == 0 { 3 } else { width << (level - 1) };
+                let inputs = match level {
+                    0 => image.channels,
+                    _ => width << (level - 1),
+                };
                 layer(
                     format!("convolutions.{level}"),
                     inputs,
@@ -157,7 +198,7 @@ impl Critic {
             "head".into(),
             width << (levels - 1),
             1,
-            Window::whole(SEED_SIZE),
+            Window::whole(smallest),
         );
         Self {
             convolutions,
@@ -166,8 +207,18 @@ impl Critic {
         }
     }
 
-    /// [n, 3, size, size] -> `[n]`, normalising by the batch: no system ever needs the critic of a single image.
+    /// [n, channels, size, size] -> `[n]`, normalising by the batch where it normalises.
     pub fn forward(&self, images: Tensor<4>) -> Tensor<1> {
+        self.score(self.features(images))
+    }
+
+    /// Whether an image's score depends on the images beside it.
+    pub fn normalises_by_batch(&self) -> bool {
+        !self.norms.is_empty()
+    }
+
+    /// The smallest feature maps, before the last layer: [n, channels, size, size] -> [n, c, s, s].
+    pub fn features(&self, images: Tensor<4>) -> Tensor<4> {
         let mut maps = images;
         for (level, conv) in self.convolutions.iter().enumerate() {
             maps = conv.forward(maps);
@@ -176,7 +227,7 @@ impl Critic {
                 None => CRITIC_ACTIVATION.forward(maps),
             };
         }
-        self.score(maps)
+        maps
     }
 
     /// The value at `images` and its derivative along `tangents`, both `[n]`, for a critic without batch normalisation.
@@ -212,7 +263,8 @@ impl Critic {
         self.head.power_iterate();
     }
 
-    fn score(&self, maps: Tensor<4>) -> Tensor<1> {
+    /// The last layer: [n, c, s, s] -> `[n]`.
+    pub fn score(&self, maps: Tensor<4>) -> Tensor<1> {
         let images = maps.dims()[0];
         self.head.forward(maps).reshape([images])
     }

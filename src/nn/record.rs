@@ -1,4 +1,4 @@
-//! Networks and optimisers as files: equal states are equal bytes.
+//! Networks and optimisers as files of a checkpoint: equal states are equal bytes.
 
 use std::fs;
 use std::path::Path;
@@ -11,6 +11,49 @@ use burn_pack::{Reader, Writer};
 
 use crate::error::Result;
 use crate::files::write_whole;
+
+/// One file of a checkpoint: a network, an optimiser's moments, an average of weights.
+pub trait Part {
+    /// Writes it to `path`, whole or not at all.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    fn save(&self, path: &Path) -> Result<()>;
+
+    /// Takes the state that [`Self::save`] wrote to `path`.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is of another structure.
+    fn load(&mut self, path: &Path) -> Result<()>;
+}
+
+/// What visits every part of something with a state, with the name of the part's file.
+pub type EachPart<'a> = dyn FnMut(&str, &mut dyn Part) -> Result<()> + 'a;
+
+/// A network as a part.
+pub struct NetworkPart<'a, M>(pub &'a mut M);
+
+impl<M: Module> Part for NetworkPart<'_, M> {
+    fn save(&self, path: &Path) -> Result<()> {
+        save_module(self.0, path)
+    }
+
+    fn load(&mut self, path: &Path) -> Result<()> {
+        *self.0 = load_module(self.0, path)?;
+        Ok(())
+    }
+}
+
+impl Part for ModuleOptimizer {
+    fn save(&self, path: &Path) -> Result<()> {
+        save_optimiser(self, path)
+    }
+
+    fn load(&mut self, path: &Path) -> Result<()> {
+        *self = load_optimiser(self, path)?;
+        Ok(())
+    }
+}
 
 /// Writes the parameters of a module.
 pub fn save_module<M: Module>(module: &M, path: &Path) -> Result<()> {

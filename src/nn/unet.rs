@@ -21,6 +21,8 @@ use super::parameters::Parameters;
 pub struct UNetShape {
     /// Height and width of the images.
     pub size: usize,
+    /// Channels of the images, 1 or 3.
+    pub channels: usize,
     /// Feature maps at full size.
     pub width: usize,
     /// Feature maps at each level, as multiples of `width`; each level halves the image.
@@ -165,7 +167,7 @@ impl UNet {
             time_second: Linear::new(&part("time_second"), time, time, WeightInit::Glorot),
             first: Conv2d::new(
                 &part("first"),
-                3,
+                shape.channels,
                 width,
                 Window::SAME,
                 WeightInit::Glorot,
@@ -185,7 +187,7 @@ impl UNet {
             last: Conv2d::new(
                 &part("last"),
                 width * shape.multipliers[0],
-                3,
+                shape.channels,
                 Window::SAME,
                 WeightInit::Zero,
                 true,
@@ -194,7 +196,7 @@ impl UNet {
         }
     }
 
-    /// [n, 3, size, size] at time steps `[n]` (counted from 0) -> predicted noise, [n, 3, size, size]
+    /// [n, channels, size, size] at time steps `[n]` (counted from 0) -> predicted noise of the same shape
     pub fn forward(&self, images: Tensor<4>, times: &[usize]) -> Tensor<4> {
         let encoded = Tensor::from_data(encode_times(times, self.width), &images.device());
         let time = Silu.forward(self.time_first.forward(encoded));

@@ -1,0 +1,392 @@
+//! A generative adversarial network, put together from players, a prior, a game and terms; and its training step.
+
+use std::cell::OnceCell;
+
+use anyhow::Context;
+use burn::module::Module;
+use burn::optim::{GradientsAccumulator, GradientsParams};
+use burn::tensor::{Device, Tensor, TensorData};
+
+use super::draws::Draws;
+use super::game::Game;
+use super::player::Player;
+use super::prior::{Normal, Prior};
+use super::terms::Term;
+use super::{
+    Assessment, Batch, Blueprint, Discriminator, GenerativeModel, Latents, Scalars, to_images,
+};
+use crate::device::{number, tensor, values};
+use crate::error::{Result, refuse};
+use crate::images::Images;
+use crate::nn::record::EachPart;
+use crate::random::Random;
+
+/// Latent vectors, and classes where there are any, to images.
+pub trait GeneratorNetwork: Module + Send {
+    /// [n, latent] and a class an image -> [n, channels, size, size] in [-1, 1], as in training: normalising by the batch
+    /// and updating running statistics. Without classes `classes` is empty.
+    fn forward_training(&mut self, latents: Tensor<2>, classes: &[usize]) -> Tensor<4>;
+
+    /// The same for samples: an image does not depend on its batch.
+    fn forward(&self, latents: Tensor<2>, classes: &[usize]) -> Tensor<4>;
+}
+
+/// Images to scores, and to logits of classes where there are any.
+pub trait DiscriminatorNetwork: Module + Send {
+    /// What it says of images [n, channels, size, size].
+    fn assess(&self, images: Tensor<4>) -> Verdict;
+
+    /// Whether an image's score depends on the images beside it.
+    fn normalises_by_batch(&self) -> bool;
+}
+
+/// What a discriminator says of images.
+#[derive(Clone, Debug)]
+pub struct Verdict {
+    /// A logit of real against generated, or the unbounded score of a critic: `[n]`.
+    pub score: Tensor<1>,
+    /// Logits of the classes, [n, classes], of a discriminator that classifies.
+    pub classes: Option<Tensor<2>>,
+}
+
+/// What both players of one step see. Each forward pass of the discriminator is computed once, when it is first asked for.
+pub struct Round<'a, G, D> {
+    /// The real images' batch.
+    pub batch: &'a Batch,
+    /// The streams of the step.
+    pub random: Random,
+    /// The generator as the step began.
+    pub generator: &'a G,
+    /// The discriminator as it is: with constant weights while the generator moves.
+    pub discriminator: &'a D,
+    /// Real images, [n, channels, size, size].
+    pub real: &'a Tensor<4>,
+    /// Generated images, as many; with the generator's gradient while the generator moves, constants before.
+    pub generated: Tensor<4>,
+    /// The latent vectors they were made from, [n, latent].
+    pub latents: &'a Tensor<2>,
+    /// The classes they were made from; empty without classes.
+    pub classes: &'a [usize],
+    on_real: OnceCell<Verdict>,
+    on_generated: OnceCell<Verdict>,
+}
+
+impl<G, D: DiscriminatorNetwork> Round<'_, G, D> {
+    /// What the discriminator says of the real images.
+    pub fn on_real(&self) -> &Verdict {
+        self.on_real
+            .get_or_init(|| self.discriminator.assess(self.real.clone()))
+    }
+
+    /// What it says of the generated ones.
+    pub fn on_generated(&self) -> &Verdict {
+        self.on_generated
+            .get_or_init(|| self.discriminator.assess(self.generated.clone()))
+    }
+}
+
+/// How real and generated images pass the discriminator in its step. The gradient is the same; memory is not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Passes {
+    /// One backward pass of the whole loss.
+    Joint,
+    /// A backward pass of the loss on real images, then one of the loss on generated images with all terms.
+    Separate,
+}
+
+/// A generator and a discriminator with what they are trained by.
+pub struct Gan<G, D> {
+    generator: Player<G>,
+    discriminator: Player<D>,
+    prior: Box<dyn Prior>,
+    game: Box<dyn Game>,
+    terms: Vec<Box<dyn Term<G, D>>>,
+    passes: Passes,
+    /// Discriminator steps for one generator step.
+    critic_steps: u64,
+    /// How many classes images are made from; 0 for a system without.
+    classes: usize,
+    device: Device,
+}
+
+impl<G: GeneratorNetwork, D: DiscriminatorNetwork> Gan<G, D> {
+    /// Untrained networks that play `game`, with the run's optimiser, the prior N(0, 1), and the classes of the task where
+    /// the run has any.
+    pub fn new(
+        blueprint: &Blueprint<'_>,
+        generator: G,
+        discriminator: D,
+        game: impl Game + 'static,
+    ) -> Self {
+        let run = blueprint.run;
+        let files = ["generator.bpk", "generator_optimiser.bpk"];
+        let generator = Player::new(generator, run, files);
+        // The file's name is from before systems with logits were told from critics.
+        let files = ["critic.bpk", "critic_optimiser.bpk"];
+        Self {
+            generator,
+            discriminator: Player::new(discriminator, run, files),
+            prior: Box::new(Normal {
+                dimension: run.backbone.latent,
+            }),
+            game: Box::new(game),
+            terms: Vec::new(),
+            passes: Passes::Joint,
+            critic_steps: run.optimiser.critic_steps as u64,
+            classes: run.classes.len(),
+            device: blueprint.device.clone(),
+        }
+    }
+
+    /// With another addend of the losses, or rule for the weights.
+    #[must_use]
+    pub fn with_term(mut self, term: impl Term<G, D> + 'static) -> Self {
+        self.terms.push(Box::new(term));
+        self
+    }
+
+    /// With another prior.
+    #[must_use]
+    pub fn with_prior(mut self, prior: impl Prior + 'static) -> Self {
+        self.prior = Box::new(prior);
+        self
+    }
+
+    /// With real and generated images in mini-batches and backward passes of their own.
+    #[must_use]
+    pub fn with_separate_passes(mut self) -> Self {
+        self.passes = Passes::Separate;
+        self
+    }
+
+    /// With every entry of both players' gradients clipped to [-`bound`, `bound`].
+    #[must_use]
+    pub fn with_gradient_clipping(mut self, bound: f64) -> Self {
+        self.generator = self.generator.with_gradient_clipping(bound);
+        self.discriminator = self.discriminator.with_gradient_clipping(bound);
+        self
+    }
+
+    fn to_latents(&self, latents: Vec<f32>, device: &Device) -> Tensor<2> {
+        let dimension = self.prior.dimension();
+        let shape = [latents.len() / dimension, dimension];
+        Tensor::from_data(TensorData::new(latents, shape), device)
+    }
+}
+
+/// One step: the discriminator moves, then, after every `optimiser.critic_steps` of its steps, the generator does, by the
+/// same generated images.
+///
+/// # Errors
+/// Those of the terms; soft labels in a game that has none.
+pub fn gan_step<G: GeneratorNetwork, D: DiscriminatorNetwork>(
+    gan: &mut Gan<G, D>,
+    batch: &Batch,
+    random: Random,
+) -> Result<Scalars> {
+    // Rules for the discriminator's weights.
+    for term in &mut gan.terms {
+        term.constrain(&mut gan.discriminator.network);
+    }
+
+    // Real images, and as many generated ones.
+    let count = batch.images.count;
+    let real = tensor(&batch.images, &gan.device);
+    let latents = gan.prior.draw(count, &mut random.stream("latents"));
+    let latents = gan.to_latents(latents, &gan.device);
+    let classes = random_classes(gan.classes, count, random);
+    let generated = gan
+        .generator
+        .network
+        .forward_training(latents.clone(), &classes);
+
+    // The discriminator's step.
+    let round = Round {
+        batch,
+        random,
+        generator: &gan.generator.network,
+        discriminator: &gan.discriminator.network,
+        real: &real,
+        generated: generated.clone().detach(),
+        latents: &latents,
+        classes: &classes,
+        on_real: OnceCell::new(),
+        on_generated: OnceCell::new(),
+    };
+    let mut of_terms = Scalars::new();
+    for term in &mut gan.terms {
+        of_terms.extend(term.prepare(&round)?);
+    }
+    let loss = discriminator_loss(gan.game.as_ref(), &gan.terms, gan.passes, &round)?;
+    drop(round);
+    gan.discriminator.step(loss.gradients, random);
+    let mut scalars = vec![("critic_loss".into(), loss.value)];
+    scalars.extend(loss.scalars);
+    scalars.extend(of_terms);
+
+    // The generator's step.
+    if (random.position() + 1).is_multiple_of(gan.critic_steps) {
+        let round = Round {
+            batch,
+            random,
+            generator: &gan.generator.network,
+            discriminator: &gan.discriminator.constant(),
+            real: &real,
+            generated,
+            latents: &latents,
+            classes: &classes,
+            on_real: OnceCell::new(),
+            on_generated: OnceCell::new(),
+        };
+        let mut loss = gan.game.generator(round.on_generated().score.clone());
+        for term in &gan.terms {
+            if let Some(addend) = term.generator(&round)? {
+                loss = loss + addend;
+            }
+        }
+        drop(round);
+        let value = gan.generator.minimise(&loss, random);
+        scalars.push(("generator_loss".into(), value));
+    }
+    Ok(scalars)
+}
+
+/// The discriminator's loss: its value, its gradient, and what of it goes into the ledger.
+struct DiscriminatorLoss {
+    value: f64,
+    gradients: GradientsParams,
+    scalars: Scalars,
+}
+
+fn discriminator_loss<G, D: DiscriminatorNetwork>(
+    game: &dyn Game,
+    terms: &[Box<dyn Term<G, D>>],
+    passes: Passes,
+    round: &Round<'_, G, D>,
+) -> Result<DiscriminatorLoss> {
+    let network = round.discriminator;
+    let scale: f64 = terms.iter().map(|term| term.scale()).product();
+    let gradients_of = |loss: Tensor<1>| {
+        let loss = if scale == 1.0 {
+            loss
+        } else {
+            loss.mul_scalar(scale)
+        };
+        GradientsParams::from_grads(loss.backward(), network)
+    };
+    let targets = terms.iter().find_map(|term| term.targets());
+    let on_generated = |scores: Tensor<1>| match targets.clone() {
+        None => Ok(game.generated(scores)),
+        Some(targets) => game.soft_labels(scores, targets).ok_or_else(|| {
+            refuse(
+                format!("the game `{}` has no soft labels", game.name()),
+                "take another coupling of the reward",
+            )
+        }),
+    };
+    let mut scalars = Scalars::new();
+    let mut constant = 0.0;
+    let mut with_terms = |mut loss: Tensor<1>, scalars: &mut Scalars| -> Result<Tensor<1>> {
+        for term in terms {
+            let addend = term.discriminator(round)?;
+            if let Some(addend) = addend.loss {
+                loss = loss + addend;
+            }
+            constant += addend.constant;
+            scalars.extend(addend.scalars);
+        }
+        Ok(loss)
+    };
+    let (value, gradients) = match passes {
+        Passes::Joint => {
+            let real = round.on_real().score.clone();
+            let generated = round.on_generated().score.clone();
+            let loss = match targets {
+                None => game.discriminator(real, generated),
+                Some(_) => game.real(real) + on_generated(generated)?,
+            };
+            scalars.extend(game.scalars(&loss));
+            let loss = with_terms(loss, &mut scalars)?;
+            (scale * number(&loss), gradients_of(loss))
+        }
+        Passes::Separate => {
+            let mut sum = GradientsAccumulator::new();
+            let loss = game.real(network.assess(round.real.clone()).score);
+            let mut value = number(&loss);
+            sum.accumulate(network, gradients_of(loss));
+            let loss = on_generated(round.on_generated().score.clone())?;
+            let loss = with_terms(loss, &mut scalars)?;
+            value += number(&loss);
+            sum.accumulate(network, gradients_of(loss));
+            (scale * value, sum.grads())
+        }
+    };
+    Ok(DiscriminatorLoss {
+        value: value + constant,
+        gradients,
+        scalars,
+    })
+}
+
+/// The classes of a step's generated images, uniform over the classes (as in the public implementations of AC-GAN); none
+/// for a system without.
+fn random_classes(classes: usize, count: usize, random: Random) -> Vec<usize> {
+    let mut stream = random.stream("classes");
+    let images = if classes == 0 { 0 } else { count };
+    (0..images).map(|_| stream.below(classes)).collect()
+}
+
+impl<G: GeneratorNetwork, D: DiscriminatorNetwork> GenerativeModel for Gan<G, D> {
+    fn step(&mut self, batch: &Batch, random: Random) -> Result<Scalars> {
+        gan_step(self, batch, random)
+    }
+
+    fn sample(&self, draws: &Draws<'_>) -> Result<Images> {
+        let of_seed = |&seed: &u64| self.prior.draw(1, &mut Random::new(seed).stream("sample"));
+        let latents: Vec<f32> = draws.seeds.iter().flat_map(of_seed).collect();
+        self.decode(&latents, draws.classes)
+    }
+
+    fn parts(&mut self, each: &mut EachPart<'_>) -> Result<()> {
+        self.generator.parts(each)?;
+        self.discriminator.parts(each)
+    }
+
+    fn latents(&self) -> Option<&dyn Latents> {
+        Some(self)
+    }
+
+    /// None where an image's score depends on its batch.
+    fn discriminator(&self) -> Option<&dyn Discriminator> {
+        (!self.discriminator.network.normalises_by_batch()).then_some(self)
+    }
+}
+
+impl<G: GeneratorNetwork, D: DiscriminatorNetwork> Latents for Gan<G, D> {
+    fn prior(&self) -> &dyn Prior {
+        self.prior.as_ref()
+    }
+
+    fn decode(&self, latents: &[f32], classes: &[usize]) -> Result<Images> {
+        let device = self.device.clone().without_autodiff();
+        let latents = self.to_latents(latents.to_vec(), &device);
+        let classes = if self.classes == 0 { &[] } else { classes };
+        let network = self.generator.network.valid();
+        to_images(network.forward(latents, classes))
+    }
+}
+
+impl<G: GeneratorNetwork, D: DiscriminatorNetwork> Discriminator for Gan<G, D> {
+    fn assess(&self, images: &Images) -> Result<Assessment> {
+        let device = self.device.clone().without_autodiff();
+        let network = self.discriminator.network.valid();
+        let verdict = network.assess(tensor(images, &device));
+        let scores = values(verdict.score).context("scores of the discriminator")?;
+        let classes = verdict.classes.map(values).transpose()?;
+        Ok(Assessment { scores, classes })
+    }
+
+    fn log_ratio(&self, score: f64) -> Option<f64> {
+        self.game.log_ratio(score)
+    }
+}

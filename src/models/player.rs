@@ -1,0 +1,91 @@
+//! One network that learns: what a system with several of them, or with one, is put together from.
+
+use burn::grad_clipping::GradientClipping;
+use burn::module::Module;
+use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
+use burn::tensor::Tensor;
+
+use crate::config::{Optimiser, RunConfig};
+use crate::device::number;
+use crate::error::Result;
+use crate::nn::record::{EachPart, NetworkPart};
+use crate::random::Random;
+
+/// A network with its optimiser, learning rate schedule and files.
+pub struct Player<N> {
+    /// The network as it is now.
+    pub network: N,
+    adam: ModuleOptimizer,
+    optimiser: Optimiser,
+    /// Steps of the whole training.
+    steps: usize,
+    /// Names of the files of the network and of the optimiser's moments in a checkpoint.
+    files: [&'static str; 2],
+}
+
+impl<N: Module> Player<N> {
+    /// `network` under the optimiser settings of `run`, kept in `files` (network, optimiser) of a checkpoint.
+    pub fn new(network: N, run: &RunConfig, files: [&'static str; 2]) -> Self {
+        Self {
+            network,
+            adam: adam(&run.optimiser).init(),
+            optimiser: run.optimiser,
+            steps: run.steps,
+            files,
+        }
+    }
+
+    /// The same with every entry of every gradient clipped to [-`bound`, `bound`].
+    #[must_use]
+    pub fn with_gradient_clipping(mut self, bound: f64) -> Self {
+        let clipping = GradientClipping::Value(bound as f32);
+        self.adam = adam(&self.optimiser)
+            .init()
+            .with_grad_clipping(clipping);
+        self
+    }
+
+    /// The network with its weights as constants: what is computed by it has no gradient by them.
+    pub fn constant(&self) -> N {
+        self.network.clone().no_grad()
+    }
+
+    /// The gradient of `loss` by the network's weights.
+    pub fn gradients(&self, loss: &Tensor<1>) -> GradientsParams {
+        GradientsParams::from_grads(loss.backward(), &self.network)
+    }
+
+    /// One step of the optimiser with the learning rate of the step at which `random` stands.
+    pub fn step(&mut self, gradients: GradientsParams, random: Random) {
+        let rate = self
+            .optimiser
+            .learning_rate_at(random.position(), self.steps);
+        self.network = self.adam.step(rate, self.network.clone(), gradients);
+    }
+
+    /// One step down the gradient of `loss`, whose value is returned.
+    pub fn minimise(&mut self, loss: &Tensor<1>, random: Random) -> f64 {
+        let value = number(loss);
+        let gradients = self.gradients(loss);
+        self.step(gradients, random);
+        value
+    }
+
+    /// Shows `each` the network and the optimiser's moments.
+    ///
+    /// # Errors
+    /// Those of `each`.
+    pub fn parts(&mut self, each: &mut EachPart<'_>) -> Result<()> {
+        let [network, optimiser] = self.files;
+        each(network, &mut NetworkPart(&mut self.network))?;
+        each(optimiser, &mut self.adam)
+    }
+}
+
+/// Adam with a run's settings.
+fn adam(optimiser: &Optimiser) -> AdamConfig {
+    AdamConfig::new()
+        .with_beta_1(optimiser.beta1 as f32)
+        .with_beta_2(optimiser.beta2 as f32)
+        .with_epsilon(optimiser.epsilon as f32)
+}
