@@ -229,8 +229,8 @@ pub(super) fn adam(optimiser: &Optimiser) -> ModuleOptimizer {
         .init()
 }
 
-/// A tensor [n, 3, size, size] as images.
+/// A tensor [n, channels, size, size] as images.
 pub(super) fn to_images(tensor: Tensor<4>, size: usize) -> Result<Images> {
-    let count = tensor.dims()[0];
-    Ok(Images::new(count, size, values(tensor)?))
+    let [count, channels, ..] = tensor.dims();
+    Ok(Images::new(count, channels, size, values(tensor)?))
 }

@@ -75,10 +75,10 @@ impl RlEo {
             .filter(|&place| !self.real_embeddings.contains_key(&batch.patches[place]))
             .collect();
         if !unseen.is_empty() {
-            let length = 3 * batch.images.size * batch.images.size;
-            let image = |place: &usize| &batch.images.values[place * length..(place + 1) * length];
+            let image = |&place: &usize| batch.images.image(place);
             let pixels = unseen.iter().flat_map(image).copied().collect();
-            let images = Images::new(unseen.len(), batch.images.size, pixels);
+            let (channels, size) = (batch.images.channels, batch.images.size);
+            let images = Images::new(unseen.len(), channels, size, pixels);
             let embeddings = self.judge()?.embed(tensor(&images, &real.device()));
             let [_, dimension] = embeddings.dims();
             let embeddings = values(embeddings)?;
@@ -107,9 +107,9 @@ impl RlEo {
 }
 
 /// The mean similarity to the real images of each class: figures 4 and 5 of the paper show one class each.
-fn by_class<'a>(similarity: &[f32], classes: &'a [String]) -> BTreeMap<&'a str, f64> {
-    let mut sums: BTreeMap<&str, (f64, f64)> = BTreeMap::new();
-    for (class, similarity) in classes.iter().zip(similarity) {
+fn by_class(similarity: &[f32], classes: &[usize]) -> BTreeMap<usize, f64> {
+    let mut sums: BTreeMap<usize, (f64, f64)> = BTreeMap::new();
+    for (&class, similarity) in classes.iter().zip(similarity) {
         let (sum, count) = sums.entry(class).or_default();
         *sum += f64::from(*similarity);
         *count += 1.0;
@@ -174,9 +174,10 @@ impl Adversarial for RlEo {
         if let Some(mean) = mean {
             scalars.extend([("similarity".into(), mean), ("reward".into(), reward)]);
             let of_classes = of_classes.into_iter();
-            scalars.extend(
-                of_classes.map(|(class, mean)| (format!("similarity.{class}").into(), mean)),
-            );
+            scalars.extend(of_classes.map(|(class, mean)| {
+                let class = &batch.class_names[class];
+                (format!("similarity.{class}").into(), mean)
+            }));
         }
         if self.base.players.is_generators_turn(random) {
             let critic = self.base.players.critic_without_gradient();
