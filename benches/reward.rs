@@ -79,9 +79,11 @@ fn main() {
         .map(|value| value.clamp(-1.0, 1.0))
         .collect();
     let batch = Batch {
-        images: Images::new(batch, size, values),
+        images: Images::new(batch, 3, size, values),
         patches: (0..batch).collect(),
         classes: Vec::new(),
+        class_names: [].into(),
+        inputs: None,
     };
     let mut times = [Vec::new(), Vec::new()];
     for position in 0..=STEPS {

@@ -54,9 +54,11 @@ fn main() -> Result<()> {
     let pixels = random.stream("images").normals(run.batch * 3 * SIZE * SIZE);
     let pixels = pixels.into_iter().map(|x| x.clamp(-1.0, 1.0)).collect();
     let batch = Batch {
-        images: Images::new(run.batch, SIZE, pixels),
+        images: Images::new(run.batch, 3, SIZE, pixels),
         patches: (0..run.batch).collect(),
         classes: Vec::new(),
+        class_names: [].into(),
+        inputs: None,
     };
     let repeats = if arguments.sample > 0 {
         arguments.sample

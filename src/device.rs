@@ -33,9 +33,9 @@ pub fn number(loss: &Tensor<1>) -> f64 {
     f64::from(values.as_slice::<f32>().expect("it was made f32")[0])
 }
 
-/// Images on a device, [n, 3, size, size].
+/// Images on a device, [n, channels, size, size].
 pub fn tensor(images: &Images, device: &Device) -> Tensor<4> {
-    squares(&images.values, images.size, device)
+    squares(&images.values, images, device)
 }
 
 /// The same, at most `most` images at a time.
@@ -44,11 +44,15 @@ pub fn batches<'a>(
     most: usize,
     device: &'a Device,
 ) -> impl Iterator<Item = Tensor<4>> + 'a {
-    let chunks = images.values.chunks(most * 3 * images.size * images.size);
-    chunks.map(move |values| squares(values, images.size, device))
+    let length = images.channels * images.size * images.size;
+    let chunks = images.values.chunks(most * length);
+    chunks.map(move |values| squares(values, images, device))
 }
 
-fn squares(values: &[f32], size: usize, device: &Device) -> Tensor<4> {
-    let shape = [values.len() / (3 * size * size), 3, size, size];
+/// Some of the values of `images`.
+fn squares(values: &[f32], images: &Images, device: &Device) -> Tensor<4> {
+    let (channels, size) = (images.channels, images.size);
+    let count = values.len() / (channels * size * size);
+    let shape = [count, channels, size, size];
     Tensor::from_data(TensorData::new(values.to_vec(), shape), device)
 }

@@ -119,10 +119,11 @@ struct Facts {
 
 /// How images become features.
 enum Sight {
-    /// By an extractor, from images of one size; what was computed once is kept.
+    /// By an extractor, from images of one size and number of channels; what was computed once is kept.
     Extractor {
         extractor: Box<dyn Extractor>,
         image_size: usize,
+        channels: usize,
         cache: PathBuf,
     },
     /// In another program.
@@ -158,6 +159,7 @@ impl Bench {
             sight: Sight::Extractor {
                 extractor,
                 image_size: images.size(),
+                channels: images.channels(),
                 cache: cache.to_owned(),
             },
         })
@@ -197,12 +199,13 @@ impl Bench {
             Sight::Extractor {
                 extractor,
                 image_size,
+                channels,
                 ..
             } => (
                 *image_size,
                 extractor.resize().to_owned(),
                 "floor(127.5 x + 128)".to_owned(),
-                extractor.describe(),
+                extractor.describe_for(*channels),
                 extractor.hash(),
             ),
             Sight::Elsewhere => (0, elsewhere(), elsewhere(), elsewhere(), elsewhere()),
@@ -263,6 +266,7 @@ impl Bench {
         let Sight::Extractor {
             extractor,
             image_size,
+            channels,
             cache,
         } = &self.sight
         else {
@@ -278,6 +282,15 @@ impl Bench {
                     images.size()
                 ),
                 "bring both to one size first; nothing is resized silently",
+            ));
+        }
+        if images.channels() != *channels {
+            return Err(refuse(
+                format!(
+                    "images of {} channels cannot be compared with real ones of {channels}",
+                    images.channels()
+                ),
+                "bring both to RGB or both to grey first (`data.channels`); nothing is converted silently",
             ));
         }
         Ok((extractor.as_ref(), cache))
@@ -346,16 +359,18 @@ pub struct PathBench {
     settings: PathSettings,
     lengths: Vec<&'static PathLength>,
     image_size: usize,
+    channels: usize,
 }
 
 impl PathBench {
-    /// Loads the perceptual distance, for images of `image_size` x `image_size`.
+    /// Loads the perceptual distance, for images of `channels` x `image_size` x `image_size`.
     ///
     /// Fails for an unknown distance and weights that do not fit.
     pub fn new(
         config: &Evaluation,
         lengths: &[&'static PathLength],
         image_size: usize,
+        channels: usize,
         device: &Device,
     ) -> Result<Self> {
         Ok(Self {
@@ -363,6 +378,7 @@ impl PathBench {
             settings: config.path_length.clone(),
             lengths: lengths.to_vec(),
             image_size,
+            channels,
         })
     }
 
@@ -377,7 +393,7 @@ impl PathBench {
             image_size: self.image_size,
             resize: "none".to_owned(),
             quantise: "none".to_owned(),
-            extractor: self.distance.describe(),
+            extractor: self.distance.describe_for(self.channels),
             extractor_hash: self.distance.hash(),
             metric: length.definition.name.to_owned(),
             settings: settings

@@ -9,7 +9,7 @@ use anyhow::Context;
 
 use crate::error::Result;
 use crate::files::cannot_write;
-use crate::images::{ImageSource, Images, Pixels};
+use crate::images::{ImageSource, Images, Pixels, RGB};
 use crate::models::GenerativeModel;
 use crate::stop;
 
@@ -31,14 +31,14 @@ pub fn draw(
     progress: &mut dyn FnMut(usize),
 ) -> Result<Pixels> {
     let mut bytes = Vec::new();
-    let mut size = 0;
+    let (mut size, mut channels) = (0, RGB);
     for images in batches(model, count, seed) {
         let images = images?;
-        size = images.size;
+        (size, channels) = (images.size, images.channels);
         bytes.extend(images.quantise().bytes);
-        progress(bytes.len() / (3 * size * size));
+        progress(bytes.len() / (channels * size * size));
     }
-    Ok(Pixels::new(count, size, bytes))
+    Ok(Pixels::new(count, size, channels, bytes))
 }
 
 /// The same images, drawn once into a file in `folder` that has no name and is gone with what is returned: for as many as
@@ -53,15 +53,20 @@ pub fn spool(
     fs::create_dir_all(folder).map_err(failed)?;
     let file = tempfile::tempfile_in(folder).map_err(failed)?;
     let mut writer = BufWriter::new(&file);
-    let mut size = 0;
+    let (mut size, mut channels) = (0, RGB);
     for images in batches(model, count, seed) {
         let images = images?;
-        size = images.size;
+        (size, channels) = (images.size, images.channels);
         writer.write_all(&images.quantise().bytes).map_err(failed)?;
     }
     writer.flush().map_err(failed)?;
     drop(writer);
-    Ok(SpooledImages { file, count, size })
+    Ok(SpooledImages {
+        file,
+        count,
+        size,
+        channels,
+    })
 }
 
 /// Drawn images that lie in a file.
@@ -69,6 +74,7 @@ pub struct SpooledImages {
     file: File,
     count: usize,
     size: usize,
+    channels: usize,
 }
 
 impl ImageSource for SpooledImages {
@@ -80,27 +86,31 @@ impl ImageSource for SpooledImages {
         self.size
     }
 
+    fn channels(&self) -> usize {
+        self.channels
+    }
+
     fn read(&self, range: Range<usize>) -> Result<Pixels> {
-        let length = self.size * self.size * 3;
+        let length = self.size * self.size * self.channels;
         let mut bytes = vec![0; range.len() * length];
         let mut file = &self.file;
         file.seek(SeekFrom::Start((range.start * length) as u64))
             .and_then(|_| file.read_exact(&mut bytes))
             .context("cannot read back the images that were drawn")?;
-        Ok(Pixels::new(range.len(), self.size, bytes))
+        Ok(Pixels::new(range.len(), self.size, self.channels, bytes))
     }
 }
 
 /// The same images as the model made them, all in memory: for a few.
 pub fn draw_values(model: &dyn GenerativeModel, count: usize, seed: u64) -> Result<Images> {
     let mut values = Vec::new();
-    let mut size = 0;
+    let (mut size, mut channels) = (0, RGB);
     for images in batches(model, count, seed) {
         let images = images?;
-        size = images.size;
+        (size, channels) = (images.size, images.channels);
         values.extend(images.values);
     }
-    Ok(Images::new(count, size, values))
+    Ok(Images::new(count, channels, size, values))
 }
 
 /// The images a batch at a time; given up where a signal waits.

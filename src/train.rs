@@ -138,7 +138,7 @@ impl ModelTraining<'_> {
 ///
 /// A generator that is only close to that is left to the metrics: after a few steps every generator is.
 fn check_variety(images: &Images, step: u64) -> Result<()> {
-    let length = 3 * images.size * images.size;
+    let length = images.channels * images.size * images.size;
     let first = &images.values[..length.min(images.values.len())];
     let problem = if images.values.iter().any(|value| !value.is_finite()) {
         "the samples are not finite"
@@ -168,7 +168,7 @@ mod tests {
     fn samples_that_are_one_image_or_not_finite_are_a_divergence() {
         let images = |values: [f32; 2]| {
             let values = values.into_iter().flat_map(|value| vec![value; 12]);
-            Images::new(2, 2, values.collect())
+            Images::new(2, 3, 2, values.collect())
         };
         let culprit = |images: &Images| check_variety(images, 7).map_err(|error| error.to_string());
         assert_eq!(culprit(&images([0.5, 0.500_000_1])), Ok(()));
@@ -180,7 +180,7 @@ mod tests {
             culprit(&images([0.5, f32::NAN])).unwrap_err(),
             "the samples are not finite at step 7"
         );
-        let one = Images::new(1, 2, vec![0.5; 12]);
+        let one = Images::new(1, 3, 2, vec![0.5; 12]);
         assert_eq!(culprit(&one), Ok(()), "one image tells nothing of variance");
     }
 }

@@ -276,22 +276,26 @@ fn of_images(
     // Path lengths alone need no real images.
     let wants_features = arguments.metrics.is_empty() || !selection.metrics.is_empty();
     let mut scores = Vec::new();
-    let mut image_size = 0;
+    let mut shape = None;
     if wants_features {
         let model = model.as_deref();
-        let (measured, size) =
+        let (measured, found) =
             against_real(arguments, config, &device, model, split, generated, real)?;
         scores.extend(measured);
-        image_size = size;
+        shape = Some(found);
     }
     if let (Some(model), false) = (&model, selection.path_lengths.is_empty()) {
-        if image_size == 0 {
-            image_size = model.sample(&[0])?.size;
-        }
+        let (size, channels) = if let Some(shape) = shape {
+            shape
+        } else {
+            let image = model.sample(&[0])?;
+            (image.size, image.channels)
+        };
         let bench = PathBench::new(
             &config.evaluation,
             &selection.path_lengths,
-            image_size,
+            size,
+            channels,
             &device,
         )?;
         let lengths = bench.measure(model.as_ref()).into_iter();
@@ -300,7 +304,7 @@ fn of_images(
     Ok(scores)
 }
 
-/// The scores of generated against real images, and the size of both.
+/// The scores of generated against real images, and the size and channels of both.
 fn against_real(
     arguments: &Evaluate,
     config: &Config,
@@ -309,7 +313,7 @@ fn against_real(
     split: Split,
     generated: &Subject<'_>,
     real: &Subject<'_>,
-) -> Result<(Vec<Repeated>, usize)> {
+) -> Result<(Vec<Repeated>, (usize, usize))> {
     let seed = config.evaluation.seed;
     let cache = feature_cache(&arguments.settings.out);
     let images: Box<dyn ImageSource> = match real {
@@ -332,7 +336,7 @@ fn against_real(
         Subject::Store(_) => format!("{} split of {}", split.name(), real.name()),
         _ => real.name(),
     };
-    let (count, size) = (images.count(), images.size());
+    let (count, shape) = (images.count(), (images.size(), images.channels()));
     let bench = Bench::new(
         &config.evaluation,
         &arguments.metrics,
@@ -344,7 +348,7 @@ fn against_real(
     let Some(model) = model else {
         let images = generated.images(split, arguments.images, seed)?;
         let scores = bench.measure(images.as_ref())?.into_iter();
-        return Ok((scores.map(Repeated::once).collect(), size));
+        return Ok((scores.map(Repeated::once).collect(), shape));
     };
     let seeds: Vec<u64> = (seed..).take(arguments.repeat).collect();
     let mut measured: Vec<Vec<ScoreRecord>> = Vec::new();
@@ -361,7 +365,7 @@ fn against_real(
             })
             .collect::<Result<_>>()?
     };
-    Ok((scores, size))
+    Ok((scores, shape))
 }
 
 /// The split called `name`, which only means something if a store is among `subjects`; the test split without a name.

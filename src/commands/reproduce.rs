@@ -233,7 +233,7 @@ fn path_bench(
         return Ok(None);
     }
     let (evaluation, size) = (&config.evaluation, store.patch_size());
-    PathBench::new(evaluation, PATH_LENGTHS, size, device).map(Some)
+    PathBench::new(evaluation, PATH_LENGTHS, size, store.channels(), device).map(Some)
 }
 
 fn any_shows(tables: &[&TableDefinition], name: &str) -> bool {
@@ -666,7 +666,7 @@ fn write_picture(folder: &Path, name: &str, picture: &RgbImage) -> Result<()> {
 /// The images of both, those of `upper` first.
 fn above(upper: &Pixels, lower: &Pixels) -> Pixels {
     let bytes = [upper.bytes.as_slice(), &lower.bytes].concat();
-    Pixels::new(upper.count + lower.count, upper.size, bytes)
+    Pixels::new(upper.count + lower.count, upper.size, upper.channels, bytes)
 }
 
 /// A label as part of a file's name.

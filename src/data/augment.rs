@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Result, refuse};
-use crate::images::Images;
+use crate::images::{GREY, Images};
 use crate::random::Stream;
 
 /// How far a view may differ from its image.
@@ -31,7 +31,7 @@ impl Default for Augmentation {
     }
 }
 
-/// Share of red, green and blue in the luminance (ITU-R BT.601, as torchvision has it).
+/// Weights of red, green and blue in the luminance (ITU-R BT.601, as torchvision has it).
 const LUMINANCE: [f32; 3] = [0.2989, 0.587, 0.114];
 
 impl Augmentation {
@@ -57,7 +57,11 @@ impl Augmentation {
     pub fn views(&self, images: &Images, stream: &mut Stream) -> Images {
         let mut views = images.clone();
         let area = images.size * images.size;
-        for image in views.values.chunks_exact_mut(3 * area) {
+        let weights: &[f32] = match images.channels {
+            GREY => &[1.0],
+            _ => &LUMINANCE,
+        };
+        for image in views.values.chunks_exact_mut(images.channels * area) {
             let around_one = |stream: &mut Stream, amount: f64| {
                 stream.between(1.0 - amount, 1.0 + amount) as f32
             };
@@ -70,9 +74,9 @@ impl Augmentation {
             }
             let luminance: f64 = image
                 .chunks_exact(area)
-                .zip(LUMINANCE)
-                .map(|(channel, share)| {
-                    f64::from(share) * channel.iter().map(|&value| f64::from(value)).sum::<f64>()
+                .zip(weights)
+                .map(|(channel, &weight)| {
+                    f64::from(weight) * channel.iter().map(|&value| f64::from(value)).sum::<f64>()
                 })
                 .sum();
             let mean = (luminance / area as f64) as f32;
@@ -94,7 +98,7 @@ mod tests {
         let values = (0..3 * 64)
             .map(|index| (index % 90) as f32 / 100.0 - 0.5)
             .collect();
-        Images::new(1, 8, values)
+        Images::new(1, 3, 8, values)
     }
 
     fn view(augmentation: &Augmentation, seed: u64) -> Images {
@@ -154,17 +158,30 @@ mod tests {
         let luminance = |images: &Images| -> f32 {
             let channels = images.values.chunks_exact(64).zip(LUMINANCE);
             channels
-                .map(|(channel, share)| share * channel.iter().sum::<f32>() / 64.0)
+                .map(|(channel, weight)| weight * channel.iter().sum::<f32>() / 64.0)
                 .sum()
         };
         let (before, after) = (image(), view(&contrast, 3));
-        // The shares of the three channels add up to 0.9999, not to 1.
+        // The weights of the three channels add up to 0.9999, not to 1.
         assert!((luminance(&before) - luminance(&after)).abs() < 1e-3);
         let spread = |images: &Images| images.values[60] - images.values[0];
         let factor = spread(&after) / spread(&before);
         let other =
             (after.values[100] - after.values[70]) / (before.values[100] - before.values[70]);
         assert!((0.7..=1.3).contains(&factor) && (factor - other).abs() < 1e-4);
+    }
+
+    #[test]
+    fn grey_is_its_own_luminance() {
+        let contrast = Augmentation {
+            contrast: 0.3,
+            ..nothing()
+        };
+        let grey = Images::new(1, 1, 8, image().values[..64].to_vec());
+        let view = contrast.views(&grey, &mut Random::new(3).stream("augmentation"));
+        let mean = |images: &Images| images.values.iter().sum::<f32>() / 64.0;
+        assert!((mean(&grey) - mean(&view)).abs() < 1e-5);
+        assert_ne!(grey, view);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Building a patch store: every slide cut, the slides split, the patches drawn, three files written.
 
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
@@ -9,7 +10,7 @@ use rayon::prelude::*;
 
 use super::DataConfig;
 use super::cut::cut;
-use super::npy::PatchesWriter;
+use super::npy::ImagesWriter;
 use super::source::Source;
 use super::splits::{Split, assign, draw};
 use super::store::{PATCHES, PatchRecord, write_description, write_records};
@@ -73,9 +74,10 @@ pub(super) fn build(
     let mut waiting = writer
         .into_inner()
         .context("cannot write to the cache folder")?;
-    let size = settings.patch_size;
-    let mut patches = PatchesWriter::create(&folder.join(PATCHES), chosen.len(), size)?;
-    let mut patch = vec![0; size * size * 3];
+    let (size, channels) = (settings.patch_size, settings.channels);
+    let file = BufWriter::new(File::create_new(folder.join(PATCHES))?);
+    let mut patches = ImagesWriter::new(file, chosen.len(), size, channels)?;
+    let mut patch = vec![0; size * size * channels];
     for &index in &chosen {
         waiting.seek(SeekFrom::Start((index * patch.len()) as u64))?;
         waiting.read_exact(&mut patch)?;

@@ -28,6 +28,10 @@ impl ImageSource for ChosenPatches {
         self.store.patch_size()
     }
 
+    fn channels(&self) -> usize {
+        self.store.channels()
+    }
+
     fn read(&self, range: Range<usize>) -> Result<Pixels> {
         Ok(self.store.read(&self.indices[range]))
     }

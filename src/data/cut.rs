@@ -6,13 +6,14 @@ use super::DataConfig;
 use super::source::{Part, Slide};
 use super::tissue::TissueMask;
 use crate::error::{Result, refuse};
+use crate::images::{GREY, RGB, luminance};
 
 /// The patches of one slide.
 #[derive(Default)]
 pub(super) struct Cut {
     /// Where each patch lies on the slide.
     pub(super) places: Vec<Place>,
-    /// The pixels of the patches, one after the other: `places` x size x size x 3.
+    /// The pixels of the patches, one after the other: `places` x size x size x channels.
     pub(super) bytes: Vec<u8>,
     /// Images that could not be read.
     pub(super) skipped: Vec<String>,
@@ -82,9 +83,14 @@ impl Cut {
                     tissue,
                 });
                 for row in y..y + size {
-                    let first = (row * width + x) * 3;
-                    let pixels = &image.as_raw()[first..first + size * 3];
-                    self.bytes.extend_from_slice(pixels);
+                    let first = (row * width + x) * RGB;
+                    let pixels = &image.as_raw()[first..first + size * RGB];
+                    if config.channels == GREY {
+                        let pixels = pixels.as_chunks::<RGB>().0.iter();
+                        self.bytes.extend(pixels.copied().map(luminance));
+                    } else {
+                        self.bytes.extend_from_slice(pixels);
+                    }
                 }
             }
         }
@@ -154,6 +160,25 @@ mod tests {
         };
         assert_eq!(cut.places, [place]);
         assert_eq!(cut.bytes, glass.into_raw());
+    }
+
+    #[test]
+    fn grey_patches_lie_where_those_in_colour_do_and_are_their_luminance() {
+        let image = half_tissue(200, 130);
+        let cut = |channels| {
+            let config = DataConfig {
+                channels,
+                ..DataConfig::default()
+            };
+            let mut cut = Cut::default();
+            cut.add(&part("a", 0, 0), &image, &config).unwrap();
+            cut
+        };
+        let (colour, grey) = (cut(RGB), cut(GREY));
+        assert_eq!(colour.places, grey.places);
+        let expected = colour.bytes.as_chunks::<RGB>().0.iter();
+        let expected: Vec<u8> = expected.copied().map(luminance).collect();
+        assert_eq!(grey.bytes, expected);
     }
 
     #[test]

@@ -1,21 +1,27 @@
 //! Batches of real images, read ahead: while a step computes, a thread of its own reads the next batch.
 
 use std::panic::resume_unwind;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{Scope, ScopedJoinHandle};
 
 use super::{Batches, PatchStore};
 use crate::images::Images;
 
-/// A batch of real images, which patches of the store they are, and of which class.
+/// What a training step sees: real images, which patches of the store they are, their classes, and what a paired model
+/// gets beside each.
 #[derive(Clone, Debug)]
 pub struct Batch {
     /// The images.
     pub images: Images,
     /// Their places in the patch store: what is computed once per patch can be kept under these.
     pub patches: Vec<usize>,
-    /// The class of each.
-    pub classes: Vec<String>,
+    /// The class of each, an index into `class_names`.
+    pub classes: Vec<usize>,
+    /// The names of all classes of the store, sorted.
+    pub class_names: Arc<[String]>,
+    /// The input of each image, where the store has inputs.
+    pub inputs: Option<Images>,
 }
 
 /// Hands out the batches of a training's steps. What a batch holds depends on its step alone, so reading ahead changes
@@ -95,11 +101,12 @@ impl<'scope> Loader<'scope> {
 }
 
 fn read_batch(store: &PatchStore, patches: Vec<usize>) -> Batch {
-    let records = store.records();
-    let class = |&patch: &usize| records[patch].class.clone();
+    let classes = store.class_indices();
     Batch {
         images: store.read(&patches).to_images(),
-        classes: patches.iter().map(class).collect(),
+        classes: patches.iter().map(|&patch| classes[patch]).collect(),
         patches,
+        class_names: store.classes().clone(),
+        inputs: None,
     }
 }

@@ -19,6 +19,7 @@ mod slides;
 mod source;
 pub mod splits;
 pub mod store;
+mod task;
 pub mod tissue;
 mod whole;
 
@@ -30,6 +31,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::sha256;
 use crate::error::{Result, nearest, refuse};
+use crate::images::{GREY, RGB};
 
 pub use augment::Augmentation;
 pub use batches::Batches;
@@ -40,6 +42,7 @@ pub use phantom::PhantomConfig;
 pub use slides::Slides;
 pub use splits::Split;
 pub use store::{PatchRecord, PatchStore};
+pub use task::{Input, Task};
 pub use whole::FolderImages;
 
 use source::Source;
@@ -57,6 +60,9 @@ pub struct DataConfig {
     pub classes: Vec<String>,
     /// Height and width of a patch in pixels.
     pub patch_size: usize,
+    /// Channels of a patch: 3 for RGB; 1 for its luminance (ITU-R 601, as PIL's mode `L`). Tissue is found in colour before.
+    #[serde(skip_serializing_if = "is_rgb")]
+    pub channels: usize,
     /// Pixels from one patch to the next; less than `patch_size` lets patches overlap.
     pub stride: usize,
     /// Fraction of a patch's pixels that must be tissue, 0 to 1.
@@ -73,12 +79,22 @@ pub struct DataConfig {
     pub phantom: PhantomConfig,
 }
 
+/// Stores, cache keys and settings of RGB patches are as they were before there were others.
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands over a reference"
+)]
+fn is_rgb(channels: &usize) -> bool {
+    *channels == RGB
+}
+
 impl Default for DataConfig {
     fn default() -> Self {
         Self {
             source: PHANTOM.to_owned(),
             classes: Vec::new(),
             patch_size: 64,
+            channels: RGB,
             stride: 64,
             minimum_tissue: 0.5,
             held_out: 0.3,
@@ -132,7 +148,8 @@ impl DataConfig {
 
 /// The patch store that `config` describes.
 ///
-/// A source that is a store is opened where it is; of the settings only `patch_size` is then looked at, and must match.
+/// A source that is a store is opened where it is; of the settings only `patch_size` and `channels` are then looked
+/// at, and must match.
 /// Any other source is cut into a store below `cache`, in a folder named by a hash of everything that determines the
 /// patches (for a folder: the relative path and the SHA-256 of each of its files), unless that folder is there already.
 /// The store is built in a folder beside it and renamed when complete, so a half-written store is never taken for a
@@ -145,6 +162,12 @@ pub fn prepare(
     progress: &mut dyn FnMut(usize, usize, &str),
 ) -> Result<PatchStore> {
     config.check()?;
+    if ![GREY, RGB].contains(&config.channels) {
+        return Err(refuse(
+            format!("`data.channels` is {}", config.channels),
+            "set it to 3 (RGB) or 1 (grey)",
+        ));
+    }
     let path = Path::new(&config.source);
     let Some(source) = source(config)? else {
         let store = PatchStore::open(path)?;
@@ -156,6 +179,16 @@ pub fn prepare(
                     path.display()
                 ),
                 format!("set `data.patch_size` to {is}, or `data.source` to the slides themselves"),
+            ));
+        }
+        if store.channels() != config.channels {
+            let (is, wanted) = (store.channels(), config.channels);
+            return Err(refuse(
+                format!(
+                    "the patches of `{}` have channels: {is}, `data.channels` is {wanted}",
+                    path.display()
+                ),
+                format!("set `data.channels` to {is}, or `data.source` to the slides themselves"),
             ));
         }
         return Ok(store);

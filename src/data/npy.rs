@@ -1,34 +1,51 @@
-//! `patches.npy`: bytes of shape n x size x size x 3, as `numpy.save` writes them; written patch by patch.
+//! Images in an `.npy` file: bytes of shape n x size x size x channels, as `numpy.save` writes them; written image by image.
 
-use std::fs::File;
-use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
-use std::path::Path;
+use std::io::{self, Read, Seek, SeekFrom, Write};
 
 use npyz::{DType, NpyHeader, Order, WriteOptions, WriterBuilder};
+
+use crate::images::{GREY, RGB};
 
 /// `numpy.uint8`.
 fn byte() -> DType {
     DType::Plain("|u1".parse().expect("the name NumPy gives a byte"))
 }
 
-/// Count and size of the patches in `file` and where their pixels start, or what is wrong with it.
-pub(super) fn shape(mut file: impl Read + Seek) -> Result<(usize, usize, u64), String> {
+/// Images in a file.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Shape {
+    pub(super) count: usize,
+    pub(super) size: usize,
+    /// 3, or 1: also where the file has no dimension for it.
+    pub(super) channels: usize,
+    /// The byte of the file that the pixels start at.
+    pub(super) start: u64,
+}
+
+/// What images are in `file`, or what is wrong with it.
+pub(super) fn shape(mut file: impl Read + Seek) -> Result<Shape, String> {
     let header =
         NpyHeader::from_reader(&mut file).map_err(|error| format!("has no header: {error}"))?;
     let unreadable = |error: io::Error| format!("cannot be read: {error}");
     let start = file.stream_position().map_err(unreadable)?;
     let length = file.seek(SeekFrom::End(0)).map_err(unreadable)? - start;
     let shape = header.shape();
-    let &[count, height, width, 3] = shape else {
-        return Err(format!("has shape {shape:?}, not n x size x size x 3"));
+    let (count, height, width, channels) = match *shape {
+        [count, height, width, channels @ (1 | 3)] => (count, height, width, channels),
+        [count, height, width] => (count, height, width, 1),
+        _ => {
+            return Err(format!(
+                "has shape {shape:?}, not n x size x size x {RGB} (or {GREY})"
+            ));
+        }
     };
     if height != width || header.dtype() != byte() || header.order() != Order::C {
         return Err(format!(
-            "holds {} of shape {shape:?}, not bytes in C order of shape n x size x size x 3",
+            "holds {} of shape {shape:?}, not bytes in C order of shape n x size x size x {RGB} (or {GREY})",
             header.dtype().descr()
         ));
     }
-    let wanted = [height, width, 3]
+    let wanted = [height, width, channels]
         .into_iter()
         .try_fold(count, u64::checked_mul);
     if wanted != Some(length) {
@@ -36,26 +53,31 @@ pub(super) fn shape(mut file: impl Read + Seek) -> Result<(usize, usize, u64), S
             "is cut short or too long: {length} bytes of pixels for shape {shape:?}"
         ));
     }
-    Ok((count as usize, height as usize, start))
+    Ok(Shape {
+        count: count as usize,
+        size: height as usize,
+        channels: channels as usize,
+        start,
+    })
 }
 
-/// Writes the file patch by patch.
-pub(super) struct PatchesWriter(BufWriter<File>);
+/// Writes images one after the other.
+pub(super) struct ImagesWriter<W: Write>(W);
 
-impl PatchesWriter {
-    /// Starts a new file at `path`; exactly `count` patches of `size` x `size` pixels must follow.
-    pub(super) fn create(path: &Path, count: usize, size: usize) -> io::Result<Self> {
+impl<W: Write> ImagesWriter<W> {
+    /// Starts a file; exactly `count` images of `size` x `size` x `channels` must follow.
+    pub(super) fn new(writer: W, count: usize, size: usize, channels: usize) -> io::Result<Self> {
         let writer = WriteOptions::new_header_only()
             .dtype(byte())
-            .shape(&[count, size, size, 3].map(|length| length as u64))
-            .writer(BufWriter::new(File::create_new(path)?))
+            .shape(&[count, size, size, channels].map(|length| length as u64))
+            .writer(writer)
             .write_header_only()?;
         Ok(Self(writer))
     }
 
-    /// Adds a patch: size x size x 3 bytes.
-    pub(super) fn push(&mut self, patch: &[u8]) -> io::Result<()> {
-        self.0.write_all(patch)
+    /// Adds one image or several: size x size x channels bytes each.
+    pub(super) fn push(&mut self, images: &[u8]) -> io::Result<()> {
+        self.0.write_all(images)
     }
 
     /// Brings all of it to the file.
@@ -66,38 +88,50 @@ impl PatchesWriter {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
     use std::io::Cursor;
 
     use super::*;
 
-    fn written(count: usize, patches: &[[u8; 12]]) -> Vec<u8> {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("patches.npy");
-        let mut writer = PatchesWriter::create(&path, count, 2).unwrap();
-        for patch in patches {
-            writer.push(patch).unwrap();
+    fn written(count: usize, channels: usize, images: &[&[u8]]) -> Vec<u8> {
+        let mut file = Vec::new();
+        let mut writer = ImagesWriter::new(&mut file, count, 2, channels).unwrap();
+        for image in images {
+            writer.push(image).unwrap();
         }
         writer.finish().unwrap();
-        fs::read(path).unwrap()
+        file
     }
 
     #[test]
     fn numpy_finds_its_header_and_the_patches_in_order() {
-        let file = written(2, &[[1; 12], [2; 12]]);
+        let file = written(2, 3, &[&[1; 12], &[2; 12]]);
         assert!(file.starts_with(b"\x93NUMPY\x01\x00"));
         let header = String::from_utf8_lossy(&file[10..128]).into_owned();
         assert!(header.contains("'descr': '|u1'"), "{header}");
         assert!(header.contains("'fortran_order': False"), "{header}");
         assert!(header.contains("(2, 2, 2, 3, )"), "{header}");
-        let (count, size, start) = shape(Cursor::new(&file)).unwrap();
-        assert_eq!((count, size, start % 64), (2, 2, 0));
-        assert_eq!(file[start as usize..], [[1; 12], [2; 12]].concat());
+        let found = shape(Cursor::new(&file)).unwrap();
+        assert_eq!((found.count, found.size, found.channels), (2, 2, 3));
+        assert_eq!(found.start % 64, 0);
+        assert_eq!(file[found.start as usize..], [[1; 12], [2; 12]].concat());
+    }
+
+    #[test]
+    fn grey_images_have_one_channel_or_no_dimension_for_it() {
+        let file = written(2, 1, &[&[1; 4], &[2; 4]]);
+        let found = shape(Cursor::new(&file)).unwrap();
+        assert_eq!((found.count, found.size, found.channels), (2, 2, 1));
+        let header = String::from_utf8_lossy(&file[10..128]).into_owned();
+        assert!(header.contains("(2, 2, 2, 1, )"), "{header}");
+        let mut plain = file;
+        let place = plain.windows(4).position(|bytes| bytes == b", 1,").unwrap();
+        plain[place..place + 4].copy_from_slice(b",   ");
+        assert_eq!(shape(Cursor::new(&plain)).unwrap(), found);
     }
 
     #[test]
     fn what_is_no_array_of_patches_is_refused() {
-        let file = written(2, &[[1; 12], [2; 12]]);
+        let file = written(2, 3, &[&[1; 12], &[2; 12]]);
         assert_eq!(
             shape(Cursor::new(&file[..file.len() - 5])).unwrap_err(),
             "is cut short or too long: 19 bytes of pixels for shape [2, 2, 2, 3]"
@@ -118,11 +152,11 @@ mod tests {
         };
         assert_eq!(
             text(b"2, 2, 2, 3", b"2, 2, 3, 2"),
-            "has shape [2, 2, 3, 2], not n x size x size x 3"
+            "has shape [2, 2, 3, 2], not n x size x size x 3 (or 1)"
         );
         assert_eq!(
             text(b"|u1", b"|i1"),
-            "holds '|i1' of shape [2, 2, 2, 3], not bytes in C order of shape n x size x size x 3"
+            "holds '|i1' of shape [2, 2, 2, 3], not bytes in C order of shape n x size x size x 3 (or 1)"
         );
     }
 }

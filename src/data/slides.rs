@@ -7,12 +7,12 @@ use image::{Rgb, RgbImage};
 use super::source::Source;
 use super::{DataConfig, PatchStore, Split};
 use crate::error::{Result, refuse};
-use crate::images::Pixels;
+use crate::images::{GREY, Pixels, RGB, luminance};
 
 /// Whole slides of one side of the split.
 #[derive(Clone, Debug)]
 pub struct Slides {
-    /// One square a slide.
+    /// One square a slide, grey where the patches are.
     pub pixels: Pixels,
     /// The slides' names, sorted.
     pub names: Vec<String>,
@@ -35,7 +35,8 @@ pub(super) fn whole(
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<Slides> {
     let names = store.slides(split);
-    let mut bytes = Vec::with_capacity(names.len() * size * size * 3);
+    let channels = store.channels();
+    let mut bytes = Vec::with_capacity(names.len() * size * size * channels);
     let mut classes = Vec::with_capacity(names.len());
     for (done, name) in names.iter().enumerate() {
         let members: Vec<usize> = (0..store.len())
@@ -45,12 +46,17 @@ pub(super) fn whole(
             Some(source) => from_source(source, name, config)?,
             None => from_store(store, &members),
         };
-        bytes.extend(picture(&parts, size).into_raw());
+        let picture = picture(&parts, size).into_raw();
+        if channels == GREY {
+            bytes.extend(picture.as_chunks::<RGB>().0.iter().copied().map(luminance));
+        } else {
+            bytes.extend(picture);
+        }
         classes.push(store.records()[members[0]].class.clone());
         progress(done + 1, names.len());
     }
     Ok(Slides {
-        pixels: Pixels::new(names.len(), size, bytes),
+        pixels: Pixels::new(names.len(), size, channels, bytes),
         names: names.into_iter().map(ToOwned::to_owned).collect(),
         classes,
     })
@@ -93,6 +99,7 @@ fn from_source(source: &Source, name: &str, config: &DataConfig) -> Result<Vec<P
 fn from_store(store: &PatchStore, members: &[usize]) -> Vec<Placed> {
     let side = store.patch_size() as u32;
     let patches = store.read(members);
+    let patches = patches.to_rgb();
     members
         .iter()
         .enumerate()

@@ -1,6 +1,6 @@
 //! The patch store: a folder of patches that says of each where it comes from, and of itself how it was made.
 //!
-//! - `patches.npy`: n x size x size x 3 bytes in C order, as `numpy.load` reads them.
+//! - `patches.npy`: n x size x size x channels bytes in C order, as `numpy.load` reads them; 3 channels, or 1 for grey.
 //! - `patches.csv`: a row for each patch: slide, class, x, y, level, tissue, split.
 //! - `store.toml`: format, name, settings, counts, skipped files, and the SHA-256 of the two other files in that order
 //!   (`cat patches.npy patches.csv | sha256sum`).
@@ -10,15 +10,16 @@ use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 
-use super::{DataConfig, Split, npy};
+use super::npy::{self, Shape};
+use super::{DataConfig, Split};
 use crate::digest::Sha256Writer;
 use crate::error::{Result, refuse};
-use crate::images::Pixels;
+use crate::images::{GREY, Pixels};
 
 /// The version of the files; a store of another is refused.
 pub(super) const FORMAT: u32 = 1;
@@ -66,10 +67,12 @@ pub struct PatchStore {
     path: PathBuf,
     description: Description,
     records: Vec<PatchRecord>,
-    size: usize,
-    /// `patches.npy`, and where the pixels start in it.
+    classes: Arc<[String]>,
+    /// The class of each patch, an index into `classes`.
+    class_indices: Vec<usize>,
+    /// `patches.npy`, and what is in it.
     patches: Mutex<File>,
-    start: u64,
+    shape: Shape,
 }
 
 /// Whether `folder` is a patch store.
@@ -113,8 +116,9 @@ impl PatchStore {
         }
         let unreadable = |error: io::Error| damaged(format!("`{PATCHES}`: {error}"));
         let patches = File::open(path.join(PATCHES)).map_err(unreadable)?;
-        let (count, size, start) = npy::shape(BufReader::new(&patches))
+        let shape = npy::shape(BufReader::new(&patches))
             .map_err(|what| damaged(format!("`{PATCHES}` {what}")))?;
+        let count = shape.count;
         let csv = fs::read(path.join(RECORDS))
             .map_err(|error| damaged(format!("`{RECORDS}`: {error}")))?;
         let records: Vec<PatchRecord> = csv::Reader::from_reader(csv.as_slice())
@@ -135,13 +139,15 @@ impl PatchStore {
                 "`{PATCHES}` or `{RECORDS}` is not what `{DESCRIPTION}` was written for"
             )));
         }
+        let (classes, class_indices) = index_classes(&records);
         Ok(Self {
             path: path.to_owned(),
             description,
             records,
-            size,
+            classes,
+            class_indices,
             patches: Mutex::new(patches),
-            start,
+            shape,
         })
     }
 
@@ -157,7 +163,12 @@ impl PatchStore {
 
     /// Height and width of a patch in pixels.
     pub fn patch_size(&self) -> usize {
-        self.size
+        self.shape.size
+    }
+
+    /// Channels of a patch: 3 (RGB) or 1 (grey).
+    pub fn channels(&self) -> usize {
+        self.shape.channels
     }
 
     /// `phantom`, or the name of the folder the slides came from.
@@ -191,9 +202,13 @@ impl PatchStore {
     }
 
     /// The names of the classes, sorted.
-    pub fn classes(&self) -> Vec<String> {
-        let classes: BTreeSet<&String> = self.records.iter().map(|record| &record.class).collect();
-        classes.into_iter().cloned().collect()
+    pub fn classes(&self) -> &Arc<[String]> {
+        &self.classes
+    }
+
+    /// The class of each patch, an index into [`Self::classes`], in the order of the patches.
+    pub fn class_indices(&self) -> &[usize] {
+        &self.class_indices
     }
 
     /// The patches of `split`, ascending.
@@ -224,23 +239,29 @@ impl PatchStore {
     ///
     /// Panics if the file of patches, which was whole when the store was opened, can no longer be read.
     pub fn read(&self, indices: &[usize]) -> Pixels {
-        let length = self.size * self.size * 3;
+        let Shape {
+            size,
+            channels,
+            start,
+            ..
+        } = self.shape;
+        let length = size * size * channels;
         let mut bytes = vec![0; indices.len() * length];
         let mut file = self.patches.lock().unwrap_or_else(PoisonError::into_inner);
         for (&index, patch) in indices.iter().zip(bytes.chunks_exact_mut(length)) {
-            let first = self.start + (index * length) as u64;
+            let first = start + (index * length) as u64;
             file.seek(SeekFrom::Start(first))
                 .and_then(|_| file.read_exact(patch))
                 .expect("the patches of an open store can be read");
         }
-        Pixels::new(indices.len(), self.size, bytes)
+        Pixels::new(indices.len(), size, channels, bytes)
     }
 
     /// What is in the store, in lines to show; the last is not ended.
     pub fn summary(&self) -> String {
         let mut text = String::new();
-        let classes = self.classes();
-        let longest = classes
+        let longest = self
+            .classes
             .iter()
             .map(|class| class.chars().count())
             .max()
@@ -253,12 +274,22 @@ impl PatchStore {
         line("source", self.name());
         line(
             "patches",
-            &format!("{} of {size} x {size} pixels", self.len(), size = self.size),
+            &format!(
+                "{} of {size} x {size} pixels{grey}",
+                self.len(),
+                size = self.shape.size,
+                grey = if self.shape.channels == GREY {
+                    ", grey"
+                } else {
+                    ""
+                },
+            ),
         );
-        for class in classes {
+        for class in &*self.classes {
             let counts: Vec<String> = Split::ALL
                 .map(|split| {
-                    let of = |record: &&PatchRecord| record.split == split && record.class == class;
+                    let of =
+                        |record: &&PatchRecord| record.split == split && record.class == *class;
                     let members: Vec<&PatchRecord> = self.records.iter().filter(of).collect();
                     let slides: BTreeSet<&str> =
                         members.iter().map(|record| record.slide.as_str()).collect();
@@ -266,7 +297,7 @@ impl PatchStore {
                     format!("{name} {patches} patches of {slides} slides")
                 })
                 .to_vec();
-            line(&class, &counts.join(", "));
+            line(class, &counts.join(", "));
         }
         if !self.skipped().is_empty() {
             line("skipped", &self.skipped().join(", "));
@@ -284,6 +315,18 @@ fn content_hash(mut patches: &File, records: &[u8]) -> io::Result<String> {
     io::copy(&mut BufReader::with_capacity(1 << 16, patches), &mut digest)?;
     digest.write_all(records)?;
     Ok(digest.finish())
+}
+
+/// The sorted names of the classes, and the class of each record as an index into them.
+fn index_classes(records: &[PatchRecord]) -> (Arc<[String]>, Vec<usize>) {
+    let names: BTreeSet<&str> = records.iter().map(|record| record.class.as_str()).collect();
+    let names: Arc<[String]> = names.into_iter().map(str::to_owned).collect();
+    let index = |record: &PatchRecord| {
+        let found = names.binary_search(&record.class);
+        found.expect("every record's class is listed")
+    };
+    let indices = records.iter().map(index).collect();
+    (names, indices)
 }
 
 /// A slide with patches in both splits, if there is one.
@@ -340,12 +383,13 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use crate::data::npy::PatchesWriter;
+    use crate::data::npy::ImagesWriter;
 
     /// A store of four 2 x 2 patches, filled with 0, 1, 2 and 3, of two slides; `change` may spoil the records.
     fn written(change: impl Fn(&mut Vec<PatchRecord>)) -> TempDir {
         let folder = tempfile::tempdir().unwrap();
-        let mut writer = PatchesWriter::create(&folder.path().join(PATCHES), 4, 2).unwrap();
+        let file = File::create_new(folder.path().join(PATCHES)).unwrap();
+        let mut writer = ImagesWriter::new(file, 4, 2, 3).unwrap();
         let mut records = Vec::new();
         for index in 0..4usize {
             writer.push(&[index as u8; 12]).unwrap();
@@ -384,7 +428,8 @@ mod tests {
         );
         assert_eq!(store.indices(Split::Test), [1, 3]);
         assert_eq!(store.slides(Split::Train), ["all, of it"]);
-        assert_eq!(store.classes(), ["all"]);
+        assert_eq!(**store.classes(), ["all"]);
+        assert_eq!(store.class_indices(), [0; 4]);
         assert_eq!(store.skipped(), ["c.png"]);
         assert_eq!(store.settings(), &DataConfig::default());
         let pixels = store.read(&[3, 0]);

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use super::folder;
 use crate::error::{Result, refuse};
-use crate::images::{ImageSource, Pixels};
+use crate::images::{ImageSource, Pixels, RGB};
 
 /// Images of a folder, each decoded when it is asked for.
 ///
@@ -80,14 +80,18 @@ impl ImageSource for FolderImages {
         self.size
     }
 
+    fn channels(&self) -> usize {
+        RGB
+    }
+
     fn read(&self, range: Range<usize>) -> Result<Pixels> {
         let count = range.len();
         let paths = self.paths[range].par_iter();
         let images: Vec<Result<Vec<u8>>> = paths.map(|path| self.image(path)).collect();
-        let mut bytes = Vec::with_capacity(count * self.size * self.size * 3);
+        let mut bytes = Vec::with_capacity(count * self.size * self.size * RGB);
         for image in images {
             bytes.extend(image?);
         }
-        Ok(Pixels::new(count, self.size, bytes))
+        Ok(Pixels::new(count, self.size, RGB, bytes))
     }
 }

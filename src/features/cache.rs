@@ -26,7 +26,7 @@ pub fn extract_cached(
 ) -> Result<FeatureFile> {
     let key = format!(
         "{}|{}|{}|{}|{hash}",
-        extractor.describe(),
+        extractor.describe_for(images.channels()),
         extractor.hash(),
         extractor.resize(),
         images.size(),
@@ -120,6 +120,10 @@ mod tests {
             1
         }
 
+        fn channels(&self) -> usize {
+            3
+        }
+
         fn read(&self, range: Range<usize>) -> Result<Pixels> {
             self.most.set(self.most.get().max(range.len()));
             let change = u8::from(self.honest.get() == 0);
@@ -127,7 +131,7 @@ mod tests {
             let bytes = range
                 .clone()
                 .flat_map(|index| [(index % 250) as u8 + change; 3]);
-            Ok(Pixels::new(range.len(), 1, bytes.collect()))
+            Ok(Pixels::new(range.len(), 1, 3, bytes.collect()))
         }
     }
 

@@ -117,6 +117,7 @@ impl Extractor for InceptionExtractor {
     }
 
     fn extract(&self, images: &Pixels) -> Result<Features> {
+        let images = images.to_rgb();
         let mut values = Vec::with_capacity(images.count * FEATURES);
         let places: Vec<usize> = (0..images.count).collect();
         for chunk in places.chunks(BATCH) {

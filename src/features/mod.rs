@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::device::Kind;
 use crate::error::{Result, unknown_name};
-use crate::images::Pixels;
+use crate::images::{GREY, Pixels};
 
 pub use cache::extract_cached;
 pub use file::{FeatureFile, is_feature_file};
@@ -57,8 +57,21 @@ pub trait Extractor {
     /// How an image is brought to the size that the extractor takes.
     fn resize(&self) -> &'static str;
 
-    /// One row of features per image.
+    /// One row of features per image; grey is repeated as RGB.
     fn extract(&self, images: &Pixels) -> Result<Features>;
+
+    /// The extractor and what it does to images of `channels` channels that are not RGB.
+    fn describe_for(&self, channels: usize) -> String {
+        self.describe() + grey_remark(channels)
+    }
+}
+
+/// What is said of images of `channels` channels after the name of a network that was made for RGB.
+fn grey_remark(channels: usize) -> &'static str {
+    match channels {
+        GREY => ", grey repeated as RGB",
+        _ => "",
+    }
 }
 
 /// One entry of the registry.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
+use super::grey_remark;
 use crate::device::{Kind, batches};
 use crate::error::{Result, refuse, unknown_name};
 use crate::images::Images;
@@ -42,10 +43,15 @@ pub trait PerceptualDistance {
     /// The distance in a few words, for protocols and captions.
     fn describe(&self) -> String;
 
+    /// The distance and what it does to images of `channels` channels that are not RGB.
+    fn describe_for(&self, channels: usize) -> String {
+        self.describe() + grey_remark(channels)
+    }
+
     /// A hash of its weights, or of what stands in their place.
     fn hash(&self) -> String;
 
-    /// One vector an image. An image's vector does not depend on the images beside it.
+    /// One vector an image; grey is repeated as RGB. An image's vector does not depend on the images beside it.
     fn embed(&self, images: &Images) -> Result<Vec<Vec<f64>>>;
 }
 

@@ -39,6 +39,7 @@ impl Extractor for PixelExtractor {
                 format!("take images whose size is a multiple of {SIZE}, or another extractor"),
             ));
         }
+        let images = images.to_rgb();
         let block = images.size / SIZE;
         let columns = 3 * SIZE * SIZE;
         let mut values = vec![0.0f32; images.count * columns];
@@ -67,7 +68,7 @@ mod tests {
     fn cells_hold_the_mean_of_their_pixels() {
         let bytes =
             (0..32 * 32).flat_map(|place| if place % 2 == 0 { [255, 0, 51] } else { [0; 3] });
-        let images = Pixels::new(1, 32, bytes.collect());
+        let images = Pixels::new(1, 32, 3, bytes.collect());
         let features = PixelExtractor.extract(&images).unwrap();
         assert_eq!(features.columns, 768);
         for cell in features.values.chunks_exact(3) {

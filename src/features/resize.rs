@@ -37,7 +37,7 @@ impl Resize {
         }
     }
 
-    /// The images at `size` x `size`: [n, 3, size, size], values from 0 to 255.
+    /// RGB images at `size` x `size`: [n, 3, size, size], values from 0 to 255.
     pub fn apply(self, images: &Pixels, size: usize) -> Vec<f32> {
         let taps: Vec<Taps> = (0..size)
             .map(|place| self.taps(images.size, size, place))
@@ -157,7 +157,7 @@ mod tests {
     fn resized(way: Resize, values: &[u8], size: usize) -> Vec<f32> {
         let bytes = values.iter().flat_map(|&value| [value, 0, 255 - value]);
         let side = values.len().isqrt();
-        let planes = way.apply(&Pixels::new(1, side, bytes.collect()), size);
+        let planes = way.apply(&Pixels::new(1, side, 3, bytes.collect()), size);
         let (first, rest) = planes.split_at(size * size);
         let (second, third) = rest.split_at(size * size);
         assert!(second.iter().all(|&value| value == 0.0));

@@ -10,13 +10,16 @@ use crate::error::Result;
 /// Images of a block: a multiple of every extractor's batch, and enough to share out among threads.
 const BLOCK: usize = 256;
 
-/// A set of images of one size, in memory or not.
+/// A set of images of one size and number of channels, in memory or not.
 pub trait ImageSource {
     /// How many images.
     fn count(&self) -> usize;
 
     /// Height and width in pixels.
     fn size(&self) -> usize;
+
+    /// 3 for RGB, 1 for grey.
+    fn channels(&self) -> usize;
 
     /// The images at `range`, which ends at [`Self::count`] at most.
     fn read(&self, range: Range<usize>) -> Result<Pixels>;
@@ -49,10 +52,14 @@ impl ImageSource for Pixels {
         self.size
     }
 
+    fn channels(&self) -> usize {
+        self.channels
+    }
+
     fn read(&self, range: Range<usize>) -> Result<Pixels> {
-        let length = self.size * self.size * 3;
-        let bytes = &self.bytes[range.start * length..range.end * length];
-        Ok(Self::new(range.len(), self.size, bytes.to_vec()))
+        let length = self.size * self.size * self.channels;
+        let bytes = self.bytes[range.start * length..range.end * length].to_vec();
+        Ok(Self::new(range.len(), self.size, self.channels, bytes))
     }
 }
 
@@ -65,7 +72,7 @@ mod tests {
     fn blocks_are_all_images_in_their_order() {
         for count in [0, 1, BLOCK, 2 * BLOCK + 3] {
             let bytes: Vec<u8> = (0..count * 12).map(|place| (place % 251) as u8).collect();
-            let pixels = Pixels::new(count, 2, bytes);
+            let pixels = Pixels::new(count, 2, 3, bytes);
             let source: &dyn ImageSource = &pixels;
             let blocks: Vec<Pixels> = source.blocks().map(Result::unwrap).collect();
             assert_eq!(blocks.len(), count.div_ceil(BLOCK).max(1));

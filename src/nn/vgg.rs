@@ -199,7 +199,8 @@ impl Vgg16 {
         self.finish(self.start(images, 0), 0)
     }
 
-    /// The output of the first `layers` convolutions after ReLU; of none, the normalised images.
+    /// The output of the first `layers` convolutions after ReLU; of none, the normalised images. Grey, [n, 1, h, w], is
+    /// repeated as RGB here: the normalisation has three channels.
     pub fn start(&self, images: Tensor<4>, layers: usize) -> Tensor<4> {
         let maps = images.add_scalar(1.0).div_scalar(2.0); // RGB in [0, 1]
         let maps = (maps - self.mean.val()) / self.deviation.val();

@@ -243,7 +243,7 @@ impl TrainedOn {
         Self {
             name: store.name().to_owned(),
             hash: store.content_hash().to_owned(),
-            classes: store.classes(),
+            classes: store.classes().to_vec(),
             patch_size: store.patch_size(),
         }
     }

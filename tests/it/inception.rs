@@ -175,7 +175,7 @@ fn images() -> Pixels {
         let (image, i) = (place / (64 * 64 * 3), place % (64 * 64 * 3));
         ((37 * i * i + 11 * i + i / 13 + 91 * image) % 256) as u8
     });
-    Pixels::new(2, 64, bytes.collect())
+    Pixels::new(2, 64, 3, bytes.collect())
 }
 
 fn close(name: &str, found: &[f32], expected: &[f32]) {

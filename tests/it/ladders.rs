@@ -47,7 +47,7 @@ fn seen(images: &Pixels) -> Features {
 /// Every image changed by itself.
 fn each(images: &Pixels, change: impl Fn(usize, &[u8]) -> Vec<u8>) -> Pixels {
     let bytes = (0..images.count).flat_map(|index| change(index, images.image(index)));
-    Pixels::new(images.count, images.size, bytes.collect())
+    Pixels::new(images.count, images.size, 3, bytes.collect())
 }
 
 fn noise(images: &Pixels, deviation: f64) -> Pixels {

@@ -129,7 +129,9 @@ fn check(distance: &dyn PerceptualDistance, case: &str) {
             let pairs = values(0).zip(values(1));
             let moved = pairs.map(|(from, to)| (from + step * (to - from)) as f32);
             let both = image.iter().copied().chain(moved).collect();
-            let embedded = distance.embed(&Images::new(2, size, both)).expect("seen");
+            let embedded = distance
+                .embed(&Images::new(2, 3, size, both))
+                .expect("seen");
             let differences = embedded[0].iter().zip(&embedded[1]);
             let found: f64 = differences.map(|(a, b)| (a - b) * (a - b)).sum();
             let expected = expected.next().expect("a distance for each pair");
@@ -226,11 +228,11 @@ fn an_image_is_seen_alike_in_any_batch() {
         .map(|value| value as f32)
         .collect();
     let together = distance
-        .embed(&Images::new(20, 16, values.clone()))
+        .embed(&Images::new(20, 3, 16, values.clone()))
         .expect("seen");
     for (place, image) in values.chunks_exact(3 * 16 * 16).enumerate() {
         let alone = distance
-            .embed(&Images::new(1, 16, image.to_vec()))
+            .embed(&Images::new(1, 3, 16, image.to_vec()))
             .expect("seen");
         assert!(alone[0] == together[place], "image {place}");
     }

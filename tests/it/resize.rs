@@ -23,7 +23,7 @@ struct Case {
 /// The formula of `tests/golden/resize/make.py`.
 fn image(size: usize) -> Pixels {
     let bytes = (0..size * size * 3).map(|i| ((37 * i * i + 11 * i + i / 13) % 256) as u8);
-    Pixels::new(1, size, bytes.collect())
+    Pixels::new(1, size, 3, bytes.collect())
 }
 
 #[test]

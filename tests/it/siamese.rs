@@ -241,7 +241,7 @@ fn images(count: usize, place: u64) -> Images {
         .into_iter()
         .map(|value| value.clamp(-1.0, 1.0))
         .collect();
-    Images::new(count, 16, values)
+    Images::new(count, 3, 16, values)
 }
 
 #[test]

@@ -33,7 +33,7 @@ pub(crate) fn images(count: usize, seed: u64) -> Pixels {
             );
         }
     }
-    Pixels::new(count, SIZE, bytes)
+    Pixels::new(count, SIZE, 3, bytes)
 }
 
 /// The batch of step `position`: `batch` of the toy images.
@@ -41,14 +41,12 @@ pub(crate) fn batch(images: &Pixels, batch: usize, position: u64) -> Batch {
     let mut stream = Random::new(0).at(position).stream("toy batches");
     let patches = stream.choose(images.count, batch);
     let images: Images = images.select(&patches).to_images();
-    let classes = patches
-        .iter()
-        .map(|patch| ["left", "top"][patch % 2].to_owned())
-        .collect();
     Batch {
         images,
+        classes: patches.iter().map(|patch| patch % 2).collect(),
         patches,
-        classes,
+        class_names: ["left", "top"].map(String::from).into(),
+        inputs: None,
     }
 }
 

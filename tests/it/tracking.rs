@@ -72,7 +72,7 @@ impl Trained {
             if step % 200 == 0 {
                 let file = format!("samples/step-{step:06}.png");
                 let bytes = vec![step as u8; 8 * 8 * 3];
-                let picture = Pixels::new(1, 8, bytes).grid(1, 1);
+                let picture = Pixels::new(1, 8, 3, bytes).grid(1, 1);
                 picture.save(self.folder().join(&file)).expect("a picture");
                 self.append(Event::Samples { step, file });
             }

@@ -39,7 +39,7 @@ impl PerceptualDistance for Pixelwise {
 /// Images of one pixel, 0.1 times the three latent values.
 fn linear(latents: &[f32]) -> Images {
     let values = latents.iter().map(|value| 0.1 * value).collect();
-    Images::new(latents.len() / 3, 1, values)
+    Images::new(latents.len() / 3, 3, 1, values)
 }
 
 fn length(path: &PathLength, settings: &PathSettings) -> f64 {
@@ -148,7 +148,7 @@ fn settings_that_make_no_sense_are_refused() {
 fn a_generator_that_decodes_no_numbers_has_no_length() {
     let nothing = |latents: &[f32]| {
         let values = vec![f32::NAN; latents.len()];
-        Ok(Images::new(latents.len() / 3, 1, values))
+        Ok(Images::new(latents.len() / 3, 3, 1, values))
     };
     let space = LatentSpace {
         dimension: 3,
