@@ -11,10 +11,12 @@ use histogen::data::Batch;
 use histogen::device::{self, Kind, Precision};
 use histogen::error::Result;
 use histogen::images::Images;
-use histogen::models;
+use histogen::models::{self, MODELS};
 use histogen::random::Random;
 use histogen::snn::{Judge, Reward, Source};
-use histogen::{experiments, samples};
+use histogen::samplers::Samplers;
+use histogen::samples::{self, Plan};
+use histogen::experiments;
 
 mod result;
 
@@ -48,7 +50,7 @@ struct Arguments {
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
     device::prepare(arguments.threads)?;
-    let run = configure(&arguments)?;
+    let (run, samplers) = configure(&arguments)?;
     let mut model = models::build(&run, Path::new("judges"), &device::cpu())?;
     let random = Random::new(0);
     let pixels = random.stream("images").normals(run.batch * 3 * SIZE * SIZE);
@@ -70,7 +72,9 @@ fn main() -> Result<()> {
     for position in 0..=repeats as u64 {
         let start = Instant::now();
         if arguments.sample > 0 {
-            samples::draw(model.as_ref(), run.batch, position, &mut |_| {})?;
+            let sampler = samplers.of(model.as_ref(), 0)?;
+            let plan = Plan::without_store(0, run.batch, position);
+            samples::draw(sampler.as_ref(), &plan, &mut |_| {})?;
         } else {
             model.step(&batch, random.at(position))?;
         }
@@ -81,16 +85,16 @@ fn main() -> Result<()> {
 }
 
 /// The paper's run of the model at another batch and width; the judge of `rl-eo` is VGG-16 with random weights.
-fn configure(arguments: &Arguments) -> Result<RunConfig> {
+fn configure(arguments: &Arguments) -> Result<(RunConfig, Samplers)> {
     let width = arguments.width;
     let pairs = [
         format!("backbone.generator_width={width}"),
         format!("backbone.critic_width={width}"),
         format!("models.ddpm.width={width}"),
-        "models.ddpm.sampler=ddim".to_owned(),
+        "evaluation.samplers=['ddim']".to_owned(),
     ];
     let config = experiments::resolve("table1", "paper", &pairs)?;
-    let model = models::find(&arguments.model)?;
+    let model = MODELS.find(&arguments.model)?;
     let reward = || {
         let judge = Judge {
             source: Source::Untrained,
@@ -101,18 +105,23 @@ fn configure(arguments: &Arguments) -> Result<RunConfig> {
         };
         Reward::new(&config.reward, judge)
     };
-    Ok(RunConfig {
+    let samplers = Samplers::new(&config.evaluation.samplers, &config.samplers)?;
+    let run = RunConfig {
         model: arguments.model.clone(),
         seed: 0,
         data_hash: "random".to_owned(),
         image_size: SIZE,
+        channels: 3,
+        classes: Vec::new(),
+        input: None,
         steps: 0,
         batch: arguments.batch,
         device: Kind::Cpu,
         precision: Precision::F32,
         backbone: config.backbone.clone(),
         optimiser: Optimiser::DCGAN,
-        reward: model.rewarded.then(reward).transpose()?,
+        reward: model.needs.reward.then(reward).transpose()?,
         models: config.models.clone(),
-    })
+    };
+    Ok((run, samplers))
 }

@@ -176,6 +176,9 @@ pub struct Sample {
     /// Seed of the images.
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
+    /// The sampler, where it fits the model; more than one may be given, and the first that fits draws.
+    #[arg(long, value_name = "NAME")]
+    pub sampler: Vec<String>,
     /// The checkpoint to draw from; the newest without it.
     #[arg(long, value_name = "N")]
     pub step: Option<u64>,

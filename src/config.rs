@@ -11,11 +11,12 @@ use figment::providers::{Format, Serialized, Toml};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
-use crate::data::DataConfig;
+use crate::data::{DataConfig, Input};
 use crate::device::{Compute, Kind, Precision};
 use crate::digest::sha256;
 use crate::error::{Result, nearest, refuse};
 use crate::features::{FeatureConfig, PerceptualConfig};
+use crate::images::RGB;
 use crate::metrics::{MetricSettings, PathSettings};
 use crate::snn::{Reward, RewardConfig, SnnConfig};
 
@@ -55,6 +56,8 @@ pub struct Config {
     pub compute: Compute,
     /// Each model's own settings, by model.
     pub models: BTreeMap<String, Table>,
+    /// Each sampler's settings, by sampler.
+    pub samplers: BTreeMap<String, Table>,
 }
 
 /// One row of a table: a model, and what it changes in the experiment.
@@ -247,6 +250,8 @@ pub struct Evaluation {
     pub images: usize,
     /// Seed of the generated images and of the draw of real ones.
     pub seed: u64,
+    /// How models are drawn from: each by the first of these samplers that fits it, or else plainly.
+    pub samplers: Vec<String>,
     /// The feature extractor.
     pub features: FeatureConfig,
     /// Settings of the metrics.
@@ -265,6 +270,7 @@ impl Default for Evaluation {
         Self {
             images: 10_000,
             seed: 0,
+            samplers: Vec::new(),
             features: FeatureConfig::default(),
             metrics: MetricSettings::default(),
             perceptual: PerceptualConfig::default(),
@@ -335,6 +341,15 @@ impl Default for Tracking {
     }
 }
 
+fn rgb() -> usize {
+    RGB
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
+fn is_rgb(channels: &usize) -> bool {
+    *channels == RGB
+}
+
 /// Everything that determines the weights of one run, and nothing else.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -347,6 +362,15 @@ pub struct RunConfig {
     pub data_hash: String,
     /// Height and width of the patches.
     pub image_size: usize,
+    /// Channels of the patches: 3, or 1 for grey ones.
+    #[serde(default = "rgb", skip_serializing_if = "is_rgb")]
+    pub channels: usize,
+    /// The classes of the patches, for a model that is told them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<String>,
+    /// What stands beside each patch, for a model that takes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<Input>,
     /// Optimisation steps.
     pub steps: usize,
     /// Real images per step.
@@ -380,6 +404,17 @@ impl RunConfig {
         })
     }
 
+    /// The configuration that [`Self::to_toml`] wrote, or an earlier version of this program: settings that have left runs
+    /// since are passed over.
+    ///
+    /// # Errors
+    /// The text is not a run's configuration.
+    pub fn from_toml(text: &str) -> std::result::Result<Self, toml::de::Error> {
+        let mut table: Table = text.parse()?;
+        forget_retired(&mut table);
+        Self::deserialize(Value::Table(table))
+    }
+
     /// The configuration as TOML, keys sorted.
     pub fn to_toml(&self) -> String {
         toml::to_string(self).expect("a run configuration has string keys only")
@@ -388,6 +423,21 @@ impl RunConfig {
     /// Twelve hexadecimal digits that name the run: equal settings, equal weights.
     pub fn hash(&self) -> String {
         sha256(self.to_toml())[..12].to_owned()
+    }
+}
+
+/// Settings of a model that determined no weight and are a sampler's now: model and key.
+const RETIRED: &[(&str, &str)] = &[("ddpm", "sampler"), ("ddpm", "sampling_steps")];
+
+/// Removes what has left the configuration of runs since an earlier version wrote it.
+pub fn forget_retired(run: &mut Table) {
+    let Some(Value::Table(models)) = run.get_mut("models") else {
+        return;
+    };
+    for (model, key) in RETIRED {
+        if let Some(Value::Table(settings)) = models.get_mut(*model) {
+            settings.remove(*key);
+        }
     }
 }
 
@@ -473,8 +523,9 @@ fn insert(table: &mut Table, key: &str, value: Value) {
 }
 
 impl Config {
-    /// The defaults: the paper's protocol for no system, with the models' own settings as `models` has them.
-    pub fn defaults(models: BTreeMap<String, Table>) -> Self {
+    /// The defaults: the paper's protocol for no system, with the models' and samplers' own settings as `models` and
+    /// `samplers` have them.
+    pub fn defaults(models: BTreeMap<String, Table>, samplers: BTreeMap<String, Table>) -> Self {
         Self {
             name: "experiment".into(),
             question: String::new(),
@@ -492,6 +543,7 @@ impl Config {
             tracking: Tracking::default(),
             compute: Compute::default(),
             models,
+            samplers,
         }
     }
 

@@ -419,8 +419,9 @@ impl PathBench {
                 return record;
             };
             let space = LatentSpace {
-                dimension: latents.dimension(),
-                decode: &|values| latents.decode(values),
+                draw: &|stream| latents.prior().draw(1, stream),
+                classes: latents.classes(),
+                decode: &|values, classes| latents.decode(values, classes),
             };
             match length.compute(&space, self.distance.as_ref(), &self.settings) {
                 Ok(length) => {

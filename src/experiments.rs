@@ -7,9 +7,10 @@ use std::path::Path;
 use toml::Table;
 
 use crate::config::{Config, Layer, OptimiserProtocol, RunConfig, System};
-use crate::data::{PatchStore, Split};
+use crate::data::{PatchStore, Split, Task};
 use crate::error::{Result, refuse, unknown_name};
-use crate::models;
+use crate::models::{self, MODELS};
+use crate::samplers::{self, Samplers};
 use crate::snn::{Judge, Reward, SnnConfig, Source};
 use crate::tracker::mlflow::has_user_information;
 
@@ -77,7 +78,7 @@ fn layer(kind: &str, name: &str, built_in: &[(&str, &str)]) -> Result<Layer> {
 
 /// The resolved configuration: defaults < experiment < profile < environment < `pairs` (`key=value`).
 pub fn resolve(experiment: &str, profile: &str, pairs: &[String]) -> Result<Config> {
-    let defaults = Config::defaults(models::settings());
+    let defaults = Config::defaults(models::settings(), samplers::settings());
     let layers = [
         layer("experiment", experiment, EXPERIMENTS)?,
         layer("profile", profile, PROFILES)?,
@@ -93,12 +94,13 @@ pub fn resolve(experiment: &str, profile: &str, pairs: &[String]) -> Result<Conf
         ));
     }
     profile.clone_into(&mut config.profile);
+    Samplers::new(&config.evaluation.samplers, &config.samplers)?;
     for system in config
         .systems
         .iter()
         .filter(|system| system.same_as.is_empty())
     {
-        models::find(system.model())?;
+        MODELS.find(system.model())?;
         if config.for_system(system)?.compute != config.compute {
             return Err(refuse(
                 format!("system `{}` sets `compute` for itself", system.name),
@@ -123,7 +125,7 @@ pub fn snn_config(config: &Config) -> SnnConfig {
 /// What determines the weights of one system's run with one seed on one patch store. `judge` gives the judge of a system
 /// that has a reward, from the configuration as that system sees it.
 ///
-/// Fails if there is no such judge, and for a reward out of range.
+/// Fails if there is no such judge, for a reward out of range, and if the model lacks something in the patches.
 pub fn run_config(
     config: &Config,
     system: &System,
@@ -132,7 +134,7 @@ pub fn run_config(
     judge: &mut dyn FnMut(&Config) -> Result<Judge>,
 ) -> Result<RunConfig> {
     let config = config.for_system(system)?;
-    let model = models::find(system.model())?;
+    let model = MODELS.find(system.model())?;
     let training = &config.training;
     let patches = store.indices(Split::Train).len();
     let steps = match training.steps {
@@ -143,7 +145,7 @@ pub fn run_config(
         OptimiserProtocol::Canonical => model.canonical,
         OptimiserProtocol::Identical => config.optimiser.shared(),
     };
-    let reward = if model.rewarded {
+    let reward = if model.needs.reward {
         Some(Reward::new(&config.reward, judge(&config)?)?)
     } else {
         None
@@ -154,11 +156,19 @@ pub fn run_config(
         .filter(|(name, _)| model.reads.contains(&name.as_str()))
         .map(|(name, table)| (name.clone(), table.clone()))
         .collect();
-    Ok(RunConfig {
+    let task = Task::of(store);
+    let run = RunConfig {
         model: model.name.to_owned(),
         seed,
         data_hash: store.content_hash().to_owned(),
-        image_size: store.patch_size(),
+        image_size: task.size,
+        channels: task.channels,
+        classes: if model.needs.classes {
+            task.classes
+        } else {
+            Vec::new()
+        },
+        input: task.input.filter(|_| model.needs.input),
         steps,
         batch: training.batch,
         device: config.compute.device.kind,
@@ -167,5 +177,7 @@ pub fn run_config(
         optimiser,
         reward,
         models: read,
-    })
+    };
+    models::check(&run)?;
+    Ok(run)
 }

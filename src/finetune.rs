@@ -101,7 +101,7 @@ impl Training<SnnRunConfig> for Finetuning<'_> {
         });
     }
 
-    fn save(&self, folder: &Path) -> Result<()> {
+    fn save(&mut self, folder: &Path) -> Result<()> {
         self.trainer.save(folder, &self.config)
     }
 

@@ -184,6 +184,13 @@ impl Images {
         &self.values[index * length..(index + 1) * length]
     }
 
+    /// The images at `indices`, in that order.
+    pub fn select(&self, indices: &[usize]) -> Self {
+        let images = indices.iter().flat_map(|&index| self.image(index));
+        let values = images.copied().collect();
+        Self::new(indices.len(), self.channels, self.size, values)
+    }
+
     /// The same images, each square of `factor` x `factor` pixels averaged to one. `factor` must divide the size.
     pub fn reduced(self, factor: usize) -> Self {
         if factor == 1 {

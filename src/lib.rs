@@ -4,6 +4,7 @@
 //! The modules stand in the order data flows through them. A module imports only what stands above it; a test checks that.
 
 pub mod error;
+pub mod registry;
 pub mod stop;
 pub mod digest;
 pub mod files;
@@ -20,6 +21,7 @@ pub mod features;
 pub mod metrics;
 pub mod config;
 pub mod models;
+pub mod samplers;
 pub mod tracker;
 pub mod run;
 pub mod samples;

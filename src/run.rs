@@ -89,9 +89,22 @@ pub struct Run<C = RunConfig> {
 }
 
 impl<C: Identity> Run<C> {
-    /// The folder of the run of `config` under `root`.
+    /// The folder of the run of `config` under `root`: that of its name or, if there is none, one that an earlier version
+    /// made for the same settings under another name.
     pub fn folder(root: &Path, config: &C) -> PathBuf {
-        root.join(config.name())
+        let folder = root.join(config.name());
+        if folder.exists() {
+            return folder;
+        }
+        let name = config.name();
+        let (stem, _) = name.rsplit_once('-').unwrap_or((&name, ""));
+        let entries = fs::read_dir(root).into_iter().flatten().flatten();
+        let earlier = entries.map(|entry| entry.path()).find(|path| {
+            let found = path.file_name().and_then(|name| name.to_str()?.rsplit_once('-'));
+            found.is_some_and(|(found, _)| found == stem)
+                && checkpoints::same_configuration(&path.join("config.toml"), config).is_ok()
+        });
+        earlier.unwrap_or(folder)
     }
 
     /// Opens the run of `config` under `root`, creating its folder if it is new, and looks for the checkpoint to go on from.

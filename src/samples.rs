@@ -1,4 +1,4 @@
-//! Images from a model, one per seed.
+//! What is drawn for an evaluation, a grid or a picture, and drawing it.
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
@@ -7,54 +7,150 @@ use std::path::Path;
 
 use anyhow::Context;
 
+use crate::data::{PatchStore, Split};
 use crate::error::Result;
 use crate::files::cannot_write;
-use crate::images::{ImageSource, Images, Pixels, RGB};
-use crate::models::GenerativeModel;
+use crate::images::{ImageSource, Images, Pixels};
+use crate::models::Draws;
+use crate::random::Random;
+use crate::samplers::Sampler;
 use crate::stop;
 
 /// Images per forward pass: bounds memory, changes no image.
 const BATCH: usize = 32;
 
+/// Which images are drawn. Image i is the same in every plan with its seed and its store, however many are drawn.
+pub struct Plan<'a> {
+    /// How many images.
+    pub count: usize,
+    seed: u64,
+    /// The class of each.
+    classes: Vec<usize>,
+    /// Where inputs come from: a store, and which of its patches.
+    inputs: Option<(&'a PatchStore, Vec<usize>)>,
+}
+
+impl<'a> Plan<'a> {
+    /// `count` images of the evaluation with `seed`: classes in the proportions of the held-out patches of `store`, inputs
+    /// of its held-out patches, in an order that the seed gives, from the first again where there are too few.
+    pub fn of(store: &'a PatchStore, count: usize, seed: u64) -> Self {
+        let held_out = store.indices(Split::Test);
+        let mut patches = vec![0; store.classes().len()];
+        for &index in &held_out {
+            patches[store.class_indices()[index]] += 1;
+        }
+        let inputs = store.input().is_some().then(|| {
+            let mut stream = Random::new(seed).stream("drawn inputs");
+            let order = stream.permutation(held_out.len());
+            let drawn = (0..count).map(|image| held_out[order[image % order.len()]]);
+            (store, drawn.collect())
+        });
+        Self {
+            count,
+            seed,
+            classes: in_proportion(&patches, count),
+            inputs,
+        }
+    }
+
+    /// `count` images without a store at hand: all of `classes` classes alike, no inputs.
+    pub fn without_store(classes: usize, count: usize, seed: u64) -> Self {
+        Self {
+            count,
+            seed,
+            classes: in_proportion(&vec![1; classes], count),
+            inputs: None,
+        }
+    }
+
+    /// The images a batch at a time; given up where a signal waits.
+    fn batches(&self, sampler: &dyn Sampler) -> impl Iterator<Item = Result<Images>> {
+        (0..self.count).step_by(BATCH).map(move |first| {
+            stop::check()?;
+            self.draw(sampler, first..self.count.min(first + BATCH))
+        })
+    }
+
+    fn draw(&self, sampler: &dyn Sampler, range: Range<usize>) -> Result<Images> {
+        let inputs = match &self.inputs {
+            Some((store, patches)) => store
+                .inputs(&patches[range.clone()])?
+                .map(|inputs| inputs.to_images()),
+            None => None,
+        };
+        let images = sampler.sample(&Draws {
+            seeds: &seeds(self.seed, range.start, range.len()),
+            classes: self.classes.get(range).unwrap_or(&[]),
+            inputs: inputs.as_ref(),
+        })?;
+        Ok(images)
+    }
+}
+
 /// The seeds of images `first` .. `first + count` of the evaluation with `seed`: seed * 2^32 + index.
-pub fn seeds(seed: u64, first: usize, count: usize) -> Vec<u64> {
+fn seeds(seed: u64, first: usize, count: usize) -> Vec<u64> {
     (first..first + count)
         .map(|index| (seed << 32) + index as u64)
         .collect()
 }
 
-/// `count` images of the evaluation with `seed`, as bytes. `progress` gets how many are done.
+/// A class for each of `count` images, so that the first n of them are as close to the proportions of `patches` (how many
+/// of each class) as n images can be, for every n; empty without classes.
+fn in_proportion(patches: &[usize], count: usize) -> Vec<usize> {
+    let total: usize = patches.iter().sum();
+    if total == 0 {
+        return Vec::new();
+    }
+    let mut given = vec![0; patches.len()];
+    (1..=count)
+        .map(|images| {
+            // What a class lacks of its quota, times `total` to stay with whole numbers; the first of equal ones.
+            let lack = |class: usize| {
+                (patches[class] * images) as i64 - (given[class] * total) as i64
+            };
+            let class = (0..patches.len())
+                .rev()
+                .max_by_key(|&class| lack(class))
+                .expect("there is a class");
+            given[class] += 1;
+            class
+        })
+        .collect()
+}
+
+/// The images of `plan`, as bytes. `progress` gets how many are done.
+///
+/// # Errors
+/// Those of the sampler, and of reading inputs.
 pub fn draw(
-    model: &dyn GenerativeModel,
-    count: usize,
-    seed: u64,
+    sampler: &dyn Sampler,
+    plan: &Plan<'_>,
     progress: &mut dyn FnMut(usize),
 ) -> Result<Pixels> {
-    let mut bytes = Vec::new();
-    let (mut size, mut channels) = (0, RGB);
-    for images in batches(model, count, seed) {
+    let (mut bytes, mut done) = (Vec::new(), 0);
+    let (mut size, mut channels) = (0, 0);
+    for images in plan.batches(sampler) {
         let images = images?;
         (size, channels) = (images.size, images.channels);
         bytes.extend(images.quantise().bytes);
-        progress(bytes.len() / (channels * size * size));
+        done += images.count;
+        progress(done);
     }
-    Ok(Pixels::new(count, size, channels, bytes))
+    Ok(Pixels::new(plan.count, size, channels, bytes))
 }
 
 /// The same images, drawn once into a file in `folder` that has no name and is gone with what is returned: for as many as
 /// memory would not hold.
-pub fn spool(
-    model: &dyn GenerativeModel,
-    count: usize,
-    seed: u64,
-    folder: &Path,
-) -> Result<SpooledImages> {
+///
+/// # Errors
+/// Those of [`draw`], and of writing.
+pub fn spool(sampler: &dyn Sampler, plan: &Plan<'_>, folder: &Path) -> Result<SpooledImages> {
     let failed = |error: std::io::Error| cannot_write(folder, &error);
     fs::create_dir_all(folder).map_err(failed)?;
     let file = tempfile::tempfile_in(folder).map_err(failed)?;
     let mut writer = BufWriter::new(&file);
-    let (mut size, mut channels) = (0, RGB);
-    for images in batches(model, count, seed) {
+    let (mut size, mut channels) = (0, 0);
+    for images in plan.batches(sampler) {
         let images = images?;
         (size, channels) = (images.size, images.channels);
         writer.write_all(&images.quantise().bytes).map_err(failed)?;
@@ -63,7 +159,7 @@ pub fn spool(
     drop(writer);
     Ok(SpooledImages {
         file,
-        count,
+        count: plan.count,
         size,
         channels,
     })
@@ -102,25 +198,38 @@ impl ImageSource for SpooledImages {
 }
 
 /// The same images as the model made them, all in memory: for a few.
-pub fn draw_values(model: &dyn GenerativeModel, count: usize, seed: u64) -> Result<Images> {
+///
+/// # Errors
+/// Those of [`draw`].
+pub fn draw_values(sampler: &dyn Sampler, plan: &Plan<'_>) -> Result<Images> {
     let mut values = Vec::new();
-    let (mut size, mut channels) = (0, RGB);
-    for images in batches(model, count, seed) {
+    let (mut size, mut channels) = (0, 0);
+    for images in plan.batches(sampler) {
         let images = images?;
         (size, channels) = (images.size, images.channels);
         values.extend(images.values);
     }
-    Ok(Images::new(count, channels, size, values))
+    Ok(Images::new(plan.count, channels, size, values))
 }
 
-/// The images a batch at a time; given up where a signal waits.
-fn batches(
-    model: &dyn GenerativeModel,
-    count: usize,
-    seed: u64,
-) -> impl Iterator<Item = Result<Images>> {
-    (0..count).step_by(BATCH).map(move |first| {
-        stop::check()?;
-        model.sample(&seeds(seed, first, BATCH.min(count - first)))
-    })
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes_keep_their_proportions_at_every_count() {
+        let patches = [30, 10, 0, 60];
+        let classes = in_proportion(&patches, 1000);
+        for count in 1..=1000 {
+            for (class, &of_class) in patches.iter().enumerate() {
+                let found = classes[..count].iter().filter(|&&found| found == class);
+                let quota = (count * of_class) as f64 / 100.0;
+                let off = found.count() as f64 - quota;
+                assert!(off.abs() < 1.0, "class {class} of {count} images: {off}");
+            }
+        }
+        assert_eq!(in_proportion(&patches, 7), classes[..7]);
+        assert_eq!(in_proportion(&[], 3), []);
+        assert_eq!(in_proportion(&[1, 1], 4), [0, 1, 0, 1]);
+    }
 }

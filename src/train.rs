@@ -10,9 +10,10 @@ use crate::data::{Batches, Loader, PatchStore, Split};
 use crate::error::Result;
 use crate::images::{Images, write_png};
 use crate::models::{self, GenerativeModel, Scalars};
+use crate::samplers::Samplers;
 use crate::random::Random;
 use crate::run::{Diverged, Run, Training, conduct, is_due, judges};
-use crate::samples;
+use crate::samples::{self, Plan};
 use crate::tracker::{Evaluation, Event};
 
 /// Where a training stands.
@@ -30,13 +31,14 @@ pub type Measure<'a> = dyn FnMut(&dyn GenerativeModel) -> Result<Evaluation> + '
 
 /// Trains `run` to its last step, from its newest checkpoint if it has one, and returns the model.
 ///
-/// `measure` is asked every `logging.evaluate_every` steps. A finished run is only loaded. Fails if a loss is no longer finite, the critic is dead or the samples are all one image
+/// Sample grids on the way are drawn by `samplers`. `measure` is asked every `logging.evaluate_every` steps. A finished run is only loaded. Fails if a loss is no longer finite, the critic is dead or the samples are all one image
 /// (the run is then closed as `diverged`), if a signal stops it (`killed`), if the store has fewer training patches than a
 /// batch, or if something cannot be written (`failed`).
 pub fn train(
     run: &mut Run,
     store: &PatchStore,
     logging: &Logging,
+    samplers: &Samplers,
     device: &Device,
     measure: &mut Measure<'_>,
     progress: &mut dyn FnMut(Progress<'_>),
@@ -46,7 +48,7 @@ pub fn train(
     let mut model = models::build(&run.config, &judges, device)?;
     let batches = Batches::new(store.indices(Split::Train), run.config.batch, random)?;
     let first = run
-        .load_checkpoint(|folder| model.load(folder))?
+        .load_checkpoint(|folder| models::load(model.as_mut(), folder))?
         .unwrap_or(0);
     if run.is_finished() {
         return Ok(model);
@@ -57,7 +59,9 @@ pub fn train(
             model,
             batches: Loader::start(scope, store, batches, steps as u64),
             random,
+            store,
             logging,
+            samplers,
             steps,
             measure,
             progress,
@@ -71,7 +75,9 @@ struct ModelTraining<'a> {
     model: Box<dyn GenerativeModel>,
     batches: Loader<'a>,
     random: Random,
+    store: &'a PatchStore,
     logging: &'a Logging,
+    samplers: &'a Samplers,
     steps: usize,
     measure: &'a mut Measure<'a>,
     progress: &'a mut dyn FnMut(Progress<'_>),
@@ -91,8 +97,8 @@ impl Training<RunConfig> for ModelTraining<'_> {
         });
     }
 
-    fn save(&self, folder: &Path) -> Result<()> {
-        self.model.save(folder)
+    fn save(&mut self, folder: &Path) -> Result<()> {
+        models::save(self.model.as_mut(), folder)
     }
 
     fn look(&mut self, run: &mut Run, step: u64) -> Result<()> {
@@ -124,7 +130,10 @@ impl Training<RunConfig> for ModelTraining<'_> {
 impl ModelTraining<'_> {
     /// Draws the same seeds at every logged step, so that the pictures show one set of images as it changes.
     fn draw_grid(&self, run: &mut Run, step: u64) -> Result<()> {
-        let images = samples::draw_values(self.model.as_ref(), self.logging.grid_images, 0)?;
+        let classes = self.store.classes().len();
+        let sampler = self.samplers.of(self.model.as_ref(), classes)?;
+        let plan = Plan::of(self.store, self.logging.grid_images, 0);
+        let images = samples::draw_values(sampler.as_ref(), &plan)?;
         check_variety(&images, step)?;
         let pixels = images.quantise();
         let file = format!("samples/step-{step:06}.png");

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::session::{configure_otherwise, feature_cache};
 use super::{Answer, Outcome, sample};
 use crate::cli::Evaluate;
-use crate::config::Config;
+use crate::config::{Config, RunConfig};
 use crate::data::{ChosenPatches, FolderImages, PatchStore, Split};
 use crate::error::{Result, refuse, unknown_name};
 use crate::evaluation::{Bench, PathBench};
@@ -18,7 +18,8 @@ use crate::metrics::{self, Selection};
 use crate::models::GenerativeModel;
 use crate::random::Random;
 use crate::report::{Cell, Column, Row, Summary, Table};
-use crate::samples;
+use crate::samplers::Samplers;
+use crate::samples::{self, Plan};
 use crate::tracker::ScoreRecord;
 
 /// The profile without `--profile`: the settings of the literature.
@@ -278,19 +279,14 @@ fn of_images(
     let mut scores = Vec::new();
     let mut shape = None;
     if wants_features {
-        let model = model.as_deref();
+        let model = model.as_ref();
         let (measured, found) =
             against_real(arguments, config, &device, model, split, generated, real)?;
         scores.extend(measured);
         shape = Some(found);
     }
-    if let (Some(model), false) = (&model, selection.path_lengths.is_empty()) {
-        let (size, channels) = if let Some(shape) = shape {
-            shape
-        } else {
-            let image = model.sample(&[0])?;
-            (image.size, image.channels)
-        };
+    if let (Some((run, model)), false) = (&model, selection.path_lengths.is_empty()) {
+        let (size, channels) = shape.unwrap_or((run.image_size, run.channels));
         let bench = PathBench::new(
             &config.evaluation,
             &selection.path_lengths,
@@ -309,7 +305,7 @@ fn against_real(
     arguments: &Evaluate,
     config: &Config,
     device: &Device,
-    model: Option<&dyn GenerativeModel>,
+    model: Option<&(RunConfig, Box<dyn GenerativeModel>)>,
     split: Split,
     generated: &Subject<'_>,
     real: &Subject<'_>,
@@ -328,7 +324,7 @@ fn against_real(
                 ));
             };
             let model = sample::load(path, None, device)?;
-            Box::new(samples::spool(model.as_ref(), count, seed, &cache)?)
+            Box::new(spool(&model, config, count, seed, &cache)?)
         }
         _ => real.images(split, arguments.images, seed)?,
     };
@@ -353,7 +349,7 @@ fn against_real(
     let seeds: Vec<u64> = (seed..).take(arguments.repeat).collect();
     let mut measured: Vec<Vec<ScoreRecord>> = Vec::new();
     for &seed in &seeds {
-        measured.push(bench.measure(&samples::spool(model, count, seed, &cache)?)?);
+        measured.push(bench.measure(&spool(model, config, count, seed, &cache)?)?);
     }
     let scores = if let [once] = measured.as_slice() {
         once.iter().cloned().map(Repeated::once).collect()
@@ -438,4 +434,22 @@ fn table(scores: &[Repeated]) -> Result<Table> {
         }
     }
     Ok(table)
+}
+
+/// Images of a trained model in a file, drawn by the samplers of `config`.
+fn spool(
+    (run, model): &(RunConfig, Box<dyn GenerativeModel>),
+    config: &Config,
+    count: usize,
+    seed: u64,
+    folder: &Path,
+) -> Result<samples::SpooledImages> {
+    let samplers = Samplers::new(&config.evaluation.samplers, &config.samplers)?;
+    let classes = run.classes.len();
+    let sampler = samplers.of(model.as_ref(), classes)?;
+    samples::spool(
+        sampler.as_ref(),
+        &Plan::without_store(classes, count, seed),
+        folder,
+    )
 }

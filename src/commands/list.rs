@@ -53,7 +53,7 @@ pub(super) fn run(arguments: &List) -> Outcome {
 }
 
 fn list_models() {
-    for model in MODELS {
+    for model in MODELS.all() {
         println!("{:15} {}", model.name, model.paper);
         for (key, value) in (model.settings)() {
             println!("{:15}   models.{}.{key} = {value}", "", model.name);

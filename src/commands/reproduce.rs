@@ -22,10 +22,11 @@ use crate::evaluation::{Bench, PathBench, Reference, held_out, trained_on};
 use crate::experiments::run_config;
 use crate::images::{Pixels, write_png};
 use crate::metrics::PATH_LENGTHS;
-use crate::models::{self, GenerativeModel};
+use crate::models::{self, GenerativeModel, MODELS};
 use crate::report::{self, Cell, Record, RowRecord, TABLES, TableDefinition};
 use crate::run::{Run, judges as judge_files};
-use crate::samples;
+use crate::samplers::Samplers;
+use crate::samples::{self, Plan};
 use crate::tracker::{self, Event, Ledger, ScoreRecord};
 
 /// Label of the row that measures real images against real images.
@@ -376,12 +377,14 @@ impl<'a> Session<'a> {
         // The first of the images that are measured, drawn again where the measurement was found.
         let again = |count: usize| match &drawn {
             Some(pixels) => Ok(first(pixels, count)),
-            None => samples::draw(
-                model,
-                count.min(evaluation.images),
-                evaluation.seed,
-                &mut |_| {},
-            ),
+            None => {
+                let samplers =
+                    Samplers::new(&evaluation.samplers, &self.config.samplers)?;
+                let sampler = samplers.of(model, self.store.classes().len())?;
+                let count = count.min(evaluation.images);
+                let plan = Plan::of(self.store, count, evaluation.seed);
+                samples::draw(sampler.as_ref(), &plan, &mut |_| {})
+            }
         };
         if drawn.is_some() || !grid_path(self.folder, &name).exists() {
             write_grid(self.folder, &name, &again(self.config.logging.grid_images)?)?;
@@ -403,7 +406,10 @@ impl<'a> Session<'a> {
         let count = self.config.evaluation.images;
         let mut progress = Progress::new(format!("{label}: drawing"), count);
         let seed = self.config.evaluation.seed;
-        let pixels = samples::draw(model, count, seed, &mut |done| progress.update(done, ""))?;
+        let samplers = Samplers::new(&self.config.evaluation.samplers, &self.config.samplers)?;
+        let sampler = samplers.of(model, self.store.classes().len())?;
+        let plan = Plan::of(self.store, count, seed);
+        let pixels = samples::draw(sampler.as_ref(), &plan, &mut |done| progress.update(done, ""))?;
         progress.finish(&format!("{count} images"));
         Ok(pixels)
     }
@@ -606,7 +612,7 @@ fn model_settings(config: &Config) -> String {
         let mut models = config
             .systems
             .iter()
-            .filter_map(|system| models::find(system.model()).ok());
+            .filter_map(|system| MODELS.find(system.model()).ok());
         models.any(|model| model.name == name || model.reads.contains(&name))
     };
     let shown = config

@@ -12,7 +12,8 @@ use crate::device::Compute;
 use crate::error::{Result, refuse};
 use crate::models::{self, GenerativeModel};
 use crate::run::{find_checkpoint, judges, unreadable};
-use crate::samples;
+use crate::samplers::{self, Samplers};
+use crate::samples::{self, Plan};
 
 pub(super) fn run(arguments: &Sample) -> Outcome {
     if arguments.n == 0 {
@@ -22,9 +23,12 @@ pub(super) fn run(arguments: &Sample) -> Outcome {
         device: arguments.device,
         ..Compute::default()
     };
-    let model = load(&arguments.run, arguments.step, &compute.open()?)?;
+    let (run, model) = load(&arguments.run, arguments.step, &compute.open()?)?;
+    let samplers = Samplers::new(&arguments.sampler, &samplers::settings())?;
+    let sampler = samplers.of(model.as_ref(), run.classes.len())?;
+    let plan = Plan::without_store(run.classes.len(), arguments.n, arguments.seed);
     let mut progress = Progress::new("drawing", arguments.n);
-    let pixels = samples::draw(model.as_ref(), arguments.n, arguments.seed, &mut |done| {
+    let pixels = samples::draw(sampler.as_ref(), &plan, &mut |done| {
         progress.update(done, "");
     })?;
     let columns = (arguments.n as f64).sqrt().ceil() as usize;
@@ -47,7 +51,7 @@ pub(super) fn load(
     folder: &Path,
     step: Option<u64>,
     device: &Device,
-) -> Result<Box<dyn GenerativeModel>> {
+) -> Result<(RunConfig, Box<dyn GenerativeModel>)> {
     let path = folder.join("config.toml");
     let not_a_run = |reason: String| {
         refuse(
@@ -56,8 +60,8 @@ pub(super) fn load(
         )
     };
     let text = std::fs::read_to_string(&path).map_err(|error| not_a_run(error.to_string()))?;
-    let config: RunConfig =
-        toml::from_str(&text).map_err(|error| not_a_run(error.message().to_owned()))?;
+    let config =
+        RunConfig::from_toml(&text).map_err(|error| not_a_run(error.message().to_owned()))?;
     let root = folder.parent().unwrap_or(Path::new("."));
     let Some((_, checkpoint)) = find_checkpoint(folder, &config, step)? else {
         return Err(refuse(
@@ -66,8 +70,6 @@ pub(super) fn load(
         ));
     };
     let mut model = models::build(&config, &judges(root), device)?;
-    model
-        .load(&checkpoint)
-        .map_err(|error| unreadable(&checkpoint, &error))?;
-    Ok(model)
+    models::load(model.as_mut(), &checkpoint).map_err(|error| unreadable(&checkpoint, &error))?;
+    Ok((config, model))
 }

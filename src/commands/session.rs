@@ -18,7 +18,8 @@ use crate::evaluation::{Bench, Reference, held_out};
 use crate::experiments;
 use crate::models::GenerativeModel;
 use crate::run::{self, Identity, Run, State};
-use crate::samples;
+use crate::samplers::Samplers;
+use crate::samples::{self, Plan};
 use crate::tracker::{self, Event};
 use crate::train;
 
@@ -138,13 +139,16 @@ pub(super) fn train_run(
     watch.before(run.ledger.events());
     let watch = RefCell::new(watch);
     let mut bench = None;
+    let samplers = &Samplers::new(&config.evaluation.samplers, &config.samplers)?;
     let mut measure = |model: &dyn GenerativeModel| {
         if bench.is_none() {
             bench = Some(fid_bench(config, store, &settings.out, device)?);
         }
         let bench = bench.as_ref().context("it was just made")?;
         let Evaluation { images, seed, .. } = config.evaluation;
-        let pixels = samples::draw(model, images, seed, &mut |_| {})?;
+        let sampler = samplers.of(model, store.classes().len())?;
+        let plan = Plan::of(store, images, seed);
+        let pixels = samples::draw(sampler.as_ref(), &plan, &mut |_| {})?;
         let evaluation = tracker::Evaluation {
             step: 0,
             seed,
@@ -157,6 +161,7 @@ pub(super) fn train_run(
         &mut run,
         store,
         &config.logging,
+        samplers,
         device,
         &mut measure,
         &mut |state| {

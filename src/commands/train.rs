@@ -9,7 +9,7 @@ use super::{Answer, Outcome};
 use crate::cli::Train;
 use crate::config::{Config, System};
 use crate::experiments::run_config;
-use crate::models;
+use crate::models::MODELS;
 use crate::report::Record;
 
 pub(super) fn run(arguments: &Train) -> Outcome {
@@ -23,7 +23,7 @@ pub(super) fn run(arguments: &Train) -> Outcome {
     let system = match system {
         Some(system) => system,
         None => System {
-            name: models::find(&arguments.model)?.name.to_owned(),
+            name: MODELS.find(&arguments.model)?.name.to_owned(),
             ..System::default()
         },
     };

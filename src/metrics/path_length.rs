@@ -73,12 +73,25 @@ pub enum Place {
     Full,
 }
 
-/// A latent space as a path length sees it; the prior is N(0, 1) in every entry.
+/// A latent space as a path length sees it.
 pub struct LatentSpace<'a> {
-    /// Length of a latent vector.
-    pub dimension: usize,
-    /// `count` x `dimension` latent values to `count` images.
-    pub decode: &'a dyn Fn(&[f32]) -> Result<Images>,
+    /// A latent vector from its prior.
+    pub draw: &'a dyn Fn(&mut Stream) -> Vec<f32>,
+    /// How many classes its images are made of; 0 for a space without. Path p keeps to class p modulo this.
+    pub classes: usize,
+    /// Latent vectors, one after the other, and a class for each (none without classes) to images.
+    pub decode: &'a dyn Fn(&[f32], &[usize]) -> Result<Images>,
+}
+
+impl LatentSpace<'_> {
+    /// The images of latent vectors, each on one of `paths`.
+    fn images(&self, latents: &[f32], paths: impl Iterator<Item = usize>) -> Result<Images> {
+        let classes: Vec<usize> = match self.classes {
+            0 => Vec::new(),
+            classes => paths.map(|path| path % classes).collect(),
+        };
+        (self.decode)(latents, &classes)
+    }
 }
 
 /// A length of paths through a latent space.
@@ -185,9 +198,10 @@ fn ppl(
     for first in (0..settings.samples).step_by(BATCH) {
         let batch = first..settings.samples.min(first + BATCH);
         let latents: Vec<f32> = batch
+            .clone()
             .flat_map(|sample| {
                 let mut stream = Random::new(settings.seed).at(sample as u64).stream("ppl");
-                let (from, to) = two_latents(&mut stream, space.dimension);
+                let (from, to) = ((space.draw)(&mut stream), (space.draw)(&mut stream));
                 let t = match settings.place {
                     Place::End => 0.0,
                     Place::Full => stream.uniform(),
@@ -196,7 +210,8 @@ fn ppl(
                 [way.at(&from, &to, t), way.at(&from, &to, t + epsilon)].concat()
             })
             .collect();
-        let embedded = distance.embed(&(space.decode)(&latents)?)?;
+        let pairs = batch.flat_map(|sample| [sample; 2]);
+        let embedded = distance.embed(&space.images(&latents, pairs)?)?;
         distances.extend(
             embedded
                 .chunks_exact(2)
@@ -221,7 +236,7 @@ fn ppl_path(
         let mut stream = Random::new(settings.seed)
             .at(path as u64)
             .stream("ppl-path");
-        let (from, to) = two_latents(&mut stream, space.dimension);
+        let (from, to) = ((space.draw)(&mut stream), (space.draw)(&mut stream));
         let mut last: Option<Vec<f64>> = None;
         let mut length = 0.0;
         let places: Vec<usize> = (0..=settings.steps).collect();
@@ -233,7 +248,8 @@ fn ppl_path(
                     Interpolation::Lerp.at(&from, &to, t)
                 })
                 .collect();
-            for embedded in distance.embed(&(space.decode)(&latents)?)? {
+            let images = space.images(&latents, places.iter().map(|_| path))?;
+            for embedded in distance.embed(&images)? {
                 length += last.map_or(0.0, |last| squared(&last, &embedded));
                 last = Some(embedded);
             }
@@ -241,11 +257,6 @@ fn ppl_path(
         lengths.push(length);
     }
     Ok(mean_and_deviation(&lengths))
-}
-
-/// Two latents from N(0, 1).
-fn two_latents(stream: &mut Stream, dimension: usize) -> (Vec<f32>, Vec<f32>) {
-    (stream.normals(dimension), stream.normals(dimension))
 }
 
 fn squared(a: &[f64], b: &[f64]) -> f64 {

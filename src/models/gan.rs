@@ -342,8 +342,8 @@ impl<G: GeneratorNetwork, D: DiscriminatorNetwork> GenerativeModel for Gan<G, D>
     }
 
     fn sample(&self, draws: &Draws<'_>) -> Result<Images> {
-        let of_seed = |&seed: &u64| self.prior.draw(1, &mut Random::new(seed).stream("sample"));
-        let latents: Vec<f32> = draws.seeds.iter().flat_map(of_seed).collect();
+        let seeds = draws.seeds.iter();
+        let latents: Vec<f32> = seeds.flat_map(|&seed| self.latent(seed)).collect();
         self.decode(&latents, draws.classes)
     }
 
@@ -365,6 +365,10 @@ impl<G: GeneratorNetwork, D: DiscriminatorNetwork> GenerativeModel for Gan<G, D>
 impl<G: GeneratorNetwork, D: DiscriminatorNetwork> Latents for Gan<G, D> {
     fn prior(&self) -> &dyn Prior {
         self.prior.as_ref()
+    }
+
+    fn classes(&self) -> usize {
+        self.classes
     }
 
     fn decode(&self, latents: &[f32], classes: &[usize]) -> Result<Images> {

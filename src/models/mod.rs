@@ -91,6 +91,17 @@ pub trait Latents {
     /// The distribution that latent vectors are drawn from.
     fn prior(&self) -> &dyn Prior;
 
+    /// The latent vector of the image that a seed gives.
+    fn latent(&self, seed: u64) -> Vec<f32> {
+        let mut stream = Random::new(seed).stream("sample");
+        self.prior().draw(1, &mut stream)
+    }
+
+    /// How many classes images are made of; 0 for a model that is told none.
+    fn classes(&self) -> usize {
+        0
+    }
+
     /// Latent vectors, `count` x the prior's dimension, and a class for each (empty for a task without) to `count` images.
     ///
     /// # Errors

@@ -263,6 +263,12 @@ impl Critic {
         self.head.power_iterate();
     }
 
+    /// How many numbers the smallest feature maps of an image are.
+    pub fn feature_count(&self) -> usize {
+        let [_, channels, height, width] = self.head.weight.dims();
+        channels * height * width
+    }
+
     /// The last layer: [n, c, s, s] -> `[n]`.
     pub fn score(&self, maps: Tensor<4>) -> Tensor<1> {
         let images = maps.dims()[0];

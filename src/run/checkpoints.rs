@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 use super::Identity;
+use crate::config::forget_retired;
 use crate::digest::sha256;
 use crate::error::{Result, refuse};
 use crate::files::{cannot_write, sync_folder, write_whole};
@@ -192,7 +193,9 @@ impl Checkpoints {
         let Ok(manifest) = Manifest::deserialize(found) else {
             return Ok(Some(format!("its `{MANIFEST}` is not whole")));
         };
-        let other = differences(&manifest.configuration, &table(config));
+        let mut found = manifest.configuration;
+        forget_retired(&mut found);
+        let other = differences(&found, &table(config));
         if !other.is_empty() {
             return Err(another(&place, &other));
         }
@@ -231,7 +234,14 @@ pub(super) fn same_configuration<C: Identity>(path: &Path, config: &C) -> Result
         return Ok(());
     }
     match text.parse::<Table>() {
-        Ok(found) => Err(another(path, &differences(&found, &table(config)))),
+        Ok(mut found) => {
+            forget_retired(&mut found);
+            let other = differences(&found, &table(config));
+            if other.is_empty() {
+                return Ok(());
+            }
+            Err(another(path, &other))
+        }
         Err(_) => Err(refuse(
             format!("`{}` is damaged", path.display()),
             "delete that file: it is written again",

@@ -19,7 +19,7 @@ pub trait Training<C> {
     fn tell(&mut self, step: u64, scalars: &Scalars);
 
     /// Writes all that the next step depends on into an existing folder.
-    fn save(&self, folder: &Path) -> Result<()>;
+    fn save(&mut self, folder: &Path) -> Result<()>;
 
     /// Writes down what is due after `step` steps beside the numbers, unless the ledger has it.
     fn look(&mut self, run: &mut Run<C>, step: u64) -> Result<()>;

@@ -1,10 +1,11 @@
 //! What every registered model promises. The tests iterate over the registry: a new model is tested without a new test.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
-use histogen::config::{Config, System};
-use histogen::data::{self, PatchStore};
+use histogen::config::{Config, RunConfig, System};
+use histogen::data::{self, Batch, PatchStore};
 use histogen::device;
 use histogen::digest::sha256;
 use histogen::experiments;
@@ -12,16 +13,18 @@ use histogen::features::{self, FeatureConfig};
 use histogen::finetune;
 use histogen::images::{ImageSource, Images};
 use histogen::metrics;
-use histogen::models::{self, GenerativeModel, MODELS};
+use histogen::models::{self, Draws, GenerativeModel, MODELS};
 use histogen::random::Random;
 use histogen::run::{Identity, Run, State, state};
-use histogen::samples;
+use histogen::samplers::{Samplers, Sampling};
+use histogen::samples::{self, Plan};
 use histogen::snn::SnnRunConfig;
 use histogen::train;
 use tempfile::TempDir;
 
 use crate::lab::{assert_same_trace, trace};
-use crate::toy;
+use crate::systems;
+use crate::toy::{self, ToyDraws};
 
 fn build(name: &str) -> Box<dyn GenerativeModel> {
     models::build(&toy::run(name, &[]), Path::new("judges"), &device::cpu())
@@ -38,10 +41,15 @@ fn take_steps(model: &mut dyn GenerativeModel, steps: std::ops::Range<u64>) {
     }
 }
 
+/// The images of two seeds.
+fn two(model: &dyn GenerativeModel) -> Images {
+    model.sample(&ToyDraws::new([1, 2]).get()).expect("samples")
+}
+
 #[test]
 fn steps_return_finite_named_scalars() {
     let images = toy::images(64, 0);
-    for entry in MODELS {
+    for entry in systems::models() {
         let mut model = build(entry.name);
         for position in 0..3 {
             let batch = toy::batch(&images, 8, position);
@@ -58,16 +66,13 @@ fn steps_return_finite_named_scalars() {
 
 #[test]
 fn samples_are_images_in_range() {
-    for entry in MODELS {
+    for entry in systems::models() {
         let mut model = build(entry.name);
         take_steps(model.as_mut(), 0..2);
-        let images = model.sample(&[3, 4, 5]).expect("samples");
-        assert_eq!(
-            (images.count, images.size),
-            (3, toy::SIZE),
-            "{}",
-            entry.name
-        );
+        let draws = ToyDraws::new([3, 4, 5]);
+        let images = model.sample(&draws.get()).expect("samples");
+        let shape = (images.count, images.size, images.channels);
+        assert_eq!(shape, (3, toy::SIZE, 3), "{}", entry.name);
         let in_range = images
             .values
             .iter()
@@ -76,48 +81,79 @@ fn samples_are_images_in_range() {
     }
 }
 
-#[test]
-fn a_seed_gives_one_image_whatever_the_batch() {
-    let seeds: Vec<u64> = (10..18).collect();
-    for entry in MODELS {
-        let mut model = build(entry.name);
-        take_steps(model.as_mut(), 0..3);
-        let whole = model.sample(&seeds).expect("samples");
-        for batch in [1, 3] {
-            let parts: Vec<Images> = seeds
-                .chunks(batch)
-                .map(|chunk| model.sample(chunk).expect("samples"))
-                .collect();
-            let values = parts.iter().flat_map(|part| &part.values);
-            for (place, (alone, together)) in values.zip(&whole.values).enumerate() {
-                assert!(
-                    alone.to_bits() == together.to_bits(),
-                    "{}: value {place} is {alone} in batches of {batch}, {together} in one of 8",
-                    entry.name
-                );
-            }
+/// Compares images of one batch with the same in smaller ones, bit for bit.
+fn is_one_whatever_the_batch(name: &str, sample: impl Fn(&Draws<'_>) -> Images) {
+    let seeds = 10..18;
+    let whole = sample(&ToyDraws::new(seeds.clone()).get());
+    let seeds: Vec<u64> = seeds.collect();
+    for batch in [1, 3] {
+        let parts: Vec<Images> = seeds
+            .chunks(batch)
+            .map(|chunk| sample(&ToyDraws::new(chunk.iter().copied()).get()))
+            .collect();
+        let values = parts.iter().flat_map(|part| &part.values);
+        for (index, (alone, together)) in values.zip(&whole.values).enumerate() {
+            assert!(
+                alone.to_bits() == together.to_bits(),
+                "{name}: value {index} is {alone} in batches of {batch}, {together} in one of 8",
+            );
         }
     }
 }
 
 #[test]
+fn a_seed_gives_one_image_whatever_the_batch() {
+    for entry in systems::models() {
+        let mut model = build(entry.name);
+        take_steps(model.as_mut(), 0..3);
+        is_one_whatever_the_batch(entry.name, |draws| model.sample(draws).expect("samples"));
+    }
+}
+
+#[test]
+fn every_sampler_gives_a_seed_one_image_in_range_for_every_model_that_it_fits() {
+    let mut fitting = BTreeSet::new();
+    for entry in systems::models() {
+        let mut model = build(entry.name);
+        take_steps(model.as_mut(), 0..3);
+        for sampler in systems::samplers() {
+            if !(sampler.fits)(model.as_ref()) {
+                continue;
+            }
+            fitting.insert(sampler.name);
+            let name = format!("{} by {}", entry.name, sampler.name);
+            let settings = (sampler.settings)();
+            let sampling = Sampling {
+                model: model.as_ref(),
+                settings: &settings,
+                classes: 2,
+            };
+            let sampler = (sampler.build)(&sampling).expect("a sampler");
+            is_one_whatever_the_batch(&name, |draws| {
+                let images = sampler.sample(draws).expect("samples");
+                let mut values = images.values.iter();
+                assert!(values.all(|value| (-1.0..=1.0).contains(value)), "{name}");
+                images
+            });
+        }
+    }
+    let all: BTreeSet<&str> = systems::samplers().iter().map(|entry| entry.name).collect();
+    assert_eq!(fitting, all, "every sampler fits some model");
+}
+
+#[test]
 fn a_loaded_model_takes_the_step_that_would_have_followed() {
-    for entry in MODELS {
+    for entry in systems::models() {
         let mut model = build(entry.name);
         take_steps(model.as_mut(), 0..3);
         let folder = tempfile::tempdir().expect("a folder");
-        model.save(folder.path()).expect("saved");
+        models::save(model.as_mut(), folder.path()).expect("saved");
         take_steps(model.as_mut(), 3..5);
 
         let mut loaded = build(entry.name);
-        loaded.load(folder.path()).expect("loaded");
+        models::load(loaded.as_mut(), folder.path()).expect("loaded");
         take_steps(loaded.as_mut(), 3..5);
-        assert_eq!(
-            model.sample(&[1, 2]).unwrap(),
-            loaded.sample(&[1, 2]).unwrap(),
-            "{}",
-            entry.name
-        );
+        assert_eq!(two(model.as_ref()), two(loaded.as_ref()), "{}", entry.name);
     }
 }
 
@@ -128,9 +164,9 @@ fn a_falling_learning_rate_is_that_of_the_step() {
         run.steps = 8;
         let mut model = models::build(&run, Path::new("judges"), &device::cpu()).expect("built");
         take_steps(model.as_mut(), 6..7);
-        model.sample(&[1, 2]).expect("samples")
+        two(model.as_ref())
     };
-    for entry in MODELS {
+    for entry in systems::models() {
         let name = entry.name;
         let constant = after_step_six(name, &[]);
         let half = after_step_six(name, &["optimiser.learning_rate=0.0005"]);
@@ -142,39 +178,106 @@ fn a_falling_learning_rate_is_that_of_the_step() {
 
 #[test]
 fn latent_spaces_decode_what_samples_show() {
-    for entry in MODELS {
-        let model = build(entry.name);
+    let mut decoded = 0;
+    for entry in systems::models() {
+        let mut model = build(entry.name);
+        take_steps(model.as_mut(), 0..2);
         let Some(latents) = model.latents() else {
             continue;
         };
-        let values = Random::new(9)
-            .stream("latents")
-            .normals(2 * latents.dimension());
-        let images = latents.decode(&values).expect("decoded");
-        assert_eq!(
-            (images.count, images.size),
-            (2, toy::SIZE),
-            "{}",
-            entry.name
-        );
-        let first = latents
-            .decode(&values[..latents.dimension()])
-            .expect("decoded");
-        assert_eq!(
-            first.values,
-            images.values[..first.values.len()],
-            "{}",
-            entry.name
-        );
+        let seeds = [9, 12];
+        let vectors: Vec<f32> = seeds.iter().flat_map(|&seed| latents.latent(seed)).collect();
+        assert_eq!(vectors.len(), 2 * latents.prior().dimension());
+        let draws = ToyDraws::new(seeds);
+        let images = latents.decode(&vectors, draws.get().classes).expect("decoded");
+        let samples = model.sample(&draws.get()).expect("samples");
+        assert_eq!(images, samples, "{}", entry.name);
+        decoded += 1;
+    }
+    assert!(decoded > 5, "the GANs have latent spaces");
+}
+
+#[test]
+fn a_class_or_an_input_makes_a_difference_to_a_model_that_needs_it() {
+    for entry in systems::models() {
+        let mut model = build(entry.name);
+        take_steps(model.as_mut(), 0..2);
+        let draws = ToyDraws::new([1]);
+        let (one, other) = (draws.get(), ToyDraws::new([2]));
+        let with_class = Draws {
+            classes: &[1 - one.classes[0]],
+            ..one
+        };
+        let with_input = Draws {
+            inputs: other.get().inputs,
+            ..one
+        };
+        let image = |draws: &Draws<'_>| model.sample(draws).expect("a sample");
+        let moves = |draws: &Draws<'_>| image(draws) != image(&one);
+        assert_eq!(moves(&with_class), entry.needs.classes, "{}", entry.name);
+        assert_eq!(moves(&with_input), entry.needs.input, "{}", entry.name);
+    }
+}
+
+#[test]
+fn what_a_model_needs_is_named_where_it_is_missing() {
+    let refused = |name: &str, change: &dyn Fn(&mut RunConfig)| {
+        systems::models();
+        let mut run = toy::run(name, &[]);
+        change(&mut run);
+        models::check(&run).expect_err("refused").to_string()
+    };
+    assert_eq!(
+        refused("ac-gan", &|run| run.classes.truncate(1)),
+        "`ac-gan` needs patches of two classes or more, there are 1"
+    );
+    assert_eq!(
+        refused("translator", &|run| run.input = None),
+        "`translator` needs an input beside every patch, and the patch store has none"
+    );
+    assert_eq!(
+        refused("wgan-gp", &|run| run.image_size = 30),
+        "`wgan-gp` has no network for images of 30 x 30"
+    );
+    assert_eq!(
+        refused("ddpm", &|run| run.image_size = 33),
+        "`models.ddpm.multipliers` does not fit"
+    );
+}
+
+#[test]
+fn models_make_images_of_every_size_and_of_one_channel() {
+    for (size, channels) in [(28, 1), (32, 3), (96, 1), (128, 3), (256, 1)] {
+        for entry in MODELS.built_in() {
+            let mut run = toy::run(entry.name, &["backbone.generator_width=2"]);
+            (run.image_size, run.channels) = (size, channels);
+            let mut model =
+                models::build(&run, Path::new("judges"), &device::cpu()).expect("a model");
+            let values = Random::new(0).stream("images").normals(2 * channels * size * size);
+            let values = values.into_iter().map(|value| value.clamp(-1.0, 1.0));
+            let batch = Batch {
+                images: Images::new(2, channels, size, values.collect()),
+                ..toy::batch(&toy::images(2, 0), 2, 0)
+            };
+            let scalars = model.step(&batch, Random::new(1)).expect("a step");
+            assert!(scalars.iter().all(|(_, value)| value.is_finite()));
+            if entry.name == "ddpm" && size > 32 {
+                continue; // a hundred levels of large images take long
+            }
+            let images = two(model.as_ref());
+            assert_eq!((images.size, images.channels), (size, channels), "{}", entry.name);
+        }
     }
 }
 
 #[test]
 fn samples_in_a_file_are_those_in_memory() {
-    let model = build(MODELS[0].name);
-    let folder = folder();
-    let drawn = samples::draw(model.as_ref(), 40, 3, &mut |_| {}).expect("samples");
-    let spooled = samples::spool(model.as_ref(), 40, 3, folder.path()).expect("a file");
+    let model = build(MODELS.built_in()[0].name);
+    let samplers = Samplers::default();
+    let sampler = samplers.of(model.as_ref(), 0).expect("a sampler");
+    let (folder, plan) = (folder(), Plan::without_store(0, 40, 3));
+    let drawn = samples::draw(sampler.as_ref(), &plan, &mut |_| {}).expect("samples");
+    let spooled = samples::spool(sampler.as_ref(), &plan, folder.path()).expect("a file");
     assert_eq!((spooled.count(), spooled.size()), (40, drawn.size));
     for range in [30..40, 0..40, 7..8] {
         let expected = drawn.select(&range.clone().collect::<Vec<_>>());
@@ -194,13 +297,14 @@ fn training_lowers_the_frechet_distance() {
     let extractor = features::load(&pixels, &device::cpu()).expect("pixels need no file");
     let real = extractor.extract(&real).expect("features");
     let distance = |model: &dyn GenerativeModel| {
-        let images = samples::draw(model, 200, 0, &mut |_| {}).expect("samples");
+        let draws = ToyDraws::new(0..200);
+        let images = model.sample(&draws.get()).expect("samples").quantise();
         let features = extractor.extract(&images).expect("features");
         metrics::frechet((&features).into(), (&real).into(), 1)
             .expect("a distance")
             .distance()
     };
-    for entry in MODELS {
+    for entry in systems::models() {
         let mut model = build(entry.name);
         let before = distance(model.as_ref());
         take_steps(model.as_mut(), 0..400);
@@ -239,6 +343,20 @@ fn short_runs(cache: &Path) -> (Config, PatchStore) {
     (config, store)
 }
 
+/// A copy of a store in `folder` whose patches have their luminance beside them.
+fn with_luminance(store: PatchStore, folder: &Path) -> PatchStore {
+    for entry in store.path().read_dir().expect("a store") {
+        let path = entry.expect("a file").path();
+        let name = path.file_name().expect("a name");
+        std::fs::copy(&path, folder.join(name)).expect("copied");
+    }
+    let store = PatchStore::open(folder).expect("the copy");
+    data::add_inputs(&store, 1, &mut |_, patches| {
+        Ok(toy::inputs(&patches.to_images()).quantise())
+    })
+    .expect("inputs")
+}
+
 /// Trains in `whole` without a break, and in other folders with one after every step; all must leave the same bytes.
 ///
 /// `train` gets the folder and the step at which it is to panic.
@@ -270,7 +388,9 @@ fn stops_at_every_step<C: Identity>(
 fn a_run_stopped_at_any_step_goes_on_to_the_same_bytes() {
     let cache = folder();
     let (config, store) = short_runs(cache.path());
-    for entry in MODELS {
+    let with_inputs = folder();
+    let store = with_luminance(store, with_inputs.path());
+    for entry in systems::models() {
         let system = System {
             name: entry.name.to_owned(),
             ..System::default()
@@ -285,6 +405,7 @@ fn a_run_stopped_at_any_step_goes_on_to_the_same_bytes() {
                 &mut run,
                 &store,
                 &config.logging,
+                &Samplers::new(&config.evaluation.samplers, &config.samplers)?,
                 &device,
                 &mut |_| anyhow::bail!("nothing is measured here"),
                 &mut |state| assert!(Some(state.step as u64) != stop, "stopped by the test"),
@@ -321,7 +442,7 @@ fn a_finetuning_stopped_at_any_step_goes_on_to_the_same_bytes() {
 
 #[test]
 fn two_processes_with_one_seed_leave_the_same_bytes() {
-    for entry in MODELS {
+    for entry in MODELS.built_in() {
         let checkpoint = || {
             let folder = tempfile::tempdir().expect("a folder");
             let output = Command::new(env!("CARGO_BIN_EXE_histogen"))

@@ -13,11 +13,12 @@ use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
 use burn::tensor::{Gradients, Tensor, TensorData};
 use histogen::config::Optimiser;
 use histogen::device;
-use histogen::models::{gradient_penalty, loss};
+use histogen::models::loss;
+use histogen::models::terms::gradient_penalty;
 use histogen::nn::activation::Activation;
 use histogen::nn::attention::Attention;
 use histogen::nn::conv::{Conv2d, ConvTranspose2d, WeightInit, Window};
-use histogen::nn::dcgan::{CRITIC_ACTIVATION, Critic, CriticNorm, Generator};
+use histogen::nn::dcgan::{CRITIC_ACTIVATION, Critic, CriticNorm, Generator, ImageShape};
 use histogen::nn::linear::Linear;
 use histogen::nn::norm::{BatchNorm, GroupNorm};
 use histogen::nn::parameters::Parameters;
@@ -407,9 +408,13 @@ fn spectral_norm_iterates_normalises_and_differentiates_as_pytorch_does() {
     golden.finish();
 }
 
+fn shape(size: usize) -> ImageShape {
+    ImageShape { size, channels: 3 }
+}
+
 #[test]
 fn the_generator_is_that_of_pytorch_in_training_and_in_evaluation() {
-    let generator = || fill(Generator::new(&parameters(), 32, 6, 4), 0.3);
+    let generator = || fill(Generator::new(&parameters(), shape(32), 6, 4), 0.3);
     let latents = input([3, 6]);
 
     let mut golden = Golden::new("generator training");
@@ -428,7 +433,7 @@ fn the_generator_is_that_of_pytorch_in_training_and_in_evaluation() {
 #[test]
 fn the_critic_is_that_of_pytorch_under_every_norm() {
     let check = |case: &str, norm: CriticNorm| {
-        let mut critic = fill(Critic::new(&parameters(), 16, 4, norm), 0.3);
+        let mut critic = fill(Critic::new(&parameters(), shape(16), 4, norm), 0.3);
         critic.power_iterate();
         let images = input([3, 3, 16, 16]);
         Golden::new(case).check_network(&critic, &images, critic.forward(images.clone()));
@@ -479,9 +484,11 @@ fn losses_are_those_of_pytorch() {
         }),
         ("least-squares critic", loss::least_squares_critic),
         ("least-squares generator", |_, fake| {
-            loss::least_squares_generator(fake)
+            loss::least_squares(fake, 1.0)
         }),
-        ("hinge critic", loss::hinge_critic),
+        ("hinge critic", |real, fake| {
+            loss::hinge_real(real) + loss::hinge_generated(fake)
+        }),
         ("wasserstein critic", loss::wasserstein_critic),
         ("wasserstein generator", |_, fake| {
             loss::wasserstein_generator(fake)
@@ -565,7 +572,7 @@ fn adam_with_clipped_gradients_moves_parameters_as_in_pytorch() {
 #[test]
 fn the_gradient_penalty_and_its_gradient_are_those_of_double_differentiation() {
     let mut golden = Golden::new("gradient penalty");
-    let critic = fill(Critic::new(&parameters(), 16, 4, CriticNorm::None), 0.3);
+    let critic = fill(Critic::new(&parameters(), shape(16), 4, CriticNorm::None), 0.3);
     let penalty = gradient_penalty(&critic, wave([3, 3, 16, 16], INPUT, 1.0, 0.0));
     golden.check("value", penalty.clone());
     golden.check_gradients(&critic, &penalty.backward());

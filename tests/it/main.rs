@@ -27,6 +27,7 @@ mod reward;
 mod shared;
 mod siamese;
 mod storage;
+mod systems;
 mod toy;
 mod tracking;
 mod weights;

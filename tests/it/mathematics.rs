@@ -3,9 +3,9 @@
 use burn::module::Module;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use histogen::device;
-use histogen::models::gradient_penalty;
+use histogen::models::terms::gradient_penalty;
 use histogen::nn::conv::{Conv2d, WeightInit, Window};
-use histogen::nn::dcgan::{Critic, CriticNorm};
+use histogen::nn::dcgan::{Critic, CriticNorm, ImageShape};
 use histogen::nn::parameters::Parameters;
 use histogen::random::Random;
 
@@ -15,7 +15,11 @@ const SIZE: usize = 16;
 
 pub(crate) fn critic(norm: CriticNorm, width: usize) -> Critic {
     let parameters = Parameters::new("critic", Random::new(3), &device::cpu());
-    Critic::new(&parameters, SIZE, width, norm)
+    let image = ImageShape {
+        size: SIZE,
+        channels: 3,
+    };
+    Critic::new(&parameters, image, width, norm)
 }
 
 pub(crate) fn images(count: usize, device: &Device) -> Tensor<4> {

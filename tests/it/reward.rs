@@ -5,8 +5,9 @@ use std::path::Path;
 use burn::module::Module;
 use burn::tensor::{DType, Tensor, TensorData};
 use histogen::device;
-use histogen::models::{self, GenerativeModel, Scalars, coupling, loss};
-use histogen::nn::dcgan::{Critic, CriticNorm, Generator};
+use histogen::models::terms::{expected_reward, generator_reward, soft_labels};
+use histogen::models::{self, GenerativeModel, Scalars, loss};
+use histogen::nn::dcgan::{Critic, CriticNorm, Generator, ImageShape};
 use histogen::nn::parameters::Parameters;
 use histogen::nn::vgg::Vgg16;
 use histogen::random::Random;
@@ -32,9 +33,9 @@ fn trained(model: &str, pairs: &[&str]) -> (Box<dyn GenerativeModel>, Scalars) {
     (model, last)
 }
 
-fn weights(model: &dyn GenerativeModel) -> Vec<Vec<u8>> {
+fn weights(model: &mut dyn GenerativeModel) -> Vec<Vec<u8>> {
     let folder = tempfile::tempdir().expect("a folder");
-    model.save(folder.path()).expect("saved");
+    models::save(model, folder.path()).expect("saved");
     ["generator.bpk", "critic.bpk"]
         .iter()
         .map(|name| std::fs::read(folder.path().join(name)).expect("a file"))
@@ -51,13 +52,13 @@ fn scalar(scalars: &Scalars, name: &str) -> f64 {
 
 #[test]
 fn the_literal_reward_trains_improved_dcgan_bit_for_bit() {
-    let (base, base_scalars) = trained("improved-dcgan", &[]);
-    let base_weights = weights(base.as_ref());
+    let (mut base, base_scalars) = trained("improved-dcgan", &[]);
+    let base_weights = weights(base.as_mut());
     for weight in ["0.0", "0.3", "1.0"] {
         let pair = format!("reward.weight={weight}");
-        let (rewarded, scalars) = trained("rl-eo", &["reward.coupling=literal", &pair]);
+        let (mut rewarded, scalars) = trained("rl-eo", &["reward.coupling=literal", &pair]);
         assert!(
-            weights(rewarded.as_ref()) == base_weights,
+            weights(rewarded.as_mut()) == base_weights,
             "weight {weight} changes the training"
         );
         let difference = scalar(&base_scalars, "critic_loss") - scalar(&scalars, "critic_loss");
@@ -75,17 +76,17 @@ fn the_literal_reward_trains_improved_dcgan_bit_for_bit() {
 
 #[test]
 fn every_other_coupling_changes_the_training() {
-    let base_weights = weights(trained("improved-dcgan", &[]).0.as_ref());
+    let base_weights = weights(trained("improved-dcgan", &[]).0.as_mut());
     let mut seen = vec![base_weights];
     for coupling in ["expected-reward", "soft-label", "loss-scale", "generator"] {
         let pair = format!("reward.coupling={coupling}");
-        let (rewarded, scalars) = trained("rl-eo", &[&pair]);
+        let (mut rewarded, scalars) = trained("rl-eo", &[&pair]);
         let similarity = scalar(&scalars, "similarity");
         assert!(
             (0.0..=1.0).contains(&similarity),
             "{coupling}: similarity {similarity}"
         );
-        let found = weights(rewarded.as_ref());
+        let found = weights(rewarded.as_mut());
         assert!(
             !seen.contains(&found),
             "{coupling} trains as another form does"
@@ -96,11 +97,11 @@ fn every_other_coupling_changes_the_training() {
 
 #[test]
 fn no_weight_at_all_is_improved_dcgan_for_every_coupling_in_the_critic() {
-    let base_weights = weights(trained("improved-dcgan", &[]).0.as_ref());
+    let base_weights = weights(trained("improved-dcgan", &[]).0.as_mut());
     for coupling in ["expected-reward", "soft-label", "loss-scale"] {
         let pair = format!("reward.coupling={coupling}");
-        let (rewarded, _) = trained("rl-eo", &["reward.weight=0.0", &pair]);
-        assert!(weights(rewarded.as_ref()) == base_weights, "{coupling}");
+        let (mut rewarded, _) = trained("rl-eo", &["reward.weight=0.0", &pair]);
+        assert!(weights(rewarded.as_mut()) == base_weights, "{coupling}");
     }
 }
 
@@ -122,9 +123,9 @@ fn the_similarity_of_a_class_is_that_to_its_images() {
 
 #[test]
 fn a_thinned_literal_reward_is_reported_at_its_steps_and_trains_the_same() {
-    let base_weights = weights(trained("improved-dcgan", &[]).0.as_ref());
-    let (rewarded, last) = trained("rl-eo", &["reward.every=4"]);
-    assert!(weights(rewarded.as_ref()) == base_weights);
+    let base_weights = weights(trained("improved-dcgan", &[]).0.as_mut());
+    let (mut rewarded, last) = trained("rl-eo", &["reward.every=4"]);
+    assert!(weights(rewarded.as_mut()) == base_weights);
     // The last step is number 19, counted from 0.
     assert!(last.iter().all(|(name, _)| *name != "reward"), "{last:?}");
     let (_, last) = trained("rl-eo", &["reward.every=4", "reward.coupling=soft-label"]);
@@ -144,8 +145,17 @@ fn critic_loss(form: Coupling, critic: &Critic) -> Tensor<1> {
     let scores = critic.forward(pictures);
     let (real, fake) = (scores.clone().narrow(0, 0, 3), scores.narrow(0, 3, 3));
     let reward = WEIGHT * similarities().mean().into_scalar::<f64>();
-    let of_fake = coupling::critic_loss(form, fake, similarities(), WEIGHT);
-    (loss::cross_entropy(real, 0.9) + of_fake).mul_scalar(coupling::critic_scale(form, reward))
+    let base = loss::cross_entropy(fake.clone(), 0.0);
+    let (of_fake, scale) = match form {
+        Coupling::Literal | Coupling::Generator => (base, 1.0),
+        Coupling::LossScale => (base, 1.0 - reward),
+        Coupling::ExpectedReward => (base + expected_reward(fake, similarities(), WEIGHT), 1.0),
+        Coupling::SoftLabel => {
+            let targets = soft_labels(similarities(), WEIGHT);
+            (loss::cross_entropy_each(fake, targets), 1.0)
+        }
+    };
+    (loss::cross_entropy(real, 0.9) + of_fake).mul_scalar(scale)
 }
 
 /// Largest difference of a gradient from central differences, relative to the largest entry.
@@ -171,7 +181,11 @@ fn the_gradient_by_the_critic_is_that_of_central_differences() {
 #[test]
 fn the_gradient_by_the_generator_is_that_of_central_differences() {
     let parameters = |name: &str| Parameters::new(name, Random::new(3), &device::cpu());
-    let generator = Generator::new(&parameters("generator"), 16, 4, 2).map(&mut ToDouble);
+    let image = ImageShape {
+        size: 16,
+        channels: 3,
+    };
+    let generator = Generator::new(&parameters("generator"), image, 4, 2).map(&mut ToDouble);
     let critic = critic(CriticNorm::None, 2).map(&mut ToDouble).no_grad();
     let judge = Vgg16::random(2, &device::cpu())
         .map(&mut ToDouble)
@@ -185,7 +199,7 @@ fn the_gradient_by_the_generator_is_that_of_central_differences() {
         let loss = loss::non_saturating_generator(critic.forward(fake.clone()));
         let similarity = cosine(real.clone(), judge.embed(fake));
         if rewarded {
-            loss + coupling::generator_term(similarity, WEIGHT)
+            loss + generator_reward(similarity, WEIGHT)
         } else {
             loss
         }

@@ -1,15 +1,18 @@
 //! A data set small enough to learn in seconds, and runs small enough to train on it.
 
 use histogen::config::RunConfig;
-use histogen::data::Batch;
+use histogen::data::{Batch, Input};
 use histogen::device::{Kind, Precision};
 use histogen::experiments;
 use histogen::images::{Images, Pixels};
+use histogen::models::{Draws, MODELS};
 use histogen::random::Random;
 use histogen::snn::{Judge, Reward, Source};
 
 /// Height and width of toy images.
 pub(crate) const SIZE: usize = 16;
+/// What toy images show, by class.
+const CLASSES: [&str; 2] = ["left", "top"];
 
 /// `count` images of two kinds: pink with a purple left half, or with a purple top half, and a little noise.
 pub(crate) fn images(count: usize, seed: u64) -> Pixels {
@@ -42,11 +45,48 @@ pub(crate) fn batch(images: &Pixels, batch: usize, position: u64) -> Batch {
     let patches = stream.choose(images.count, batch);
     let images: Images = images.select(&patches).to_images();
     Batch {
-        images,
         classes: patches.iter().map(|patch| patch % 2).collect(),
         patches,
-        class_names: ["left", "top"].map(String::from).into(),
-        inputs: None,
+        class_names: CLASSES.map(String::from).into(),
+        inputs: Some(inputs(&images)),
+        images,
+    }
+}
+
+/// What a paired model gets beside images: their luminance, as the mean of the channels.
+pub(crate) fn inputs(images: &Images) -> Images {
+    let area = images.size * images.size;
+    let grey = images.values.chunks_exact(3 * area).flat_map(|image| {
+        (0..area).map(|at| (image[at] + image[area + at] + image[2 * area + at]) / 3.0)
+    });
+    Images::new(images.count, 1, images.size, grey.collect())
+}
+
+/// What toy images are made from: seeds, with classes and inputs that depend on the seed alone.
+pub(crate) struct ToyDraws {
+    seeds: Vec<u64>,
+    classes: Vec<usize>,
+    inputs: Images,
+}
+
+impl ToyDraws {
+    pub(crate) fn new(seeds: impl IntoIterator<Item = u64>) -> Self {
+        let seeds: Vec<u64> = seeds.into_iter().collect();
+        let real = images(64, 0).to_images();
+        let of_seed: Vec<usize> = seeds.iter().map(|seed| *seed as usize % 64).collect();
+        Self {
+            classes: of_seed.iter().map(|index| index % 2).collect(),
+            inputs: inputs(&real.select(&of_seed)),
+            seeds,
+        }
+    }
+
+    pub(crate) fn get(&self) -> Draws<'_> {
+        Draws {
+            seeds: &self.seeds,
+            classes: &self.classes,
+            inputs: Some(&self.inputs),
+        }
     }
 }
 
@@ -67,7 +107,6 @@ pub(crate) fn run(model: &str, pairs: &[&str]) -> RunConfig {
         "optimiser.learning_rate=0.001",
         "backbone.generator_width=8",
         "backbone.critic_width=8",
-        "models.ddpm.sampling_steps=10",
         "models.ddpm.timesteps=100",
         "models.ddpm.beta_end=0.1",
     ]
@@ -77,12 +116,22 @@ pub(crate) fn run(model: &str, pairs: &[&str]) -> RunConfig {
     settings.extend(pairs.iter().map(ToString::to_string));
     let config =
         experiments::resolve("table1", "smoke", &settings).expect("the settings are known");
-    let entry = histogen::models::find(model).expect("the model is registered");
+    let entry = MODELS.find(model).expect("the model is registered");
     RunConfig {
         model: model.to_owned(),
         seed: 1,
         data_hash: "toy".into(),
         image_size: SIZE,
+        channels: 3,
+        classes: if entry.needs.classes {
+            CLASSES.map(String::from).to_vec()
+        } else {
+            Vec::new()
+        },
+        input: entry.needs.input.then(|| Input {
+            channels: 1,
+            hash: "toy".into(),
+        }),
         steps: 0,
         batch: 8,
         device: Kind::Cpu,
@@ -90,7 +139,8 @@ pub(crate) fn run(model: &str, pairs: &[&str]) -> RunConfig {
         backbone: config.backbone.clone(),
         optimiser: config.optimiser.shared(),
         reward: entry
-            .rewarded
+            .needs
+            .reward
             .then(|| Reward::new(&config.reward, judge()).expect("the reward is sound")),
         models: config.models.clone(),
     }

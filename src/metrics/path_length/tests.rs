@@ -44,8 +44,9 @@ fn linear(latents: &[f32]) -> Images {
 
 fn length(path: &PathLength, settings: &PathSettings) -> f64 {
     let space = LatentSpace {
-        dimension: 3,
-        decode: &|latents| Ok(linear(latents)),
+        draw: &|stream| stream.normals(3),
+        classes: 0,
+        decode: &|latents, _| Ok(linear(latents)),
     };
     path.compute(&space, &Pixelwise, settings).unwrap().mean
 }
@@ -97,8 +98,9 @@ fn a_linear_generator_has_lengths_in_closed_form() {
 #[test]
 fn settings_that_make_no_sense_are_refused() {
     let space = LatentSpace {
-        dimension: 3,
-        decode: &|latents| Ok(linear(latents)),
+        draw: &|stream| stream.normals(3),
+        classes: 0,
+        decode: &|latents, _| Ok(linear(latents)),
     };
     let settings = PathSettings::default;
     let cases = [
@@ -146,12 +148,13 @@ fn settings_that_make_no_sense_are_refused() {
 
 #[test]
 fn a_generator_that_decodes_no_numbers_has_no_length() {
-    let nothing = |latents: &[f32]| {
+    let nothing = |latents: &[f32], _: &[usize]| {
         let values = vec![f32::NAN; latents.len()];
         Ok(Images::new(latents.len() / 3, 3, 1, values))
     };
     let space = LatentSpace {
-        dimension: 3,
+        draw: &|stream| stream.normals(3),
+        classes: 0,
         decode: &nothing,
     };
     let settings = PathSettings {

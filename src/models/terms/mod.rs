@@ -11,7 +11,7 @@ use super::Scalars;
 use crate::error::Result;
 
 pub use penalty::{GradientPenalty, TangentNetwork, gradient_penalty};
-pub use reward::RewardTerm;
+pub use reward::{RewardTerm, expected_reward, generator_reward, soft_labels};
 pub use spectral::SpectralNormalisation;
 
 /// What a [`Term`] adds to the discriminator's loss.

@@ -1,6 +1,5 @@
 //! The gradient penalty of WGAN-GP (Gulrajani et al. 2017, arXiv 1704.00028).
 
-use burn::module::Module;
 use burn::tensor::{Tensor, TensorData};
 
 use super::{Addend, Term};

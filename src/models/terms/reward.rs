@@ -12,7 +12,6 @@ use super::{Addend, Term};
 use crate::data::Batch;
 use crate::device::{number, tensor, values};
 use crate::error::Result;
-use crate::images::Images;
 use crate::models::Scalars;
 use crate::models::gan::{DiscriminatorNetwork, Round};
 use crate::snn::{Coupling, Reward, Similarity, judge as load_reward_model};

@@ -1,0 +1,151 @@
+//! Ways to draw from a trained model. How an image was drawn is part of a number's protocol and of no run: another sampler
+//! measures again and trains nothing.
+//!
+//! Adding one is one new file and one line in [`SAMPLERS`].
+
+mod ancestral;
+mod ddim;
+mod plain;
+
+use std::collections::BTreeMap;
+
+use anyhow::Context;
+use serde::Deserialize;
+use toml::{Table, Value};
+
+use crate::error::{Result, refuse};
+use crate::images::Images;
+use crate::models::{Draws, GenerativeModel};
+use crate::registry::{Named, Registry};
+
+/// A way to draw from one model.
+pub trait Sampler {
+    /// One image per entry of `draws`, values in [-1, 1]. An entry gives the same image whatever the batch.
+    ///
+    /// # Errors
+    /// Those of [`GenerativeModel::sample`].
+    fn sample(&self, draws: &Draws<'_>) -> Result<Images>;
+}
+
+/// What a sampler is built from.
+pub struct Sampling<'a> {
+    /// The model to draw from.
+    pub model: &'a dyn GenerativeModel,
+    /// The sampler's settings.
+    pub settings: &'a Table,
+    /// How many classes the model makes images of; 0 or 1 for a task without.
+    pub classes: usize,
+}
+
+impl Sampling<'_> {
+    /// The settings as the struct that the sampler's file defines.
+    ///
+    /// # Errors
+    /// A key is unknown, or a value of the wrong type.
+    pub fn settings<T: for<'de> Deserialize<'de>>(&self) -> Result<T> {
+        T::deserialize(Value::Table(self.settings.clone())).map_err(|error| {
+            refuse(
+                format!("settings of the sampler: {}", error.message()),
+                "`histogen list samplers` shows them and their defaults",
+            )
+        })
+    }
+}
+
+/// One entry of the registry.
+pub struct SamplerEntry {
+    /// The name in settings and protocols.
+    pub name: &'static str,
+    /// What it is, in a line, and where it is from.
+    pub about: &'static str,
+    /// Whether it can draw from a model.
+    pub fits: fn(&dyn GenerativeModel) -> bool,
+    /// Its settings and their defaults.
+    pub settings: fn() -> Table,
+    /// Builds it for a model that it fits.
+    pub build: for<'a> fn(&Sampling<'a>) -> Result<Box<dyn Sampler + 'a>>,
+}
+
+impl Named for SamplerEntry {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+}
+
+/// All samplers.
+pub static SAMPLERS: Registry<SamplerEntry> = Registry::new(
+    "sampler",
+    &[&plain::SAMPLER, &ancestral::SAMPLER, &ddim::SAMPLER],
+);
+
+/// Every sampler's settings with their defaults, by sampler: the `samplers` section of a configuration.
+pub fn settings() -> BTreeMap<String, Table> {
+    let samplers = SAMPLERS.all().into_iter();
+    samplers
+        .map(|sampler| (sampler.name.to_owned(), (sampler.settings)()))
+        .collect()
+}
+
+/// The samplers of an evaluation, by name and with their settings: a model is drawn from by the first that fits it, or else
+/// plainly.
+#[derive(Clone, Default)]
+pub struct Samplers(Vec<(&'static SamplerEntry, Table)>);
+
+impl Samplers {
+    /// Those called `names`, with the settings that `settings` has of each.
+    ///
+    /// # Errors
+    /// A name is unknown, or given twice.
+    pub fn new(names: &[String], settings: &BTreeMap<String, Table>) -> Result<Self> {
+        let mut chosen: Vec<(&'static SamplerEntry, Table)> = Vec::new();
+        for name in names {
+            let entry = SAMPLERS.find(name)?;
+            if chosen.iter().any(|(known, _)| known.name == entry.name) {
+                return Err(refuse(
+                    format!("sampler `{name}` is given twice in `evaluation.samplers`"),
+                    "give it once",
+                ));
+            }
+            let settings = settings.get(name).cloned();
+            chosen.push((entry, settings.unwrap_or_else(entry.settings)));
+        }
+        Ok(Self(chosen))
+    }
+
+    /// The one that draws from `model`, which makes images of `classes` classes.
+    ///
+    /// # Errors
+    /// Its settings are out of range; what it needs of the model cannot be computed.
+    pub fn of<'a>(
+        &'a self,
+        model: &'a dyn GenerativeModel,
+        classes: usize,
+    ) -> Result<Box<dyn Sampler + 'a>> {
+        let fitting = self.0.iter().find(|(entry, _)| (entry.fits)(model));
+        let Some((entry, settings)) = fitting else {
+            return Ok(Box::new(plain::Plain(model)));
+        };
+        (entry.build)(&Sampling {
+            model,
+            settings,
+            classes,
+        })
+        .with_context(|| format!("sampler `{}`", entry.name))
+    }
+
+    /// The samplers and their settings as protocols have them; empty for plain ones alone.
+    pub fn describe(&self) -> String {
+        let described = self.0.iter().filter(|(entry, _)| entry.name != plain::SAMPLER.name);
+        let described = described.map(|(entry, settings)| {
+            let pairs: Vec<String> = settings
+                .iter()
+                .map(|(key, value)| format!("{key} = {value}"))
+                .collect();
+            match pairs.len() {
+                0 => entry.name.to_owned(),
+                _ => format!("{} ({})", entry.name, pairs.join(", ")),
+            }
+        });
+        described.collect::<Vec<_>>().join(", ")
+    }
+}
