@@ -1,14 +1,14 @@
 //! Images from a model, one per seed.
 
 use std::fs::{self, File};
-use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
+use std::io::{BufWriter, Write};
 use std::ops::Range;
 use std::path::Path;
 
 use anyhow::Context;
 
 use crate::error::Result;
-use crate::files::cannot_write;
+use crate::files::{cannot_write, read_exact_at};
 use crate::images::{ImageSource, Images, Pixels, RGB};
 use crate::models::GenerativeModel;
 use crate::stop;
@@ -93,9 +93,8 @@ impl ImageSource for SpooledImages {
     fn read(&self, range: Range<usize>) -> Result<Pixels> {
         let length = self.size * self.size * self.channels;
         let mut bytes = vec![0; range.len() * length];
-        let mut file = &self.file;
-        file.seek(SeekFrom::Start((range.start * length) as u64))
-            .and_then(|_| file.read_exact(&mut bytes))
+        let offset = (range.start * length) as u64;
+        read_exact_at(&self.file, &mut bytes, offset)
             .context("cannot read back the images that were drawn")?;
         Ok(Pixels::new(range.len(), self.size, self.channels, bytes))
     }

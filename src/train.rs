@@ -79,7 +79,7 @@ struct ModelTraining<'a> {
 
 impl Training<RunConfig> for ModelTraining<'_> {
     fn step(&mut self, position: u64) -> Result<Scalars> {
-        let batch = self.batches.at(position);
+        let batch = self.batches.at(position)?;
         self.model.step(&batch, self.random.at(position))
     }
 

@@ -207,7 +207,7 @@ impl Memorisation {
         if evaluation.training_images == 0 || !any_shows(tables, AUTHENTICITY) {
             return Ok(None);
         }
-        let trained_on = trained_on(evaluation, store);
+        let trained_on = trained_on(evaluation, store)?;
         let names = [AUTHENTICITY.to_owned()];
         let bench = Bench::new(
             evaluation,
