@@ -33,16 +33,16 @@ fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let store = PatchStore::open(&arguments.store)?;
     let batches = Batches::new(store.indices(Split::Train), arguments.batch, Random::new(0))?;
-    let milliseconds = thread::scope(|scope| {
+    let milliseconds = thread::scope(|scope| -> Result<f64> {
         let mut loader = Loader::start(scope, &store, batches, arguments.batches + 1);
-        let mut sum = f64::from(loader.at(0).images.values[0]); // the first warms up
+        let mut sum = f64::from(loader.at(0)?.images.values[0]); // the first warms up
         let start = Instant::now();
         for step in 1..=arguments.batches {
-            sum += f64::from(loader.at(step).images.values[0]);
+            sum += f64::from(loader.at(step)?.images.values[0]);
         }
         assert!(sum.is_finite());
-        1e3 * start.elapsed().as_secs_f64() / arguments.batches as f64
-    });
+        Ok(1e3 * start.elapsed().as_secs_f64() / arguments.batches as f64)
+    })?;
     result::say(&[milliseconds]);
     Ok(())
 }

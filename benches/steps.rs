@@ -10,13 +10,13 @@ use histogen::config::{Optimiser, RunConfig};
 use histogen::data::Batch;
 use histogen::device::{self, Kind, Precision};
 use histogen::error::Result;
+use histogen::experiments;
 use histogen::images::Images;
 use histogen::models::{self, MODELS};
 use histogen::random::Random;
-use histogen::snn::{Judge, Reward, Source};
 use histogen::samplers::Samplers;
 use histogen::samples::{self, Plan};
-use histogen::experiments;
+use histogen::snn::{Judge, Reward, Source};
 
 mod result;
 

@@ -345,7 +345,10 @@ fn rgb() -> usize {
     RGB
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the form that serde asks for"
+)]
 fn is_rgb(channels: &usize) -> bool {
     *channels == RGB
 }

@@ -58,22 +58,25 @@ pub fn held_out(config: &Evaluation, store: &PatchStore) -> Result<(Reference, P
         .collect();
     let reference = Reference {
         name: format!("test split of {}", store.name()),
-        images: store.read(&drawn[..config.images]),
+        images: store.read(&drawn[..config.images])?,
     };
-    Ok((reference, store.read(&drawn[config.images..])))
+    Ok((reference, store.read(&drawn[config.images..])?))
 }
 
 /// Patches that the models were trained on, at most `config.training_images` of them.
-pub fn trained_on(config: &Evaluation, store: &PatchStore) -> Reference {
+///
+/// # Errors
+/// If the store can no longer be read.
+pub fn trained_on(config: &Evaluation, store: &PatchStore) -> Result<Reference> {
     let indices = store.indices(Split::Train);
     let count = indices.len().min(config.training_images);
     let mut stream = Random::new(config.seed).stream("training patches");
     let drawn = stream.choose(indices.len(), count);
     let drawn: Vec<usize> = drawn.into_iter().map(|place| indices[place]).collect();
-    Reference {
+    Ok(Reference {
         name: format!("training split of {}", store.name()),
-        images: store.read(&drawn),
-    }
+        images: store.read(&drawn)?,
+    })
 }
 
 /// Real images seen through an extractor, or features of them from a file, and the metrics to compare with.

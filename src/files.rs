@@ -28,6 +28,32 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     sync_folder(folder).map_err(failed)
 }
 
+/// Fills `bytes` with what stands in `file` from `offset` on, wherever its cursor is: threads may read one file at once.
+///
+/// # Errors
+/// If the file cannot be read, or ends before.
+#[cfg(unix)]
+pub fn read_exact_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, bytes, offset)
+}
+
+/// Fills `bytes` with what stands in `file` from `offset` on: threads may read one file at once.
+///
+/// # Errors
+/// If the file cannot be read, or ends before.
+#[cfg(windows)]
+pub fn read_exact_at(file: &File, mut bytes: &mut [u8], mut offset: u64) -> io::Result<()> {
+    while !bytes.is_empty() {
+        let read = std::os::windows::fs::FileExt::seek_read(file, bytes, offset)?;
+        if read == 0 {
+            return Err(ErrorKind::UnexpectedEof.into());
+        }
+        bytes = &mut bytes[read..];
+        offset += read as u64;
+    }
+    Ok(())
+}
+
 /// Sees the names in a folder onto the disk: a file that was renamed is there after a loss of power too.
 pub fn sync_folder(folder: &Path) -> io::Result<()> {
     if cfg!(unix) {

@@ -84,7 +84,7 @@ impl Training<SnnRunConfig> for Finetuning<'_> {
         if within == 0 {
             self.trainer.begin(stage);
         }
-        let (anchors, partners, similar) = self.images.batch(stage, position);
+        let (anchors, partners, similar) = self.images.batch(stage, position)?;
         let scalars = self.trainer.step(&anchors, &partners, &similar);
         Ok(scalars
             .into_iter()
@@ -159,7 +159,7 @@ impl<'a> TrainingImages<'a> {
     }
 
     /// The anchors and the augmented partners of the step at `position`, and which of them are similar.
-    fn batch(&self, stage: Stage, position: u64) -> (Images, Images, Vec<bool>) {
+    fn batch(&self, stage: Stage, position: u64) -> Result<(Images, Images, Vec<bool>)> {
         let count = self.settings.batch;
         let loaded = "the images of a stage are there while it lasts";
         let pairs = match stage {
@@ -168,24 +168,20 @@ impl<'a> TrainingImages<'a> {
         };
         let pairs = pairs.range(position * count as u64, count);
         let read = |indices: Vec<usize>| match stage {
-            Stage::Slides => self
-                .slides
-                .as_ref()
-                .expect(loaded)
-                .0
-                .pixels
-                .select(&indices)
-                .to_images(),
+            Stage::Slides => {
+                let (slides, _) = self.slides.as_ref().expect(loaded);
+                Ok(slides.pixels.select(&indices).to_images())
+            }
             Stage::Patches => self.settings.view(self.store, &indices),
         };
-        let anchors = read(pairs.iter().map(|pair| pair.anchor).collect());
-        let partners = read(pairs.iter().map(|pair| pair.partner).collect());
+        let anchors = read(pairs.iter().map(|pair| pair.anchor).collect())?;
+        let partners = read(pairs.iter().map(|pair| pair.partner).collect())?;
         let mut stream = self.random.at(position).stream("views");
         let partners = self.settings.augmentation.views(&partners, &mut stream);
         let similar = pairs
             .iter()
             .map(|pair| pair.level == data::Level::Similar)
             .collect();
-        (anchors, partners, similar)
+        Ok((anchors, partners, similar))
     }
 }

@@ -100,7 +100,9 @@ impl<C: Identity> Run<C> {
         let (stem, _) = name.rsplit_once('-').unwrap_or((&name, ""));
         let entries = fs::read_dir(root).into_iter().flatten().flatten();
         let earlier = entries.map(|entry| entry.path()).find(|path| {
-            let found = path.file_name().and_then(|name| name.to_str()?.rsplit_once('-'));
+            let found = path
+                .file_name()
+                .and_then(|name| name.to_str()?.rsplit_once('-'));
             found.is_some_and(|(found, _)| found == stem)
                 && checkpoints::same_configuration(&path.join("config.toml"), config).is_ok()
         });

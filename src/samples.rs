@@ -1,7 +1,7 @@
 //! What is drawn for an evaluation, a grid or a picture, and drawing it.
 
 use std::fs::{self, File};
-use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
+use std::io::{BufWriter, Write};
 use std::ops::Range;
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use anyhow::Context;
 
 use crate::data::{PatchStore, Split};
 use crate::error::Result;
-use crate::files::cannot_write;
+use crate::files::{cannot_write, read_exact_at};
 use crate::images::{ImageSource, Images, Pixels};
 use crate::models::Draws;
 use crate::random::Random;
@@ -105,9 +105,8 @@ fn in_proportion(patches: &[usize], count: usize) -> Vec<usize> {
     (1..=count)
         .map(|images| {
             // What a class lacks of its quota, times `total` to stay with whole numbers; the first of equal ones.
-            let lack = |class: usize| {
-                (patches[class] * images) as i64 - (given[class] * total) as i64
-            };
+            let lack =
+                |class: usize| (patches[class] * images) as i64 - (given[class] * total) as i64;
             let class = (0..patches.len())
                 .rev()
                 .max_by_key(|&class| lack(class))
@@ -189,9 +188,8 @@ impl ImageSource for SpooledImages {
     fn read(&self, range: Range<usize>) -> Result<Pixels> {
         let length = self.size * self.size * self.channels;
         let mut bytes = vec![0; range.len() * length];
-        let mut file = &self.file;
-        file.seek(SeekFrom::Start((range.start * length) as u64))
-            .and_then(|_| file.read_exact(&mut bytes))
+        let offset = (range.start * length) as u64;
+        read_exact_at(&self.file, &mut bytes, offset)
             .context("cannot read back the images that were drawn")?;
         Ok(Pixels::new(range.len(), self.size, self.channels, bytes))
     }

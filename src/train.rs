@@ -10,9 +10,9 @@ use crate::data::{Batches, Loader, PatchStore, Split};
 use crate::error::Result;
 use crate::images::{Images, write_png};
 use crate::models::{self, GenerativeModel, Scalars};
-use crate::samplers::Samplers;
 use crate::random::Random;
 use crate::run::{Diverged, Run, Training, conduct, is_due, judges};
+use crate::samplers::Samplers;
 use crate::samples::{self, Plan};
 use crate::tracker::{Evaluation, Event};
 
@@ -85,7 +85,7 @@ struct ModelTraining<'a> {
 
 impl Training<RunConfig> for ModelTraining<'_> {
     fn step(&mut self, position: u64) -> Result<Scalars> {
-        let batch = self.batches.at(position);
+        let batch = self.batches.at(position)?;
         self.model.step(&batch, self.random.at(position))
     }
 

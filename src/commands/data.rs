@@ -44,10 +44,14 @@ fn write_grid(store: &PatchStore, path: &Path) -> Result<()> {
     let chosen = Random::new(0)
         .stream("shown patches")
         .choose(store.len(), count);
-    store.read(&chosen).grid(10, 1).save(path).map_err(|error| {
-        refuse(
-            format!("cannot write `{}`: {error}", path.display()),
-            "give a path that ends in `.png`, in a folder you may write",
-        )
-    })
+    store
+        .read(&chosen)?
+        .grid(10, 1)
+        .save(path)
+        .map_err(|error| {
+            refuse(
+                format!("cannot write `{}`: {error}", path.display()),
+                "give a path that ends in `.png`, in a folder you may write",
+            )
+        })
 }

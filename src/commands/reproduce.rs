@@ -208,7 +208,7 @@ impl Memorisation {
         if evaluation.training_images == 0 || !any_shows(tables, AUTHENTICITY) {
             return Ok(None);
         }
-        let trained_on = trained_on(evaluation, store);
+        let trained_on = trained_on(evaluation, store)?;
         let names = [AUTHENTICITY.to_owned()];
         let bench = Bench::new(
             evaluation,
@@ -378,8 +378,7 @@ impl<'a> Session<'a> {
         let again = |count: usize| match &drawn {
             Some(pixels) => Ok(first(pixels, count)),
             None => {
-                let samplers =
-                    Samplers::new(&evaluation.samplers, &self.config.samplers)?;
+                let samplers = Samplers::new(&evaluation.samplers, &self.config.samplers)?;
                 let sampler = samplers.of(model, self.store.classes().len())?;
                 let count = count.min(evaluation.images);
                 let plan = Plan::of(self.store, count, evaluation.seed);
@@ -409,7 +408,9 @@ impl<'a> Session<'a> {
         let samplers = Samplers::new(&self.config.evaluation.samplers, &self.config.samplers)?;
         let sampler = samplers.of(model, self.store.classes().len())?;
         let plan = Plan::of(self.store, count, seed);
-        let pixels = samples::draw(sampler.as_ref(), &plan, &mut |done| progress.update(done, ""))?;
+        let pixels = samples::draw(sampler.as_ref(), &plan, &mut |done| {
+            progress.update(done, "")
+        })?;
         progress.finish(&format!("{count} images"));
         Ok(pixels)
     }

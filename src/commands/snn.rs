@@ -420,7 +420,7 @@ fn draw_neighbours(
                 std::iter::once(row.query).chain(nearest)
             })
             .collect();
-        let picture = store.read(&places).grid(columns, 1);
+        let picture = store.read(&places)?.grid(columns, 1);
         let path = folder.join(format!("neighbours-{name}.png"));
         write_png(&picture, &path)?;
         let path = folder.join(format!("neighbours-{name}.csv"));

@@ -33,6 +33,6 @@ impl ImageSource for ChosenPatches {
     }
 
     fn read(&self, range: Range<usize>) -> Result<Pixels> {
-        Ok(self.store.read(&self.indices[range]))
+        self.store.read(&self.indices[range])
     }
 }

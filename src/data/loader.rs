@@ -6,6 +6,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{Scope, ScopedJoinHandle};
 
 use super::{Batches, PatchStore};
+use crate::error::Result;
 use crate::images::Images;
 
 /// What a training step sees: real images, which patches of the store they are, their classes, and what a paired model
@@ -29,7 +30,7 @@ pub struct Batch {
 pub struct Loader<'scope> {
     /// The steps whose batches are wanted.
     wanted: Sender<u64>,
-    read: Receiver<(u64, Batch)>,
+    read: Receiver<(u64, Result<Batch>)>,
     thread: Option<ScopedJoinHandle<'scope, ()>>,
     /// The step that was asked for last and is not handed out yet.
     ahead: Option<u64>,
@@ -65,8 +66,9 @@ impl<'scope> Loader<'scope> {
 
     /// The batch of step `step`, counted from 0. That of the step after it is read from now on.
     ///
-    /// Panics if the store can no longer be read.
-    pub fn at(&mut self, step: u64) -> Batch {
+    /// # Errors
+    /// If the store can no longer be read.
+    pub fn at(&mut self, step: u64) -> Result<Batch> {
         if self.ahead != Some(step) {
             self.ask(step);
         }
@@ -89,7 +91,7 @@ impl<'scope> Loader<'scope> {
         let _ = self.wanted.send(step);
     }
 
-    fn receive(&mut self) -> (u64, Batch) {
+    fn receive(&mut self) -> (u64, Result<Batch>) {
         self.read.recv().unwrap_or_else(|_| {
             let ended = self.thread.take().map(ScopedJoinHandle::join);
             match ended {
@@ -100,13 +102,13 @@ impl<'scope> Loader<'scope> {
     }
 }
 
-fn read_batch(store: &PatchStore, patches: Vec<usize>) -> Batch {
+fn read_batch(store: &PatchStore, patches: Vec<usize>) -> Result<Batch> {
     let classes = store.class_indices();
-    Batch {
-        images: store.read(&patches).to_images(),
+    Ok(Batch {
+        images: store.read(&patches)?.to_images(),
+        inputs: store.inputs(&patches)?.map(|inputs| inputs.to_images()),
         classes: patches.iter().map(|&patch| classes[patch]).collect(),
         patches,
         class_names: store.classes().clone(),
-        inputs: None,
-    }
+    })
 }

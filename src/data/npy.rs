@@ -1,10 +1,14 @@
 //! Images in an `.npy` file: bytes of shape n x size x size x channels, as `numpy.save` writes them; written image by image.
 
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::fs::File;
+use std::io::{self, BufReader, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
 
 use npyz::{DType, NpyHeader, Order, WriteOptions, WriterBuilder};
 
-use crate::images::{GREY, RGB};
+use crate::error::refuse;
+use crate::files::read_exact_at;
+use crate::images::{GREY, Pixels, RGB};
 
 /// `numpy.uint8`.
 fn byte() -> DType {
@@ -59,6 +63,67 @@ pub(super) fn shape(mut file: impl Read + Seek) -> Result<Shape, String> {
         channels: channels as usize,
         start,
     })
+}
+
+/// Images in an `.npy` file that stays open: read as they are asked for, by several threads at once.
+#[derive(Debug)]
+pub(super) struct ImageFile {
+    path: PathBuf,
+    file: File,
+    pub(super) shape: Shape,
+}
+
+impl ImageFile {
+    /// Opens the file at `path`, or says what is wrong with it.
+    pub(super) fn open(path: &Path) -> Result<Self, String> {
+        let file = File::open(path).map_err(|error| format!("cannot be read: {error}"))?;
+        Ok(Self {
+            shape: shape(BufReader::new(&file))?,
+            file,
+            path: path.to_owned(),
+        })
+    }
+
+    /// Writes the whole file, header and all, to `target`.
+    pub(super) fn copy_to(&self, target: &mut impl Write) -> io::Result<()> {
+        let mut file = &self.file;
+        file.rewind()?;
+        io::copy(&mut BufReader::with_capacity(1 << 16, file), target)?;
+        Ok(())
+    }
+
+    /// The images at `indices`, in that order; each must be below the count.
+    ///
+    /// # Errors
+    /// If the file, which was whole when it was opened, is no longer as long or cannot be read any more.
+    pub(super) fn read(&self, indices: &[usize]) -> crate::error::Result<Pixels> {
+        let Shape {
+            size,
+            channels,
+            start,
+            ..
+        } = self.shape;
+        let length = size * size * channels;
+        let mut bytes = vec![0; indices.len() * length];
+        for (&index, image) in indices.iter().zip(bytes.chunks_exact_mut(length.max(1))) {
+            let offset = start + (index * length) as u64;
+            read_exact_at(&self.file, image, offset).map_err(|error| self.gone(&error))?;
+        }
+        Ok(Pixels::new(indices.len(), size, channels, bytes))
+    }
+
+    fn gone(&self, error: &io::Error) -> anyhow::Error {
+        let path = self.path.display();
+        let what = match error.kind() {
+            ErrorKind::UnexpectedEof => format!("`{path}` was cut short while it was in use"),
+            _ => format!("`{path}` cannot be read any more: {error}"),
+        };
+        refuse(
+            what,
+            "put the file back, or delete its folder to have the store built again, and repeat the command: runs go on \
+             from their last checkpoint",
+        )
+    }
 }
 
 /// Writes images one after the other.

@@ -44,7 +44,7 @@ pub(super) fn whole(
             .collect();
         let parts = match source {
             Some(source) => from_source(source, name, config)?,
-            None => from_store(store, &members),
+            None => from_store(store, &members)?,
         };
         let picture = picture(&parts, size).into_raw();
         if channels == GREY {
@@ -96,20 +96,17 @@ fn from_source(source: &Source, name: &str, config: &DataConfig) -> Result<Vec<P
     Ok(parts)
 }
 
-fn from_store(store: &PatchStore, members: &[usize]) -> Vec<Placed> {
+fn from_store(store: &PatchStore, members: &[usize]) -> Result<Vec<Placed>> {
     let side = store.patch_size() as u32;
-    let patches = store.read(members);
+    let patches = store.read(members)?;
     let patches = patches.to_rgb();
-    members
-        .iter()
-        .enumerate()
-        .map(|(place, &index)| Placed {
-            x: store.records()[index].x,
-            y: store.records()[index].y,
-            image: RgbImage::from_raw(side, side, patches.image(place).to_vec())
-                .expect("a patch has its size"),
-        })
-        .collect()
+    let placed = members.iter().enumerate().map(|(place, &index)| Placed {
+        x: store.records()[index].x,
+        y: store.records()[index].y,
+        image: RgbImage::from_raw(side, side, patches.image(place).to_vec())
+            .expect("a patch has its size"),
+    });
+    Ok(placed.collect())
 }
 
 /// The parts laid at their places on white glass, resized to `size` x `size`.

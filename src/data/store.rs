@@ -4,21 +4,24 @@
 //! - `patches.csv`: a row for each patch: slide, class, x, y, level, tissue, split.
 //! - `store.toml`: format, name, settings, counts, skipped files, and the SHA-256 of the two other files in that order
 //!   (`cat patches.npy patches.csv | sha256sum`).
+//! - `inputs.npy`, in stores for paired models: n x size x size x channels bytes, an image beside each patch in the order
+//!   of the patches; its own SHA-256 is in `store.toml`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::fs::{self, File};
-use std::io::{self, BufReader, Read, Seek, SeekFrom, Write as _};
+use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 
-use super::npy::{self, Shape};
-use super::{DataConfig, Split};
+use super::npy::{ImageFile, Shape};
+use super::{DataConfig, Input, Split};
 use crate::digest::Sha256Writer;
 use crate::error::{Result, refuse};
+use crate::files::write_whole;
 use crate::images::{GREY, Pixels};
 
 /// The version of the files; a store of another is refused.
@@ -26,6 +29,8 @@ pub(super) const FORMAT: u32 = 1;
 
 /// The file of pixels.
 pub(super) const PATCHES: &str = "patches.npy";
+/// The file of inputs.
+pub(super) const INPUTS: &str = "inputs.npy";
 const RECORDS: &str = "patches.csv";
 const DESCRIPTION: &str = "store.toml";
 
@@ -55,6 +60,9 @@ struct Description {
     format: u32,
     name: String,
     sha256: String,
+    /// SHA-256 of the inputs, in a store that has some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    inputs: Option<String>,
     skipped: Vec<String>,
     /// Patches by class and split.
     counts: BTreeMap<String, BTreeMap<Split, usize>>,
@@ -70,9 +78,8 @@ pub struct PatchStore {
     classes: Arc<[String]>,
     /// The class of each patch, an index into `classes`.
     class_indices: Vec<usize>,
-    /// `patches.npy`, and what is in it.
-    patches: Mutex<File>,
-    shape: Shape,
+    patches: ImageFile,
+    inputs: Option<ImageFile>,
 }
 
 /// Whether `folder` is a patch store.
@@ -114,11 +121,11 @@ impl PatchStore {
                 "build the store again",
             ));
         }
-        let unreadable = |error: io::Error| damaged(format!("`{PATCHES}`: {error}"));
-        let patches = File::open(path.join(PATCHES)).map_err(unreadable)?;
-        let shape = npy::shape(BufReader::new(&patches))
-            .map_err(|what| damaged(format!("`{PATCHES}` {what}")))?;
-        let count = shape.count;
+        let images = |name: &str| {
+            ImageFile::open(&path.join(name)).map_err(|what| damaged(format!("`{name}` {what}")))
+        };
+        let patches = images(PATCHES)?;
+        let Shape { count, size, .. } = patches.shape;
         let csv = fs::read(path.join(RECORDS))
             .map_err(|error| damaged(format!("`{RECORDS}`: {error}")))?;
         let records: Vec<PatchRecord> = csv::Reader::from_reader(csv.as_slice())
@@ -134,11 +141,30 @@ impl PatchStore {
         if let Some(slide) = on_both_sides(&records) {
             return Err(damaged(format!("slide `{slide}` is in both splits")));
         }
-        if content_hash(&patches, &csv).map_err(unreadable)? != description.sha256 {
+        if content_hash(&patches, &csv)? != description.sha256 {
             return Err(damaged(format!(
                 "`{PATCHES}` or `{RECORDS}` is not what `{DESCRIPTION}` was written for"
             )));
         }
+        let inputs = match &description.inputs {
+            None => None,
+            Some(hash) => {
+                let inputs = images(INPUTS)?;
+                let found = inputs.shape;
+                if (found.count, found.size) != (count, size) {
+                    return Err(damaged(format!(
+                        "`{INPUTS}` has {} images of {1} x {1}, `{PATCHES}` {count} of {size} x {size}",
+                        found.count, found.size
+                    )));
+                }
+                if content_hash(&inputs, &[])? != *hash {
+                    return Err(damaged(format!(
+                        "`{INPUTS}` is not what `{DESCRIPTION}` was written for"
+                    )));
+                }
+                Some(inputs)
+            }
+        };
         let (classes, class_indices) = index_classes(&records);
         Ok(Self {
             path: path.to_owned(),
@@ -146,8 +172,8 @@ impl PatchStore {
             records,
             classes,
             class_indices,
-            patches: Mutex::new(patches),
-            shape,
+            patches,
+            inputs,
         })
     }
 
@@ -163,12 +189,12 @@ impl PatchStore {
 
     /// Height and width of a patch in pixels.
     pub fn patch_size(&self) -> usize {
-        self.shape.size
+        self.patches.shape.size
     }
 
     /// Channels of a patch: 3 (RGB) or 1 (grey).
     pub fn channels(&self) -> usize {
-        self.shape.channels
+        self.patches.shape.channels
     }
 
     /// `phantom`, or the name of the folder the slides came from.
@@ -237,24 +263,30 @@ impl PatchStore {
 
     /// The patches at `indices`, in that order; each must be below [`Self::len`].
     ///
-    /// Panics if the file of patches, which was whole when the store was opened, can no longer be read.
-    pub fn read(&self, indices: &[usize]) -> Pixels {
-        let Shape {
-            size,
-            channels,
-            start,
-            ..
-        } = self.shape;
-        let length = size * size * channels;
-        let mut bytes = vec![0; indices.len() * length];
-        let mut file = self.patches.lock().unwrap_or_else(PoisonError::into_inner);
-        for (&index, patch) in indices.iter().zip(bytes.chunks_exact_mut(length)) {
-            let first = start + (index * length) as u64;
-            file.seek(SeekFrom::Start(first))
-                .and_then(|_| file.read_exact(patch))
-                .expect("the patches of an open store can be read");
-        }
-        Pixels::new(indices.len(), size, channels, bytes)
+    /// # Errors
+    /// If the file of patches, which was whole when the store was opened, was cut short since or cannot be read any more.
+    pub fn read(&self, indices: &[usize]) -> Result<Pixels> {
+        self.patches.read(indices)
+    }
+
+    /// The inputs of the patches at `indices`, in that order, each of the size of a patch; none if the store has no inputs.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn inputs(&self, indices: &[usize]) -> Result<Option<Pixels>> {
+        self.inputs
+            .as_ref()
+            .map(|inputs| inputs.read(indices))
+            .transpose()
+    }
+
+    /// What a paired model gets beside each patch, if the store has inputs.
+    pub fn input(&self) -> Option<Input> {
+        let inputs = self.inputs.as_ref()?;
+        Some(Input {
+            channels: inputs.shape.channels,
+            hash: self.description.inputs.clone()?,
+        })
     }
 
     /// What is in the store, in lines to show; the last is not ended.
@@ -277,8 +309,8 @@ impl PatchStore {
             &format!(
                 "{} of {size} x {size} pixels{grey}",
                 self.len(),
-                size = self.shape.size,
-                grey = if self.shape.channels == GREY {
+                size = self.patch_size(),
+                grey = if self.channels() == GREY {
                     ", grey"
                 } else {
                     ""
@@ -308,12 +340,11 @@ impl PatchStore {
     }
 }
 
-/// SHA-256 of the two files, one after the other.
-fn content_hash(mut patches: &File, records: &[u8]) -> io::Result<String> {
+/// SHA-256 of a file of images and of `rest`, one after the other.
+pub(super) fn content_hash(images: &ImageFile, rest: &[u8]) -> Result<String> {
     let mut digest = Sha256Writer::default();
-    patches.rewind()?;
-    io::copy(&mut BufReader::with_capacity(1 << 16, patches), &mut digest)?;
-    digest.write_all(records)?;
+    images.copy_to(&mut digest)?;
+    digest.write_all(rest)?;
     Ok(digest.finish())
 }
 
@@ -363,13 +394,12 @@ pub(super) fn write_description(
             .entry(record.split)
             .or_default() += 1;
     }
+    let patches = ImageFile::open(&folder.join(PATCHES)).map_err(anyhow::Error::msg)?;
     let description = Description {
         format: FORMAT,
         name: name.to_owned(),
-        sha256: content_hash(
-            &File::open(folder.join(PATCHES))?,
-            &fs::read(folder.join(RECORDS))?,
-        )?,
+        sha256: content_hash(&patches, &fs::read(folder.join(RECORDS))?)?,
+        inputs: None,
         skipped,
         counts,
         settings: settings.clone(),
@@ -378,8 +408,18 @@ pub(super) fn write_description(
         .with_context(|| format!("cannot write `{DESCRIPTION}`"))
 }
 
+/// Writes into `store.toml` that there are inputs with this SHA-256.
+pub(super) fn describe_inputs(store: &PatchStore, hash: String) -> Result<()> {
+    let path = store.path.join(DESCRIPTION);
+    let mut description: Description = toml::from_str(&fs::read_to_string(&path)?)?;
+    description.inputs = Some(hash);
+    write_whole(&path, toml::to_string(&description)?.as_bytes())
+}
+
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+
     use tempfile::TempDir;
 
     use super::*;
@@ -432,7 +472,7 @@ mod tests {
         assert_eq!(store.class_indices(), [0; 4]);
         assert_eq!(store.skipped(), ["c.png"]);
         assert_eq!(store.settings(), &DataConfig::default());
-        let pixels = store.read(&[3, 0]);
+        let pixels = store.read(&[3, 0]).unwrap();
         assert_eq!(pixels.bytes, [[3; 12], [0; 12]].concat());
         let table = fs::read_to_string(folder.path().join(RECORDS)).unwrap();
         assert!(
@@ -497,7 +537,8 @@ mod tests {
         );
         fs::remove_file(&path).unwrap();
         assert!(
-            refusal(&folder).starts_with("the patch store `STORE` is damaged: `patches.npy`: ")
+            refusal(&folder)
+                .starts_with("the patch store `STORE` is damaged: `patches.npy` cannot be read: ")
         );
     }
 

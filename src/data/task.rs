@@ -36,7 +36,7 @@ impl Task {
             size: store.patch_size(),
             channels: store.channels(),
             classes: store.classes().to_vec(),
-            input: None,
+            input: store.input(),
         }
     }
 }

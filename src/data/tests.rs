@@ -7,6 +7,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::error::Refusal;
+use crate::images::{ImageSource, luminance};
 use crate::random::Random;
 
 /// The real images, where this checkout has them. Continuous integration must.
@@ -28,7 +29,7 @@ pub(super) fn histology() -> Option<PathBuf> {
 }
 
 /// A folder of `slides` slides of 16 x 8 pixels in each of the classes `a` and `b`, and an empty cache.
-fn lab(slides: u8) -> (TempDir, TempDir) {
+pub(super) fn lab(slides: u8) -> (TempDir, TempDir) {
     let folder = tempfile::tempdir().unwrap();
     for (class, green) in [("a", 90), ("b", 120)] {
         fs::create_dir(folder.path().join(class)).unwrap();
@@ -42,7 +43,7 @@ fn lab(slides: u8) -> (TempDir, TempDir) {
     (folder, tempfile::tempdir().unwrap())
 }
 
-fn config(folder: &TempDir) -> DataConfig {
+pub(super) fn config(folder: &TempDir) -> DataConfig {
     DataConfig {
         source: folder.path().display().to_string(),
         patch_size: 8,
@@ -51,7 +52,7 @@ fn config(folder: &TempDir) -> DataConfig {
     }
 }
 
-fn quietly(config: &DataConfig, cache: &TempDir) -> Result<PatchStore> {
+pub(super) fn quietly(config: &DataConfig, cache: &TempDir) -> Result<PatchStore> {
     prepare(config, cache.path(), &mut |_, _, _| {})
 }
 
@@ -86,7 +87,7 @@ fn a_folder_becomes_a_store_once() {
         (record.slide.as_str(), record.class.as_str(), record.x),
         ("a/2", "a", 8)
     );
-    assert_eq!(store.read(&[5]).bytes[..3], [200, 90, 2]);
+    assert_eq!(store.read(&[5]).unwrap().bytes[..3], [200, 90, 2]);
 
     let again = prepare(&config(&folder), cache.path(), &mut |_, _, _| {
         panic!("built again")
@@ -125,13 +126,157 @@ fn batches_read_ahead_are_those_of_their_steps() {
         // In order, asked again, a step left out, back, and past the end.
         for step in [0, 1, 2, 2, 4, 5, 3, 8, 9, 0] {
             let patches = batches().at(step);
-            let batch = loader.at(step);
-            assert_eq!(batch.images, store.read(&patches).to_images(), "{step}");
+            let batch = loader.at(step).unwrap();
+            let expected = store.read(&patches).unwrap().to_images();
+            assert_eq!(batch.images, expected, "{step}");
             let classes = batch.classes.iter().map(|&class| &batch.class_names[class]);
             let records = patches.iter().map(|&patch| &store.records()[patch]);
             assert!(classes.eq(records.map(|record| &record.class)), "{step}");
             assert_eq!(batch.patches, patches, "{step}");
         }
+    });
+}
+
+#[test]
+fn a_grey_store_is_the_luminance_of_the_colour_store() {
+    let (folder, cache) = lab(4);
+    let colour = quietly(&config(&folder), &cache).unwrap();
+    let settings = DataConfig {
+        channels: 1,
+        ..config(&folder)
+    };
+    let grey = quietly(&settings, &cache).unwrap();
+    assert_eq!(grey.records(), colour.records());
+    assert_eq!((colour.channels(), grey.channels()), (3, 1));
+    assert_ne!(grey.content_hash(), colour.content_hash());
+    let all: Vec<usize> = (0..grey.len()).collect();
+    let (grey_pixels, colours) = (grey.read(&all).unwrap(), colour.read(&all).unwrap());
+    let pixels = colours.bytes.as_chunks::<3>().0.iter();
+    assert!(pixels.copied().map(luminance).eq(grey_pixels.bytes));
+    assert!(
+        grey.summary()
+            .contains("patches  16 of 8 x 8 pixels, grey\n")
+    );
+    assert_eq!(
+        Task::of(&grey),
+        Task {
+            size: 8,
+            channels: 1,
+            classes: vec!["a".into(), "b".into()],
+            input: None
+        }
+    );
+    let thumbnails = |config: &DataConfig, store: &PatchStore| {
+        whole_slides(config, store, Split::Train, 4, &mut |_, _| {})
+            .unwrap()
+            .pixels
+    };
+    // From the slides, and put together from the patches.
+    let mut opened = settings.clone();
+    opened.source = grey.path().display().to_string();
+    for (config, store) in [(&settings, &grey), (&opened, &grey)] {
+        let found = thumbnails(config, store);
+        assert_eq!((found.count, found.size, found.channels), (6, 4, 1));
+        assert_eq!(found.bytes[0], luminance([200, 90, 0]).min(found.bytes[0]));
+    }
+
+    opened.channels = 3;
+    let (message, hint) = refusal(&opened, &cache);
+    assert_eq!(
+        message,
+        "the patches of `FOLDER` have channels: 1, `data.channels` is 3"
+    );
+    assert_eq!(
+        hint,
+        "set `data.channels` to 1, or `data.source` to the slides themselves"
+    );
+    opened.channels = 2;
+    assert_eq!(refusal(&opened, &cache).0, "`data.channels` is 2");
+}
+
+#[test]
+fn colour_leaves_no_trace_in_what_is_hashed() {
+    let text = toml::to_string(&DataConfig::default()).unwrap();
+    assert!(!text.contains("channels"), "{text}");
+    let cache = tempfile::tempdir().unwrap();
+    let config = DataConfig {
+        patch_size: 32,
+        stride: 32,
+        maximum_patches: 20,
+        phantom: PhantomConfig {
+            slides_per_class: 2,
+            slide_size: 64,
+        },
+        minimum_tissue: 0.0,
+        ..DataConfig::default()
+    };
+    let store = quietly(&config, &cache).unwrap();
+    // The folder is named by the hash of the settings: as it was before there were grey stores.
+    let name = store.path().file_name().unwrap();
+    assert_eq!(name.to_string_lossy(), "c23a03a492f2");
+    let text = fs::read_to_string(store.path().join("store.toml")).unwrap();
+    assert!(
+        !text.contains("channels") && !text.contains("inputs"),
+        "{text}"
+    );
+}
+
+#[test]
+fn patches_of_all_usual_sizes_come_from_slides_and_from_ready_made_images() {
+    let (folder, cache) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    for size in [16, 28, 32, 64, 96, 128, 256] {
+        let mut config = DataConfig {
+            patch_size: size,
+            stride: size,
+            minimum_tissue: 0.0,
+            phantom: PhantomConfig {
+                slides_per_class: 2,
+                slide_size: 256,
+            },
+            ..DataConfig::default()
+        };
+        let store = quietly(&config, &cache).unwrap();
+        let patches = 4 * (256 / size) * (256 / size);
+        assert_eq!((store.len(), store.patch_size()), (patches, size));
+        let pixels = store.read(&[0, patches - 1]).unwrap();
+        assert_eq!(pixels.to_images().quantise(), pixels);
+
+        let ready = folder.path().join(size.to_string());
+        fs::create_dir(&ready).unwrap();
+        for name in 0..2 {
+            let side = size as u32;
+            RgbImage::from_pixel(side, side, Rgb([200, 90, name]))
+                .save(ready.join(format!("{name}.png")))
+                .unwrap();
+        }
+        let images = FolderImages::open(&ready).unwrap();
+        assert_eq!((images.count(), images.size()), (2, size));
+        config.source = ready.display().to_string();
+        let store = quietly(&config, &cache).unwrap();
+        assert_eq!((store.len(), store.patch_size()), (2, size));
+    }
+}
+
+#[test]
+fn a_file_of_patches_that_shrinks_is_named_and_the_loader_passes_it_on() {
+    let (folder, cache) = lab(4);
+    let store = quietly(&config(&folder), &cache).unwrap();
+    let path = store.path().join("patches.npy");
+    let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
+    file.set_len(400).unwrap();
+    assert!(store.read(&[0]).is_ok(), "what is there is read");
+    let batches = Batches::new(store.indices(Split::Train), 6, Random::new(5)).unwrap();
+    std::thread::scope(|scope| {
+        let error = Loader::start(scope, &store, batches, 9).at(0).unwrap_err();
+        let Refusal { message, hint } = error.downcast().unwrap();
+        assert_eq!(
+            message,
+            format!("`{}` was cut short while it was in use", path.display())
+        );
+        assert!(
+            hint.starts_with("put the file back, or delete its folder"),
+            "{hint}"
+        );
     });
 }
 

@@ -1,7 +1,7 @@
 //! Features in a file, read a block of rows at a time: those that another program made, and those that were extracted.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, BufReader};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -9,6 +9,7 @@ use super::Features;
 use super::layout::{self, Layout, Number};
 use crate::digest::Sha256Writer;
 use crate::error::{Result, refuse};
+use crate::files::read_exact_at;
 
 /// Rows of a block.
 const BLOCK: usize = 1024;
@@ -117,13 +118,13 @@ impl FeatureFile {
     /// Appends the rows of the file at `range`.
     fn append(&self, range: Range<usize>, values: &mut Vec<f32>) -> io::Result<()> {
         let length = self.columns * self.number.size;
-        let mut file = &self.file;
-        file.seek(SeekFrom::Start(self.start + (range.start * length) as u64))?;
+        let mut offset = self.start + (range.start * length) as u64;
         let mut left = range.len() * length;
         let mut chunk = vec![0; CHUNK.min(left)];
         while left > 0 {
             let chunk = &mut chunk[..CHUNK.min(left)];
-            file.read_exact(chunk)?;
+            read_exact_at(&self.file, chunk, offset)?;
+            offset += chunk.len() as u64;
             values.extend(chunk.chunks_exact(self.number.size).map(self.number.read));
             left -= chunk.len();
         }

@@ -133,3 +133,72 @@ impl Extractor for Elsewhere {
         self.extractor.extract(images)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device;
+
+    /// `count` images of `size` x `size` x `channels`.
+    fn images(count: usize, size: usize, channels: usize) -> Pixels {
+        let length = count * size * size * channels;
+        let bytes = (0..length).map(|place| (place * place / 7 % 251) as u8);
+        Pixels::new(count, size, channels, bytes.collect())
+    }
+
+    #[test]
+    fn extractors_without_files_see_small_and_large_images_or_say_which_they_see() {
+        for name in ["vgg16-random", "pixels"] {
+            let config = FeatureConfig {
+                extractor: name.to_owned(),
+                ..FeatureConfig::default()
+            };
+            let extractor = load(&config, &device::cpu()).unwrap();
+            for size in [16, 28, 32, 64, 96, 128, 256] {
+                let found = extractor.extract(&images(2, size, 3));
+                if name == "pixels" && size == 28 {
+                    assert_eq!(
+                        found.unwrap_err().to_string(),
+                        "`pixels` cannot average images of 28 x 28 down to 16 x 16"
+                    );
+                    continue;
+                }
+                let found = found.unwrap();
+                assert!(found.row(0) != found.row(1), "{name} at {size}");
+                assert!(found.values.iter().all(|value| value.is_finite()));
+            }
+        }
+    }
+
+    #[test]
+    fn grey_is_seen_as_rgb_and_the_description_says_so() {
+        for name in ["vgg16-random", "pixels"] {
+            let config = FeatureConfig {
+                extractor: name.to_owned(),
+                ..FeatureConfig::default()
+            };
+            let extractor = load(&config, &device::cpu()).unwrap();
+            let grey = images(3, 32, 1);
+            let found = extractor.extract(&grey).unwrap();
+            assert_eq!(found, extractor.extract(&grey.to_rgb()).unwrap(), "{name}");
+            assert_eq!(extractor.describe_for(3), extractor.describe());
+            let described = extractor.describe_for(1);
+            assert_eq!(described, extractor.describe() + ", grey repeated as RGB");
+        }
+    }
+
+    #[test]
+    fn perceptual_distances_see_small_large_and_grey_images() {
+        let distance = load_perceptual(&PerceptualConfig::default(), &device::cpu()).unwrap();
+        for size in [16, 28, 256] {
+            let grey = images(2, size, 1);
+            let found = distance.embed(&grey.to_images()).unwrap();
+            assert_ne!(found[0], found[1], "{size}");
+            assert_eq!(found, distance.embed(&grey.to_rgb().to_images()).unwrap());
+        }
+        assert_eq!(
+            distance.describe_for(1),
+            distance.describe() + ", grey repeated as RGB"
+        );
+    }
+}

@@ -250,7 +250,9 @@ mod tests {
     fn soft_labels_of_zero_are_the_loss_on_generated_images() {
         let scores = Tensor::<1>::from_data(TensorData::from([0.3f32, -1.0]), &cpu());
         let game = CrossEntropy::default();
-        let soft = game.soft_labels(scores.clone(), scores.zeros_like()).unwrap();
+        let soft = game
+            .soft_labels(scores.clone(), scores.zeros_like())
+            .unwrap();
         assert_eq!(number(&soft), number(&game.generated(scores)));
     }
 }

@@ -99,7 +99,11 @@ mod tests {
                 least_squares(fake(), 1.0),
                 0.763_333_333_3,
             ),
-            ("hinge critic", hinge_real(real()) + hinge_generated(fake()), 1.5),
+            (
+                "hinge critic",
+                hinge_real(real()) + hinge_generated(fake()),
+                1.5,
+            ),
             ("hinge generator", wasserstein_generator(fake()), 0.0),
             (
                 "wasserstein critic",

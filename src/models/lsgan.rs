@@ -28,6 +28,11 @@ pub(super) const MODEL: Model = Model {
     settings: Table::new,
     build: |blueprint| {
         let (generator, critic) = backbone(blueprint, CriticNorm::Batch);
-        Ok(Box::new(Gan::new(blueprint, generator, critic, LeastSquares)))
+        Ok(Box::new(Gan::new(
+            blueprint,
+            generator,
+            critic,
+            LeastSquares,
+        )))
     },
 };

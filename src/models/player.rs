@@ -39,9 +39,7 @@ impl<N: Module> Player<N> {
     #[must_use]
     pub fn with_gradient_clipping(mut self, bound: f64) -> Self {
         let clipping = GradientClipping::Value(bound as f32);
-        self.adam = adam(&self.optimiser)
-            .init()
-            .with_grad_clipping(clipping);
+        self.adam = adam(&self.optimiser).init().with_grad_clipping(clipping);
         self
     }
 

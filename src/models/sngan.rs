@@ -37,9 +37,7 @@ pub(super) const MODEL: Model = Model {
         let (generator, critic) = backbone(blueprint, CriticNorm::Spectral);
         let gan = match settings.loss {
             SnganLoss::Hinge => Gan::new(blueprint, generator, critic, Hinge),
-            SnganLoss::Minimax => {
-                Gan::new(blueprint, generator, critic, CrossEntropy::default())
-            }
+            SnganLoss::Minimax => Gan::new(blueprint, generator, critic, CrossEntropy::default()),
         };
         Ok(Box::new(gan.with_term(SpectralNormalisation {
             power_iterations: settings.power_iterations,

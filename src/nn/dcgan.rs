@@ -33,7 +33,8 @@ pub struct Pyramid {
 impl Pyramid {
     /// That of images of `size` x `size`; `None` where `size` is not 4, 5, 6 or 7 times a power of two, at least 8.
     pub fn of(size: usize) -> Option<Self> {
-        let halvings = (1..usize::BITS as usize).find(|&halvings| size >> halvings <= *SMALLEST.end())?;
+        let halvings =
+            (1..usize::BITS as usize).find(|&halvings| size >> halvings <= *SMALLEST.end())?;
         let smallest = size >> halvings;
         let fits = SMALLEST.contains(&smallest) && smallest << halvings == size;
         fits.then_some(Self { smallest, halvings })

@@ -65,7 +65,10 @@ fn visited(levels: usize, steps: usize) -> Vec<usize> {
 
 /// Equation 12 with sigma = 0.
 fn step(step: ReverseStep<'_>) -> Tensor<4> {
-    let (signal, next_signal) = (step.schedule.signal[step.level], step.schedule.signal[step.next]);
+    let (signal, next_signal) = (
+        step.schedule.signal[step.level],
+        step.schedule.signal[step.next],
+    );
     let direction = (step.images - step.clean.clone().mul_scalar(signal.sqrt()))
         .div_scalar((1.0 - signal).sqrt());
     step.clean.mul_scalar(next_signal.sqrt()) + direction.mul_scalar((1.0 - next_signal).sqrt())

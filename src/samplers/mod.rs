@@ -135,7 +135,10 @@ impl Samplers {
 
     /// The samplers and their settings as protocols have them; empty for plain ones alone.
     pub fn describe(&self) -> String {
-        let described = self.0.iter().filter(|(entry, _)| entry.name != plain::SAMPLER.name);
+        let described = self
+            .0
+            .iter()
+            .filter(|(entry, _)| entry.name != plain::SAMPLER.name);
         let described = described.map(|(entry, settings)| {
             let pairs: Vec<String> = settings
                 .iter()

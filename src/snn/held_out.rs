@@ -51,11 +51,11 @@ impl HeldOut {
         let pairs = Pairs::new(members(), settings.similar, &possible, random)?;
         let sets = pairs.sets(settings.evaluation_pairs)?;
         let read = |indices: Vec<usize>| settings.view(store, &indices);
-        let anchors = read(sets[0].iter().map(|pair| pair.anchor).collect());
+        let anchors = read(sets[0].iter().map(|pair| pair.anchor).collect())?;
         let mut bytes = bytes(&anchors);
         let mut partners = Vec::with_capacity(sets.len());
         for (number, (level, set)) in pairs.levels().into_iter().zip(&sets).enumerate() {
-            let images = read(set.iter().map(|pair| pair.partner).collect());
+            let images = read(set.iter().map(|pair| pair.partner).collect())?;
             let mut stream = random.at(number as u64).stream("held-out views");
             let views = settings.augmentation.views(&images, &mut stream);
             bytes.extend(self::bytes(&views));
@@ -131,7 +131,7 @@ pub fn neighbours(
     count: usize,
     device: &Device,
 ) -> Result<Vec<Neighbours>> {
-    let embeddings = embed(network, &settings.view(store, pool), device)?;
+    let embeddings = embed(network, &settings.view(store, pool)?, device)?;
     let found = (0..queries.min(pool.len())).map(|query| {
         let slide = &store.records()[pool[query]].slide;
         let mut others: Vec<(usize, f64)> = (0..pool.len())

@@ -208,10 +208,13 @@ impl SnnConfig {
     }
 
     /// The patches of `store` at `indices` as the network looks at them: averaged down to `image_size`.
-    pub fn view(&self, store: &PatchStore, indices: &[usize]) -> Images {
-        let patches = store.read(indices).to_images();
+    ///
+    /// # Errors
+    /// If the store can no longer be read.
+    pub fn view(&self, store: &PatchStore, indices: &[usize]) -> Result<Images> {
+        let patches = store.read(indices)?.to_images();
         let factor = patches.size / self.image_size;
-        patches.reduced(factor)
+        Ok(patches.reduced(factor))
     }
 
     /// The encoder's weights in words.

@@ -186,10 +186,15 @@ fn latent_spaces_decode_what_samples_show() {
             continue;
         };
         let seeds = [9, 12];
-        let vectors: Vec<f32> = seeds.iter().flat_map(|&seed| latents.latent(seed)).collect();
+        let vectors: Vec<f32> = seeds
+            .iter()
+            .flat_map(|&seed| latents.latent(seed))
+            .collect();
         assert_eq!(vectors.len(), 2 * latents.prior().dimension());
         let draws = ToyDraws::new(seeds);
-        let images = latents.decode(&vectors, draws.get().classes).expect("decoded");
+        let images = latents
+            .decode(&vectors, draws.get().classes)
+            .expect("decoded");
         let samples = model.sample(&draws.get()).expect("samples");
         assert_eq!(images, samples, "{}", entry.name);
         decoded += 1;
@@ -253,7 +258,9 @@ fn models_make_images_of_every_size_and_of_one_channel() {
             (run.image_size, run.channels) = (size, channels);
             let mut model =
                 models::build(&run, Path::new("judges"), &device::cpu()).expect("a model");
-            let values = Random::new(0).stream("images").normals(2 * channels * size * size);
+            let values = Random::new(0)
+                .stream("images")
+                .normals(2 * channels * size * size);
             let values = values.into_iter().map(|value| value.clamp(-1.0, 1.0));
             let batch = Batch {
                 images: Images::new(2, channels, size, values.collect()),
@@ -265,7 +272,12 @@ fn models_make_images_of_every_size_and_of_one_channel() {
                 continue; // a hundred levels of large images take long
             }
             let images = two(model.as_ref());
-            assert_eq!((images.size, images.channels), (size, channels), "{}", entry.name);
+            assert_eq!(
+                (images.size, images.channels),
+                (size, channels),
+                "{}",
+                entry.name
+            );
         }
     }
 }

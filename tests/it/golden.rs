@@ -572,7 +572,10 @@ fn adam_with_clipped_gradients_moves_parameters_as_in_pytorch() {
 #[test]
 fn the_gradient_penalty_and_its_gradient_are_those_of_double_differentiation() {
     let mut golden = Golden::new("gradient penalty");
-    let critic = fill(Critic::new(&parameters(), shape(16), 4, CriticNorm::None), 0.3);
+    let critic = fill(
+        Critic::new(&parameters(), shape(16), 4, CriticNorm::None),
+        0.3,
+    );
     let penalty = gradient_penalty(&critic, wave([3, 3, 16, 16], INPUT, 1.0, 0.0));
     golden.check("value", penalty.clone());
     golden.check_gradients(&critic, &penalty.backward());

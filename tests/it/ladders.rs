@@ -32,7 +32,7 @@ fn patches() -> Pixels {
     let drawn = Random::new(0)
         .stream("ladder")
         .choose(store.len(), 2 * COUNT);
-    store.read(&drawn)
+    store.read(&drawn).expect("patches")
 }
 
 fn seen(images: &Pixels) -> Features {

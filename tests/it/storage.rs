@@ -2,10 +2,11 @@
 //! on from its last good state.
 
 use std::fs::{self, OpenOptions};
-use std::path::Path;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::lab::{Lab, assert_same_trace};
+use crate::lab::{Lab, assert_same_trace, wait_for};
 
 const TRAIN: &str = "train table1 --profile smoke --model dcgan --set training.steps=6 \
                      --set logging.checkpoint_every=2 --set logging.samples_every=3";
@@ -35,6 +36,54 @@ fn cut(path: &Path, bytes_off: u64) {
     let file = OpenOptions::new().write(true).open(path).expect("a file");
     let length = file.metadata().expect("a length").len();
     file.set_len(length - bytes_off).expect("cut");
+}
+
+#[test]
+fn a_file_of_patches_that_is_cut_short_ends_the_run_that_reads_it_as_failed() {
+    let lab = Lab::new();
+    // Batches of 8 among some hundred patches: the half that is gone is wanted within a few steps.
+    let mut child = lab.start(
+        "train table1 --profile smoke --model dcgan --set training.steps=1000000 \
+         --set logging.checkpoint_every=5",
+    );
+    let runs = || -> Vec<PathBuf> {
+        let entries = fs::read_dir(lab.path("runs")).into_iter().flatten();
+        let paths = entries.flatten().map(|entry| entry.path());
+        paths
+            .filter(|path| path.join("ledger.jsonl").exists())
+            .collect()
+    };
+    wait_for(|| {
+        let ledgers = runs().into_iter().map(|run| run.join("ledger.jsonl"));
+        let mut texts = ledgers.map(|path| fs::read_to_string(path).unwrap_or_default());
+        texts.any(|text| text.matches("\"event\":\"step\"").count() >= 6)
+    });
+    let stores = fs::read_dir(lab.path("runs/cache")).expect("a cache");
+    let mut patches = stores
+        .flatten()
+        .map(|entry| entry.path().join("patches.npy"));
+    let patches = patches.find(|path| path.exists()).expect("a store");
+    cut(
+        &patches,
+        fs::metadata(&patches).expect("a length").len() / 2,
+    );
+
+    let status = child.wait().expect("an end");
+    let mut errors = String::new();
+    let mut stream = child.stderr.take().expect("a stream");
+    stream.read_to_string(&mut errors).expect("text");
+    assert_eq!(status.code(), Some(2), "{errors}");
+    assert!(
+        errors.contains("patches.npy` was cut short while it was in use")
+            && errors.contains("hint: put the file back"),
+        "{errors}"
+    );
+    assert!(!errors.contains("panic"), "{errors}");
+    let listed = lab.succeed("list runs");
+    assert!(
+        listed.contains("failed after step ") && listed.contains("was cut short while"),
+        "{listed}"
+    );
 }
 
 #[test]

@@ -6,8 +6,8 @@ mod spectral;
 
 use burn::tensor::Tensor;
 
-use super::gan::Round;
 use super::Scalars;
+use super::gan::Round;
 use crate::error::Result;
 
 pub use penalty::{GradientPenalty, TangentNetwork, gradient_penalty};

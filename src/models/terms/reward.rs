@@ -115,16 +115,16 @@ impl<G: Send, D: DiscriminatorNetwork> Term<G, D> for RewardTerm {
         let real = self.embed_real(round.batch, round.real)?;
         let model = self.model()?;
         let generated = model.embed(round.generated.clone());
-        let each = model.compare(real.clone(), generated, round.random).detach();
+        let each = model
+            .compare(real.clone(), generated, round.random)
+            .detach();
         let mean = number(&each.clone().mean());
         let of_classes = by_class(&values(each.clone())?, round.batch);
         self.step = Some(Similarities { real, each, mean });
-        let mut scalars = vec![
-            ("similarity".into(), mean),
-            ("reward".into(), self.value()),
-        ];
+        let mut scalars = vec![("similarity".into(), mean), ("reward".into(), self.value())];
         let of_classes = of_classes.into_iter();
-        scalars.extend(of_classes.map(|(class, mean)| (format!("similarity.{class}").into(), mean)));
+        scalars
+            .extend(of_classes.map(|(class, mean)| (format!("similarity.{class}").into(), mean)));
         Ok(scalars)
     }
 

@@ -29,7 +29,11 @@ pub(super) static MODEL: Model = Model {
     settings: toml::Table::new,
     build: |blueprint| {
         let run = blueprint.run;
-        let (image, classes, width) = (image_shape(run), run.classes.len(), run.backbone.critic_width);
+        let (image, classes, width) = (
+            image_shape(run),
+            run.classes.len(),
+            run.backbone.critic_width,
+        );
         let parts = blueprint.parameters("generator");
         let generator = ClassGenerator {
             inner: Generator::new(
@@ -119,7 +123,10 @@ impl<G, D: DiscriminatorNetwork> Term<G, D> for ClassLoss {
 }
 
 fn cross_entropy(verdict: &Verdict, classes: &[usize]) -> Tensor<1> {
-    let logits = verdict.classes.clone().expect("the discriminator classifies");
+    let logits = verdict
+        .classes
+        .clone()
+        .expect("the discriminator classifies");
     let indices: Vec<i64> = classes.iter().map(|&class| class as i64).collect();
     let indices = TensorData::new(indices, [classes.len(), 1]);
     let indices = Tensor::<2, Int>::from_data(indices, &logits.device());

@@ -13,7 +13,9 @@ pub(super) static SAMPLER: SamplerEntry = SamplerEntry {
     name: "rejection",
     about: "proposals accepted by the discriminator's log ratio",
     fits: |model| {
-        let score = model.discriminator().map(|discriminator| discriminator.log_ratio(0.0));
+        let score = model
+            .discriminator()
+            .map(|discriminator| discriminator.log_ratio(0.0));
         score.flatten().is_some()
     },
     settings: || table(&Settings::default()),
@@ -28,7 +30,9 @@ pub(super) static SAMPLER: SamplerEntry = SamplerEntry {
             gamma: 0.0,
         };
         // The bound of the log ratio, and gamma so that an image of median ratio is accepted every second time.
-        let seeds: Vec<u64> = (0..calibration).map(|seed| proposal(u64::MAX, seed)).collect();
+        let seeds: Vec<u64> = (0..calibration)
+            .map(|seed| proposal(u64::MAX, seed))
+            .collect();
         let classes: Vec<usize> = (0..seeds.len())
             .map(|index| index % sampling.classes.max(1))
             .collect();
@@ -117,6 +121,11 @@ impl Sampler for Rejecting<'_> {
         }
         let (channels, size) = (accepted[0].channels, accepted[0].size);
         let values = accepted.iter().flat_map(|images| images.values.clone());
-        Ok(Images::new(accepted.len(), channels, size, values.collect()))
+        Ok(Images::new(
+            accepted.len(),
+            channels,
+            size,
+            values.collect(),
+        ))
     }
 }

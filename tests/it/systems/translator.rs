@@ -44,10 +44,20 @@ pub(super) static MODEL: Model = Model {
             (input.channels, run.backbone.generator_width),
             (run.backbone.generator_width, run.channels),
         ];
-        let layers = ends.into_iter().enumerate().map(|(layer, (inputs, outputs))| {
-            let part = parts.within(format!("layers.{layer}"));
-            Conv2d::new(&part, inputs, outputs, Window::SAME, WeightInit::Glorot, true)
-        });
+        let layers = ends
+            .into_iter()
+            .enumerate()
+            .map(|(layer, (inputs, outputs))| {
+                let part = parts.within(format!("layers.{layer}"));
+                Conv2d::new(
+                    &part,
+                    inputs,
+                    outputs,
+                    Window::SAME,
+                    WeightInit::Glorot,
+                    true,
+                )
+            });
         let generator = ImageGenerator {
             layers: layers.collect(),
         };
@@ -87,7 +97,10 @@ struct Translator {
 impl GenerativeModel for Translator {
     fn step(&mut self, batch: &Batch, random: Random) -> Result<Scalars> {
         let inputs = batch.inputs.as_ref().context("a batch of pairs")?;
-        let (inputs, real) = (tensor(inputs, &self.device), tensor(&batch.images, &self.device));
+        let (inputs, real) = (
+            tensor(inputs, &self.device),
+            tensor(&batch.images, &self.device),
+        );
         let generated = self.generator.network.forward(inputs.clone());
         let pair = |images: Tensor<4>| Tensor::cat(vec![inputs.clone(), images], 1);
 
@@ -98,12 +111,18 @@ impl GenerativeModel for Translator {
         );
         let of_discriminator = self.discriminator.minimise(&loss, random);
 
-        let scores = self.discriminator.constant().forward(pair(generated.clone()));
+        let scores = self
+            .discriminator
+            .constant()
+            .forward(pair(generated.clone()));
         let distance = (generated - real).abs().mean();
         let loss = loss::non_saturating_generator(scores) + distance.mul_scalar(L1);
         Ok(vec![
             ("critic_loss".into(), of_discriminator),
-            ("generator_loss".into(), self.generator.minimise(&loss, random)),
+            (
+                "generator_loss".into(),
+                self.generator.minimise(&loss, random),
+            ),
         ])
     }
 

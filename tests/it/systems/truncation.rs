@@ -39,8 +39,13 @@ struct Truncated<'a> {
 
 impl Sampler for Truncated<'_> {
     fn sample(&self, draws: &Draws<'_>) -> Result<Images> {
-        let entries = draws.seeds.iter().flat_map(|&seed| self.latents.latent(seed));
-        let clipped: Vec<f32> = entries.map(|entry| entry.clamp(-self.tau, self.tau)).collect();
+        let entries = draws
+            .seeds
+            .iter()
+            .flat_map(|&seed| self.latents.latent(seed));
+        let clipped: Vec<f32> = entries
+            .map(|entry| entry.clamp(-self.tau, self.tau))
+            .collect();
         self.latents.decode(&clipped, draws.classes)
     }
 }
