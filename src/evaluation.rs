@@ -225,6 +225,7 @@ impl Bench {
             extractor_hash,
             metric: metric.name().to_owned(),
             settings,
+            sampler: String::new(),
         }
     }
 
@@ -402,6 +403,7 @@ impl PathBench {
             settings: settings
                 .map(|(name, value)| (name.to_owned(), value))
                 .collect(),
+            sampler: String::new(),
         }
     }
 

@@ -12,8 +12,9 @@ use crate::data::{self, DataConfig, Pairs, PatchStore, SimilarPair, Slides, Spli
 use crate::error::Result;
 use crate::images::Images;
 use crate::models::Scalars;
+use crate::nn::record::{load_parts, save_parts};
 use crate::random::Random;
-use crate::run::{Run, Training, conduct, unreadable};
+use crate::run::{Run, Training, conduct};
 use crate::snn::{Autoencoder, SnnConfig, SnnRunConfig, Stage, Trainer};
 
 /// Where a finetuning stands.
@@ -41,26 +42,24 @@ pub fn finetune(
     device: &Device,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Autoencoder> {
-    let mut network = None;
+    let mut trainer = None;
     let first = run.load_checkpoint(|folder| {
-        network = Some(Trainer::load_network(folder, settings, device)?);
+        let (stage, _) = run.config.stage_at(run.checkpoint_step().unwrap_or(0));
+        let mut found = Trainer::empty(settings, stage, device);
+        load_parts(folder, |each| found.parts(&run.config, each))?;
+        trainer = Some(found);
         Ok(())
     })?;
-    let (network, first) = match (network, first) {
-        (Some(network), Some(_)) if run.is_finished() => return Ok(network),
-        (Some(network), Some(first)) => (network, first),
-        _ => (Autoencoder::new(settings, device)?, 0),
+    let (trainer, first) = match (trainer, first) {
+        (Some(trainer), Some(_)) if run.is_finished() => return Ok(trainer.network().clone()),
+        (Some(trainer), Some(first)) => (trainer, first),
+        _ => {
+            let network = Autoencoder::new(settings, device)?;
+            (Trainer::new(network, settings, device), 0)
+        }
     };
     let random = Random::new(settings.seed);
     let images = TrainingImages::new(&run.config, settings, data, store, first, random)?;
-    let mut trainer = Trainer::new(network, settings, device);
-    let (stage, within) = run.config.stage_at(first);
-    trainer.begin(stage);
-    if let Some(place) = run.checkpoint().filter(|_| within > 0) {
-        trainer
-            .load_optimisers(&place)
-            .map_err(|error| unreadable(&place, &error))?;
-    }
     let mut finetuning = Finetuning {
         trainer,
         images,
@@ -102,7 +101,7 @@ impl Training<SnnRunConfig> for Finetuning<'_> {
     }
 
     fn save(&mut self, folder: &Path) -> Result<()> {
-        self.trainer.save(folder, &self.config)
+        save_parts(folder, |each| self.trainer.parts(&self.config, each))
     }
 
     fn look(&mut self, _run: &mut Run<SnnRunConfig>, _step: u64) -> Result<()> {

@@ -375,6 +375,7 @@ impl<'a> Session<'a> {
         };
         let evaluation = &self.config.evaluation;
         // The first of the images that are measured, drawn again where the measurement was found.
+        #[expect(clippy::single_match_else, reason = "wip")]
         let again = |count: usize| match &drawn {
             Some(pixels) => Ok(first(pixels, count)),
             None => {
@@ -409,7 +410,7 @@ impl<'a> Session<'a> {
         let sampler = samplers.of(model, self.store.classes().len())?;
         let plan = Plan::of(self.store, count, seed);
         let pixels = samples::draw(sampler.as_ref(), &plan, &mut |done| {
-            progress.update(done, "")
+            progress.update(done, "");
         })?;
         progress.finish(&format!("{count} images"));
         Ok(pixels)

@@ -22,7 +22,7 @@ use crate::report::figure::histograms;
 use crate::report::{Cell, Column, Row, Table};
 use crate::run::unreadable;
 use crate::snn::{
-    Autoencoder, HeldOut, Neighbours, Separation, SnnConfig, SnnRunConfig, Trainer, gain,
+    Autoencoder, HeldOut, Neighbours, Separation, SnnConfig, SnnRunConfig, gain,
     neighbours, separation,
 };
 
@@ -95,7 +95,7 @@ fn network(
         return Ok((run.config.clone(), network, run.path().to_owned()));
     }
     let (trained, checkpoint) = trained_elsewhere(given)?;
-    let network = Trainer::load_network(&checkpoint, &trained.settings, device)
+    let network = Autoencoder::load(&checkpoint, &trained.settings, device)
         .map_err(|error| unreadable(&checkpoint, &error))?;
     Ok((trained, network, given.clone()))
 }

@@ -30,7 +30,7 @@ pub use fid_infinity::FidInfinity;
 pub use gaussian::{GaussianMetric, GaussianSide};
 pub use kid::{Kid, KidBlock, kid_biased, kid_unbiased};
 pub use path_length::{
-    Interpolation, LatentSpace, Length, PATH_LENGTHS, PathLength, PathSettings, Place,
+    Decode, Interpolation, LatentSpace, Length, PATH_LENGTHS, PathLength, PathSettings, Place,
 };
 pub use precision_recall::{PrecisionRecall, harmonic_mean};
 pub use protocol::Protocol;

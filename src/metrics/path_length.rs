@@ -79,9 +79,12 @@ pub struct LatentSpace<'a> {
     pub draw: &'a dyn Fn(&mut Stream) -> Vec<f32>,
     /// How many classes its images are made of; 0 for a space without. Path p keeps to class p modulo this.
     pub classes: usize,
-    /// Latent vectors, one after the other, and a class for each (none without classes) to images.
-    pub decode: &'a dyn Fn(&[f32], &[usize]) -> Result<Images>,
+    /// What decodes them.
+    pub decode: &'a Decode<'a>,
 }
+
+/// Latent vectors, one after the other, and a class for each (none without classes) to images.
+pub type Decode<'a> = dyn Fn(&[f32], &[usize]) -> Result<Images> + 'a;
 
 impl LatentSpace<'_> {
     /// The images of latent vectors, each on one of `paths`.

@@ -34,6 +34,10 @@ pub struct Protocol {
     pub metric: String,
     /// What the metric depends on besides, by name: k, subsets, seed.
     pub settings: BTreeMap<String, String>,
+    /// The samplers of generated images other than the models' own, with their settings; each draws from the models that it
+    /// fits.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub sampler: String,
 }
 
 impl Protocol {
@@ -78,8 +82,12 @@ impl Protocol {
                 self.images
             );
         }
+        let drawn = match self.sampler.as_str() {
+            "" => String::new(),
+            sampler => format!(" (drawn by {sampler} where that fits the model)"),
+        };
         format!(
-            "{what} {} generated images against {against}, {size} x {size} pixels, quantised by {}, resized by {}, \
+            "{what} {} generated images{drawn} against {against}, {size} x {size} pixels, quantised by {}, resized by {}, \
              features of {network} ({network_hash}).",
             self.images, self.quantise, self.resize,
         )
@@ -111,7 +119,19 @@ mod tests {
                 ("subsets".to_owned(), "100".to_owned()),
                 ("seed".to_owned(), "2020".to_owned()),
             ]),
+            sampler: String::new(),
         }
+    }
+
+    #[test]
+    fn a_sampler_makes_another_protocol_and_is_named() {
+        let drawn = Protocol {
+            sampler: "ddim (steps = 20)".to_owned(),
+            ..protocol()
+        };
+        assert_ne!(drawn.id(), protocol().id());
+        let sentence = "2000 generated images (drawn by ddim (steps = 20) where that fits the model) against";
+        assert!(drawn.describe().contains(sentence), "{}", drawn.describe());
     }
 
     #[test]

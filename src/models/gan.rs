@@ -265,12 +265,14 @@ fn discriminator_loss<G, D: DiscriminatorNetwork>(
     round: &Round<'_, G, D>,
 ) -> Result<DiscriminatorLoss> {
     let network = round.discriminator;
-    let scale: f64 = terms.iter().map(|term| term.scale()).product();
+    let scale = terms
+        .iter()
+        .filter_map(|term| term.scale())
+        .reduce(|a, b| a * b);
     let gradients_of = |loss: Tensor<1>| {
-        let loss = if scale == 1.0 {
-            loss
-        } else {
-            loss.mul_scalar(scale)
+        let loss = match scale {
+            None => loss,
+            Some(scale) => loss.mul_scalar(scale),
         };
         GradientsParams::from_grads(loss.backward(), network)
     };
@@ -307,7 +309,7 @@ fn discriminator_loss<G, D: DiscriminatorNetwork>(
             };
             scalars.extend(game.scalars(&loss));
             let loss = with_terms(loss, &mut scalars)?;
-            (scale * number(&loss), gradients_of(loss))
+            (number(&loss), gradients_of(loss))
         }
         Passes::Separate => {
             let mut sum = GradientsAccumulator::new();
@@ -318,11 +320,11 @@ fn discriminator_loss<G, D: DiscriminatorNetwork>(
             let loss = with_terms(loss, &mut scalars)?;
             value += number(&loss);
             sum.accumulate(network, gradients_of(loss));
-            (scale * value, sum.grads())
+            (value, sum.grads())
         }
     };
     Ok(DiscriminatorLoss {
-        value: value + constant,
+        value: scale.unwrap_or(1.0) * value + constant,
         gradients,
         scalars,
     })

@@ -33,7 +33,7 @@ use crate::device::values;
 use crate::error::{Result, refuse};
 use crate::images::Images;
 use crate::nn::parameters::Parameters;
-use crate::nn::record::EachPart;
+use crate::nn::record::{EachPart, load_parts, save_parts};
 use crate::random::Random;
 use crate::registry::{Named, Registry};
 
@@ -262,7 +262,7 @@ pub fn build(run: &RunConfig, judges: &Path, device: &Device) -> Result<Box<dyn 
 /// # Errors
 /// A file cannot be written.
 pub fn save(model: &mut dyn GenerativeModel, folder: &Path) -> Result<()> {
-    model.parts(&mut |file, part| part.save(&folder.join(file)))
+    save_parts(folder, |each| model.parts(each))
 }
 
 /// Takes the state that [`save`] wrote into `folder`: the next step is the one that would have followed.
@@ -270,7 +270,7 @@ pub fn save(model: &mut dyn GenerativeModel, folder: &Path) -> Result<()> {
 /// # Errors
 /// A file cannot be read, or is of another network.
 pub fn load(model: &mut dyn GenerativeModel, folder: &Path) -> Result<()> {
-    model.parts(&mut |file, part| part.load(&folder.join(file)))
+    load_parts(folder, |each| model.parts(each))
 }
 
 /// A model's settings struct as the table that a configuration holds.

@@ -30,6 +30,28 @@ pub trait Part {
 /// What visits every part of something with a state, with the name of the part's file.
 pub type EachPart<'a> = dyn FnMut(&str, &mut dyn Part) -> Result<()> + 'a;
 
+/// Writes every part that `parts` shows into an existing folder.
+///
+/// # Errors
+/// A file cannot be written.
+pub fn save_parts(
+    folder: &Path,
+    parts: impl FnOnce(&mut EachPart<'_>) -> Result<()>,
+) -> Result<()> {
+    parts(&mut |file, part| part.save(&folder.join(file)))
+}
+
+/// Gives every part that `parts` shows the state that [`save_parts`] wrote into `folder`.
+///
+/// # Errors
+/// A file cannot be read, or is of another structure.
+pub fn load_parts(
+    folder: &Path,
+    parts: impl FnOnce(&mut EachPart<'_>) -> Result<()>,
+) -> Result<()> {
+    parts(&mut |file, part| part.load(&folder.join(file)))
+}
+
 /// A network as a part.
 pub struct NetworkPart<'a, M>(pub &'a mut M);
 

@@ -163,6 +163,17 @@ impl Vgg16 {
         self
     }
 
+    /// How many of the last convolutions learn.
+    pub fn trainable(&self) -> usize {
+        let learns = |conv: &&Conv2d| conv.weight.val().is_require_grad();
+        self.convolutions.iter().rev().take_while(learns).count()
+    }
+
+    /// Where its weights are.
+    pub fn device(&self) -> Device {
+        self.mean.val().device()
+    }
+
     /// How many convolutions there are.
     pub fn layers(&self) -> usize {
         self.convolutions.len()

@@ -8,9 +8,14 @@ use burn::tensor::{Device, Tensor};
 use super::settings::{Pretrained, SnnConfig};
 use crate::error::Result;
 use crate::nn::parameters::Parameters;
+use crate::nn::record::{EachPart, NetworkPart, Part, load_parts};
 use crate::nn::vgg::Vgg16;
 use crate::nn::vgg_decoder::VggDecoder;
 use crate::random::Random;
+
+/// The file of the encoder in a checkpoint: safetensors with torchvision's names.
+pub const ENCODER: &str = "encoder.safetensors";
+const DECODER: &str = "decoder.bpk";
 
 /// The mean squared difference of images from what was made of them, over all pixels and channels.
 ///
@@ -42,10 +47,32 @@ impl Autoencoder {
         Ok(Self::around(encoder, config, device))
     }
 
-    /// The same with the encoder of a file that [`super::Trainer`] wrote.
-    pub fn with_encoder(path: &Path, config: &SnnConfig, device: &Device) -> Result<Self> {
-        let (encoder, _) = Vgg16::from_file(config.encoder_layers, path, device)?;
-        Ok(Self::around(encoder, config, device))
+    /// The network that a checkpoint in `folder` holds.
+    ///
+    /// # Errors
+    /// A file cannot be read, or is of another network.
+    pub fn load(folder: &Path, config: &SnnConfig, device: &Device) -> Result<Self> {
+        let mut network = Self::empty(config, device);
+        load_parts(folder, |each| network.parts("", each))?;
+        Ok(network)
+    }
+
+    /// A network whose weights are to be loaded.
+    pub(super) fn empty(config: &SnnConfig, device: &Device) -> Self {
+        let encoder = Vgg16::random(config.encoder_layers, device);
+        Self::around(encoder, config, device)
+    }
+
+    /// Shows `each` the encoder, whose file names its `provenance`, and the decoder.
+    pub(super) fn parts(&mut self, provenance: &str, each: &mut EachPart<'_>) -> Result<()> {
+        each(
+            ENCODER,
+            &mut EncoderPart {
+                encoder: &mut self.encoder,
+                provenance,
+            },
+        )?;
+        each(DECODER, &mut NetworkPart(&mut self.decoder))
     }
 
     fn around(encoder: Vgg16, config: &SnnConfig, device: &Device) -> Self {
@@ -64,5 +91,25 @@ impl Autoencoder {
     /// [n, 3, h, w] in [-1, 1] -> the same shape in (-1, 1).
     pub fn reconstruct(&self, images: Tensor<4>) -> Tensor<4> {
         self.decoder.forward(self.encoder.forward(images))
+    }
+}
+
+/// The encoder as a part of a checkpoint, in a file that other programs read.
+struct EncoderPart<'a> {
+    encoder: &'a mut Vgg16,
+    /// How it was trained, for the file's metadata.
+    provenance: &'a str,
+}
+
+impl Part for EncoderPart<'_> {
+    fn save(&self, path: &Path) -> Result<()> {
+        self.encoder.save(path, &[("histogen.snn", self.provenance)])
+    }
+
+    fn load(&mut self, path: &Path) -> Result<()> {
+        let (layers, trainable) = (self.encoder.layers(), self.encoder.trainable());
+        let (encoder, _) = Vgg16::from_file(layers, path, &self.encoder.device())?;
+        *self.encoder = encoder.with_trainable(trainable);
+        Ok(())
     }
 }

@@ -14,11 +14,11 @@ mod settings;
 mod similarity;
 mod trainer;
 
-pub use autoencoder::{Autoencoder, mean_squared_error};
+pub use autoencoder::{ENCODER, Autoencoder, mean_squared_error};
 pub use contrastive::{contrastive_loss, distance};
 pub use held_out::{HeldOut, Neighbours, neighbours};
 pub use reward::{Coupling, Judge, Reward, RewardConfig, Source};
 pub use separation::{Separation, gain, separation};
 pub use settings::{Pretrained, SnnConfig, SnnRunConfig, Stage, StageConfig, TrainedOn};
 pub use similarity::{Similarity, cosine, judge, judge_file};
-pub use trainer::{ENCODER, Trainer, reconstruction_optimiser, similarity_optimiser};
+pub use trainer::{Trainer, reconstruction_optimiser, similarity_optimiser};

@@ -5,8 +5,6 @@
 //! passed once for each loss, as the first optimiser has moved it when the second looks. Each stage begins with fresh
 //! optimisers.
 
-use std::path::Path;
-
 use burn::optim::{AdaGradConfig, AdamConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor, TensorData};
 
@@ -16,12 +14,9 @@ use super::settings::{SnnConfig, SnnRunConfig, Stage};
 use crate::device::{number, tensor};
 use crate::error::Result;
 use crate::images::Images;
-use crate::nn::record::{load_module, load_optimiser, save_module, save_optimiser};
+use crate::nn::record::EachPart;
 use crate::nn::vgg::mean_over_places;
 
-/// The file of the encoder in a checkpoint: safetensors with torchvision's names.
-pub const ENCODER: &str = "encoder.safetensors";
-const DECODER: &str = "decoder.bpk";
 const CONTRASTIVE: &str = "contrastive_optimiser.bpk";
 const RECONSTRUCTION: &str = "reconstruction_optimiser.bpk";
 
@@ -58,6 +53,13 @@ impl Trainer {
         self.frozen = self.network.encoder.layers().saturating_sub(layers);
         self.contrastive = similarity_optimiser();
         self.reconstruction = reconstruction_optimiser();
+    }
+
+    /// A trainer whose state is to be loaded, in the middle of `stage`.
+    pub fn empty(config: &SnnConfig, stage: Stage, device: &Device) -> Self {
+        let mut trainer = Self::new(Autoencoder::empty(config, device), config, device);
+        trainer.begin(stage);
+        trainer
     }
 
     /// The network as it is.
@@ -103,29 +105,14 @@ impl Trainer {
         scalars
     }
 
-    /// Writes the encoder, with `run` as its provenance, the decoder and the optimisers into an existing folder.
-    pub fn save(&self, folder: &Path, run: &SnnRunConfig) -> Result<()> {
-        let provenance = run.to_toml();
-        let notes = [("histogen.snn", provenance.as_str())];
-        self.network.encoder.save(&folder.join(ENCODER), &notes)?;
-        save_module(&self.network.decoder, &folder.join(DECODER))?;
-        save_optimiser(&self.contrastive, &folder.join(CONTRASTIVE))?;
-        save_optimiser(&self.reconstruction, &folder.join(RECONSTRUCTION))
-    }
-
-    /// The network that [`Self::save`] wrote into `folder`.
-    pub fn load_network(folder: &Path, config: &SnnConfig, device: &Device) -> Result<Autoencoder> {
-        let mut network = Autoencoder::with_encoder(&folder.join(ENCODER), config, device)?;
-        network.decoder = load_module(&network.decoder, &folder.join(DECODER))?;
-        Ok(network)
-    }
-
-    /// Takes up the optimisers that [`Self::save`] wrote: the next step is the one that would have followed.
-    pub fn load_optimisers(&mut self, folder: &Path) -> Result<()> {
-        self.contrastive = load_optimiser(&similarity_optimiser(), &folder.join(CONTRASTIVE))?;
-        self.reconstruction =
-            load_optimiser(&reconstruction_optimiser(), &folder.join(RECONSTRUCTION))?;
-        Ok(())
+    /// Shows `each` all that the next step depends on; the encoder's file names `run` as its provenance.
+    ///
+    /// # Errors
+    /// Those of `each`.
+    pub fn parts(&mut self, run: &SnnRunConfig, each: &mut EachPart<'_>) -> Result<()> {
+        self.network.parts(&run.to_toml(), each)?;
+        each(CONTRASTIVE, &mut self.contrastive)?;
+        each(RECONSTRUCTION, &mut self.reconstruction)
     }
 }
 

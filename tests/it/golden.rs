@@ -446,6 +446,7 @@ fn the_critic_is_that_of_pytorch_under_every_norm() {
 #[test]
 fn the_unet_is_that_of_pytorch() {
     let shape = UNetShape {
+        channels: 3,
         size: 8,
         width: 8,
         multipliers: vec![1, 2],

@@ -24,6 +24,7 @@ mod noise;
 mod reproduce;
 mod resize;
 mod reward;
+mod samplers;
 mod shared;
 mod siamese;
 mod storage;

@@ -105,6 +105,7 @@ impl Trained {
             extractor_hash: "def".into(),
             metric: metric.into(),
             settings: BTreeMap::new(),
+            sampler: String::new(),
         };
         let mut found = ScoreRecord::new("fid", protocol("fid"));
         (found.value, found.spread) = (Some(fid), Some(0.25));

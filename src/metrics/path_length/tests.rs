@@ -65,7 +65,7 @@ fn a_linear_generator_has_lengths_in_closed_form() {
         (0..count)
             .map(|pair| {
                 let mut stream = Random::new(settings.seed).at(pair).stream(name);
-                let (a, b) = two_latents(&mut stream, 3);
+                let (a, b) = (stream.normals(3), stream.normals(3));
                 let pairs = a.iter().zip(&b);
                 pairs.map(|(a, b)| (0.1 * f64::from(a - b)).powi(2)).sum()
             })

@@ -66,7 +66,7 @@ pub trait Term<G, D>: Send {
     }
 
     /// A factor of the discriminator's whole loss.
-    fn scale(&self) -> f64 {
-        1.0
+    fn scale(&self) -> Option<f64> {
+        None
     }
 }

@@ -157,11 +157,8 @@ impl<G: Send, D: DiscriminatorNetwork> Term<G, D> for RewardTerm {
         is_soft.then(|| soft_labels(step.each.clone(), self.reward.weight))
     }
 
-    fn scale(&self) -> f64 {
-        match self.reward.coupling {
-            Coupling::LossScale => 1.0 - self.value(),
-            _ => 1.0,
-        }
+    fn scale(&self) -> Option<f64> {
+        (self.reward.coupling == Coupling::LossScale).then(|| 1.0 - self.value())
     }
 }
 
