@@ -14,7 +14,7 @@ use histogen::images::Images;
 use histogen::models;
 use histogen::random::Random;
 use histogen::snn::{Judge, Reward, Source};
-use histogen::{experiments, samples};
+use histogen::{experiment, samples};
 
 mod result;
 
@@ -87,7 +87,7 @@ fn configure(arguments: &Arguments) -> Result<RunConfig> {
         format!("models.ddpm.width={width}"),
         "models.ddpm.sampler=ddim".to_owned(),
     ];
-    let config = experiments::resolve("table1", "paper", &pairs)?;
+    let config = experiment::resolve("table1", "paper", &pairs)?;
     let model = models::find(&arguments.model)?;
     let reward = || {
         let judge = Judge {

@@ -12,7 +12,7 @@ use super::{Answer, Outcome};
 use crate::cli::Ablate;
 use crate::config::Config;
 use crate::error::unknown_name;
-use crate::experiments::ABLATIONS;
+use crate::experiment::ABLATIONS;
 use crate::report::{self, Record};
 
 pub(super) fn run(arguments: &Ablate) -> Outcome {

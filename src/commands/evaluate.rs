@@ -11,7 +11,7 @@ use crate::cli::Evaluate;
 use crate::config::Config;
 use crate::data::{ChosenPatches, FolderImages, PatchStore, Split};
 use crate::error::{Result, refuse, unknown_name};
-use crate::evaluation::{Bench, PathBench};
+use crate::experiment::{Bench, PathBench};
 use crate::features::{FeatureFile, is_feature_file};
 use crate::images::ImageSource;
 use crate::metrics::{self, Selection};

@@ -15,9 +15,9 @@ use crate::config::Config;
 use crate::data::PatchStore;
 use crate::digest::sha256;
 use crate::error::{Result, refuse};
-use crate::experiments::snn_config;
+use crate::experiment::finetune;
+use crate::experiment::snn_config;
 use crate::files::write_whole;
-use crate::finetune;
 use crate::run::{Identity, Run, find_checkpoint, judges};
 use crate::snn::{
     Autoencoder, ENCODER, Judge, Pretrained, SnnRunConfig, Source, Stage, judge_file,
@@ -153,7 +153,7 @@ pub(super) fn train_snn(
         dashboard,
     };
     let mut watch = Watch::new(&watched, steps as usize);
-    let network = finetune::finetune(
+    let network = finetune(
         &mut run,
         &snn,
         &config.data,

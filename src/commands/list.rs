@@ -6,7 +6,7 @@ use super::session::run_folders;
 use super::{Answer, Outcome};
 use crate::cli::List;
 use crate::error::{Result, unknown_name};
-use crate::experiments::{EXPERIMENTS, PROFILES};
+use crate::experiment::{EXPERIMENTS, PROFILES};
 use crate::features::EXTRACTORS;
 use crate::metrics::{self, Direction};
 use crate::models::MODELS;

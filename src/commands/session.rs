@@ -14,8 +14,8 @@ use crate::cli::Settings;
 use crate::config::{Config, Evaluation, RunConfig};
 use crate::data::{self, PatchStore};
 use crate::error::Result;
-use crate::evaluation::{Bench, Reference, held_out};
-use crate::experiments;
+use crate::experiment;
+use crate::experiment::{Bench, Reference, held_out};
 use crate::models::GenerativeModel;
 use crate::run::{self, Identity, Run, State};
 use crate::samples;
@@ -94,7 +94,7 @@ pub(super) fn configure_otherwise(
     }
     pairs.extend_from_slice(&settings.set);
     let profile = settings.profile.as_deref().unwrap_or(profile);
-    experiments::resolve(experiment, profile, &pairs)
+    experiment::resolve(experiment, profile, &pairs)
 }
 
 /// The patches of `config`, cut now or found.

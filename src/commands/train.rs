@@ -8,7 +8,7 @@ use super::watch::Watched;
 use super::{Answer, Outcome};
 use crate::cli::Train;
 use crate::config::{Config, System};
-use crate::experiments::run_config;
+use crate::experiment::run_config;
 use crate::models;
 use crate::report::Record;
 

@@ -3,7 +3,7 @@
 use histogen::config::RunConfig;
 use histogen::data::Batch;
 use histogen::device::{Kind, Precision};
-use histogen::experiments;
+use histogen::experiment;
 use histogen::images::{Images, Pixels};
 use histogen::random::Random;
 use histogen::snn::{Judge, Reward, Source};
@@ -77,8 +77,7 @@ pub(crate) fn run(model: &str, pairs: &[&str]) -> RunConfig {
     .map(ToString::to_string)
     .collect();
     settings.extend(pairs.iter().map(ToString::to_string));
-    let config =
-        experiments::resolve("table1", "smoke", &settings).expect("the settings are known");
+    let config = experiment::resolve("table1", "smoke", &settings).expect("the settings are known");
     let entry = histogen::models::find(model).expect("the model is registered");
     RunConfig {
         model: model.to_owned(),
