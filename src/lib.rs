@@ -7,6 +7,7 @@ pub mod error;
 pub mod stop;
 pub mod digest;
 pub mod files;
+pub mod workspace;
 pub mod http;
 pub mod random;
 pub mod images;

@@ -11,9 +11,10 @@ use crate::error::Result;
 use crate::images::{Images, write_png};
 use crate::models::{self, GenerativeModel, Scalars};
 use crate::random::Random;
-use crate::run::{Diverged, Run, Training, conduct, is_due, judges};
+use crate::run::{Diverged, Run, Training, conduct, is_due};
 use crate::samples;
 use crate::tracker::{Evaluation, Event};
+use crate::workspace::reward_models;
 
 /// Where a training stands.
 pub struct Progress<'a> {
@@ -42,7 +43,7 @@ pub fn train(
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Box<dyn GenerativeModel>> {
     let random = Random::new(run.config.seed);
-    let judges = judges(run.path().parent().unwrap_or(Path::new("")));
+    let judges = reward_models(run.path().parent().unwrap_or(Path::new("")));
     let mut model = models::build(&run.config, &judges, device)?;
     let batches = Batches::new(store.indices(Split::Train), run.config.batch, random)?;
     let first = run

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use super::session::run_folders;
 use super::{Answer, Outcome};
 use crate::cli::List;
 use crate::error::{Result, unknown_name};
@@ -13,6 +12,7 @@ use crate::models::MODELS;
 use crate::run::state;
 use crate::snn::Source;
 use crate::tracker::{Event, Ledger};
+use crate::workspace::run_folders;
 
 /// What can be listed.
 const KINDS: [&str; 6] = [
