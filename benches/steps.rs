@@ -10,7 +10,7 @@ use histogen::config::{Optimiser, RunConfig};
 use histogen::data::Batch;
 use histogen::device::{self, Kind, Precision};
 use histogen::error::Result;
-use histogen::experiments;
+use histogen::experiment;
 use histogen::images::Images;
 use histogen::models::{self, MODELS};
 use histogen::random::Random;
@@ -93,7 +93,7 @@ fn configure(arguments: &Arguments) -> Result<(RunConfig, Samplers)> {
         format!("models.ddpm.width={width}"),
         "evaluation.samplers=['ddim']".to_owned(),
     ];
-    let config = experiments::resolve("table1", "paper", &pairs)?;
+    let config = experiment::resolve("table1", "paper", &pairs)?;
     let model = MODELS.find(&arguments.model)?;
     let reward = || {
         let judge = Judge {

@@ -341,8 +341,3 @@ fn last_mark(events: &[Event]) -> Option<&Event> {
     let is_mark = |event: &&Event| matches!(event, Event::Start { .. } | Event::End { .. });
     events.iter().rev().find(is_mark)
 }
-
-/// The folder of the files of judges, for the runs under `root`.
-pub fn judges(root: &Path) -> PathBuf {
-    root.join("cache/judges")
-}

@@ -31,18 +31,18 @@ pub struct Plan<'a> {
 }
 
 impl<'a> Plan<'a> {
-    /// `count` images of the evaluation with `seed`: classes in the proportions of the held-out patches of `store`, inputs
-    /// of its held-out patches, in an order that the seed gives, from the first again where there are too few.
-    pub fn of(store: &'a PatchStore, count: usize, seed: u64) -> Self {
-        let held_out = store.indices(Split::Test);
+    /// `count` images of the evaluation with `seed`: classes in the proportions of the patches of `split`, inputs those of
+    /// its patches in an order that the seed gives, from the first again where there are too few.
+    pub fn of(store: &'a PatchStore, split: Split, count: usize, seed: u64) -> Self {
+        let indices = store.indices(split);
         let mut patches = vec![0; store.classes().len()];
-        for &index in &held_out {
+        for &index in &indices {
             patches[store.class_indices()[index]] += 1;
         }
         let inputs = store.input().is_some().then(|| {
             let mut stream = Random::new(seed).stream("drawn inputs");
-            let order = stream.permutation(held_out.len());
-            let drawn = (0..count).map(|image| held_out[order[image % order.len()]]);
+            let order = stream.permutation(indices.len());
+            let drawn = (0..count).map(|image| indices[order[image % order.len()]]);
             (store, drawn.collect())
         });
         Self {

@@ -11,10 +11,11 @@ use crate::error::Result;
 use crate::images::{Images, write_png};
 use crate::models::{self, GenerativeModel, Scalars};
 use crate::random::Random;
-use crate::run::{Diverged, Run, Training, conduct, is_due, judges};
+use crate::run::{Diverged, Run, Training, conduct, is_due};
 use crate::samplers::Samplers;
 use crate::samples::{self, Plan};
 use crate::tracker::{Evaluation, Event};
+use crate::workspace::reward_models;
 
 /// Where a training stands.
 pub struct Progress<'a> {
@@ -44,7 +45,7 @@ pub fn train(
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Box<dyn GenerativeModel>> {
     let random = Random::new(run.config.seed);
-    let judges = judges(run.path().parent().unwrap_or(Path::new("")));
+    let judges = reward_models(run.path().parent().unwrap_or(Path::new("")));
     let mut model = models::build(&run.config, &judges, device)?;
     let batches = Batches::new(store.indices(Split::Train), run.config.batch, random)?;
     let first = run
@@ -132,7 +133,7 @@ impl ModelTraining<'_> {
     fn draw_grid(&self, run: &mut Run, step: u64) -> Result<()> {
         let classes = self.store.classes().len();
         let sampler = self.samplers.of(self.model.as_ref(), classes)?;
-        let plan = Plan::of(self.store, self.logging.grid_images, 0);
+        let plan = Plan::of(self.store, Split::Test, self.logging.grid_images, 0);
         let images = samples::draw_values(sampler.as_ref(), &plan)?;
         check_variety(&images, step)?;
         let pixels = images.quantise();

@@ -2,17 +2,17 @@
 
 use std::path::Path;
 
-use super::session::run_folders;
 use super::{Answer, Outcome};
 use crate::cli::List;
 use crate::error::{Result, unknown_name};
-use crate::experiments::{EXPERIMENTS, PROFILES};
+use crate::experiment::{EXPERIMENTS, PROFILES};
 use crate::features::EXTRACTORS;
 use crate::metrics::{self, Direction};
 use crate::models::MODELS;
 use crate::run::state;
 use crate::snn::Source;
 use crate::tracker::{Event, Ledger};
+use crate::workspace::run_folders;
 
 /// What can be listed.
 const KINDS: [&str; 6] = [

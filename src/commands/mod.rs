@@ -9,13 +9,13 @@ mod ablate;
 mod dashboard;
 mod data;
 mod evaluate;
-mod judges;
 mod list;
 mod progress;
 mod report;
+mod reporter;
 mod reproduce;
 mod sample;
-mod session;
+mod settings;
 mod snn;
 mod track;
 mod tracking;
@@ -39,6 +39,13 @@ pub(crate) enum Answer {
     Yes,
     /// Done, but part of what was asked for failed.
     No,
+}
+
+impl Answer {
+    /// Yes where nothing failed.
+    fn of(is_complete: bool) -> Self {
+        if is_complete { Self::Yes } else { Self::No }
+    }
 }
 
 /// Runs the command line. Exit codes: 0 done, 1 the answer is no, 2 the request was wrong or something broke, 130 and 143

@@ -1,17 +1,11 @@
 //! `histogen sample`: a grid of images from a run.
 
-use std::path::Path;
-
-use burn::tensor::Device;
-
 use super::progress::Progress;
 use super::{Answer, Outcome};
 use crate::cli::Sample;
-use crate::config::RunConfig;
 use crate::device::Compute;
-use crate::error::{Result, refuse};
-use crate::models::{self, GenerativeModel};
-use crate::run::{find_checkpoint, judges, unreadable};
+use crate::error::refuse;
+use crate::experiment::load_model;
 use crate::samplers::{self, Samplers};
 use crate::samples::{self, Plan};
 
@@ -23,7 +17,7 @@ pub(super) fn run(arguments: &Sample) -> Outcome {
         device: arguments.device,
         ..Compute::default()
     };
-    let (run, model) = load(&arguments.run, arguments.step, &compute.open()?)?;
+    let (run, model) = load_model(&arguments.run, arguments.step, &compute.open()?)?;
     let samplers = Samplers::new(&arguments.sampler, &samplers::settings())?;
     let sampler = samplers.of(model.as_ref(), run.classes.len())?;
     let plan = Plan::without_store(run.classes.len(), arguments.n, arguments.seed);
@@ -44,32 +38,4 @@ pub(super) fn run(arguments: &Sample) -> Outcome {
     progress.finish(&format!("{} images", arguments.n));
     println!("{}", arguments.out.display());
     Ok(Answer::Yes)
-}
-
-/// The model in a run's checkpoint of `step`, or in its newest, on any device.
-pub(super) fn load(
-    folder: &Path,
-    step: Option<u64>,
-    device: &Device,
-) -> Result<(RunConfig, Box<dyn GenerativeModel>)> {
-    let path = folder.join("config.toml");
-    let not_a_run = |reason: String| {
-        refuse(
-            format!("`{}` is not a run: {reason}", folder.display()),
-            "`histogen list runs` shows the runs there are",
-        )
-    };
-    let text = std::fs::read_to_string(&path).map_err(|error| not_a_run(error.to_string()))?;
-    let config =
-        RunConfig::from_toml(&text).map_err(|error| not_a_run(error.message().to_owned()))?;
-    let root = folder.parent().unwrap_or(Path::new("."));
-    let Some((_, checkpoint)) = find_checkpoint(folder, &config, step)? else {
-        return Err(refuse(
-            format!("run `{}` has no checkpoint yet", folder.display()),
-            "let it train further",
-        ));
-    };
-    let mut model = models::build(&config, &judges(root), device)?;
-    models::load(model.as_mut(), &checkpoint).map_err(|error| unreadable(&checkpoint, &error))?;
-    Ok((config, model))
 }

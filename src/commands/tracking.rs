@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::dashboard::say;
-use super::session::run_folders;
 use super::{Answer, Outcome};
 use crate::cli::Settings;
 use crate::config::{self, Config};
@@ -18,6 +17,7 @@ use crate::tracker::mlflow::{Client, Server};
 use crate::tracker::{
     Balance, Courier, Environment, Event, Identity, Ledger, Recorder, record_once,
 };
+use crate::workspace::run_folders;
 
 /// The execution of an experiment: the runs that a command trains or finds hang below it at the server.
 ///

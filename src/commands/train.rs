@@ -1,27 +1,26 @@
 //! `histogen train`: one run.
 
+use std::path::PathBuf;
+
 use super::dashboard::is_possible;
-use super::judges::Judges;
-use super::session::{configure, diverged, last_grid, patches, train_run};
+use super::reporter::Terminal;
+use super::settings::configure;
 use super::tracking::Tracking;
-use super::watch::Watched;
 use super::{Answer, Outcome};
 use crate::cli::Train;
-use crate::config::{Config, System};
-use crate::experiments::run_config;
+use crate::config::System;
+use crate::experiment;
 use crate::models::MODELS;
-use crate::report::Record;
+use crate::run::Run;
+use crate::tracker::Event;
+use crate::workspace::Workspace;
 
 pub(super) fn run(arguments: &Train) -> Outcome {
     let settings = &arguments.settings;
     let config = configure(&arguments.experiment, settings, None)?;
-    let system = config
-        .systems
-        .iter()
-        .find(|system| system.name == arguments.model)
-        .cloned();
-    let system = match system {
-        Some(system) => system,
+    let mut systems = config.systems.iter();
+    let system = match systems.find(|system| system.name == arguments.model) {
+        Some(system) => system.clone(),
         None => System {
             name: MODELS.find(&arguments.model)?.name.to_owned(),
             ..System::default()
@@ -31,47 +30,28 @@ pub(super) fn run(arguments: &Train) -> Outcome {
         print!("{}", config.for_system(&system)?.to_toml());
         return Ok(Answer::Yes);
     }
-    let reports = Record::folder(&settings.out, &config.name);
+    let workspace = Workspace::new(&settings.out);
+    let reports = workspace.report(&config.name);
     Tracking::during(&config, settings, &reports, |tracking| {
-        train(&config, &system, arguments, tracking)
+        let mut reporter = Terminal::tracked(tracking, is_possible(arguments.dashboard));
+        let seed = arguments.seed;
+        let run = experiment::train(&config, &system, seed, &workspace, &mut reporter)?;
+        let Some(run) = run else {
+            return Ok(Answer::No);
+        };
+        if let Some(grid) = last_grid(&run) {
+            eprintln!("samples: `{}`", grid.display());
+        }
+        println!("{}", run.path().display());
+        Ok(Answer::Yes)
     })
 }
 
-fn train(config: &Config, system: &System, arguments: &Train, tracking: &Tracking) -> Outcome {
-    let settings = &arguments.settings;
-    let device = config.compute.open()?;
-    let store = patches(config, &settings.out)?;
-    let watched = Watched {
-        label: format!("{} seed {}", system.name, arguments.seed),
-        number: 1,
-        count: 1,
-        dashboard: is_possible(arguments.dashboard),
-    };
-    let judges = Judges::new(&store, settings, tracking, &device, watched.dashboard);
-    let seed = arguments.seed;
-    let run_config = run_config(config, system, seed, &store, &mut |config| {
-        judges.of(config)
-    })?;
-    let trained = train_run(
-        config,
-        &run_config,
-        &store,
-        settings,
-        tracking,
-        &device,
-        &watched,
-    );
-    let (run, _) = match trained {
-        Ok(trained) => trained,
-        Err(error) if diverged(&run_config, settings)? => {
-            super::print_error(&error);
-            return Ok(Answer::No);
-        }
-        Err(error) => return Err(error),
-    };
-    if let Some(grid) = last_grid(&run) {
-        eprintln!("samples: `{}`", grid.display());
-    }
-    println!("{}", run.path().display());
-    Ok(Answer::Yes)
+/// The picture of a run's last samples.
+fn last_grid(run: &Run) -> Option<PathBuf> {
+    let mut events = run.ledger.events().iter().rev();
+    events.find_map(|event| match event {
+        Event::Samples { file, .. } => Some(run.path().join(file)),
+        _ => None,
+    })
 }

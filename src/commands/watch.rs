@@ -2,23 +2,10 @@
 
 use super::dashboard::{Dashboard, Shown, Title, say};
 use super::progress::Progress;
-use crate::error::Result;
+use crate::experiment::TrainingInfo;
 use crate::models::Scalars;
 use crate::stop;
-use crate::tracker::{Evaluation, Event};
-
-/// What is watched, and how.
-#[derive(Clone, Debug)]
-pub(super) struct Watched {
-    /// Name of the training.
-    pub(super) label: String,
-    /// Which of how many, counted from 1.
-    pub(super) number: usize,
-    /// How many the command has.
-    pub(super) count: usize,
-    /// Whether by the dashboard.
-    pub(super) dashboard: bool,
-}
+use crate::tracker::{Event, ScoreRecord};
 
 /// The watch over one training. It begins with the first step: what is found trained is not watched.
 pub(super) struct Watch {
@@ -31,44 +18,36 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    pub(super) fn new(watched: &Watched, steps: usize) -> Self {
-        let Watched {
-            label,
-            number,
-            count,
-            dashboard,
-        } = watched.clone();
-        Self {
+    /// The watch over a training that is about to begin, in the dashboard or not. It shows what the ledger has measured.
+    pub(super) fn new(training: &TrainingInfo<'_>, dashboard: bool) -> Self {
+        let (label, steps) = (training.label.to_owned(), training.steps as usize);
+        let mut watch = Self {
             progress: Progress::new(label.clone(), steps),
             title: dashboard.then_some(Title {
                 label,
-                number,
-                count,
+                number: training.number,
+                count: training.count,
                 steps,
             }),
             scores: Vec::new(),
             dashboard: None,
             step: 0,
-        }
-    }
-
-    /// Shows what was measured before the training goes on.
-    pub(super) fn before(&mut self, events: &[Event]) {
-        for event in events {
+        };
+        for event in training.events {
             if let Event::Evaluation(evaluation) = event {
-                self.measured(evaluation, evaluation.step as usize);
+                watch.measured(&evaluation.scores, evaluation.step as usize);
             }
         }
+        watch
     }
 
     /// Shows what was measured now.
-    pub(super) fn measured_now(&mut self, evaluation: &Evaluation) {
-        self.measured(evaluation, self.step);
+    pub(super) fn measured_now(&mut self, scores: &[ScoreRecord]) {
+        self.measured(scores, self.step);
     }
 
-    fn measured(&mut self, evaluation: &Evaluation, step: usize) {
-        let scores = evaluation.scores.iter();
-        let scores = scores.filter_map(|score| {
+    fn measured(&mut self, scores: &[ScoreRecord], step: usize) {
+        let scores = scores.iter().filter_map(|score| {
             let value = score.value?;
             Some(Shown::Score(score.name.clone(), value, step))
         });
@@ -114,10 +93,9 @@ impl Watch {
         self.progress.update(step, &message.join("  "));
     }
 
-    /// Ends the watch with a line of what came out. Fails if a signal came that nobody else has seen.
-    pub(super) fn finish(self, result: &str) -> Result<()> {
+    /// Ends the watch with a line of what came out.
+    pub(super) fn finish(self, result: &str) {
         drop(self.dashboard);
         self.progress.finish(result);
-        stop::check()
     }
 }

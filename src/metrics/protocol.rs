@@ -130,7 +130,8 @@ mod tests {
             ..protocol()
         };
         assert_ne!(drawn.id(), protocol().id());
-        let sentence = "2000 generated images (drawn by ddim (steps = 20) where that fits the model) against";
+        let sentence =
+            "2000 generated images (drawn by ddim (steps = 20) where that fits the model) against";
         assert!(drawn.describe().contains(sentence), "{}", drawn.describe());
     }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Result, refuse};
 use crate::files::write_whole;
+use crate::workspace::Workspace;
 
 /// An experiment as it was run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -37,23 +38,19 @@ pub struct RowRecord {
 }
 
 impl Record {
-    /// The folder of the experiment `name` under the output folder `out`.
-    pub fn folder(out: &Path, name: &str) -> PathBuf {
-        out.join("reports").join(name)
-    }
-
     /// Writes it where [`Self::load`] finds it.
     pub fn save(&self, out: &Path) -> Result<()> {
         let text = toml::to_string(self).expect("a record has string keys only");
-        write_whole(
-            &Self::folder(out, &self.name).join("experiment.toml"),
-            text.as_bytes(),
-        )
+        write_whole(&Self::path(out, &self.name), text.as_bytes())
+    }
+
+    fn path(out: &Path, name: &str) -> PathBuf {
+        Workspace::new(out).report(name).join("experiment.toml")
     }
 
     /// The record of the experiment `name`.
     pub fn load(out: &Path, name: &str) -> Result<Self> {
-        let path = Self::folder(out, name).join("experiment.toml");
+        let path = Self::path(out, name);
         let text = fs::read_to_string(&path).map_err(|error| {
             refuse(
                 format!(

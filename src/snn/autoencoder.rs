@@ -103,7 +103,8 @@ struct EncoderPart<'a> {
 
 impl Part for EncoderPart<'_> {
     fn save(&self, path: &Path) -> Result<()> {
-        self.encoder.save(path, &[("histogen.snn", self.provenance)])
+        self.encoder
+            .save(path, &[("histogen.snn", self.provenance)])
     }
 
     fn load(&mut self, path: &Path) -> Result<()> {

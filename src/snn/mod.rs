@@ -14,7 +14,7 @@ mod settings;
 mod similarity;
 mod trainer;
 
-pub use autoencoder::{ENCODER, Autoencoder, mean_squared_error};
+pub use autoencoder::{Autoencoder, ENCODER, mean_squared_error};
 pub use contrastive::{contrastive_loss, distance};
 pub use held_out::{HeldOut, Neighbours, neighbours};
 pub use reward::{Coupling, Judge, Reward, RewardConfig, Source};

@@ -8,9 +8,8 @@ use histogen::config::{Config, RunConfig, System};
 use histogen::data::{self, Batch, PatchStore};
 use histogen::device;
 use histogen::digest::sha256;
-use histogen::experiments;
+use histogen::experiment::{self, finetune};
 use histogen::features::{self, FeatureConfig};
-use histogen::finetune;
 use histogen::images::{ImageSource, Images};
 use histogen::metrics;
 use histogen::models::{self, Draws, GenerativeModel, MODELS};
@@ -349,7 +348,7 @@ fn short_runs(cache: &Path) -> (Config, PatchStore) {
         "logging.grid_images=4",
         "snn.stage1.pairs=24",
     ];
-    let config = experiments::resolve("table1", "smoke", &pairs.map(str::to_owned));
+    let config = experiment::resolve("table1", "smoke", &pairs.map(str::to_owned));
     let config = config.expect("the settings are known");
     let store = data::prepare(&config.data, cache, &mut |_, _, _| {}).expect("patches");
     (config, store)
@@ -408,7 +407,7 @@ fn a_run_stopped_at_any_step_goes_on_to_the_same_bytes() {
             ..System::default()
         };
         let mut judge = |_: &Config| Ok(toy::judge());
-        let run_config = experiments::run_config(&config, &system, 0, &store, &mut judge);
+        let run_config = experiment::run_config(&config, &system, 0, &store, &mut judge);
         let run_config = run_config.expect("a run");
         stops_at_every_step(&run_config, |root, stop| {
             let mut run = Run::open(root, &run_config)?;
@@ -439,7 +438,7 @@ fn a_finetuning_stopped_at_any_step_goes_on_to_the_same_bytes() {
     );
     stops_at_every_step(&run_config, |root, stop| {
         let mut run = Run::open(root, &run_config)?;
-        finetune::finetune(
+        finetune(
             &mut run,
             &config.snn,
             &config.data,

@@ -72,7 +72,7 @@ fn the_training_loop_and_the_report_know_no_model_by_name() {
         "train",
         "report",
         "samples",
-        "evaluation",
+        "experiment",
         "metrics",
         "features",
     ] {

@@ -81,7 +81,10 @@ fn sampled(names: &[&str], steps: usize) -> Vec<f32> {
 fn assert_close(found: &[f32], expected: &[f32]) {
     assert_eq!(found.len(), expected.len());
     for (found, expected) in found.iter().zip(expected) {
-        assert!((found - expected).abs() < 2e-6, "{found}, expected {expected}");
+        assert!(
+            (found - expected).abs() < 2e-6,
+            "{found}, expected {expected}"
+        );
     }
 }
 
@@ -101,7 +104,9 @@ fn the_noise_behind_the_golden_samples_is_that_of_the_streams() {
         let file: BTreeMap<String, serde_json::Value> =
             serde_json::from_str(include_str!("../golden/samplers/noise.json")).expect("noise");
         let flat = |value: serde_json::Value| flatten(&value);
-        file.into_iter().map(|(name, value)| (name, flat(value))).collect()
+        file.into_iter()
+            .map(|(name, value)| (name, flat(value)))
+            .collect()
     };
     let drawn = |name: &str, level: u64| -> Vec<f32> {
         let of_seed = |&seed: &u64| {

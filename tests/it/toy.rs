@@ -3,7 +3,7 @@
 use histogen::config::RunConfig;
 use histogen::data::{Batch, Input};
 use histogen::device::{Kind, Precision};
-use histogen::experiments;
+use histogen::experiment;
 use histogen::images::{Images, Pixels};
 use histogen::models::{Draws, MODELS};
 use histogen::random::Random;
@@ -114,8 +114,7 @@ pub(crate) fn run(model: &str, pairs: &[&str]) -> RunConfig {
     .map(ToString::to_string)
     .collect();
     settings.extend(pairs.iter().map(ToString::to_string));
-    let config =
-        experiments::resolve("table1", "smoke", &settings).expect("the settings are known");
+    let config = experiment::resolve("table1", "smoke", &settings).expect("the settings are known");
     let entry = MODELS.find(model).expect("the model is registered");
     RunConfig {
         model: model.to_owned(),

@@ -1,4 +1,5 @@
-//! Measuring images against the held-out real ones: one feature pass, every metric, each number with its protocol.
+//! Measuring images, or features made elsewhere, against real ones: one feature pass, every metric, each number with its
+//! protocol.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -6,86 +7,25 @@ use std::path::{Path, PathBuf};
 use burn::tensor::Device;
 
 use crate::config::Evaluation;
-use crate::data::{PatchStore, Split};
 use crate::error::{Refusal, Result, refuse};
-use crate::features::{
-    self, Extractor, FeatureFile, Features, PerceptualDistance, extract_cached, load_perceptual,
-};
-use crate::images::{ImageSource, Pixels};
+use crate::features::{self, Extractor, FeatureFile, Features, extract_cached};
+use crate::images::ImageSource;
 use crate::metrics::{
-    self, GaussianMetric, GaussianSide, LatentSpace, Metric, MetricSettings, PathLength,
-    PathSettings, Protocol, STANDARD,
+    self, GaussianMetric, GaussianSide, Metric, MetricSettings, Protocol, STANDARD,
 };
-use crate::models::GenerativeModel;
-use crate::random::Random;
+use crate::samplers::Samplers;
 use crate::tracker::ScoreRecord;
 
-/// Real images that others are compared with.
-pub struct Reference {
-    /// Which images: for captions and protocols.
-    pub name: String,
-    /// The images.
-    pub images: Pixels,
-}
-
-/// Two disjoint draws of `config.images` held-out patches each: the reference, and the half that is measured against it as
-/// if it were generated (the floor).
-///
-/// Fails if the test split is too small for both: a number at another n would not compare.
-pub fn held_out(config: &Evaluation, store: &PatchStore) -> Result<(Reference, Pixels)> {
-    let indices = store.indices(Split::Test);
-    let needed = 2 * config.images;
-    if indices.len() < needed {
-        return Err(refuse(
-            format!(
-                "the test split of `{}` has {} patches; `evaluation.images = {}` needs {needed}, half of them as the \
-                 reference and half to measure the floor",
-                store.name(),
-                indices.len(),
-                config.images,
-            ),
-            format!(
-                "use `--set evaluation.images={}` or less, a larger `data.held_out`, or more slides",
-                indices.len() / 2
-            ),
-        ));
-    }
-    let mut stream = Random::new(config.seed).stream("held-out halves");
-    let drawn: Vec<usize> = stream
-        .choose(indices.len(), needed)
-        .into_iter()
-        .map(|place| indices[place])
-        .collect();
-    let reference = Reference {
-        name: format!("test split of {}", store.name()),
-        images: store.read(&drawn[..config.images])?,
-    };
-    Ok((reference, store.read(&drawn[config.images..])?))
-}
-
-/// Patches that the models were trained on, at most `config.training_images` of them.
-///
-/// # Errors
-/// If the store can no longer be read.
-pub fn trained_on(config: &Evaluation, store: &PatchStore) -> Result<Reference> {
-    let indices = store.indices(Split::Train);
-    let count = indices.len().min(config.training_images);
-    let mut stream = Random::new(config.seed).stream("training patches");
-    let drawn = stream.choose(indices.len(), count);
-    let drawn: Vec<usize> = drawn.into_iter().map(|place| indices[place]).collect();
-    Ok(Reference {
-        name: format!("training split of {}", store.name()),
-        images: store.read(&drawn)?,
-    })
-}
-
-/// Real images seen through an extractor, or features of them from a file, and the metrics to compare with.
-pub struct Bench {
+/// Measures sets of images against one set of real images, the reference: by features that an extractor makes of both, or
+/// that a file has of both.
+pub struct Evaluator {
     metrics: Vec<&'static dyn Metric>,
     settings: MetricSettings,
-    reference: Facts,
+    reference: ReferenceId,
     real: Real,
-    sight: Sight,
+    features: FeatureSource,
+    /// The samplers of generated images, for protocols.
+    sampler: String,
 }
 
 /// What is kept of the reference.
@@ -114,14 +54,14 @@ impl Real {
 }
 
 /// What a protocol says of the reference.
-struct Facts {
+struct ReferenceId {
     name: String,
     hash: String,
     count: usize,
 }
 
-/// How images become features.
-enum Sight {
+/// Where features come from.
+enum FeatureSource {
     /// By an extractor, from images of one size and number of channels; what was computed once is kept.
     Extractor {
         extractor: Box<dyn Extractor>,
@@ -129,15 +69,16 @@ enum Sight {
         channels: usize,
         cache: PathBuf,
     },
-    /// In another program.
-    Elsewhere,
+    /// A file that another program wrote.
+    File,
 }
 
-impl Bench {
-    /// Loads the extractor and looks at the reference, `images` that are called `reference`, through it. `names` are scores
-    /// or families; the standard ones if empty.
+impl Evaluator {
+    /// Loads the extractor and extracts the features of the reference: `images`, called `reference` in protocols. `names` are
+    /// scores or families; the standard ones if empty. Features are kept in `cache`.
     ///
-    /// Fails for unknown names, weights that do not fit, and images that the extractor cannot see.
+    /// # Errors
+    /// Refuses unknown names, weights that do not fit, and images that the extractor does not take.
     pub fn new(
         config: &Evaluation,
         names: &[String],
@@ -154,21 +95,34 @@ impl Bench {
             real: Real::of(&metrics, &features)?,
             metrics,
             settings: config.metrics.clone(),
-            reference: Facts {
+            reference: ReferenceId {
                 name: reference.to_owned(),
                 hash,
                 count: images.count(),
             },
-            sight: Sight::Extractor {
+            features: FeatureSource::Extractor {
                 extractor,
                 image_size: images.size(),
                 channels: images.channels(),
                 cache: cache.to_owned(),
             },
+            sampler: String::new(),
         })
     }
 
-    /// Takes the features of the reference as they are; `names` as in [`Self::new`].
+    /// For images that `samplers` draw: their protocols say so.
+    #[must_use]
+    pub fn with_samplers(self, samplers: &Samplers) -> Self {
+        Self {
+            sampler: samplers.describe(),
+            ..self
+        }
+    }
+
+    /// Takes the features of the reference from a file; `names` as in [`Self::new`].
+    ///
+    /// # Errors
+    /// Refuses unknown names and a file that cannot be read.
     pub fn of_features(
         settings: &MetricSettings,
         names: &[String],
@@ -181,12 +135,13 @@ impl Bench {
             real: real?,
             metrics,
             settings: settings.clone(),
-            reference: Facts {
+            reference: ReferenceId {
                 name: reference.to_owned(),
                 hash: hash?,
                 count: file.rows,
             },
-            sight: Sight::Elsewhere,
+            features: FeatureSource::File,
+            sampler: String::new(),
         })
     }
 
@@ -197,9 +152,9 @@ impl Bench {
             .into_iter()
             .map(|(name, value)| (name.to_owned(), value))
             .collect();
-        let elsewhere = || "unknown".to_owned();
-        let (image_size, resize, quantise, extractor, extractor_hash) = match &self.sight {
-            Sight::Extractor {
+        let unknown = || "unknown".to_owned();
+        let (image_size, resize, quantise, extractor, extractor_hash) = match &self.features {
+            FeatureSource::Extractor {
                 extractor,
                 image_size,
                 channels,
@@ -211,7 +166,7 @@ impl Bench {
                 extractor.describe_for(*channels),
                 extractor.hash(),
             ),
-            Sight::Elsewhere => (0, elsewhere(), elsewhere(), elsewhere(), elsewhere()),
+            FeatureSource::File => (0, unknown(), unknown(), unknown(), unknown()),
         };
         Protocol {
             images,
@@ -225,7 +180,7 @@ impl Bench {
             extractor_hash,
             metric: metric.name().to_owned(),
             settings,
-            sampler: String::new(),
+            sampler: self.sampler.clone(),
         }
     }
 
@@ -242,7 +197,8 @@ impl Bench {
 
     /// Every score of `images` against the reference. A metric that fails gives records without a number.
     ///
-    /// Fails if the images differ in size from the reference or have features that are not finite.
+    /// # Errors
+    /// Refuses images that differ in size from the reference or have features that are not finite.
     pub fn measure(&self, images: &dyn ImageSource) -> Result<Vec<ScoreRecord>> {
         self.measure_features(&self.features(images)?)
     }
@@ -265,14 +221,14 @@ impl Bench {
         extract_cached(extractor, images, &images.hash()?, cache)
     }
 
-    /// What sees `images`, and where their features are kept.
+    /// The extractor for `images`, and where their features are kept.
     fn extractor(&self, images: &dyn ImageSource) -> Result<(&dyn Extractor, &Path)> {
-        let Sight::Extractor {
+        let FeatureSource::Extractor {
             extractor,
             image_size,
             channels,
             cache,
-        } = &self.sight
+        } = &self.features
         else {
             return Err(refuse(
                 "images cannot be compared with features that were made elsewhere",
@@ -302,7 +258,8 @@ impl Bench {
 
     /// The place in the reference of the image that is nearest to each of `images` in feature space.
     ///
-    /// Fails where no metric of this bench needs the features of the reference.
+    /// # Errors
+    /// Fails where no metric of this evaluator needs the features of the reference.
     pub fn closest(&self, images: &dyn ImageSource) -> Result<Vec<usize>> {
         let Real::Features(real) = &self.real else {
             anyhow::bail!("the features of the reference were not kept: no metric needs them");
@@ -357,93 +314,8 @@ fn select_or_standard(names: &[String]) -> Result<Vec<&'static dyn Metric>> {
     Ok(metrics::select(names)?.metrics)
 }
 
-/// A perceptual distance, and the path lengths to measure with it.
-pub struct PathBench {
-    distance: Box<dyn PerceptualDistance>,
-    settings: PathSettings,
-    lengths: Vec<&'static PathLength>,
-    image_size: usize,
-    channels: usize,
-}
-
-impl PathBench {
-    /// Loads the perceptual distance, for images of `channels` x `image_size` x `image_size`.
-    ///
-    /// Fails for an unknown distance and weights that do not fit.
-    pub fn new(
-        config: &Evaluation,
-        lengths: &[&'static PathLength],
-        image_size: usize,
-        channels: usize,
-        device: &Device,
-    ) -> Result<Self> {
-        Ok(Self {
-            distance: load_perceptual(&config.perceptual, device)?,
-            settings: config.path_length.clone(),
-            lengths: lengths.to_vec(),
-            image_size,
-            channels,
-        })
-    }
-
-    /// How `length` is measured here.
-    fn protocol(&self, length: &PathLength) -> Protocol {
-        let settings = (length.settings)(&self.settings).into_iter();
-        Protocol {
-            images: (length.count)(&self.settings),
-            reference: String::new(),
-            reference_images: 0,
-            reference_hash: String::new(),
-            image_size: self.image_size,
-            resize: "none".to_owned(),
-            quantise: "none".to_owned(),
-            extractor: self.distance.describe_for(self.channels),
-            extractor_hash: self.distance.hash(),
-            metric: length.definition.name.to_owned(),
-            settings: settings
-                .map(|(name, value)| (name.to_owned(), value))
-                .collect(),
-            sampler: String::new(),
-        }
-    }
-
-    /// The ids of all scores that [`Self::measure`] gives, in its order.
-    pub fn protocol_ids(&self) -> Vec<String> {
-        let protocols = self.lengths.iter().map(|length| self.protocol(length));
-        protocols.map(|protocol| protocol.id()).collect()
-    }
-
-    /// Every path length of `model`. A model without a latent space gives records that say so; a length that fails gives
-    /// one without a number.
-    pub fn measure(&self, model: &dyn GenerativeModel) -> Vec<ScoreRecord> {
-        let measured = self.lengths.iter().map(|length| {
-            let definition = &length.definition;
-            let mut record = ScoreRecord::new(definition.name, self.protocol(length));
-            let Some(latents) = model.latents() else {
-                "no latent space that decodes to images".clone_into(&mut record.absent);
-                return record;
-            };
-            let space = LatentSpace {
-                draw: &|stream| latents.prior().draw(1, stream),
-                classes: latents.classes(),
-                decode: &|values, classes| latents.decode(values, classes),
-            };
-            match length.compute(&space, self.distance.as_ref(), &self.settings) {
-                Ok(length) => {
-                    record.value = Some(length.mean);
-                    record.spread = Some(length.deviation);
-                    definition.spread.clone_into(&mut record.spread_of);
-                }
-                Err(error) => record.failure = explain(&error),
-            }
-            record
-        });
-        measured.collect()
-    }
-}
-
 /// An error and its hint in a line.
-fn explain(error: &anyhow::Error) -> String {
+pub(super) fn explain(error: &anyhow::Error) -> String {
     match error.downcast_ref::<Refusal>() {
         Some(refusal) if !refusal.hint.is_empty() => format!("{error:#}; {}", refusal.hint),
         _ => format!("{error:#}"),

@@ -16,26 +16,26 @@ use crate::tracker::mlflow::has_user_information;
 
 /// Name and text of each experiment.
 pub const EXPERIMENTS: &[(&str, &str)] = &[
-    ("table1", include_str!("../experiments/table1.toml")),
+    ("table1", include_str!("../../experiments/table1.toml")),
     (
         "table1-canonical",
-        include_str!("../experiments/table1-canonical.toml"),
+        include_str!("../../experiments/table1-canonical.toml"),
     ),
     (
         "ablate-reward-weight",
-        include_str!("../experiments/ablate-reward-weight.toml"),
+        include_str!("../../experiments/ablate-reward-weight.toml"),
     ),
     (
         "ablate-reward-coupling",
-        include_str!("../experiments/ablate-reward-coupling.toml"),
+        include_str!("../../experiments/ablate-reward-coupling.toml"),
     ),
     (
         "ablate-reward-source",
-        include_str!("../experiments/ablate-reward-source.toml"),
+        include_str!("../../experiments/ablate-reward-source.toml"),
     ),
     (
         "ablate-layers",
-        include_str!("../experiments/ablate-layers.toml"),
+        include_str!("../../experiments/ablate-layers.toml"),
     ),
 ];
 
@@ -49,10 +49,19 @@ pub const ABLATIONS: &[(&str, &str)] = &[
 
 /// Name and text of each profile.
 pub const PROFILES: &[(&str, &str)] = &[
-    ("smoke", include_str!("../experiments/profiles/smoke.toml")),
-    ("quick", include_str!("../experiments/profiles/quick.toml")),
-    ("cpu", include_str!("../experiments/profiles/cpu.toml")),
-    ("paper", include_str!("../experiments/profiles/paper.toml")),
+    (
+        "smoke",
+        include_str!("../../experiments/profiles/smoke.toml"),
+    ),
+    (
+        "quick",
+        include_str!("../../experiments/profiles/quick.toml"),
+    ),
+    ("cpu", include_str!("../../experiments/profiles/cpu.toml")),
+    (
+        "paper",
+        include_str!("../../experiments/profiles/paper.toml"),
+    ),
 ];
 
 /// A built-in text by name, or a file ending in `.toml`.

@@ -1,0 +1,137 @@
+//! What an experiment tells, on the terminal: bars, lines or the dashboard. Its trainings are followed for a tracking server.
+
+use std::time::{Duration, Instant};
+
+use super::print_error;
+use super::progress::{Progress, duration};
+use super::tracking::Tracking;
+use super::watch::Watch;
+use crate::error::Result;
+use crate::experiment::{Reporter, TrainingEnd, TrainingInfo};
+use crate::models::Scalars;
+use crate::tracker::{Recorder, ScoreRecord};
+
+/// Tells the terminal of an experiment.
+pub(super) struct Terminal<'a> {
+    tracking: Option<&'a Tracking>,
+    dashboard: bool,
+    start: Instant,
+    phase: Option<(String, Progress)>,
+    training: Option<Training>,
+}
+
+/// A training that has begun.
+struct Training {
+    watch: Watch,
+    label: String,
+    /// The run's folder and its number of steps.
+    folder: String,
+    steps: u64,
+    _recorder: Option<Recorder>,
+}
+
+impl<'a> Terminal<'a> {
+    /// For commands that train nothing.
+    pub(super) fn new() -> Self {
+        Self {
+            tracking: None,
+            dashboard: false,
+            start: Instant::now(),
+            phase: None,
+            training: None,
+        }
+    }
+
+    /// For trainings that `tracking` follows, watched in the dashboard or not.
+    pub(super) fn tracked(tracking: &'a Tracking, dashboard: bool) -> Self {
+        Self {
+            tracking: Some(tracking),
+            dashboard,
+            ..Self::new()
+        }
+    }
+
+    /// The time since its beginning.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.start.elapsed()
+    }
+}
+
+impl Reporter for Terminal<'_> {
+    fn note(&mut self, sentence: &str) {
+        eprintln!("{sentence}");
+    }
+
+    fn failure(&mut self, error: &anyhow::Error) {
+        print_error(error);
+    }
+
+    fn phase(&mut self, name: &str, done: usize, total: usize) {
+        let is_same = |(known, _): &&mut (String, Progress)| known == name;
+        match self.phase.as_mut().filter(is_same) {
+            Some((_, progress)) => progress.update(done, ""),
+            None => self.phase = Some((name.to_owned(), Progress::new(name, total))),
+        }
+    }
+
+    fn phase_end(&mut self, result: &str) {
+        if let Some((_, progress)) = self.phase.take() {
+            progress.finish(result);
+        }
+    }
+
+    fn training(&mut self, training: &TrainingInfo<'_>) -> Result<()> {
+        let follow = |tracking: &Tracking| tracking.follow(training.folder);
+        self.training = Some(Training {
+            _recorder: self.tracking.map(follow).transpose()?,
+            watch: Watch::new(training, self.dashboard),
+            label: training.label.to_owned(),
+            folder: training.folder.display().to_string(),
+            steps: training.steps,
+        });
+        Ok(())
+    }
+
+    fn step(&mut self, step: u64, stage: &'static str, scalars: &Scalars) {
+        if let Some(training) = &mut self.training {
+            training.watch.step(step as usize, stage, scalars);
+        }
+    }
+
+    fn scores(&mut self, scores: &[ScoreRecord]) {
+        if let Some(training) = &mut self.training {
+            training.watch.measured_now(scores);
+        } else {
+            let scores: Vec<String> = scores.iter().map(in_short).collect();
+            eprintln!("  {}", scores.join("  "));
+        }
+    }
+
+    fn training_end(&mut self, ending: TrainingEnd) {
+        let Some(training) = self.training.take() else {
+            return;
+        };
+        let Training { label, folder, .. } = &training;
+        match ending {
+            TrainingEnd::Found => eprintln!("{label}: already trained, in `{folder}`"),
+            TrainingEnd::Finished => {
+                let result = format!("{} steps, in `{folder}`", training.steps);
+                training.watch.finish(&result);
+            }
+            TrainingEnd::Failed => {}
+        }
+    }
+
+    fn runs_done(&mut self, done: usize, count: usize) {
+        let left = self.elapsed().mul_f64((count - done) as f64 / done as f64);
+        eprintln!("{done} of {count} done, about {} left", duration(left));
+    }
+}
+
+fn in_short(score: &ScoreRecord) -> String {
+    match score.value {
+        Some(value) => format!("{} {value:.4}", score.name),
+        None if !score.absent.is_empty() => format!("{}: {}", score.name, score.absent),
+        None => format!("{} failed: {}", score.name, score.failure),
+    }
+}

@@ -1,0 +1,155 @@
+//! Measuring the rows of an experiment into ledgers. What a ledger has under the same protocol is not measured again.
+
+use super::{Context, Evaluator, PathEvaluator, Reference, Reporter, trained_on};
+use crate::config::Evaluation;
+use crate::error::Result;
+use crate::images::Pixels;
+use crate::metrics::PATH_LENGTHS;
+use crate::models::GenerativeModel;
+use crate::report::TableDefinition;
+use crate::tracker::{self, Event, Ledger, ScoreRecord};
+
+/// The score that training patches are needed for.
+const AUTHENTICITY: &str = "authpct";
+
+/// What measures the rows of an experiment.
+pub(super) struct Evaluators {
+    settings: Evaluation,
+    /// Against the reference.
+    main: Evaluator,
+    /// Against training patches, if a table shows what they are for.
+    pub(super) memorisation: Option<Memorisation>,
+    /// Path lengths, if a table shows any.
+    paths: Option<PathEvaluator>,
+}
+
+/// What compares images with training patches.
+pub(super) struct Memorisation {
+    pub(super) trained_on: Reference,
+    pub(super) evaluator: Evaluator,
+}
+
+impl Evaluators {
+    /// What `tables` need.
+    pub(super) fn open(
+        context: &Context<'_>,
+        tables: &[&TableDefinition],
+        reference: &Reference,
+    ) -> Result<Self> {
+        let settings = &context.config.evaluation;
+        let open = |names: &[String], reference: &Reference| {
+            let Reference { name, images } = reference;
+            let cache = context.workspace.features();
+            let evaluator = Evaluator::new(settings, names, name, images, &context.device, &cache)?;
+            Ok::<_, anyhow::Error>(evaluator.with_samplers(&context.samplers))
+        };
+        let shown = |name: &str| {
+            let mut scores = tables.iter().flat_map(|table| table.all_scores());
+            scores.any(|score| score == name)
+        };
+        let main = open(&[], reference)?;
+        let memorisation = if settings.training_images > 0 && shown(AUTHENTICITY) {
+            let trained_on = trained_on(settings, &context.store)?;
+            let evaluator = open(&[AUTHENTICITY.to_owned()], &trained_on)?;
+            Some(Memorisation {
+                trained_on,
+                evaluator,
+            })
+        } else {
+            None
+        };
+        let mut lengths = PATH_LENGTHS.iter();
+        let paths = if lengths.any(|length| shown(length.definition.name)) {
+            let (size, channels) = (context.store.patch_size(), context.store.channels());
+            let device = &context.device;
+            let paths = PathEvaluator::new(settings, PATH_LENGTHS, size, channels, device)?;
+            Some(paths)
+        } else {
+            None
+        };
+        Ok(Self {
+            settings: settings.clone(),
+            main,
+            memorisation,
+            paths,
+        })
+    }
+
+    /// Measures images, and the paths of a model, into a ledger; what the ledger has already is kept. Returns the images
+    /// if they were needed.
+    pub(super) fn measure(
+        &self,
+        ledger: &mut Ledger,
+        step: u64,
+        model: Option<&dyn GenerativeModel>,
+        draw: impl FnOnce(&mut dyn Reporter) -> Result<Pixels>,
+        reporter: &mut dyn Reporter,
+    ) -> Result<Option<Pixels>> {
+        let Evaluation { images, seed, .. } = self.settings;
+        let known = Known::of(ledger, step, seed);
+        let mut draw = Some(draw);
+        let (mut drawn, mut scores) = (None, Vec::new());
+        // Every evaluator takes the same images.
+        let memorisation = self.memorisation.as_ref();
+        let evaluators = [Some(&self.main), memorisation.map(|own| &own.evaluator)];
+        for evaluator in evaluators.into_iter().flatten() {
+            if let Some(found) = known.find(&evaluator.protocol_ids(images)) {
+                scores.extend(found);
+                continue;
+            }
+            if let Some(draw) = draw.take() {
+                drawn = Some(draw(reporter)?);
+            }
+            let images = drawn.as_ref().expect("they were drawn for the first");
+            scores.extend(evaluator.measure(images)?);
+        }
+        if let (Some(paths), Some(model)) = (&self.paths, model) {
+            let found = known.find(&paths.protocol_ids());
+            scores.extend(found.unwrap_or_else(|| paths.measure(model)));
+        }
+        // Only what is new is told.
+        let new = scores.iter().filter(|score| !known.0.contains(score));
+        let new: Vec<ScoreRecord> = new.cloned().collect();
+        if !new.is_empty() {
+            reporter.scores(&new);
+        }
+        scores.extend(known.without(&scores));
+        // The newest measurement is the one that tables show.
+        let event = Event::Evaluation(tracker::Evaluation { step, seed, scores });
+        if ledger.events().last() != Some(&event) {
+            ledger.append(event)?;
+        }
+        Ok(drawn)
+    }
+}
+
+/// The scores that a ledger has of one step and one sampling seed.
+struct Known(Vec<ScoreRecord>);
+
+impl Known {
+    fn of(ledger: &Ledger, step: u64, seed: u64) -> Self {
+        let found = ledger.events().iter().rev().find_map(|event| match event {
+            Event::Evaluation(found) if found.step == step && found.seed == seed => {
+                Some(found.scores.clone())
+            }
+            _ => None,
+        });
+        Self(found.unwrap_or_default())
+    }
+
+    /// The scores with these protocols, if there are scores of each. Scores of one family share a protocol.
+    fn find(&self, ids: &[String]) -> Option<Vec<ScoreRecord>> {
+        let is_known = |id: &String| self.0.iter().any(|score| score.protocol_id == *id);
+        let found = self
+            .0
+            .iter()
+            .filter(|score| ids.contains(&score.protocol_id));
+        ids.iter().all(is_known).then(|| found.cloned().collect())
+    }
+
+    /// Those that `scores` does not name: what other tables show stays.
+    fn without(self, scores: &[ScoreRecord]) -> Vec<ScoreRecord> {
+        let is_other = |old: &ScoreRecord| scores.iter().all(|new| new.name != old.name);
+        self.0.into_iter().filter(is_other).collect()
+    }
+}

@@ -1,0 +1,222 @@
+//! Experiments as a library: from settings to tables. It prints nothing; a [`Reporter`] is told what happens.
+//!
+//! ```no_run
+//! use histogen::experiment::{Silent, reproduce, resolve};
+//! use histogen::report::TABLES;
+//! use histogen::workspace::Workspace;
+//!
+//! # fn main() -> anyhow::Result<()> {
+//! let config = resolve("table1", "quick", &["seeds=[0, 1]".to_owned()])?;
+//! let outcome = reproduce(&config, &[&TABLES[0]], &Workspace::new("."), &mut Silent)?;
+//! println!("{}", outcome.tables[0].table.terminal());
+//! # Ok(())
+//! # }
+//! ```
+
+mod captions;
+mod compare;
+mod context;
+mod evaluator;
+mod measure;
+mod path_evaluator;
+mod plan;
+mod reference;
+mod reporter;
+mod resolve;
+mod reward_models;
+mod rows;
+mod snn;
+mod training;
+
+use std::path::PathBuf;
+
+use crate::config::Config;
+use crate::error::{Result, refuse};
+use crate::files::write_whole;
+use crate::images::write_png;
+use crate::report::{self, ABLATION, Cell, Record, Rewards, TABLES, Table, TableDefinition};
+use crate::workspace::Workspace;
+
+use captions::captions;
+use measure::Evaluators;
+use plan::plan;
+use rows::{Rows, first, grid};
+
+pub use compare::{Compared, Comparison, compare, comparison_table};
+pub use context::{Context, patches};
+pub use evaluator::Evaluator;
+pub use path_evaluator::PathEvaluator;
+pub use reference::{Reference, held_out, trained_on};
+pub use reporter::{Reporter, Silent, TrainingEnd, TrainingInfo};
+pub use resolve::{ABLATIONS, EXPERIMENTS, PROFILES, resolve, run_config, snn_config};
+pub use reward_models::{Progress, RewardModels, finetune};
+pub use snn::{
+    LevelRecord, NetworkRecord, REPORT as SNN_REPORT, SnnEvaluation, SnnRecord, evaluate_snn,
+};
+pub use training::{load_model, train};
+
+/// What came out of an experiment.
+pub struct Outcome {
+    /// What its tables are made from.
+    pub record: Record,
+    /// Its tables, and the files they were written to, figures among them.
+    pub tables: Vec<Rendered>,
+    /// What else was written.
+    pub files: Vec<PathBuf>,
+    /// Whether every training came to its end and no cell of a table failed.
+    pub complete: bool,
+}
+
+/// A table and the files it was written to.
+pub struct Rendered {
+    /// The table.
+    pub table: Table,
+    /// The files.
+    pub files: Vec<PathBuf>,
+}
+
+/// Trains every system of an experiment with every seed, or finds it trained, measures what `tables` show, and writes them
+/// with the claims audit.
+///
+/// # Errors
+/// Refuses an experiment without systems or seeds, and fails where the device, the patches or the extractor cannot be had,
+/// a file cannot be written, or a signal stops a training. A training that diverges and a metric that fails are cells without
+/// a number, and no error.
+pub fn reproduce(
+    config: &Config,
+    tables: &[&TableDefinition],
+    workspace: &Workspace,
+    reporter: &mut dyn Reporter,
+) -> Result<Outcome> {
+    let (record, complete) = conduct(config, tables, workspace, reporter)?;
+    let mut outcome = render(record, tables, workspace)?;
+    outcome.complete &= complete;
+    Ok(outcome)
+}
+
+/// Trains and measures the rows of an ablation as [`reproduce`] does, and writes its table and figures.
+///
+/// # Errors
+/// As [`reproduce`].
+pub fn ablate(
+    config: &Config,
+    workspace: &Workspace,
+    reporter: &mut dyn Reporter,
+) -> Result<Outcome> {
+    let (record, complete) = conduct(config, &[&ABLATION], workspace, reporter)?;
+    let folder = workspace.report(&record.name);
+    let (definition, table, figures) = report::ablation(&record, workspace.out(), &folder)?;
+    let mut files = report::write(definition, &table, &folder)?;
+    files.extend(figures);
+    Ok(Outcome {
+        record,
+        complete: complete && no_cell_failed(&table),
+        tables: vec![Rendered { table, files }],
+        files: Vec::new(),
+    })
+}
+
+/// All tables of the experiment `name` and the claims audit, again, from its ledgers alone.
+///
+/// # Errors
+/// Refuses an experiment that was never run, and fails if a ledger is gone.
+pub fn render_again(name: &str, workspace: &Workspace) -> Result<Outcome> {
+    let record = Record::load(workspace.out(), name)?;
+    let tables: Vec<&TableDefinition> = TABLES.iter().collect();
+    render(record, &tables, workspace)
+}
+
+/// Renders and writes tables, the claims audit and the curves of rewards.
+fn render(
+    record: Record,
+    definitions: &[&TableDefinition],
+    workspace: &Workspace,
+) -> Result<Outcome> {
+    let (out, folder) = (workspace.out(), workspace.report(&record.name));
+    let (mut tables, mut complete) = (Vec::new(), true);
+    for definition in definitions {
+        let table = report::render(definition, &record, out)?;
+        let files = report::write(definition, &table, &folder)?;
+        complete &= no_cell_failed(&table);
+        tables.push(Rendered { table, files });
+    }
+    let rewards = Rewards::read(&record, out)?;
+    let claims = report::claims(&record, &rewards, out)?;
+    let path = folder.join("claims.md");
+    let text = report::claims_markdown(&claims, &record);
+    write_whole(&path, text.as_bytes())?;
+    let mut files = vec![path];
+    files.extend(rewards.draw(&folder)?);
+    Ok(Outcome {
+        record,
+        tables,
+        files,
+        complete,
+    })
+}
+
+/// Trains and measures every row. Returns the record behind the tables, and whether every training came to its end.
+fn conduct(
+    config: &Config,
+    tables: &[&TableDefinition],
+    workspace: &Workspace,
+    reporter: &mut dyn Reporter,
+) -> Result<(Record, bool)> {
+    if config.systems.is_empty() || config.seeds.is_empty() {
+        return Err(refuse(
+            format!("experiment `{}` has no systems or no seeds", config.name),
+            "add a `[[systems]]` section with a `name`, and `seeds = [0]`",
+        ));
+    }
+    // What all rows share; it is there before anything is trained.
+    let context = Context::open(config, workspace, reporter)?;
+    let (reference, floor) = held_out(&config.evaluation, &context.store)?;
+    let real = first(&reference.images, config.logging.grid_images);
+    write_png(&grid(&real), &workspace.picture(&config.name, "real", ""))?;
+    let evaluators = Evaluators::open(&context, tables, &reference)?;
+    let planned = plan(&context, reporter)?;
+    let mut rows = Rows {
+        context: &context,
+        evaluators: &evaluators,
+        count: planned.iter().map(|row| row.runs.len()).sum(),
+        done: 0,
+    };
+    // The rows that frame the others.
+    let mut framing = vec![rows.real(&floor, reporter)?];
+    let with_run = planned.iter().find(|row| !row.runs.is_empty());
+    if let Some(row) = with_run {
+        framing.push(rows.untrained(&row.runs[0], reporter)?);
+    }
+    let untrained = with_run.map(|row| row.system.name.as_str());
+    let mut record = Record {
+        name: config.name.clone(),
+        question: config.question.clone(),
+        profile: config.profile.clone(),
+        facts: captions(config, &context.store, &planned, untrained),
+        rows: framing,
+    };
+    // The systems.
+    let mut complete = true;
+    for row in &planned {
+        let system = row.system;
+        let (mut made, is_complete) = rows.system(row, reporter)?;
+        complete &= is_complete;
+        let mut above = record.rows.iter();
+        if let Some(other) = above.find(|other| other.name == system.same_as) {
+            made.ledgers.clone_from(&other.ledgers);
+            let (row, other) = (&system.name, &system.same_as);
+            record.facts.push(format!(
+                "{row} is {other}, not trained again: {}.",
+                system.because
+            ));
+        }
+        record.rows.push(made);
+    }
+    record.save(workspace.out())?;
+    Ok((record, complete))
+}
+
+fn no_cell_failed(table: &Table) -> bool {
+    let mut cells = table.rows().iter().flat_map(|row| &row.cells);
+    !cells.any(|cell| matches!(cell, Cell::Failed(_)))
+}

@@ -1,0 +1,163 @@
+//! The reward models of an experiment: each is trained or found once, before any system, and its weights are put where runs
+//! look for them.
+
+mod finetune;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+
+use super::training::{Place, told};
+use super::{Context, Reporter, snn_config};
+use crate::config::Config;
+use crate::digest::sha256;
+use crate::error::{Result, refuse};
+use crate::files::write_whole;
+use crate::run::{Identity as _, Run, find_checkpoint};
+use crate::snn::{
+    Autoencoder, ENCODER, Judge, Pretrained, SnnRunConfig, Source, Stage, judge_file,
+};
+
+pub use finetune::{Progress, finetune};
+
+/// The reward models of one experiment.
+pub struct RewardModels<'a> {
+    context: &'a Context<'a>,
+    /// Those that are known, by the settings that determine them.
+    known: Vec<(String, Judge)>,
+}
+
+impl<'a> RewardModels<'a> {
+    /// None yet.
+    pub fn new(context: &'a Context<'a>) -> Self {
+        Self {
+            context,
+            known: Vec::new(),
+        }
+    }
+
+    /// The reward model of the system whose configuration is `config`.
+    ///
+    /// # Errors
+    /// Refuses a network whose weights are not given or cannot be read, and fails where the MFT-SNN cannot be trained.
+    pub fn of(&mut self, config: &Config, reporter: &mut dyn Reporter) -> Result<Judge> {
+        let key = format!(
+            "{:?} {} {}",
+            config.reward.source,
+            config.reward.snn.display(),
+            toml::to_string(&config.snn)?
+        );
+        if let Some((_, model)) = self.known.iter().find(|(known, _)| *known == key) {
+            return Ok(model.clone());
+        }
+        let model = self.make(config, reporter)?;
+        self.known.push((key, model.clone()));
+        Ok(model)
+    }
+
+    fn make(&self, config: &Config, reporter: &mut dyn Reporter) -> Result<Judge> {
+        let snn = &config.snn;
+        let mut model = Judge {
+            source: config.reward.source,
+            layers: snn.encoder_layers,
+            image_size: snn.image_size,
+            weights: String::new(),
+            snn: None,
+        };
+        match config.reward.source {
+            Source::Pixels | Source::Random => model.layers = 0,
+            Source::Untrained => {}
+            Source::Vgg16 => {
+                if snn.pretrained == Pretrained::None {
+                    return Err(refuse(
+                        "the reward model `vgg16` is VGG-16 with pretrained weights, and no weights file is given",
+                        "give one with `--set snn.pretrained=vgg16 --set snn.weights=FILE`",
+                    ));
+                }
+                snn.check(self.context.store.patch_size())?;
+                model.weights = self.keep(&snn.weights)?;
+            }
+            Source::MftSnn | Source::Stage1 | Source::Stage2 => {
+                let (trained, checkpoint) = if config.reward.snn.as_os_str().is_empty() {
+                    let (run, _) = train_snn(self.context, config, reporter)?;
+                    let checkpoint = run.checkpoint().context("a trained run has a checkpoint")?;
+                    (run.config.clone(), checkpoint)
+                } else {
+                    trained_elsewhere(&config.reward.snn)?
+                };
+                model.layers = trained.settings.encoder_layers;
+                model.image_size = trained.settings.image_size;
+                model.weights = self.keep(&checkpoint.join(ENCODER))?;
+                model.snn = Some(trained);
+            }
+        }
+        Ok(model)
+    }
+
+    /// Copies a file of weights to where runs look for it, and returns its hash.
+    fn keep(&self, path: &Path) -> Result<String> {
+        let bytes = fs::read(path).map_err(|error| {
+            refuse(
+                format!("cannot read the weights file `{}`: {error}", path.display()),
+                "give the path of torchvision's `vgg16` file, or of safetensors with its names",
+            )
+        })?;
+        let hash = sha256(&bytes);
+        let kept = judge_file(&self.context.workspace.reward_models(), &hash);
+        if !kept.exists() {
+            write_whole(&kept, &bytes)?;
+        }
+        Ok(hash)
+    }
+}
+
+/// Trains the MFT-SNN that `config`, the settings of an experiment or of one of its systems, asks for, or finds it trained.
+pub(super) fn train_snn(
+    context: &Context<'_>,
+    config: &Config,
+    reporter: &mut dyn Reporter,
+) -> Result<(Run<SnnRunConfig>, Autoencoder)> {
+    let snn = snn_config(config);
+    let store = &context.store;
+    let run_config = SnnRunConfig::new(&snn, store, &config.compute)?;
+    let mut run = Run::open(&context.workspace.runs(), &run_config)?;
+    let place = Place::only("mft-snn".to_owned());
+    let network = told(&mut run, &place, reporter, |run, reporter| {
+        let mut progress = |state: Progress<'_>| {
+            let stage = match state.stage {
+                Stage::Slides => "whole slides",
+                Stage::Patches => "patches",
+            };
+            reporter.step(state.step, stage, state.scalars);
+        };
+        finetune(
+            run,
+            &snn,
+            &config.data,
+            store,
+            &config.logging,
+            &context.device,
+            &mut progress,
+        )
+    })?;
+    Ok((run, network))
+}
+
+/// The configuration of the trained MFT-SNN in `folder`, and its last checkpoint.
+pub(super) fn trained_elsewhere(folder: &Path) -> Result<(SnnRunConfig, PathBuf)> {
+    let not_one = |reason: String| {
+        refuse(
+            format!("`{}` is not a trained MFT-SNN: {reason}", folder.display()),
+            "give the folder that `histogen snn train` prints",
+        )
+    };
+    let path = folder.join("config.toml");
+    let text = fs::read_to_string(&path).map_err(|error| not_one(error.to_string()))?;
+    let config: SnnRunConfig =
+        toml::from_str(&text).map_err(|error| not_one(error.message().to_owned()))?;
+    match find_checkpoint(folder, &config, None)? {
+        Some((step, place)) if step == config.steps() => Ok((config, place)),
+        _ => Err(not_one("its training is not finished".to_owned())),
+    }
+}
