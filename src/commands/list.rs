@@ -29,7 +29,7 @@ pub(super) fn run(arguments: &List) -> Outcome {
         "models" => list_models(),
         "metrics" => list_metrics(),
         "features" => {
-            for entry in EXTRACTORS {
+            for entry in EXTRACTORS.all() {
                 println!("{:21} {}", entry.name, entry.about);
             }
         }

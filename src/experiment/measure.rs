@@ -4,7 +4,7 @@ use super::{Context, Evaluator, PathEvaluator, Reference, Reporter, trained_on};
 use crate::config::Evaluation;
 use crate::error::Result;
 use crate::images::Pixels;
-use crate::metrics::PATH_LENGTHS;
+use crate::metrics::{PATH_LENGTHS, STANDARD};
 use crate::models::GenerativeModel;
 use crate::report::TableDefinition;
 use crate::tracker::{self, Event, Ledger, ScoreRecord};
@@ -47,7 +47,7 @@ impl Evaluators {
             let mut scores = tables.iter().flat_map(|table| table.all_scores());
             scores.any(|score| score == name)
         };
-        let main = open(&[], reference)?;
+        let main = open(&names_shown(tables), reference)?;
         let memorisation = if settings.training_images > 0 && shown(AUTHENTICITY) {
             let trained_on = trained_on(settings, &context.store)?;
             let evaluator = open(&[AUTHENTICITY.to_owned()], &trained_on)?;
@@ -121,6 +121,25 @@ impl Evaluators {
         }
         Ok(drawn)
     }
+}
+
+/// The standard metrics, and those of features that a table shows besides; empty where the standard ones are all.
+fn names_shown(tables: &[&TableDefinition]) -> Vec<String> {
+    let standard = STANDARD.iter().flat_map(|metric| metric.scores());
+    let standard: Vec<&str> = standard.map(|score| score.name).collect();
+    let is_other = |name: &&str| {
+        let mut lengths = PATH_LENGTHS.iter();
+        !standard.contains(name)
+            && *name != AUTHENTICITY
+            && lengths.all(|length| length.definition.name != *name)
+    };
+    let shown = tables.iter().flat_map(|table| table.all_scores());
+    let others: Vec<&str> = shown.filter(is_other).collect();
+    if others.is_empty() {
+        return Vec::new();
+    }
+    let names = standard.iter().chain(&others);
+    names.map(ToString::to_string).collect()
 }
 
 /// The scores that a ledger has of one step and one sampling seed.

@@ -18,8 +18,9 @@ use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
 use crate::device::Kind;
-use crate::error::{Result, unknown_name};
+use crate::error::Result;
 use crate::images::{GREY, Pixels};
+use crate::registry::{Named, Registry};
 
 pub use cache::extract_cached;
 pub use file::{FeatureFile, is_feature_file};
@@ -84,25 +85,30 @@ pub struct ExtractorEntry {
     pub load: fn(&FeatureConfig, &Device) -> Result<Box<dyn Extractor>>,
 }
 
+impl Named for ExtractorEntry {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+}
+
 /// All extractors.
-pub const EXTRACTORS: &[&ExtractorEntry] = &[
-    &vgg16::RANDOM,
-    &vgg16::PRETRAINED,
-    &inception::INCEPTION,
-    &inception::PYTORCH,
-    &inception::CLEAN,
-    &pixels::PIXELS,
-];
+pub static EXTRACTORS: Registry<ExtractorEntry> = Registry::new(
+    "feature extractor",
+    &[
+        &vgg16::RANDOM,
+        &vgg16::PRETRAINED,
+        &inception::INCEPTION,
+        &inception::PYTORCH,
+        &inception::CLEAN,
+        &pixels::PIXELS,
+    ],
+);
 
 /// The extractor that `config` names.
 ///
 /// Fails for an unknown name and for weights that are missing or do not fit: there is no fallback.
 pub fn load(config: &FeatureConfig, device: &Device) -> Result<Box<dyn Extractor>> {
-    let names = EXTRACTORS.iter().map(|entry| entry.name);
-    let entry = EXTRACTORS
-        .iter()
-        .find(|entry| entry.name == config.extractor)
-        .ok_or_else(|| unknown_name("feature extractor", &config.extractor, names))?;
+    let entry = EXTRACTORS.find(&config.extractor)?;
     let extractor = (entry.load)(config, device)?;
     Ok(match Kind::of(device) {
         Kind::Cpu => extractor,

@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Refusal, Result, refuse, unknown_name};
 use crate::features::Features;
+use crate::registry::{Named, Registry};
 
 pub use authenticity::{Authenticity, Closest, closest};
 pub use comparison::Comparison;
@@ -72,7 +73,8 @@ pub struct Score {
 }
 
 impl Score {
-    fn new(name: &'static str, value: f64) -> Self {
+    /// A number without a spread or a warning.
+    pub fn new(name: &'static str, value: f64) -> Self {
         Self {
             name,
             value,
@@ -147,16 +149,25 @@ pub const GENERATED: &str = "the generated images";
 /// What real images are called in errors.
 pub const REAL: &str = "the real images";
 
+impl Named for dyn Metric {
+    fn name(&self) -> &'static str {
+        Metric::name(self)
+    }
+}
+
 /// Every metric there is.
-pub const METRICS: &[&dyn Metric] = &[
-    &Fid,
-    &Kid,
-    &PrecisionRecall,
-    &DensityCoverage,
-    &KidBlock,
-    &FidInfinity,
-    &Authenticity,
-];
+pub static METRICS: Registry<dyn Metric> = Registry::new(
+    "metric",
+    &[
+        &Fid,
+        &Kid,
+        &PrecisionRecall,
+        &DensityCoverage,
+        &KidBlock,
+        &FidInfinity,
+        &Authenticity,
+    ],
+);
 
 /// The metrics that are computed where none is named: those of the paper's tables and what stands beside them.
 pub const STANDARD: &[&dyn Metric] = &[&Fid, &Kid, &PrecisionRecall, &DensityCoverage];
@@ -185,13 +196,13 @@ pub struct Selection {
 /// Refuses a name that is none of these, with the nearest known one.
 pub fn select(names: &[String]) -> Result<Selection> {
     let mut selection = Selection::default();
+    let all = METRICS.all();
     for name in names {
         let length = PATH_LENGTHS
             .iter()
             .find(|length| length.definition.name == name);
-        let metric = METRICS
-            .iter()
-            .find(|metric| known_names(**metric).any(|known| known == name));
+        let mut metrics = all.iter().copied();
+        let metric = metrics.find(|metric| known_names(*metric).any(|known| known == name));
         match (length, metric) {
             (Some(length), _) => {
                 let known = &mut selection.path_lengths;
@@ -201,12 +212,15 @@ pub fn select(names: &[String]) -> Result<Selection> {
             }
             (None, Some(metric)) => {
                 let known = &mut selection.metrics;
-                if known.iter().all(|other| other.name() != metric.name()) {
-                    known.push(*metric);
+                if known
+                    .iter()
+                    .all(|other| Metric::name(*other) != Metric::name(metric))
+                {
+                    known.push(metric);
                 }
             }
             (None, None) => {
-                let metrics = METRICS.iter().flat_map(|metric| known_names(*metric));
+                let metrics = all.iter().flat_map(|metric| known_names(*metric));
                 let lengths = PATH_LENGTHS.iter().map(|length| length.definition.name);
                 return Err(unknown_name("metric", name, metrics.chain(lengths)));
             }
@@ -218,13 +232,14 @@ pub fn select(names: &[String]) -> Result<Selection> {
 /// The names of a metric's scores, and the family's where it is another.
 fn known_names(metric: &'static dyn Metric) -> impl Iterator<Item = &'static str> {
     let scores = metric.scores().iter().map(|score| score.name);
-    let family = Some(metric.name()).filter(|name| scores.clone().all(|score| score != *name));
+    let family = Some(Metric::name(metric));
+    let family = family.filter(|name| scores.clone().all(|score| score != *name));
     scores.chain(family)
 }
 
 /// Everything that has a number: the scores of every metric, and every path length.
 pub fn definitions() -> impl Iterator<Item = &'static ScoreDefinition> {
-    let scores = METRICS.iter().flat_map(|metric| metric.scores());
+    let scores = METRICS.all().into_iter().flat_map(|metric| metric.scores());
     scores.chain(PATH_LENGTHS.iter().map(|length| &length.definition))
 }
 
@@ -244,7 +259,10 @@ pub fn evaluate(
 ) -> Result<Vec<Outcome>> {
     check_features(generated, real)?;
     // KID goes through the pairs that other metrics go through as well.
-    let keeps = metrics.len() > 1 && metrics.iter().any(|metric| metric.name() == Kid.name());
+    let keeps = metrics.len() > 1
+        && metrics
+            .iter()
+            .any(|metric| Metric::name(*metric) == Metric::name(&Kid));
     let comparison = Comparison::shared(generated, real, settings, keeps);
     let computed = metrics
         .iter()
@@ -301,8 +319,11 @@ fn check_columns(generated: usize, real: usize) -> Result<()> {
     ))
 }
 
-/// What every metric refuses before it computes.
-fn check(metric: &dyn Metric, comparison: &Comparison<'_>) -> Result<()> {
+/// Refuses what no metric can compute from: features that [`check_features`] refuses, and fewer images than `metric` needs.
+///
+/// # Errors
+/// Either of these, by name.
+pub fn check(metric: &dyn Metric, comparison: &Comparison<'_>) -> Result<()> {
     let (generated, real) = (comparison.generated, comparison.real);
     check_features(generated, real)?;
     check_images(metric, comparison.settings, generated.rows, real.rows)

@@ -45,8 +45,9 @@ fn selected(wanted: &[&str]) -> Vec<&'static str> {
 #[test]
 fn score_names_are_unique_and_found() {
     let mut known: Vec<&str> = METRICS
-        .iter()
-        .flat_map(|metric| known_names(*metric))
+        .all()
+        .into_iter()
+        .flat_map(|metric| known_names(metric))
         .collect();
     let all = [
         "fid",
@@ -95,8 +96,8 @@ fn an_unknown_metric_is_refused_with_the_nearest() {
 #[test]
 fn every_metric_yields_its_scores_and_states_its_settings() {
     let (generated, real) = (features(50, 8, "generated"), features(40, 8, "real"));
-    for metric in METRICS {
-        let scores = compute(*metric, &generated, &real, &small()).unwrap();
+    for metric in METRICS.all() {
+        let scores = compute(metric, &generated, &real, &small()).unwrap();
         let defined: Vec<&str> = metric.scores().iter().map(|score| score.name).collect();
         assert_eq!(
             scores.iter().map(|score| score.name).collect::<Vec<_>>(),
@@ -104,7 +105,7 @@ fn every_metric_yields_its_scores_and_states_its_settings() {
         );
         assert!(scores.iter().all(|score| score.value.is_finite()));
         assert!(!metric.settings(&small()).is_empty());
-        let again = compute(*metric, &generated, &real, &small()).unwrap();
+        let again = compute(metric, &generated, &real, &small()).unwrap();
         assert_eq!(scores, again, "{}", metric.name());
     }
 }
@@ -127,8 +128,9 @@ fn a_number_alone_is_the_number_among_others_on_any_number_of_threads() {
             let value = |outcome: Outcome| outcome.score.unwrap();
             outcomes.into_iter().map(value).collect::<Vec<Score>>()
         };
-        let together = values(METRICS, 3);
+        let together = values(METRICS.built_in(), 3);
         let alone: Vec<Score> = METRICS
+            .built_in()
             .iter()
             .flat_map(|metric| values(&[*metric], 1))
             .collect();
@@ -138,7 +140,10 @@ fn a_number_alone_is_the_number_among_others_on_any_number_of_threads() {
 
 #[test]
 fn gaussians_give_what_features_give_and_refuse_the_same() {
-    let own = METRICS.iter().filter_map(|metric| metric.of_gaussians());
+    let own = METRICS
+        .built_in()
+        .iter()
+        .filter_map(|metric| metric.of_gaussians());
     let own: Vec<&'static dyn GaussianMetric> = own.collect();
     let metrics: Vec<&'static dyn Metric> = own.iter().map(|&metric| metric as _).collect();
     assert_eq!(
@@ -189,7 +194,7 @@ fn kid_of_all_pairs_is_kid_of_subsets() {
     let expected = by_subsets.sum::<f64>() / 10.0;
     assert!((found - expected).abs() < 1e-7, "{found} {expected}");
     // Beside metrics that need the same products.
-    let together = evaluate(METRICS, &generated, &real, &settings).unwrap();
+    let together = evaluate(METRICS.built_in(), &generated, &real, &settings).unwrap();
     let kid = together[1].score.as_ref().unwrap();
     assert_eq!((kid.name, kid.value), ("kid", found));
 }
@@ -271,25 +276,25 @@ fn no_more_images_than_features_are_warned_of() {
 
 #[test]
 fn every_metric_refuses_too_few_images() {
-    for metric in METRICS {
+    for metric in METRICS.all() {
         let needed = metric.minimum_images(&small());
         let (enough, few) = (
             features(needed, 4, "enough"),
             features(needed - 1, 4, "few"),
         );
         assert!(
-            compute(*metric, &enough, &enough, &small()).is_ok(),
+            compute(metric, &enough, &enough, &small()).is_ok(),
             "{}",
             metric.name()
         );
-        let error = compute(*metric, &enough, &few, &small()).unwrap_err();
+        let error = compute(metric, &enough, &few, &small()).unwrap_err();
         let message = format!(
             "`{}` needs at least {needed} real images, given {}",
             metric.name(),
             needed - 1
         );
         assert_eq!(refusal(&error).0, message);
-        let error = compute(*metric, &few, &enough, &small()).unwrap_err();
+        let error = compute(metric, &few, &enough, &small()).unwrap_err();
         assert_eq!(refusal(&error).0, message.replace("real", "generated"));
     }
 }
@@ -297,7 +302,7 @@ fn every_metric_refuses_too_few_images() {
 #[test]
 fn a_metric_that_fails_leaves_the_others() {
     let (generated, real) = (features(30, 4, "generated"), features(29, 4, "real"));
-    let outcomes = evaluate(METRICS, &generated, &real, &small()).unwrap();
+    let outcomes = evaluate(METRICS.built_in(), &generated, &real, &small()).unwrap();
     let failed: Vec<&str> = outcomes
         .iter()
         .filter(|outcome| outcome.score.is_err())
@@ -320,9 +325,14 @@ fn a_metric_that_fails_leaves_the_others() {
 #[test]
 fn features_that_no_metric_could_use_are_refused() {
     let good = features(40, 4, "real");
-    let error = evaluate(METRICS, &features(40, 5, "wide"), &good, &small())
-        .err()
-        .unwrap();
+    let error = evaluate(
+        METRICS.built_in(),
+        &features(40, 5, "wide"),
+        &good,
+        &small(),
+    )
+    .err()
+    .unwrap();
     let message = "generated images have 5 features and real images 4";
     assert_eq!(
         refusal(&error),
@@ -330,14 +340,16 @@ fn features_that_no_metric_could_use_are_refused() {
     );
     let mut bad = good.clone();
     bad.values[9] = f32::NAN;
-    let error = evaluate(METRICS, &good, &bad, &small()).err().unwrap();
+    let error = evaluate(METRICS.built_in(), &good, &bad, &small())
+        .err()
+        .unwrap();
     assert_eq!(
         error.to_string(),
         "feature 1 of image 2 of the real images is not finite"
     );
-    for metric in METRICS {
+    for metric in METRICS.all() {
         assert!(
-            compute(*metric, &bad, &good, &small()).is_err(),
+            compute(metric, &bad, &good, &small()).is_err(),
             "{}",
             metric.name()
         );

@@ -129,7 +129,8 @@ fn metrics_are_those_of_torch_fidelity_and_prdc() {
             kid_subset_size: 40,
             ..MetricSettings::default()
         };
-        let outcomes = metrics::evaluate(METRICS, &generated, &real, &settings).expect("sound");
+        let outcomes =
+            metrics::evaluate(METRICS.built_in(), &generated, &real, &settings).expect("sound");
         let found: BTreeMap<&str, f64> = outcomes
             .into_iter()
             .map(|outcome| {
