@@ -9,7 +9,7 @@ use super::session::{configure_otherwise, feature_cache};
 use super::{Answer, Outcome, sample};
 use crate::cli::Evaluate;
 use crate::config::Config;
-use crate::data::{ChosenPatches, FolderImages, PatchStore, Split};
+use crate::data::{ImageFolder, PatchStore, PatchSubset, Split};
 use crate::error::{Result, refuse, unknown_name};
 use crate::evaluation::{Bench, PathBench};
 use crate::features::{FeatureFile, is_feature_file};
@@ -131,9 +131,9 @@ impl<'a> Subject<'a> {
             if let Some(chosen) = chosen(indices.len())? {
                 indices = chosen.into_iter().map(|place| indices[place]).collect();
             }
-            return Ok(Box::new(ChosenPatches::new(store, indices)));
+            return Ok(Box::new(PatchSubset::new(store, indices)));
         }
-        let images = FolderImages::open(path)?;
+        let images = ImageFolder::open(path)?;
         Ok(Box::new(match chosen(images.count())? {
             Some(chosen) => images.select(&chosen),
             None => images,

@@ -1,6 +1,6 @@
 //! Images in: from slides to a store of patches, split by slide, and on to the batches of a training.
 //!
-//! A source ([`phantom`], [`folder`]) lists slides; `cut` takes the patches that lie on tissue ([`tissue`]); `builder`
+//! A source ([`phantom`], [`folder`]) lists slides; `tiles` takes the patches that lie on tissue ([`tissue`]); `builder`
 //! splits them by slide ([`splits`]) and writes a [`PatchStore`] ([`store`]); [`batches`] says which patches make up a
 //! training step, and [`Loader`] reads them ahead of it. [`prepare`] does all of it once per setting, and opens what is
 //! there the next time.
@@ -8,21 +8,21 @@
 pub mod augment;
 pub mod batches;
 mod builder;
-mod chosen;
-mod cut;
 pub mod folder;
+mod image_folder;
 mod inputs;
 mod loader;
 mod npy;
 pub mod pairs;
 pub mod phantom;
-mod slides;
 mod source;
 pub mod splits;
 pub mod store;
+mod subset;
 mod task;
+mod thumbnails;
+mod tiles;
 pub mod tissue;
-mod whole;
 
 use std::fs;
 use std::path::Path;
@@ -36,16 +36,16 @@ use crate::images::{GREY, RGB};
 
 pub use augment::Augmentation;
 pub use batches::Batches;
-pub use chosen::ChosenPatches;
+pub use image_folder::ImageFolder;
 pub use inputs::add_inputs;
 pub use loader::{Batch, Loader};
 pub use pairs::{Level, Pair, Pairs, SimilarPair};
 pub use phantom::PhantomConfig;
-pub use slides::Slides;
 pub use splits::Split;
 pub use store::{PatchRecord, PatchStore};
+pub use subset::PatchSubset;
 pub use task::{Input, Task};
-pub use whole::FolderImages;
+pub use thumbnails::Thumbnails;
 
 use source::Source;
 
@@ -152,7 +152,7 @@ impl DataConfig {
 ///
 /// A source that is a store is opened where it is; of the settings only `patch_size` and `channels` are then looked
 /// at, and must match.
-/// Any other source is cut into a store below `cache`, in a folder named by a hash of everything that determines the
+/// Any other source is tiled into a store below `cache`, in a folder named by a hash of everything that determines the
 /// patches (for a folder: the relative path and the SHA-256 of each of its files), unless that folder is there already.
 /// The store is built in a folder beside it and renamed when complete, so a half-written store is never taken for a
 /// whole one. `progress(done, total, what)` counts slides.
@@ -198,19 +198,19 @@ pub fn prepare(
     cached(&source, config, cache, progress)
 }
 
-/// The whole slides of `split` behind a store that [`prepare`] made with `config`, each resized to `size` x `size`; put
+/// Thumbnails of the slides of `split` behind a store that [`prepare`] made with `config`, each resized to `size` x `size`; put
 /// together from the patches where the source is itself a store. `progress(done, total)` counts slides.
 ///
 /// Fails if a slide cannot be read any more.
-pub fn whole_slides(
+pub fn thumbnails(
     config: &DataConfig,
     store: &PatchStore,
     split: Split,
     size: usize,
     progress: &mut dyn FnMut(usize, usize),
-) -> Result<Slides> {
+) -> Result<Thumbnails> {
     let source = source(config)?;
-    slides::whole(source.as_ref(), config, store, split, size, progress)
+    thumbnails::thumbnails(source.as_ref(), config, store, split, size, progress)
 }
 
 /// The slides that `config` names; none if it names a patch store.
@@ -264,10 +264,10 @@ fn cached(
             .tempdir_in(cache)
             .with_context(|| format!("cannot write to the folder `{}`", cache.display()))?;
         // Not the temporary folder itself, which only its owner may read.
-        let whole = building.path().join("store");
-        fs::create_dir(&whole)?;
-        builder::build(source, &settings, &whole, building.path(), progress)?;
-        let renamed = fs::rename(&whole, &folder);
+        let complete = building.path().join("store");
+        fs::create_dir(&complete)?;
+        builder::build(source, &settings, &complete, building.path(), progress)?;
+        let renamed = fs::rename(&complete, &folder);
         // Another process may have finished the same store first; its content is the same.
         if !store::is_store(&folder) {
             renamed.with_context(|| format!("cannot write the store `{}`", folder.display()))?;

@@ -64,7 +64,7 @@ pub struct Pair {
 
 /// Where a member stands: its class, and its slide within the class.
 #[derive(Clone, Copy)]
-struct Place {
+struct SlideIndex {
     class: usize,
     slide: usize,
 }
@@ -127,7 +127,7 @@ impl Pairs {
 
     /// Pairs `first` .. `first + count` of all there could be. Pair number k depends on k alone.
     pub fn range(&self, first: u64, count: usize) -> Vec<Pair> {
-        let places: Vec<Vec<Place>> = Level::ALL
+        let places: Vec<Vec<SlideIndex>> = Level::ALL
             .map(|level| self.anchors(|place| self.has_partner(place, level)))
             .to_vec();
         (first..first + count as u64)
@@ -181,16 +181,15 @@ impl Pairs {
     }
 
     /// The slides that `fits`.
-    fn anchors(&self, fits: impl Fn(Place) -> bool) -> Vec<Place> {
-        let places =
-            self.classes.iter().enumerate().flat_map(|(class, slides)| {
-                (0..slides.len()).map(move |slide| Place { class, slide })
-            });
+    fn anchors(&self, fits: impl Fn(SlideIndex) -> bool) -> Vec<SlideIndex> {
+        let places = self.classes.iter().enumerate().flat_map(|(class, slides)| {
+            (0..slides.len()).map(move |slide| SlideIndex { class, slide })
+        });
         places.filter(|&place| fits(place)).collect()
     }
 
     /// Whether the members of a slide have a partner of `level`.
-    fn has_partner(&self, place: Place, level: Level) -> bool {
+    fn has_partner(&self, place: SlideIndex, level: Level) -> bool {
         match (level, self.similar) {
             (Level::Similar, SimilarPair::AugmentedView) => true,
             (Level::Similar, SimilarPair::SameSlide) => {
@@ -202,11 +201,11 @@ impl Pairs {
     }
 
     /// A member of one of `places`: class, then slide, then member.
-    fn draw(&self, stream: &mut Stream, places: &[Place]) -> (Place, usize) {
+    fn draw(&self, stream: &mut Stream, places: &[SlideIndex]) -> (SlideIndex, usize) {
         let mut classes: Vec<usize> = places.iter().map(|place| place.class).collect();
         classes.dedup();
         let class = classes[stream.below(classes.len())];
-        let of_class: Vec<Place> = places
+        let of_class: Vec<SlideIndex> = places
             .iter()
             .copied()
             .filter(|place| place.class == class)
@@ -217,7 +216,13 @@ impl Pairs {
     }
 
     /// A partner of `level` for the member `anchor` of `place`, which must have one.
-    fn partner(&self, stream: &mut Stream, place: Place, anchor: usize, level: Level) -> usize {
+    fn partner(
+        &self,
+        stream: &mut Stream,
+        place: SlideIndex,
+        anchor: usize,
+        level: Level,
+    ) -> usize {
         let places = match (level, self.similar) {
             (Level::Similar, SimilarPair::AugmentedView) => return anchor,
             (Level::Similar, SimilarPair::SameSlide) => {
@@ -259,7 +264,7 @@ impl Pairs {
             ),
             Level::Similar => refuse(
                 "pairs of patches of one slide need a slide with two patches",
-                "set `snn.similar=augmented-view`, or cut more patches from each slide",
+                "set `snn.similar=augmented-view`, or take more patches of each slide",
             ),
         })
     }

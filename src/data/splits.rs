@@ -79,19 +79,19 @@ pub fn draw(splits: &[Split], maximum: usize, random: Random) -> Vec<usize> {
             .collect()
     };
     let (train, test) = (members(Split::Train), members(Split::Test));
-    let share = maximum as f64 * train.len() as f64 / splits.len() as f64;
-    let trains = (share.round() as usize).clamp(1, maximum - 1);
-    let mut chosen = Vec::with_capacity(maximum);
+    let fraction = maximum as f64 * train.len() as f64 / splits.len() as f64;
+    let trains = (fraction.round() as usize).clamp(1, maximum - 1);
+    let mut subset = Vec::with_capacity(maximum);
     for (split, members, amount) in [
         (Split::Train, train, trains),
         (Split::Test, test, maximum - trains),
     ] {
         let mut stream = random.stream(&format!("draw/{}", split.name()));
         let drawn = stream.choose(members.len(), amount.min(members.len()));
-        chosen.extend(drawn.into_iter().map(|place| members[place]));
+        subset.extend(drawn.into_iter().map(|place| members[place]));
     }
-    chosen.sort_unstable();
-    chosen
+    subset.sort_unstable();
+    subset
 }
 
 #[cfg(test)]
@@ -166,10 +166,10 @@ mod tests {
                 }
             })
             .collect();
-        let chosen = draw(&splits, 20, Random::new(0));
-        let tests = chosen.iter().filter(|&&k| splits[k] == Split::Test).count();
-        assert_eq!((chosen.len(), tests), (20, 5));
-        assert!(chosen.is_sorted());
+        let subset = draw(&splits, 20, Random::new(0));
+        let tests = subset.iter().filter(|&&k| splits[k] == Split::Test).count();
+        assert_eq!((subset.len(), tests), (20, 5));
+        assert!(subset.is_sorted());
         assert_eq!(draw(&splits, 0, Random::new(0)).len(), 100);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use histogen::data::FolderImages;
+use histogen::data::ImageFolder;
 use histogen::images::ImageSource;
 use image::{DynamicImage, ImageBuffer, Luma, LumaA, Rgb, RgbImage, Rgba};
 
@@ -56,7 +56,7 @@ fn every_kind_of_image_is_read_by_its_rule() {
     for (name, image, _) in &cases {
         image.save(lab.path("kinds").join(name)).unwrap();
     }
-    let images = FolderImages::open(&lab.path("kinds")).unwrap();
+    let images = ImageFolder::open(&lab.path("kinds")).unwrap();
     assert_eq!((images.count(), images.size()), (cases.len(), 16));
     let pixels = images.read(0..cases.len()).unwrap();
     for (index, (name, _, expected)) in cases.iter().enumerate() {
@@ -125,6 +125,6 @@ fn folders_that_cannot_be_measured_are_refused_by_evaluate() {
     assert_eq!(
         evaluate("sizes"),
         "error: `sizes/1.png` is 32 x 32, expected 64 x 64\n\nhint: measure square images of one size; `histogen data \
-         import` cuts larger ones into patches"
+         import` tiles larger ones"
     );
 }
