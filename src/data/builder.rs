@@ -22,8 +22,10 @@ const SLIDES_PER_THREAD: usize = 4;
 
 /// Writes the store of `source` into `folder`, which exists and is empty, with space for as much again in `spare`.
 ///
-/// The same source and settings give the same bytes. Refuses what tiling and splitting refuse, and a source without
-/// enough tissue for a single patch.
+/// The same source and settings give the same bytes.
+///
+/// # Errors
+/// What tiling and splitting refuse, and a source without enough tissue for a single patch.
 pub(super) fn build(
     source: &Source,
     settings: &DataConfig,

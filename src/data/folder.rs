@@ -35,7 +35,8 @@ struct Found {
 
 /// Lists the slides of `folder`, an existing folder, in the order of their names.
 ///
-/// Refuses a folder without images, images beside class folders, and two images that would be one slide.
+/// # Errors
+/// For a folder without images, images beside class folders, and two images that would be one slide.
 pub(super) fn source(folder: &Path) -> Result<Source> {
     let found = find(folder)?;
     let fingerprint: Vec<String> = found
@@ -162,7 +163,10 @@ fn tile(stem: &str) -> Option<(&str, usize, usize)> {
     Some((slide, number(x)?, number(y)?)).filter(|_| named)
 }
 
-/// Reads the image at `path` as 8-bit RGB. Fails if it is not a whole image of a known format.
+/// Reads the image at `path` as 8-bit RGB.
+///
+/// # Errors
+/// If it is not a whole image of a known format.
 pub fn read(path: &Path) -> Result<RgbImage> {
     let bytes = fs::read(path)?;
     let mut reader = ImageReader::new(Cursor::new(&bytes));

@@ -22,7 +22,8 @@ pub struct ImageFolder {
 impl ImageFolder {
     /// Every image below `folder`, in the order of their names.
     ///
-    /// Refuses a folder without images, and one whose first image does not decode.
+    /// # Errors
+    /// For a folder without images, and one whose first image does not decode.
     pub fn open(folder: &Path) -> Result<Self> {
         if !folder.is_dir() {
             return Err(refuse(

@@ -63,7 +63,6 @@ pub struct DataConfig {
     /// Height and width of a patch in pixels.
     pub patch_size: usize,
     /// Channels of a patch: 3 for RGB; 1 for its luminance (ITU-R 601, as PIL's mode `L`). Tissue is found in colour before.
-    #[serde(skip_serializing_if = "is_rgb")]
     pub channels: usize,
     /// Pixels from one patch to the next; less than `patch_size` lets patches overlap.
     pub stride: usize,
@@ -81,13 +80,10 @@ pub struct DataConfig {
     pub phantom: PhantomConfig,
 }
 
-/// Stores, cache keys and settings of RGB patches are as they were before there were others.
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde hands over a reference"
-)]
-fn is_rgb(channels: &usize) -> bool {
-    *channels == RGB
+/// Settings in TOML as they stand in cache keys and stores: those of RGB patches have the bytes of the time before there were
+/// others.
+fn without_rgb(settings: &str) -> String {
+    settings.replacen("\nchannels = 3\nstride = ", "\nstride = ", 1)
 }
 
 impl Default for DataConfig {
@@ -151,13 +147,13 @@ impl DataConfig {
 /// The patch store that `config` describes.
 ///
 /// A source that is a store is opened where it is; of the settings only `patch_size` and `channels` are then looked
-/// at, and must match.
-/// Any other source is tiled into a store below `cache`, in a folder named by a hash of everything that determines the
-/// patches (for a folder: the relative path and the SHA-256 of each of its files), unless that folder is there already.
-/// The store is built in a folder beside it and renamed when complete, so a half-written store is never taken for a
-/// whole one. `progress(done, total, what)` counts slides.
+/// at, and must match. Any other source is tiled into a store below `cache`, in a folder named by a hash of everything
+/// that determines the patches (for a folder: the relative path and the SHA-256 of each of its files), unless that folder
+/// is there already. The store is built in a folder beside it and renamed when complete, so a half-written store is never
+/// taken for a whole one. `progress(done, total, what)` counts slides.
 ///
-/// Refuses settings out of range, a source that is not there, and what the source and the split refuse.
+/// # Errors
+/// For settings out of range, a source that is not there, and what the source and the split refuse.
 pub fn prepare(
     config: &DataConfig,
     cache: &Path,
@@ -198,10 +194,11 @@ pub fn prepare(
     cached(&source, config, cache, progress)
 }
 
-/// Thumbnails of the slides of `split` behind a store that [`prepare`] made with `config`, each resized to `size` x `size`; put
-/// together from the patches where the source is itself a store. `progress(done, total)` counts slides.
+/// Thumbnails of the slides of `split` behind a store that [`prepare`] made with `config`, `size` x `size` each; put together
+/// from the patches where the source is itself a store. `progress(done, total)` counts slides.
 ///
-/// Fails if a slide cannot be read any more.
+/// # Errors
+/// If a slide cannot be read any more.
 pub fn thumbnails(
     config: &DataConfig,
     store: &PatchStore,
@@ -252,7 +249,7 @@ fn cached(
     let key = format!(
         "{}\n{}\n{}",
         store::FORMAT,
-        toml::to_string(&settings)?,
+        without_rgb(&toml::to_string(&settings)?),
         source.fingerprint
     );
     let folder = cache.join(&sha256(key)[..12]);

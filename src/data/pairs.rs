@@ -83,7 +83,8 @@ pub struct Pairs {
 impl Pairs {
     /// Pairs of `members` (an image's index, its slide and its class), drawn from the streams of `random` called `pairs`.
     ///
-    /// Refuses levels that these members cannot give: a second class for [`Level::OtherClass`], a second slide in some
+    /// # Errors
+    /// For levels that these members cannot give: a second class for [`Level::OtherClass`], a second slide in some
     /// class for [`Level::OtherSlide`], two patches on some slide for [`SimilarPair::SameSlide`].
     pub fn new<'a>(
         members: impl IntoIterator<Item = (usize, &'a str, &'a str)>,
@@ -153,7 +154,8 @@ impl Pairs {
     /// `count` anchors, each with a partner of every level: entry k holds the pairs of the k-th level of
     /// [`Self::levels`], in the order of the anchors.
     ///
-    /// Refuses members among which no anchor has a partner of every level.
+    /// # Errors
+    /// If no member has a partner of every level.
     pub fn sets(&self, count: usize) -> Result<Vec<Vec<Pair>>> {
         let levels = self.levels();
         let complete = |place| levels.iter().all(|&level| self.has_partner(place, level));

@@ -52,7 +52,10 @@ pub(super) enum Origin {
 }
 
 impl Source {
-    /// The slides of `classes` alone; all of them if it is empty. Refuses a class that has no slide.
+    /// The slides of `classes` alone; all of them if it is empty.
+    ///
+    /// # Errors
+    /// If a class has no slide.
     pub(super) fn take(mut self, classes: &[String]) -> Result<Self> {
         let known: BTreeSet<&str> = self
             .slides
@@ -69,7 +72,10 @@ impl Source {
 }
 
 impl SlideImage {
-    /// The pixels. Fails if a file cannot be read.
+    /// The pixels.
+    ///
+    /// # Errors
+    /// If a file cannot be read.
     pub(super) fn load(&self) -> Result<RgbImage> {
         match &self.origin {
             Origin::File(path) => folder::read(path),

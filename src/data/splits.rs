@@ -36,7 +36,10 @@ impl Split {
 /// The split of each slide in `slides` (name and class, names unique), in their order.
 ///
 /// Of every class round(`held_out` x slides) are drawn for the test split, at least one and at most all but one. The
-/// draw depends on `random` and on the names, not on their order. Refuses a class of fewer than two slides.
+/// draw depends on `random` and on the names, not on their order.
+///
+/// # Errors
+/// If a class has fewer than two slides.
 pub fn assign(slides: &[(&str, &str)], held_out: f64, random: Random) -> Result<Vec<Split>> {
     let mut classes: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (index, (_, class)) in slides.iter().enumerate() {

@@ -25,7 +25,8 @@ pub struct Thumbnails {
 /// The pixels come from the slides themselves; where `source` is none (the patches came as a store), a slide is put
 /// together from its patches, glass where it has none. `progress(done, total)` counts slides.
 ///
-/// Fails if a slide cannot be read any more.
+/// # Errors
+/// If a slide cannot be read any more.
 pub(super) fn thumbnails(
     source: Option<&Source>,
     config: &DataConfig,

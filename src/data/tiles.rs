@@ -32,7 +32,8 @@ pub(super) struct Tile {
 
 /// The tiles of all images of `slide`.
 ///
-/// Refuses an image smaller than a patch, and one that cannot be read unless the settings say to skip it.
+/// # Errors
+/// For an image smaller than a patch, and one that cannot be read unless the settings say to skip it.
 pub(super) fn tile(slide: &Slide, config: &DataConfig) -> Result<Tiles> {
     let mut tiles = Tiles::default();
     for image in &slide.images {
