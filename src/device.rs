@@ -18,7 +18,8 @@ pub fn cpu() -> Device {
 
 /// The entries of a tensor as f32, row by row.
 ///
-/// Fails if the device lost it.
+/// # Errors
+/// If the device lost it.
 pub fn values<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>> {
     tensor
         .into_data()

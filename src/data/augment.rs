@@ -35,7 +35,10 @@ impl Default for Augmentation {
 const LUMINANCE: [f32; 3] = [0.2989, 0.587, 0.114];
 
 impl Augmentation {
-    /// Refuses amounts that leave no image.
+    /// Whether the amounts leave an image.
+    ///
+    /// # Errors
+    /// If one is not in [0, 1].
     pub fn check(&self) -> Result<()> {
         for (name, value) in [
             ("brightness", self.brightness),

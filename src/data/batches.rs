@@ -16,7 +16,8 @@ pub struct Batches {
 impl Batches {
     /// Batches of `batch` patches out of `indices`, ordered by the streams of `random` called `batches`.
     ///
-    /// Refuses a batch of nothing, and fewer patches than one batch.
+    /// # Errors
+    /// If the batch is empty, or there are fewer patches than one batch takes.
     pub fn new(indices: Vec<usize>, batch: usize, random: Random) -> Result<Self> {
         if batch == 0 {
             return Err(refuse(

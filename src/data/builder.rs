@@ -1,4 +1,4 @@
-//! Building a patch store: every slide cut, the slides split, the patches drawn, three files written.
+//! Building a patch store: every slide tiled, the slides split, the patches drawn, three files written.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -9,21 +9,23 @@ use anyhow::Context;
 use rayon::prelude::*;
 
 use super::DataConfig;
-use super::cut::cut;
 use super::npy::ImagesWriter;
 use super::source::Source;
 use super::splits::{Split, assign, draw};
 use super::store::{PATCHES, PatchRecord, write_description, write_records};
+use super::tiles::tile;
 use crate::error::{Result, refuse};
 use crate::random::Random;
 
-/// Slides cut at a time for each thread: enough to keep all busy, few enough to hold in memory.
+/// Slides tiled at a time for each thread: enough to keep all busy, few enough to hold in memory.
 const SLIDES_PER_THREAD: usize = 4;
 
 /// Writes the store of `source` into `folder`, which exists and is empty, with space for as much again in `spare`.
 ///
-/// The same source and settings give the same bytes. Refuses what cutting and splitting refuse, and a source without
-/// enough tissue for a single patch.
+/// The same source and settings give the same bytes.
+///
+/// # Errors
+/// What tiling and splitting refuse, and a source without enough tissue for a single patch.
 pub(super) fn build(
     source: &Source,
     settings: &DataConfig,
@@ -36,31 +38,31 @@ pub(super) fn build(
     let mut writer = BufWriter::new(waiting);
     let (mut records, mut skipped) = (Vec::new(), Vec::new());
     let total = source.slides.len();
-    progress(0, total, "slides cut");
+    progress(0, total, "slides tiled");
     let window = SLIDES_PER_THREAD * rayon::current_num_threads();
     let mut done = 0;
     for slides in source.slides.chunks(window) {
-        let cuts: Vec<_> = slides
+        let tiled: Vec<_> = slides
             .par_iter()
-            .map(|slide| cut(slide, settings))
+            .map(|slide| tile(slide, settings))
             .collect();
-        for (slide, cut) in slides.iter().zip(cuts) {
-            let cut = cut?;
+        for (slide, tiles) in slides.iter().zip(tiled) {
+            let tiles = tiles?;
             writer
-                .write_all(&cut.bytes)
+                .write_all(&tiles.bytes)
                 .context("cannot write to the cache folder")?;
-            skipped.extend(cut.skipped);
-            records.extend(cut.places.iter().map(|place| PatchRecord {
+            skipped.extend(tiles.skipped);
+            records.extend(tiles.places.iter().map(|tile| PatchRecord {
                 slide: slide.name.clone(),
                 class: slide.class.clone(),
-                x: place.x,
-                y: place.y,
+                x: tile.x,
+                y: tile.y,
                 level: 0,
-                tissue: (place.tissue * 1e4).round() / 1e4,
+                tissue: (tile.tissue * 1e4).round() / 1e4,
                 split: Split::Train,
             }));
             done += 1;
-            progress(done, total, "slides cut");
+            progress(done, total, "slides tiled");
         }
     }
     if records.is_empty() {
@@ -69,22 +71,22 @@ pub(super) fn build(
     split(&mut records, settings)?;
     let random = Random::new(settings.seed);
     let splits: Vec<Split> = records.iter().map(|record| record.split).collect();
-    let chosen = draw(&splits, settings.maximum_patches, random);
+    let subset = draw(&splits, settings.maximum_patches, random);
 
     let mut waiting = writer
         .into_inner()
         .context("cannot write to the cache folder")?;
     let (size, channels) = (settings.patch_size, settings.channels);
     let file = BufWriter::new(File::create_new(folder.join(PATCHES))?);
-    let mut patches = ImagesWriter::new(file, chosen.len(), size, channels)?;
+    let mut patches = ImagesWriter::new(file, subset.len(), size, channels)?;
     let mut patch = vec![0; size * size * channels];
-    for &index in &chosen {
+    for &index in &subset {
         waiting.seek(SeekFrom::Start((index * patch.len()) as u64))?;
         waiting.read_exact(&mut patch)?;
         patches.push(&patch)?;
     }
     patches.finish()?;
-    let records: Vec<PatchRecord> = chosen.iter().map(|&index| records[index].clone()).collect();
+    let records: Vec<PatchRecord> = subset.iter().map(|&index| records[index].clone()).collect();
     write_records(folder, &records)?;
     write_description(folder, &source.name, settings, &records, skipped)
 }
@@ -115,7 +117,7 @@ fn split(records: &mut [PatchRecord], settings: &DataConfig) -> Result<()> {
 
 /// Why a source gives no patches.
 fn nothing(source: &Source, settings: &DataConfig, skipped: &[String]) -> anyhow::Error {
-    let images: usize = source.slides.iter().map(|slide| slide.parts.len()).sum();
+    let images: usize = source.slides.iter().map(|slide| slide.images.len()).sum();
     if skipped.len() == images {
         return refuse(
             format!(

@@ -3,8 +3,8 @@
 //! - The first-level sub-folder is the class, however deep the image lies below it. Images in the folder itself are all
 //!   of the class `all`; they may not stand beside class folders. Hidden files and folders are passed over.
 //! - Each image is a slide, named by its path in the folder without the extension.
-//! - Except patches that were cut before: a name that ends in `__x0128_y0064` is the piece at column 128, row 64 of the
-//!   slide named by what stands before, so that the pieces of a slide stay on one side of the split.
+//! - Except tiles made before: a name that ends in `__x0128_y0064` is the tile at column 128, row 64 of the
+//!   slide named by what stands before, so that the tiles of a slide stay on one side of the split.
 //! - Pixels become 8-bit RGB: grey is repeated, 16 bits are scaled to 8, transparency is laid on white.
 
 use std::collections::BTreeMap;
@@ -17,7 +17,7 @@ use image::{DynamicImage, ImageFormat, ImageReader, Rgb, RgbImage};
 use rayon::prelude::*;
 use walkdir::{DirEntry, WalkDir};
 
-use super::source::{Origin, Part, Slide, Source};
+use super::source::{Origin, Slide, SlideImage, Source};
 use crate::digest::sha256;
 use crate::error::{Result, refuse};
 
@@ -35,7 +35,8 @@ struct Found {
 
 /// Lists the slides of `folder`, an existing folder, in the order of their names.
 ///
-/// Refuses a folder without images, images beside class folders, and two images that would be one slide.
+/// # Errors
+/// For a folder without images, images beside class folders, and two images that would be one slide.
 pub(super) fn source(folder: &Path) -> Result<Source> {
     let found = find(folder)?;
     let fingerprint: Vec<String> = found
@@ -120,7 +121,7 @@ fn slides(found: Vec<Found>) -> Result<Vec<Slide>> {
     let mut slides: BTreeMap<String, Slide> = BTreeMap::new();
     for image in found {
         let stem = image.name.rsplit_once('.').map_or("", |(stem, _)| stem);
-        let (name, x, y) = match piece(stem) {
+        let (name, x, y) = match tile(stem) {
             Some((slide, x, y)) => (slide, x, y),
             None => (stem, 0, 0),
         };
@@ -128,10 +129,10 @@ fn slides(found: Vec<Found>) -> Result<Vec<Slide>> {
         let slide = slides.entry(name.to_owned()).or_insert_with(|| Slide {
             name: name.to_owned(),
             class: class.to_owned(),
-            parts: Vec::new(),
+            images: Vec::new(),
         });
-        let same_place = |part: &&Part| (part.x, part.y) == (x, y);
-        if let Some(other) = slide.parts.iter().find(same_place) {
+        let same_place = |image: &&SlideImage| (image.x, image.y) == (x, y);
+        if let Some(other) = slide.images.iter().find(same_place) {
             return Err(refuse(
                 format!(
                     "`{}` and `{}` are the same place of slide `{name}`",
@@ -140,7 +141,7 @@ fn slides(found: Vec<Found>) -> Result<Vec<Slide>> {
                 "rename or remove one of them",
             ));
         }
-        slide.parts.push(Part {
+        slide.images.push(SlideImage {
             name: image.name,
             x,
             y,
@@ -150,8 +151,8 @@ fn slides(found: Vec<Found>) -> Result<Vec<Slide>> {
     Ok(slides.into_values().collect())
 }
 
-/// Splits `stem`, the name of a patch that was cut before, into its slide and its place there.
-fn piece(stem: &str) -> Option<(&str, usize, usize)> {
+/// Splits `stem`, the name of a tile made before, into its slide and its place there.
+fn tile(stem: &str) -> Option<(&str, usize, usize)> {
     let (slide, place) = stem.rsplit_once("__x")?;
     let (x, y) = place.split_once("_y")?;
     let number = |digits: &str| {
@@ -162,7 +163,10 @@ fn piece(stem: &str) -> Option<(&str, usize, usize)> {
     Some((slide, number(x)?, number(y)?)).filter(|_| named)
 }
 
-/// Reads the image at `path` as 8-bit RGB. Fails if it is not a whole image of a known format.
+/// Reads the image at `path` as 8-bit RGB.
+///
+/// # Errors
+/// If it is not a whole image of a known format.
 pub fn read(path: &Path) -> Result<RgbImage> {
     let bytes = fs::read(path)?;
     let mut reader = ImageReader::new(Cursor::new(&bytes));
@@ -240,7 +244,7 @@ mod tests {
             .map(|slide| (&*slide.name, &*slide.class))
             .collect();
         assert_eq!(slides, [("a/0", "a"), ("a/1", "a"), ("b/z/2", "b")]);
-        assert_eq!(source.slides[2].parts[0].name, "b/z/2.TIF");
+        assert_eq!(source.slides[2].images[0].name, "b/z/2.TIF");
     }
 
     #[test]
@@ -250,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn patches_cut_before_belong_to_their_slide() {
+    fn tiles_made_before_belong_to_their_slide() {
         let folder = folder(&[
             "a/s__x0000_y0064.png",
             "a/s__x0128_y0064.png",
@@ -259,13 +263,17 @@ mod tests {
             "a/__x1_y2.png",
         ]);
         let source = source(folder.path()).unwrap();
-        let parts = |slide: &Slide| -> Vec<(usize, usize)> {
-            slide.parts.iter().map(|part| (part.x, part.y)).collect()
+        let places = |slide: &Slide| -> Vec<(usize, usize)> {
+            slide
+                .images
+                .iter()
+                .map(|image| (image.x, image.y))
+                .collect()
         };
         let slides: Vec<_> = source
             .slides
             .iter()
-            .map(|slide| (&*slide.name, parts(slide)))
+            .map(|slide| (&*slide.name, places(slide)))
             .collect();
         assert_eq!(
             slides,

@@ -1,6 +1,6 @@
 //! Images in: from slides to a store of patches, split by slide, and on to the batches of a training.
 //!
-//! A source ([`phantom`], [`folder`]) lists slides; `cut` takes the patches that lie on tissue ([`tissue`]); `builder`
+//! A source ([`phantom`], [`folder`]) lists slides; `tiles` takes the patches that lie on tissue ([`tissue`]); `builder`
 //! splits them by slide ([`splits`]) and writes a [`PatchStore`] ([`store`]); [`batches`] says which patches make up a
 //! training step, and [`Loader`] reads them ahead of it. [`prepare`] does all of it once per setting, and opens what is
 //! there the next time.
@@ -8,21 +8,21 @@
 pub mod augment;
 pub mod batches;
 mod builder;
-mod chosen;
-mod cut;
 pub mod folder;
+mod image_folder;
 mod inputs;
 mod loader;
 mod npy;
 pub mod pairs;
 pub mod phantom;
-mod slides;
 mod source;
 pub mod splits;
 pub mod store;
+mod subset;
 mod task;
+mod thumbnails;
+mod tiles;
 pub mod tissue;
-mod whole;
 
 use std::fs;
 use std::path::Path;
@@ -36,16 +36,16 @@ use crate::images::{GREY, RGB};
 
 pub use augment::Augmentation;
 pub use batches::Batches;
-pub use chosen::ChosenPatches;
+pub use image_folder::ImageFolder;
 pub use inputs::add_inputs;
 pub use loader::{Batch, Loader};
 pub use pairs::{Level, Pair, Pairs, SimilarPair};
 pub use phantom::PhantomConfig;
-pub use slides::Slides;
 pub use splits::Split;
 pub use store::{PatchRecord, PatchStore};
+pub use subset::PatchSubset;
 pub use task::{Input, Task};
-pub use whole::FolderImages;
+pub use thumbnails::Thumbnails;
 
 use source::Source;
 
@@ -63,7 +63,6 @@ pub struct DataConfig {
     /// Height and width of a patch in pixels.
     pub patch_size: usize,
     /// Channels of a patch: 3 for RGB; 1 for its luminance (ITU-R 601, as PIL's mode `L`). Tissue is found in colour before.
-    #[serde(skip_serializing_if = "is_rgb")]
     pub channels: usize,
     /// Pixels from one patch to the next; less than `patch_size` lets patches overlap.
     pub stride: usize,
@@ -81,13 +80,10 @@ pub struct DataConfig {
     pub phantom: PhantomConfig,
 }
 
-/// Stores, cache keys and settings of RGB patches are as they were before there were others.
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde hands over a reference"
-)]
-fn is_rgb(channels: &usize) -> bool {
-    *channels == RGB
+/// Settings in TOML as they stand in cache keys and stores: those of RGB patches have the bytes of the time before there were
+/// others.
+fn without_rgb(settings: &str) -> String {
+    settings.replacen("\nchannels = 3\nstride = ", "\nstride = ", 1)
 }
 
 impl Default for DataConfig {
@@ -151,13 +147,13 @@ impl DataConfig {
 /// The patch store that `config` describes.
 ///
 /// A source that is a store is opened where it is; of the settings only `patch_size` and `channels` are then looked
-/// at, and must match.
-/// Any other source is cut into a store below `cache`, in a folder named by a hash of everything that determines the
-/// patches (for a folder: the relative path and the SHA-256 of each of its files), unless that folder is there already.
-/// The store is built in a folder beside it and renamed when complete, so a half-written store is never taken for a
-/// whole one. `progress(done, total, what)` counts slides.
+/// at, and must match. Any other source is tiled into a store below `cache`, in a folder named by a hash of everything
+/// that determines the patches (for a folder: the relative path and the SHA-256 of each of its files), unless that folder
+/// is there already. The store is built in a folder beside it and renamed when complete, so a half-written store is never
+/// taken for a whole one. `progress(done, total, what)` counts slides.
 ///
-/// Refuses settings out of range, a source that is not there, and what the source and the split refuse.
+/// # Errors
+/// For settings out of range, a source that is not there, and what the source and the split refuse.
 pub fn prepare(
     config: &DataConfig,
     cache: &Path,
@@ -198,19 +194,20 @@ pub fn prepare(
     cached(&source, config, cache, progress)
 }
 
-/// The whole slides of `split` behind a store that [`prepare`] made with `config`, each resized to `size` x `size`; put
-/// together from the patches where the source is itself a store. `progress(done, total)` counts slides.
+/// Thumbnails of the slides of `split` behind a store that [`prepare`] made with `config`, `size` x `size` each; put together
+/// from the patches where the source is itself a store. `progress(done, total)` counts slides.
 ///
-/// Fails if a slide cannot be read any more.
-pub fn whole_slides(
+/// # Errors
+/// If a slide cannot be read any more.
+pub fn thumbnails(
     config: &DataConfig,
     store: &PatchStore,
     split: Split,
     size: usize,
     progress: &mut dyn FnMut(usize, usize),
-) -> Result<Slides> {
+) -> Result<Thumbnails> {
     let source = source(config)?;
-    slides::whole(source.as_ref(), config, store, split, size, progress)
+    thumbnails::thumbnails(source.as_ref(), config, store, split, size, progress)
 }
 
 /// The slides that `config` names; none if it names a patch store.
@@ -252,7 +249,7 @@ fn cached(
     let key = format!(
         "{}\n{}\n{}",
         store::FORMAT,
-        toml::to_string(&settings)?,
+        without_rgb(&toml::to_string(&settings)?),
         source.fingerprint
     );
     let folder = cache.join(&sha256(key)[..12]);
@@ -264,10 +261,10 @@ fn cached(
             .tempdir_in(cache)
             .with_context(|| format!("cannot write to the folder `{}`", cache.display()))?;
         // Not the temporary folder itself, which only its owner may read.
-        let whole = building.path().join("store");
-        fs::create_dir(&whole)?;
-        builder::build(source, &settings, &whole, building.path(), progress)?;
-        let renamed = fs::rename(&whole, &folder);
+        let complete = building.path().join("store");
+        fs::create_dir(&complete)?;
+        builder::build(source, &settings, &complete, building.path(), progress)?;
+        let renamed = fs::rename(&complete, &folder);
         // Another process may have finished the same store first; its content is the same.
         if !store::is_store(&folder) {
             renamed.with_context(|| format!("cannot write the store `{}`", folder.display()))?;

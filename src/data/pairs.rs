@@ -64,7 +64,7 @@ pub struct Pair {
 
 /// Where a member stands: its class, and its slide within the class.
 #[derive(Clone, Copy)]
-struct Place {
+struct SlideIndex {
     class: usize,
     slide: usize,
 }
@@ -83,7 +83,8 @@ pub struct Pairs {
 impl Pairs {
     /// Pairs of `members` (an image's index, its slide and its class), drawn from the streams of `random` called `pairs`.
     ///
-    /// Refuses levels that these members cannot give: a second class for [`Level::OtherClass`], a second slide in some
+    /// # Errors
+    /// For levels that these members cannot give: a second class for [`Level::OtherClass`], a second slide in some
     /// class for [`Level::OtherSlide`], two patches on some slide for [`SimilarPair::SameSlide`].
     pub fn new<'a>(
         members: impl IntoIterator<Item = (usize, &'a str, &'a str)>,
@@ -127,7 +128,7 @@ impl Pairs {
 
     /// Pairs `first` .. `first + count` of all there could be. Pair number k depends on k alone.
     pub fn range(&self, first: u64, count: usize) -> Vec<Pair> {
-        let places: Vec<Vec<Place>> = Level::ALL
+        let places: Vec<Vec<SlideIndex>> = Level::ALL
             .map(|level| self.anchors(|place| self.has_partner(place, level)))
             .to_vec();
         (first..first + count as u64)
@@ -153,7 +154,8 @@ impl Pairs {
     /// `count` anchors, each with a partner of every level: entry k holds the pairs of the k-th level of
     /// [`Self::levels`], in the order of the anchors.
     ///
-    /// Refuses members among which no anchor has a partner of every level.
+    /// # Errors
+    /// If no member has a partner of every level.
     pub fn sets(&self, count: usize) -> Result<Vec<Vec<Pair>>> {
         let levels = self.levels();
         let complete = |place| levels.iter().all(|&level| self.has_partner(place, level));
@@ -181,16 +183,15 @@ impl Pairs {
     }
 
     /// The slides that `fits`.
-    fn anchors(&self, fits: impl Fn(Place) -> bool) -> Vec<Place> {
-        let places =
-            self.classes.iter().enumerate().flat_map(|(class, slides)| {
-                (0..slides.len()).map(move |slide| Place { class, slide })
-            });
+    fn anchors(&self, fits: impl Fn(SlideIndex) -> bool) -> Vec<SlideIndex> {
+        let places = self.classes.iter().enumerate().flat_map(|(class, slides)| {
+            (0..slides.len()).map(move |slide| SlideIndex { class, slide })
+        });
         places.filter(|&place| fits(place)).collect()
     }
 
     /// Whether the members of a slide have a partner of `level`.
-    fn has_partner(&self, place: Place, level: Level) -> bool {
+    fn has_partner(&self, place: SlideIndex, level: Level) -> bool {
         match (level, self.similar) {
             (Level::Similar, SimilarPair::AugmentedView) => true,
             (Level::Similar, SimilarPair::SameSlide) => {
@@ -202,11 +203,11 @@ impl Pairs {
     }
 
     /// A member of one of `places`: class, then slide, then member.
-    fn draw(&self, stream: &mut Stream, places: &[Place]) -> (Place, usize) {
+    fn draw(&self, stream: &mut Stream, places: &[SlideIndex]) -> (SlideIndex, usize) {
         let mut classes: Vec<usize> = places.iter().map(|place| place.class).collect();
         classes.dedup();
         let class = classes[stream.below(classes.len())];
-        let of_class: Vec<Place> = places
+        let of_class: Vec<SlideIndex> = places
             .iter()
             .copied()
             .filter(|place| place.class == class)
@@ -217,7 +218,13 @@ impl Pairs {
     }
 
     /// A partner of `level` for the member `anchor` of `place`, which must have one.
-    fn partner(&self, stream: &mut Stream, place: Place, anchor: usize, level: Level) -> usize {
+    fn partner(
+        &self,
+        stream: &mut Stream,
+        place: SlideIndex,
+        anchor: usize,
+        level: Level,
+    ) -> usize {
         let places = match (level, self.similar) {
             (Level::Similar, SimilarPair::AugmentedView) => return anchor,
             (Level::Similar, SimilarPair::SameSlide) => {
@@ -259,7 +266,7 @@ impl Pairs {
             ),
             Level::Similar => refuse(
                 "pairs of patches of one slide need a slide with two patches",
-                "set `snn.similar=augmented-view`, or cut more patches from each slide",
+                "set `snn.similar=augmented-view`, or take more patches of each slide",
             ),
         })
     }

@@ -11,7 +11,7 @@ use image::RgbImage;
 use serde::{Deserialize, Serialize};
 
 use super::DataConfig;
-use super::source::{Origin, Part, Slide, Source};
+use super::source::{Origin, Slide, SlideImage, Source};
 use crate::error::{Result, refuse};
 use crate::random::Random;
 
@@ -82,7 +82,7 @@ pub(super) fn source(config: &DataConfig) -> Result<Source> {
             slides.push(Slide {
                 name: name.clone(),
                 class: class.to_owned(),
-                parts: vec![Part {
+                images: vec![SlideImage {
                     name,
                     x: 0,
                     y: 0,

@@ -8,7 +8,7 @@ use image::RgbImage;
 use super::{folder, phantom};
 use crate::error::{Result, unknown_name};
 
-/// Slides to cut, in order.
+/// Slides to tile, in order.
 pub(super) struct Source {
     /// `phantom`, or the name of the folder.
     pub(super) name: String,
@@ -25,13 +25,13 @@ pub(super) struct Slide {
     pub(super) name: String,
     /// What it shows.
     pub(super) class: String,
-    /// One image, or many that were cut from the slide before.
-    pub(super) parts: Vec<Part>,
+    /// One image, or many tiles of it.
+    pub(super) images: Vec<SlideImage>,
 }
 
 /// One image of a slide.
 #[derive(Debug)]
-pub(super) struct Part {
+pub(super) struct SlideImage {
     /// What messages call it.
     pub(super) name: String,
     /// Column of the image's left edge on the slide, in pixels.
@@ -52,7 +52,10 @@ pub(super) enum Origin {
 }
 
 impl Source {
-    /// The slides of `classes` alone; all of them if it is empty. Refuses a class that has no slide.
+    /// The slides of `classes` alone; all of them if it is empty.
+    ///
+    /// # Errors
+    /// If a class has no slide.
     pub(super) fn take(mut self, classes: &[String]) -> Result<Self> {
         let known: BTreeSet<&str> = self
             .slides
@@ -68,8 +71,11 @@ impl Source {
     }
 }
 
-impl Part {
-    /// The pixels. Fails if a file cannot be read.
+impl SlideImage {
+    /// The pixels.
+    ///
+    /// # Errors
+    /// If a file cannot be read.
     pub(super) fn load(&self) -> Result<RgbImage> {
         match &self.origin {
             Origin::File(path) => folder::read(path),

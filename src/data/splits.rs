@@ -36,7 +36,10 @@ impl Split {
 /// The split of each slide in `slides` (name and class, names unique), in their order.
 ///
 /// Of every class round(`held_out` x slides) are drawn for the test split, at least one and at most all but one. The
-/// draw depends on `random` and on the names, not on their order. Refuses a class of fewer than two slides.
+/// draw depends on `random` and on the names, not on their order.
+///
+/// # Errors
+/// If a class has fewer than two slides.
 pub fn assign(slides: &[(&str, &str)], held_out: f64, random: Random) -> Result<Vec<Split>> {
     let mut classes: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (index, (_, class)) in slides.iter().enumerate() {
@@ -79,19 +82,19 @@ pub fn draw(splits: &[Split], maximum: usize, random: Random) -> Vec<usize> {
             .collect()
     };
     let (train, test) = (members(Split::Train), members(Split::Test));
-    let share = maximum as f64 * train.len() as f64 / splits.len() as f64;
-    let trains = (share.round() as usize).clamp(1, maximum - 1);
-    let mut chosen = Vec::with_capacity(maximum);
+    let fraction = maximum as f64 * train.len() as f64 / splits.len() as f64;
+    let trains = (fraction.round() as usize).clamp(1, maximum - 1);
+    let mut subset = Vec::with_capacity(maximum);
     for (split, members, amount) in [
         (Split::Train, train, trains),
         (Split::Test, test, maximum - trains),
     ] {
         let mut stream = random.stream(&format!("draw/{}", split.name()));
         let drawn = stream.choose(members.len(), amount.min(members.len()));
-        chosen.extend(drawn.into_iter().map(|place| members[place]));
+        subset.extend(drawn.into_iter().map(|place| members[place]));
     }
-    chosen.sort_unstable();
-    chosen
+    subset.sort_unstable();
+    subset
 }
 
 #[cfg(test)]
@@ -166,10 +169,10 @@ mod tests {
                 }
             })
             .collect();
-        let chosen = draw(&splits, 20, Random::new(0));
-        let tests = chosen.iter().filter(|&&k| splits[k] == Split::Test).count();
-        assert_eq!((chosen.len(), tests), (20, 5));
-        assert!(chosen.is_sorted());
+        let subset = draw(&splits, 20, Random::new(0));
+        let tests = subset.iter().filter(|&&k| splits[k] == Split::Test).count();
+        assert_eq!((subset.len(), tests), (20, 5));
+        assert!(subset.is_sorted());
         assert_eq!(draw(&splits, 0, Random::new(0)).len(), 100);
     }
 }

@@ -7,8 +7,9 @@
 //! - `inputs.npy`, in stores for paired models: n x size x size x channels bytes, an image beside each patch in the order
 //!   of the patches; its own SHA-256 is in `store.toml`.
 
+mod summary;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -18,11 +19,11 @@ use anyhow::Context;
 use serde::{Deserialize, Serialize};
 
 use super::npy::{ImageFile, Shape};
-use super::{DataConfig, Input, Split};
+use super::{DataConfig, Input, Split, without_rgb};
 use crate::digest::Sha256Writer;
 use crate::error::{Result, refuse};
 use crate::files::write_whole;
-use crate::images::{GREY, Pixels};
+use crate::images::Pixels;
 
 /// The version of the files; a store of another is refused.
 pub(super) const FORMAT: u32 = 1;
@@ -69,6 +70,12 @@ struct Description {
     settings: DataConfig,
 }
 
+impl Description {
+    fn to_toml(&self) -> Result<String> {
+        Ok(without_rgb(&toml::to_string(self)?))
+    }
+}
+
 /// An open patch store. The patches stay on disk and are read as they are asked for.
 #[derive(Debug)]
 pub struct PatchStore {
@@ -90,7 +97,8 @@ pub(super) fn is_store(folder: &Path) -> bool {
 impl PatchStore {
     /// Opens the store in `path`.
     ///
-    /// Refuses a folder that is no store, a store of another format, files that are not as long as they say, that
+    /// # Errors
+    /// For a folder that is no store, a store of another format, files that are missing, not as long as they say, that
     /// contradict one another or were altered since the store was made, and a slide on both sides of the split.
     pub fn open(path: &Path) -> Result<Self> {
         if !is_store(path) {
@@ -288,56 +296,6 @@ impl PatchStore {
             hash: self.description.inputs.clone()?,
         })
     }
-
-    /// What is in the store, in lines to show; the last is not ended.
-    pub fn summary(&self) -> String {
-        let mut text = String::new();
-        let longest = self
-            .classes
-            .iter()
-            .map(|class| class.chars().count())
-            .max()
-            .unwrap_or(0);
-        let width = longest.max("patches".len()) + 2;
-        let mut line = |name: &str, value: &str| {
-            writeln!(text, "{name:<width$}{value}").expect("a string takes any text");
-        };
-        line("store", &self.path.display().to_string());
-        line("source", self.name());
-        line(
-            "patches",
-            &format!(
-                "{} of {size} x {size} pixels{grey}",
-                self.len(),
-                size = self.patch_size(),
-                grey = if self.channels() == GREY {
-                    ", grey"
-                } else {
-                    ""
-                },
-            ),
-        );
-        for class in &*self.classes {
-            let counts: Vec<String> = Split::ALL
-                .map(|split| {
-                    let of =
-                        |record: &&PatchRecord| record.split == split && record.class == *class;
-                    let members: Vec<&PatchRecord> = self.records.iter().filter(of).collect();
-                    let slides: BTreeSet<&str> =
-                        members.iter().map(|record| record.slide.as_str()).collect();
-                    let (name, patches, slides) = (split.name(), members.len(), slides.len());
-                    format!("{name} {patches} patches of {slides} slides")
-                })
-                .to_vec();
-            line(class, &counts.join(", "));
-        }
-        if !self.skipped().is_empty() {
-            line("skipped", &self.skipped().join(", "));
-        }
-        line("sha256", self.content_hash());
-        text.truncate(text.trim_end().len());
-        text
-    }
 }
 
 /// SHA-256 of a file of images and of `rest`, one after the other.
@@ -404,7 +362,7 @@ pub(super) fn write_description(
         counts,
         settings: settings.clone(),
     };
-    fs::write(folder.join(DESCRIPTION), toml::to_string(&description)?)
+    fs::write(folder.join(DESCRIPTION), description.to_toml()?)
         .with_context(|| format!("cannot write `{DESCRIPTION}`"))
 }
 
@@ -413,146 +371,8 @@ pub(super) fn describe_inputs(store: &PatchStore, hash: String) -> Result<()> {
     let path = store.path.join(DESCRIPTION);
     let mut description: Description = toml::from_str(&fs::read_to_string(&path)?)?;
     description.inputs = Some(hash);
-    write_whole(&path, toml::to_string(&description)?.as_bytes())
+    write_whole(&path, description.to_toml()?.as_bytes())
 }
 
 #[cfg(test)]
-mod tests {
-    use std::fs::File;
-
-    use tempfile::TempDir;
-
-    use super::*;
-    use crate::data::npy::ImagesWriter;
-
-    /// A store of four 2 x 2 patches, filled with 0, 1, 2 and 3, of two slides; `change` may spoil the records.
-    fn written(change: impl Fn(&mut Vec<PatchRecord>)) -> TempDir {
-        let folder = tempfile::tempdir().unwrap();
-        let file = File::create_new(folder.path().join(PATCHES)).unwrap();
-        let mut writer = ImagesWriter::new(file, 4, 2, 3).unwrap();
-        let mut records = Vec::new();
-        for index in 0..4usize {
-            writer.push(&[index as u8; 12]).unwrap();
-            let (slide, split) = [("all, of it", Split::Train), ("b", Split::Test)][index % 2];
-            records.push(PatchRecord {
-                slide: slide.to_owned(),
-                class: "all".to_owned(),
-                x: 2 * index,
-                y: 0,
-                level: 0,
-                tissue: 0.5,
-                split,
-            });
-        }
-        writer.finish().unwrap();
-        change(&mut records);
-        write_records(folder.path(), &records).unwrap();
-        let skipped = vec!["c.png".to_owned()];
-        let settings = DataConfig::default();
-        write_description(folder.path(), "four", &settings, &records, skipped).unwrap();
-        folder
-    }
-
-    fn refusal(folder: &TempDir) -> String {
-        let text = PatchStore::open(folder.path()).unwrap_err().to_string();
-        text.replace(&folder.path().display().to_string(), "STORE")
-    }
-
-    #[test]
-    fn a_store_gives_back_what_was_written() {
-        let folder = written(|_| {});
-        let store = PatchStore::open(folder.path()).unwrap();
-        assert_eq!(
-            (store.len(), store.patch_size(), store.name()),
-            (4, 2, "four")
-        );
-        assert_eq!(store.indices(Split::Test), [1, 3]);
-        assert_eq!(store.slides(Split::Train), ["all, of it"]);
-        assert_eq!(**store.classes(), ["all"]);
-        assert_eq!(store.class_indices(), [0; 4]);
-        assert_eq!(store.skipped(), ["c.png"]);
-        assert_eq!(store.settings(), &DataConfig::default());
-        let pixels = store.read(&[3, 0]).unwrap();
-        assert_eq!(pixels.bytes, [[3; 12], [0; 12]].concat());
-        let table = fs::read_to_string(folder.path().join(RECORDS)).unwrap();
-        assert!(
-            table.starts_with(
-                "slide,class,x,y,level,tissue,split\n\"all, of it\",all,0,0,0,0.5,train\n"
-            ),
-            "{table}"
-        );
-    }
-
-    #[test]
-    fn the_summary_says_what_is_there() {
-        let folder = written(|_| {});
-        let store = PatchStore::open(folder.path()).unwrap();
-        let summary = store.summary();
-        let lines: Vec<&str> = summary.lines().skip(1).collect();
-        assert_eq!(
-            lines,
-            [
-                "source   four",
-                "patches  4 of 2 x 2 pixels",
-                "all      train 2 patches of 1 slides, test 2 patches of 1 slides",
-                "skipped  c.png",
-                &format!("sha256   {}", store.content_hash()),
-            ]
-        );
-    }
-
-    #[test]
-    fn no_store_and_other_formats_are_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        assert_eq!(
-            refusal(&folder),
-            "`STORE` is no patch store: it has no `store.toml`"
-        );
-        let folder = written(|_| {});
-        let path = folder.path().join(DESCRIPTION);
-        let text = fs::read_to_string(&path).unwrap();
-        fs::write(&path, text.replace("format = 1", "format = 9")).unwrap();
-        assert_eq!(
-            refusal(&folder),
-            "the patch store `STORE` has format 9, this version reads 1"
-        );
-    }
-
-    #[test]
-    fn a_truncated_or_altered_store_is_refused() {
-        let folder = written(|_| {});
-        let path = folder.path().join(PATCHES);
-        let mut bytes = fs::read(&path).unwrap();
-        fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
-        assert_eq!(
-            refusal(&folder),
-            "the patch store `STORE` is damaged: `patches.npy` is cut short or too long: 47 bytes of pixels for shape \
-             [4, 2, 2, 3]"
-        );
-        *bytes.last_mut().unwrap() += 1;
-        fs::write(&path, &bytes).unwrap();
-        assert_eq!(
-            refusal(&folder),
-            "the patch store `STORE` is damaged: `patches.npy` or `patches.csv` is not what `store.toml` was written for"
-        );
-        fs::remove_file(&path).unwrap();
-        assert!(
-            refusal(&folder)
-                .starts_with("the patch store `STORE` is damaged: `patches.npy` cannot be read: ")
-        );
-    }
-
-    #[test]
-    fn records_that_contradict_the_patches_or_the_split_are_refused() {
-        let folder = written(|records| drop(records.pop()));
-        assert_eq!(
-            refusal(&folder),
-            "the patch store `STORE` is damaged: `patches.npy` has 4 patches, `patches.csv` has 3 rows"
-        );
-        let folder = written(|records| records[3].split = Split::Train);
-        assert_eq!(
-            refusal(&folder),
-            "the patch store `STORE` is damaged: slide `b` is in both splits"
-        );
-    }
-}
+mod tests;

@@ -31,7 +31,7 @@ pub struct FeatureFile {
     start: u64,
     number: Number,
     /// Which rows of the file; none for all of them.
-    chosen: Option<Vec<usize>>,
+    subset: Option<Vec<usize>>,
 }
 
 /// Whether `path` names a file of features: by its ending.
@@ -79,7 +79,7 @@ impl FeatureFile {
             file,
             start,
             number,
-            chosen: None,
+            subset: None,
         })
     }
 
@@ -87,7 +87,7 @@ impl FeatureFile {
     pub fn select(self, indices: Vec<usize>) -> Self {
         Self {
             rows: indices.len(),
-            chosen: Some(indices),
+            subset: Some(indices),
             ..self
         }
     }
@@ -104,10 +104,10 @@ impl FeatureFile {
     fn block(&self, range: Range<usize>) -> io::Result<Features> {
         let rows = range.len();
         let mut values = Vec::with_capacity(rows * self.columns);
-        match &self.chosen {
+        match &self.subset {
             None => self.append(range, &mut values)?,
-            Some(chosen) => {
-                for &row in &chosen[range] {
+            Some(subset) => {
+                for &row in &subset[range] {
                     self.append(row..row + 1, &mut values)?;
                 }
             }
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn blocks_are_all_rows_or_the_chosen_ones_in_their_order() {
+    fn blocks_are_all_rows_or_a_subset_in_their_order() {
         let (rows, columns) = (2 * BLOCK + 3, 3);
         let values: Vec<f32> = (0..rows * columns).map(|place| place as f32).collect();
         let data: Vec<u8> = values

@@ -100,8 +100,8 @@ impl Resize {
 
 /// The pixels of a line that one place is made of.
 enum Taps {
-    /// a + (b - a) * share, in f32.
-    Pair { pixels: [usize; 2], share: f32 },
+    /// a + (b - a) * weight, in f32.
+    Pair { pixels: [usize; 2], weight: f32 },
     /// A sum in f64.
     Weighted { first: usize, weights: Vec<f64> },
 }
@@ -112,7 +112,7 @@ impl Taps {
         let low = source as usize;
         Self::Pair {
             pixels: [low, low + 1].map(|pixel| pixel.min(from - 1)),
-            share: source - low as f32,
+            weight: source - low as f32,
         }
     }
 
@@ -120,10 +120,10 @@ impl Taps {
         match self {
             Self::Pair {
                 pixels: [low, high],
-                share,
+                weight,
             } => {
                 let low = pixel(*low);
-                low + (pixel(*high) - low) * share
+                low + (pixel(*high) - low) * weight
             }
             Self::Weighted { first, weights } => {
                 let terms = weights.iter().enumerate();

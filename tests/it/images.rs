@@ -2,8 +2,11 @@
 
 use std::fs;
 
-use histogen::data::FolderImages;
-use histogen::images::ImageSource;
+use burn::tensor::Tensor;
+use histogen::data::ImageFolder;
+use histogen::device;
+use histogen::images::{ImageSource, Pixels};
+use histogen::nn::vgg::Vgg16;
 use image::{DynamicImage, ImageBuffer, Luma, LumaA, Rgb, RgbImage, Rgba};
 
 use crate::lab::Lab;
@@ -56,7 +59,7 @@ fn every_kind_of_image_is_read_by_its_rule() {
     for (name, image, _) in &cases {
         image.save(lab.path("kinds").join(name)).unwrap();
     }
-    let images = FolderImages::open(&lab.path("kinds")).unwrap();
+    let images = ImageFolder::open(&lab.path("kinds")).unwrap();
     assert_eq!((images.count(), images.size()), (cases.len(), 16));
     let pixels = images.read(0..cases.len()).unwrap();
     for (index, (name, _, expected)) in cases.iter().enumerate() {
@@ -125,6 +128,71 @@ fn folders_that_cannot_be_measured_are_refused_by_evaluate() {
     assert_eq!(
         evaluate("sizes"),
         "error: `sizes/1.png` is 32 x 32, expected 64 x 64\n\nhint: measure square images of one size; `histogen data \
-         import` cuts larger ones into patches"
+         import` tiles larger ones"
     );
+}
+
+#[test]
+fn grey_patches_are_measured_as_grey_and_never_against_colour() {
+    let lab = Lab::new();
+    for number in 0..6 {
+        lab.slide(&format!("slides/{number}.png"), 128, 128);
+    }
+    let import = |channels: usize| {
+        let printed = lab.succeed(&format!(
+            "data import slides --set data.patch_size=32 --set data.stride=32 --set data.channels={channels}"
+        ));
+        let store = printed
+            .split_whitespace()
+            .nth(1)
+            .expect("a path")
+            .to_owned();
+        (store, printed)
+    };
+    let ((colour, of_colour), (grey, of_grey)) = (import(3), import(1));
+    assert!(of_grey.contains(" of 32 x 32 pixels, grey\n"), "{of_grey}");
+    assert!(of_colour.contains(" of 32 x 32 pixels\n"), "{of_colour}");
+    let extractor = |store: &str| {
+        let printed = lab.succeed(&format!(
+            "evaluate {store} {store} --features pixels --metrics fid --json"
+        ));
+        let scores: serde_json::Value = serde_json::from_str(&printed).expect("JSON");
+        scores[0]["protocol"]["extractor"].clone()
+    };
+    assert_eq!(extractor(&colour), "pixels (16 x 16 x 3)");
+    assert_eq!(
+        extractor(&grey),
+        "pixels (16 x 16 x 3), grey repeated as RGB"
+    );
+    assert_eq!(
+        lab.refused(&format!("evaluate {grey} {colour} --features pixels")),
+        "error: images of 1 channels cannot be compared with real ones of 3\n\nhint: bring both to RGB or both to grey \
+         first (`data.channels`); nothing is converted silently"
+    );
+    lab.succeed(&format!("data show {grey} --grid grid.png"));
+    let grid = image::open(lab.path("grid.png"))
+        .expect("a picture")
+        .to_rgb8();
+    assert!(
+        grid.pixels()
+            .all(|Rgb([red, green, blue])| red == green && green == blue)
+    );
+}
+
+#[test]
+fn the_siamese_network_sees_grey_patches_as_rgb() {
+    let pixels = Pixels::new(
+        2,
+        16,
+        1,
+        (0..2 * 16 * 16).map(|place| place as u8).collect(),
+    );
+    let network = Vgg16::random(3, &device::cpu());
+    let embed = |pixels: &Pixels| {
+        let images: Tensor<4> = device::tensor(&pixels.to_images(), &device::cpu());
+        device::values(network.embed(images)).expect("numbers")
+    };
+    assert_eq!(embed(&pixels), embed(&pixels.to_rgb()));
+    // Both stages, thumbnails and patches, and what is measured of them.
+    Lab::new().succeed("snn train --profile smoke --set data.channels=1");
 }

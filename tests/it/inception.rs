@@ -231,6 +231,15 @@ fn the_fid_network_agrees_with_torch_fidelity() {
         assert!(largest > 100.0 * TOLERANCE, "{name}: {largest}");
     }
 
+    // Small, large and grey images; grey is repeated.
+    for size in [28, 256] {
+        let bytes = (0..size * size).map(|place| (place % 251) as u8).collect();
+        let grey = Pixels::new(1, size, 1, bytes);
+        let found = legacy.extract(&grey).unwrap();
+        assert!(found.values.iter().all(|value| value.is_finite()));
+        assert_eq!(found, legacy.extract(&grey.to_rgb()).unwrap(), "{size}");
+    }
+
     // Every stage, and the logits.
     let (network, hash) = InceptionV3::from_file(&file, &Device::flex()).unwrap();
     assert_eq!(hash, legacy.hash());

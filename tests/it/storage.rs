@@ -58,7 +58,7 @@ fn a_file_of_patches_that_is_cut_short_ends_the_run_that_reads_it_as_failed() {
         let mut texts = ledgers.map(|path| fs::read_to_string(path).unwrap_or_default());
         texts.any(|text| text.matches("\"event\":\"step\"").count() >= 6)
     });
-    let stores = fs::read_dir(lab.path("runs/cache")).expect("a cache");
+    let stores = fs::read_dir(lab.path("runs/cache/patches")).expect("a cache");
     let mut patches = stores
         .flatten()
         .map(|entry| entry.path().join("patches.npy"));

@@ -90,7 +90,7 @@ impl Nucleus {
             let rim = (-((inside - 1.6) / 1.3).powi(2)).exp();
             let (x, y) = (self.x + dx, self.y + dy);
             let clumps = noise.rough(x / 5.0 + self.turns[0] * 9.0, y / 5.0 + 40.0);
-            let share = 1.0 - 0.35 * self.clumping + self.clumping * (0.4 * rim + 0.75 * clumps);
+            let density = 1.0 - 0.35 * self.clumping + self.clumping * (0.4 * rim + 0.75 * clumps);
             let spot = if self.nucleolus > 0.0 {
                 ramp(
                     self.nucleolus + 0.8,
@@ -103,7 +103,7 @@ impl Nucleus {
             // Nuclei that overlap in the depth of the section darken one another.
             let under = 0.25 * below.haematoxylin;
             let stain = Stain::new(
-                self.depth * share.max(0.2) + under + 0.3 * spot,
+                self.depth * density.max(0.2) + under + 0.3 * spot,
                 0.35 * below.eosin + 0.10 + 0.15 * spot,
             );
             below.mix(stain, cover)

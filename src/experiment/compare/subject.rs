@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::data::{ChosenPatches, FolderImages, PatchStore, Split};
+use crate::data::{PatchSubset, ImageFolder, PatchStore, Split};
 use crate::error::{Result, refuse, unknown_name};
 use crate::features::is_feature_file;
 use crate::images::ImageSource;
@@ -65,9 +65,9 @@ impl<'a> Subject<'a> {
             if let Some(places) = subset(indices.len())? {
                 indices = places.into_iter().map(|place| indices[place]).collect();
             }
-            return Ok(Box::new(ChosenPatches::new(store, indices)));
+            return Ok(Box::new(PatchSubset::new(store, indices)));
         }
-        let images = FolderImages::open(path)?;
+        let images = ImageFolder::open(path)?;
         Ok(Box::new(match subset(images.count())? {
             Some(places) => images.select(&places),
             None => images,

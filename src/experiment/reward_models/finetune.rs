@@ -8,7 +8,7 @@ use std::path::Path;
 use burn::tensor::Device;
 
 use crate::config::Logging;
-use crate::data::{self, DataConfig, Pairs, PatchStore, SimilarPair, Slides, Split};
+use crate::data::{self, DataConfig, Pairs, PatchStore, SimilarPair, Split, Thumbnails};
 use crate::error::Result;
 use crate::images::Images;
 use crate::models::Scalars;
@@ -117,7 +117,7 @@ impl Training<SnnRunConfig> for Finetuning<'_> {
 struct TrainingImages<'a> {
     store: &'a PatchStore,
     /// Loaded only if a step of the first stage is left.
-    slides: Option<(Slides, Pairs)>,
+    slides: Option<(Thumbnails, Pairs)>,
     patches: Option<Pairs>,
     settings: &'a SnnConfig,
     random: Random,
@@ -146,7 +146,7 @@ impl<'a> TrainingImages<'a> {
         }
         if first < run.steps[0] {
             let size = settings.slide_size;
-            let slides = data::whole_slides(data, store, Split::Train, size, &mut |_, _| {})?;
+            let slides = data::thumbnails(data, store, Split::Train, size, &mut |_, _| {})?;
             let members = slides.names.iter().zip(&slides.classes).enumerate();
             let members =
                 members.map(|(index, (name, class))| (index, name.as_str(), class.as_str()));

@@ -1,27 +1,27 @@
-//! Cutting the images of a slide into patches, and keeping those that lie on tissue.
+//! The tiles of a slide: its images on a grid, and of these the ones that lie on tissue.
 
 use image::RgbImage;
 
 use super::DataConfig;
-use super::source::{Part, Slide};
+use super::source::{Slide, SlideImage};
 use super::tissue::TissueMask;
 use crate::error::{Result, refuse};
 use crate::images::{GREY, RGB, luminance};
 
-/// The patches of one slide.
+/// The tiles of one slide, its patches.
 #[derive(Default)]
-pub(super) struct Cut {
-    /// Where each patch lies on the slide.
-    pub(super) places: Vec<Place>,
-    /// The pixels of the patches, one after the other: `places` x size x size x channels.
+pub(super) struct Tiles {
+    /// Where each tile lies.
+    pub(super) places: Vec<Tile>,
+    /// The pixels of the tiles, one after the other: `places` x size x size x channels.
     pub(super) bytes: Vec<u8>,
     /// Images that could not be read.
     pub(super) skipped: Vec<String>,
 }
 
-/// The place of a patch on its slide.
+/// Where a tile lies on its slide, and how much of it is tissue.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Place {
+pub(super) struct Tile {
     /// Column of the left edge.
     pub(super) x: usize,
     /// Row of the top edge.
@@ -30,38 +30,39 @@ pub(super) struct Place {
     pub(super) tissue: f64,
 }
 
-/// Cuts all images of `slide`.
+/// The tiles of all images of `slide`.
 ///
-/// Refuses an image smaller than a patch, and one that cannot be read unless the settings say to skip it.
-pub(super) fn cut(slide: &Slide, config: &DataConfig) -> Result<Cut> {
-    let mut cut = Cut::default();
-    for part in &slide.parts {
-        match part.load() {
-            Ok(image) => cut.add(part, &image, config)?,
-            Err(_) if config.skip_unreadable => cut.skipped.push(part.name.clone()),
+/// # Errors
+/// For an image smaller than a patch, and one that cannot be read unless the settings say to skip it.
+pub(super) fn tile(slide: &Slide, config: &DataConfig) -> Result<Tiles> {
+    let mut tiles = Tiles::default();
+    for image in &slide.images {
+        match image.load() {
+            Ok(pixels) => tiles.add(image, &pixels, config)?,
+            Err(_) if config.skip_unreadable => tiles.skipped.push(image.name.clone()),
             Err(error) => {
                 return Err(refuse(
-                    format!("cannot read image `{}`: {error:#}", part.name),
+                    format!("cannot read image `{}`: {error:#}", image.name),
                     "repair or remove it, or leave out what cannot be read with `--skip-unreadable`",
                 ));
             }
         }
     }
-    Ok(cut)
+    Ok(tiles)
 }
 
-impl Cut {
+impl Tiles {
     /// Adds the patches of `image`: on a grid from its top left corner, where there is tissue enough.
     ///
-    /// An image of just the size of a patch is taken whole and always: whoever cut it has chosen it.
-    fn add(&mut self, part: &Part, image: &RgbImage, config: &DataConfig) -> Result<()> {
+    /// An image of just the size of a patch is taken whole and always: whoever made it wants it.
+    fn add(&mut self, of: &SlideImage, image: &RgbImage, config: &DataConfig) -> Result<()> {
         let size = config.patch_size;
         let (width, height) = (image.width() as usize, image.height() as usize);
         if width < size || height < size {
             return Err(refuse(
                 format!(
                     "image `{}` is {width} x {height}, smaller than a patch of {size} x {size}",
-                    part.name
+                    of.name
                 ),
                 format!(
                     "choose a smaller `data.patch_size`, at most {}, or remove the image",
@@ -70,16 +71,16 @@ impl Cut {
             ));
         }
         let mask = TissueMask::new(image);
-        let chosen = width == size && height == size;
+        let is_ready_made = width == size && height == size;
         for y in (0..=height - size).step_by(config.stride) {
             for x in (0..=width - size).step_by(config.stride) {
                 let tissue = mask.fraction(x, y, size);
-                if !chosen && tissue < config.minimum_tissue {
+                if !is_ready_made && tissue < config.minimum_tissue {
                     continue;
                 }
-                self.places.push(Place {
-                    x: part.x + x,
-                    y: part.y + y,
+                self.places.push(Tile {
+                    x: of.x + x,
+                    y: of.y + y,
                     tissue,
                 });
                 for row in y..y + size {
@@ -106,8 +107,8 @@ mod tests {
     use crate::data::source::Origin;
     use crate::data::{folder, tests::histology};
 
-    fn part(name: &str, x: usize, y: usize) -> Part {
-        Part {
+    fn image_at(name: &str, x: usize, y: usize) -> SlideImage {
+        SlideImage {
             name: name.to_owned(),
             x,
             y,
@@ -130,11 +131,17 @@ mod tests {
     fn patches_lie_on_a_grid_where_tissue_is_and_carry_its_pixels() {
         let image = half_tissue(200, 130);
         let config = DataConfig::default();
-        let mut cut = Cut::default();
-        cut.add(&part("a", 1000, 500), &image, &config).unwrap();
-        let places: Vec<_> = cut.places.iter().map(|place| (place.x, place.y)).collect();
+        let mut tiles = Tiles::default();
+        tiles
+            .add(&image_at("a", 1000, 500), &image, &config)
+            .unwrap();
+        let places: Vec<_> = tiles
+            .places
+            .iter()
+            .map(|place| (place.x, place.y))
+            .collect();
         assert_eq!(places, [(1064, 500), (1128, 500), (1064, 564), (1128, 564)]);
-        let second = &cut.bytes[64 * 64 * 3..2 * 64 * 64 * 3];
+        let second = &tiles.bytes[64 * 64 * 3..2 * 64 * 64 * 3];
         let pixel = image.get_pixel(128 + 5, 7);
         assert_eq!(second[(7 * 64 + 5) * 3..][..3], pixel.0);
         let all = DataConfig {
@@ -142,39 +149,40 @@ mod tests {
             stride: 32,
             ..config
         };
-        let mut cut = Cut::default();
-        cut.add(&part("a", 0, 0), &image, &all).unwrap();
-        assert_eq!(cut.places.len(), 5 * 3);
+        let mut tiles = Tiles::default();
+        tiles.add(&image_at("a", 0, 0), &image, &all).unwrap();
+        assert_eq!(tiles.places.len(), 5 * 3);
     }
 
     #[test]
     fn an_image_of_the_size_of_a_patch_is_taken_whole_whatever_it_shows() {
         let glass = RgbImage::from_pixel(64, 64, Rgb([242; 3]));
-        let mut cut = Cut::default();
-        cut.add(&part("a", 128, 64), &glass, &DataConfig::default())
+        let mut tiles = Tiles::default();
+        tiles
+            .add(&image_at("a", 128, 64), &glass, &DataConfig::default())
             .unwrap();
-        let place = Place {
+        let place = Tile {
             x: 128,
             y: 64,
             tissue: 0.0,
         };
-        assert_eq!(cut.places, [place]);
-        assert_eq!(cut.bytes, glass.into_raw());
+        assert_eq!(tiles.places, [place]);
+        assert_eq!(tiles.bytes, glass.into_raw());
     }
 
     #[test]
     fn grey_patches_lie_where_those_in_colour_do_and_are_their_luminance() {
         let image = half_tissue(200, 130);
-        let cut = |channels| {
+        let tiles = |channels| {
             let config = DataConfig {
                 channels,
                 ..DataConfig::default()
             };
-            let mut cut = Cut::default();
-            cut.add(&part("a", 0, 0), &image, &config).unwrap();
-            cut
+            let mut tiles = Tiles::default();
+            tiles.add(&image_at("a", 0, 0), &image, &config).unwrap();
+            tiles
         };
-        let (colour, grey) = (cut(RGB), cut(GREY));
+        let (colour, grey) = (tiles(RGB), tiles(GREY));
         assert_eq!(colour.places, grey.places);
         let expected = colour.bytes.as_chunks::<RGB>().0.iter();
         let expected: Vec<u8> = expected.copied().map(luminance).collect();
@@ -182,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn cutting_a_real_image_gives_the_patches_cut_from_it_elsewhere() {
+    fn the_tiles_of_a_real_image_are_those_made_of_it_elsewhere() {
         let Some(root) = histology() else { return };
         let name = "ucsb-bc__ytma10_010704_benign1";
         let image = folder::read(&root.join(format!("slides/benign/{name}.png"))).unwrap();
@@ -190,16 +198,16 @@ mod tests {
             minimum_tissue: 0.0,
             ..DataConfig::default()
         };
-        let mut cut = Cut::default();
-        cut.add(&part(name, 0, 0), &image, &config).unwrap();
+        let mut tiles = Tiles::default();
+        tiles.add(&image_at(name, 0, 0), &image, &config).unwrap();
         let mut compared = 0;
-        for (place, bytes) in cut.places.iter().zip(cut.bytes.chunks(64 * 64 * 3)) {
+        for (place, bytes) in tiles.places.iter().zip(tiles.bytes.chunks(64 * 64 * 3)) {
             let file = format!("patches/benign/{name}__x{:04}_y{:04}.png", place.x, place.y);
             if let Ok(patch) = folder::read(&root.join(file)) {
                 assert_eq!(patch.as_raw(), bytes);
                 compared += 1;
             }
         }
-        assert_eq!((cut.places.len(), compared), (14 * 12, 26));
+        assert_eq!((tiles.places.len(), compared), (14 * 12, 26));
     }
 }

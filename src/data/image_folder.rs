@@ -1,4 +1,4 @@
-//! A folder of images taken as they are, for measuring: no cutting, no tissue, no split.
+//! A folder of images taken as they are, for measuring: no tiles, no tissue, no split.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -14,15 +14,16 @@ use crate::images::{ImageSource, Pixels, RGB};
 ///
 /// An image that does not decode, or is no square of the size of the folder's first one, is refused then: nothing is resized
 /// silently.
-pub struct FolderImages {
+pub struct ImageFolder {
     paths: Vec<PathBuf>,
     size: usize,
 }
 
-impl FolderImages {
+impl ImageFolder {
     /// Every image below `folder`, in the order of their names.
     ///
-    /// Refuses a folder without images, and one whose first image does not decode.
+    /// # Errors
+    /// For a folder without images, and one whose first image does not decode.
     pub fn open(folder: &Path) -> Result<Self> {
         if !folder.is_dir() {
             return Err(refuse(
@@ -37,9 +38,9 @@ impl FolderImages {
 
     /// The images at `indices` of these, in that order.
     pub fn select(&self, indices: &[usize]) -> Self {
-        let chosen = indices.iter().map(|&index| self.paths[index].clone());
+        let subset = indices.iter().map(|&index| self.paths[index].clone());
         Self {
-            paths: chosen.collect(),
+            paths: subset.collect(),
             size: self.size,
         }
     }
@@ -55,7 +56,7 @@ impl FolderImages {
                     "`{}` is {width} x {height}, expected {expected} x {expected}",
                     path.display()
                 ),
-                "measure square images of one size; `histogen data import` cuts larger ones into patches",
+                "measure square images of one size; `histogen data import` tiles larger ones",
             ));
         }
         Ok(image.into_raw())
@@ -71,7 +72,7 @@ fn decode(path: &Path) -> Result<RgbImage> {
     })
 }
 
-impl ImageSource for FolderImages {
+impl ImageSource for ImageFolder {
     fn count(&self) -> usize {
         self.paths.len()
     }

@@ -1,4 +1,4 @@
-//! Whole slides, each brought to one small square: what the first stage of the MFT-SNN looks at (arXiv 2409.20340,
+//! Thumbnails of slides, one small square each: what the first stage of the MFT-SNN looks at (arXiv 2409.20340,
 //! section 3.2.1: "resized to 224x224x3 without patch division").
 
 use image::imageops::{FilterType, resize};
@@ -9,9 +9,9 @@ use super::{DataConfig, PatchStore, Split};
 use crate::error::{Result, refuse};
 use crate::images::{GREY, Pixels, RGB, luminance};
 
-/// Whole slides of one side of the split.
+/// Thumbnails of the slides of one side of the split.
 #[derive(Clone, Debug)]
-pub struct Slides {
+pub struct Thumbnails {
     /// One square a slide, grey where the patches are.
     pub pixels: Pixels,
     /// The slides' names, sorted.
@@ -20,20 +20,21 @@ pub struct Slides {
     pub classes: Vec<String>,
 }
 
-/// The slides of `split`, `size` x `size` each, the aspect ratio given up as in the paper.
+/// Thumbnails of the slides of `split`, `size` x `size` each, the aspect ratio given up as in the paper.
 ///
 /// The pixels come from the slides themselves; where `source` is none (the patches came as a store), a slide is put
 /// together from its patches, glass where it has none. `progress(done, total)` counts slides.
 ///
-/// Fails if a slide cannot be read any more.
-pub(super) fn whole(
+/// # Errors
+/// If a slide cannot be read any more.
+pub(super) fn thumbnails(
     source: Option<&Source>,
     config: &DataConfig,
     store: &PatchStore,
     split: Split,
     size: usize,
     progress: &mut dyn FnMut(usize, usize),
-) -> Result<Slides> {
+) -> Result<Thumbnails> {
     let names = store.slides(split);
     let channels = store.channels();
     let mut bytes = Vec::with_capacity(names.len() * size * size * channels);
@@ -42,11 +43,11 @@ pub(super) fn whole(
         let members: Vec<usize> = (0..store.len())
             .filter(|&index| store.records()[index].slide == *name)
             .collect();
-        let parts = match source {
+        let images = match source {
             Some(source) => from_source(source, name, config)?,
             None => from_store(store, &members)?,
         };
-        let picture = picture(&parts, size).into_raw();
+        let picture = picture(&images, size).into_raw();
         if channels == GREY {
             bytes.extend(picture.as_chunks::<RGB>().0.iter().copied().map(luminance));
         } else {
@@ -55,7 +56,7 @@ pub(super) fn whole(
         classes.push(store.records()[members[0]].class.clone());
         progress(done + 1, names.len());
     }
-    Ok(Slides {
+    Ok(Thumbnails {
         pixels: Pixels::new(names.len(), size, channels, bytes),
         names: names.into_iter().map(ToOwned::to_owned).collect(),
         classes,
@@ -73,27 +74,27 @@ fn from_source(source: &Source, name: &str, config: &DataConfig) -> Result<Vec<P
     let Some(slide) = source.slides.iter().find(|slide| slide.name == name) else {
         return Err(refuse(
             format!("slide `{name}` is no longer in `{}`", source.name),
-            "run the command again: the patches are then cut anew",
+            "run the command again: the patches are then made anew",
         ));
     };
-    let mut parts = Vec::with_capacity(slide.parts.len());
-    for part in &slide.parts {
-        match part.load() {
-            Ok(image) => parts.push(Placed {
-                x: part.x,
-                y: part.y,
-                image,
+    let mut placed = Vec::with_capacity(slide.images.len());
+    for image in &slide.images {
+        match image.load() {
+            Ok(pixels) => placed.push(Placed {
+                x: image.x,
+                y: image.y,
+                image: pixels,
             }),
             Err(_) if config.skip_unreadable => {}
             Err(error) => {
                 return Err(refuse(
-                    format!("cannot read image `{}`: {error:#}", part.name),
+                    format!("cannot read image `{}`: {error:#}", image.name),
                     "repair or remove it, or leave out what cannot be read with `--skip-unreadable`",
                 ));
             }
         }
     }
-    Ok(parts)
+    Ok(placed)
 }
 
 fn from_store(store: &PatchStore, members: &[usize]) -> Result<Vec<Placed>> {
@@ -109,22 +110,22 @@ fn from_store(store: &PatchStore, members: &[usize]) -> Result<Vec<Placed>> {
     Ok(placed.collect())
 }
 
-/// The parts laid at their places on white glass, resized to `size` x `size`.
+/// Images laid at their places on white glass, resized to `size` x `size`.
 ///
 /// They are first averaged down by a whole factor, so that a slide of many megapixels needs no canvas of its own size.
-fn picture(parts: &[Placed], size: usize) -> RgbImage {
-    let least = |value: fn(&Placed) -> usize| parts.iter().map(value).min().unwrap_or(0);
-    let (left, top) = (least(|part| part.x), least(|part| part.y));
-    let most = |value: fn(&Placed) -> usize| parts.iter().map(value).max().unwrap_or(0);
-    let width = most(|part| part.x + part.image.width() as usize) - left;
-    let height = most(|part| part.y + part.image.height() as usize) - top;
+fn picture(images: &[Placed], size: usize) -> RgbImage {
+    let least = |value: fn(&Placed) -> usize| images.iter().map(value).min().unwrap_or(0);
+    let (left, top) = (least(|placed| placed.x), least(|placed| placed.y));
+    let most = |value: fn(&Placed) -> usize| images.iter().map(value).max().unwrap_or(0);
+    let width = most(|placed| placed.x + placed.image.width() as usize) - left;
+    let height = most(|placed| placed.y + placed.image.height() as usize) - top;
     let factor = (width.min(height) / (2 * size)).max(1);
     let columns = width.div_ceil(factor);
     let mut sums = vec![[0u32; 4]; columns * height.div_ceil(factor)];
-    for part in parts {
-        for (x, y, pixel) in part.image.enumerate_pixels() {
-            let column = (part.x - left + x as usize) / factor;
-            let row = (part.y - top + y as usize) / factor;
+    for placed in images {
+        for (x, y, pixel) in placed.image.enumerate_pixels() {
+            let column = (placed.x - left + x as usize) / factor;
+            let row = (placed.y - top + y as usize) / factor;
             let sum = &mut sums[row * columns + column];
             for (sum, value) in sum.iter_mut().zip(pixel.0) {
                 *sum += u32::from(value);
@@ -156,15 +157,15 @@ mod tests {
     }
 
     #[test]
-    fn parts_lie_where_they_were_and_the_rest_is_glass() {
+    fn images_lie_where_they_were_and_the_rest_is_glass() {
         let (red, blue) = ([200, 0, 0], [0, 0, 200]);
         // Two squares on the diagonal of a slide that begins at (1000, 500).
         for side in [64, 256] {
-            let parts = [
+            let images = [
                 placed(1000, 500, side, red),
                 placed(1000 + side as usize, 500 + side as usize, side, blue),
             ];
-            let found = picture(&parts, 32);
+            let found = picture(&images, 32);
             assert_eq!(found.get_pixel(5, 5).0, red, "side {side}");
             assert_eq!(found.get_pixel(26, 26).0, blue, "side {side}");
             assert_eq!(found.get_pixel(26, 5).0, [255; 3], "side {side}");

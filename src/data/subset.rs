@@ -1,4 +1,4 @@
-//! Some patches of a store, for measuring.
+//! A subset of the patches of a store, for measuring.
 
 use std::ops::Range;
 
@@ -7,19 +7,19 @@ use crate::error::Result;
 use crate::images::{ImageSource, Pixels};
 
 /// Patches of a store in some order, read when they are asked for.
-pub struct ChosenPatches {
+pub struct PatchSubset {
     store: PatchStore,
     indices: Vec<usize>,
 }
 
-impl ChosenPatches {
+impl PatchSubset {
     /// The patches of `store` at `indices`, in that order; each must be below [`PatchStore::len`].
     pub fn new(store: PatchStore, indices: Vec<usize>) -> Self {
         Self { store, indices }
     }
 }
 
-impl ImageSource for ChosenPatches {
+impl ImageSource for PatchSubset {
     fn count(&self) -> usize {
         self.indices.len()
     }
