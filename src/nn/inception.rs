@@ -9,10 +9,7 @@
 
 mod blocks;
 mod convolution;
-mod kernel;
 mod layer;
-mod operation;
-mod pool;
 
 use std::path::Path;
 
