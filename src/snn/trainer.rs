@@ -7,8 +7,8 @@
 
 use std::path::Path;
 
-use burn::optim::{AdaGradConfig, AdamConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor, TensorData};
+use burn::optim::{AdaGradConfig, AdamConfig, GradientsParams, ModuleOptimizer};
 
 use super::autoencoder::{Autoencoder, mean_squared_error};
 use super::contrastive::{contrastive_loss, distance};
@@ -16,8 +16,8 @@ use super::settings::{SnnConfig, SnnRunConfig, Stage};
 use crate::device::{number, tensor};
 use crate::error::Result;
 use crate::images::Images;
+use crate::nn::pool::global_average_pool;
 use crate::nn::record::{load_module, load_optimiser, save_module, save_optimiser};
-use crate::nn::vgg::mean_over_places;
 
 /// The file of the encoder in a checkpoint: safetensors with torchvision's names.
 pub const ENCODER: &str = "encoder.safetensors";
@@ -88,7 +88,7 @@ impl Trainer {
                 .reconstruction
                 .step(rate, self.network.clone(), gradients);
         }
-        let embeddings = mean_over_places(self.network.encoder.finish(maps, self.frozen));
+        let embeddings = global_average_pool(self.network.encoder.finish(maps, self.frozen));
         let [left, right] = [0, pairs].map(|first| embeddings.clone().narrow(0, first, pairs));
         let labels: Vec<f32> = similar
             .iter()
