@@ -4,10 +4,10 @@
 
 use std::path::Path;
 
-use burn::grad_clipping::GradientClipping;
 use burn::module::Module;
-use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor, TensorData};
+use burn_optim::grad_clipping::GradientClipping;
+use burn_optim::{AdamConfig, GradientsParams, ModuleOptimizer};
 
 use super::{Batch, Blueprint, GenerativeModel, Latents, Scalars};
 use crate::config::Optimiser;

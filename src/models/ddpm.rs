@@ -11,8 +11,8 @@
 use std::path::Path;
 
 use burn::module::Module;
-use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor, TensorData};
+use burn_optim::{GradientsParams, ModuleOptimizer};
 use serde::{Deserialize, Serialize};
 
 use super::adversarial::{adam, to_images};

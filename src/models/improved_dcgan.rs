@@ -11,8 +11,8 @@
 //! What differs from Salimans et al.: feature matching, minibatch discrimination, historical averaging and virtual batch
 //! normalisation are left out, as arXiv 2409.20340 does not use them.
 
-use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::Tensor;
+use burn_optim::{GradientsAccumulator, GradientsParams};
 use serde::{Deserialize, Serialize};
 
 use super::adversarial::{Adversarial, Players};

@@ -8,7 +8,7 @@
 use std::path::Path;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use burn::optim::{AdaGradConfig, AdamConfig, GradientsParams, ModuleOptimizer};
+use burn_optim::{AdaGradConfig, AdamConfig, GradientsParams, ModuleOptimizer};
 
 use super::autoencoder::{Autoencoder, mean_squared_error};
 use super::contrastive::{contrastive_loss, distance};

@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 
 use burn::grad_clipping::GradientClipping;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
-use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::module::interpolate;
 use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
 use burn::tensor::{Gradients, Tensor, TensorData};
+use burn_optim::{AdamConfig, GradientsParams, ModuleOptimizer};
 use histogen::config::Optimiser;
 use histogen::device;
 use histogen::models::{gradient_penalty, loss};
