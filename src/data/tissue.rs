@@ -285,8 +285,9 @@ mod tests {
     }
 
     #[test]
+    #[ignore = "needs ../shared: run with --include-ignored"]
     fn blank_slides_are_rejected_and_tissue_is_found_much_as_by_a_rule_of_colour() {
-        let Some(root) = histology() else { return };
+        let root = histology();
         let mut table = csv::Reader::from_path(root.join("manifest.csv")).unwrap();
         let mut differences = Vec::new();
         for row in table.records() {
