@@ -8,6 +8,9 @@
 //! is as pale as glass and its upper part is not: an image whose lower part is coloured (a field of view without glass) is
 //! all tissue but for cells under a fixed floor, and an image whose upper part is pale is all glass. Ink is coloured too
 //! and counts as tissue.
+//!
+//! Not the crate `imageproc`: its median repeats the border where this one cuts its window, so masks would be others there; its
+//! Otsu gives no means; and it brings `nalgebra`.
 
 use image::RgbImage;
 
