@@ -68,7 +68,7 @@ check:
 # All tests, those against a real MLflow server too
 [group('check')]
 test:
-    HISTOGEN_MLFLOW="$(.ci/mlflow)" cargo test --release
+    HISTOGEN_MLFLOW="$(.ci/mlflow)" cargo test --release -- --include-ignored
 
 # Gradients and samples of every model on a graphics processor (or Mesa's software device) beside the processor's
 [group('check')]

@@ -46,6 +46,19 @@ pub enum Command {
     List(List),
 }
 
+impl Command {
+    /// Whether the dashboard is asked for.
+    pub(crate) fn asks_for_dashboard(&self) -> bool {
+        match self {
+            Self::Reproduce(arguments) => arguments.dashboard,
+            Self::Ablate(arguments) => arguments.dashboard,
+            Self::Train(arguments) => arguments.dashboard,
+            Self::Snn(Snn::Train(arguments) | Snn::Evaluate(arguments)) => arguments.dashboard,
+            _ => false,
+        }
+    }
+}
+
 /// What every command that trains or evaluates takes.
 #[derive(Args, Clone, Debug)]
 pub struct Settings {
@@ -90,7 +103,7 @@ pub struct Reproduce {
     /// Training seeds, separated by commas.
     #[arg(long, value_delimiter = ',', value_name = "LIST")]
     pub seeds: Option<Vec<u64>>,
-    /// Watch each training in a terminal dashboard: losses, reward, scores so far; `q` or Ctrl-C stops.
+    /// Watch each training in a terminal dashboard (feature `dashboard`): losses, reward, scores so far; `q` or Ctrl-C stops.
     #[arg(long)]
     pub dashboard: bool,
     #[command(flatten)]
@@ -106,7 +119,7 @@ pub struct Ablate {
     /// Training seeds, separated by commas.
     #[arg(long, value_delimiter = ',', value_name = "LIST")]
     pub seeds: Option<Vec<u64>>,
-    /// Watch each training in a terminal dashboard: losses, reward, scores so far; `q` or Ctrl-C stops.
+    /// Watch each training in a terminal dashboard (feature `dashboard`): losses, reward, scores so far; `q` or Ctrl-C stops.
     #[arg(long)]
     pub dashboard: bool,
     #[command(flatten)]
@@ -128,7 +141,7 @@ pub struct Train {
     /// Print the resolved configuration and stop.
     #[arg(long)]
     pub dry_run: bool,
-    /// Watch each training in a terminal dashboard: losses, reward, scores so far; `q` or Ctrl-C stops.
+    /// Watch each training in a terminal dashboard (feature `dashboard`): losses, reward, scores so far; `q` or Ctrl-C stops.
     #[arg(long)]
     pub dashboard: bool,
     #[command(flatten)]
@@ -242,7 +255,7 @@ pub struct SnnArguments {
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
-    /// Watch each training in a terminal dashboard: losses, reward, scores so far; `q` or Ctrl-C stops.
+    /// Watch each training in a terminal dashboard (feature `dashboard`): losses, reward, scores so far; `q` or Ctrl-C stops.
     #[arg(long)]
     pub dashboard: bool,
     #[command(flatten)]

@@ -15,6 +15,7 @@ pub mod images;
 pub mod linalg;
 pub mod device;
 pub mod data;
+pub mod kernels;
 pub mod nn;
 pub mod weights;
 pub mod snn;

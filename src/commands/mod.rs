@@ -69,6 +69,7 @@ pub fn main() -> ExitCode {
 }
 
 fn run(command: &Command) -> Outcome {
+    dashboard::check(command.asks_for_dashboard())?;
     match command {
         Command::Reproduce(arguments) => reproduce::run(arguments),
         Command::Ablate(arguments) => ablate::run(arguments),

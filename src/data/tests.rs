@@ -10,22 +10,11 @@ use crate::error::Refusal;
 use crate::images::{ImageSource, luminance};
 use crate::random::Random;
 
-/// The real images, where this checkout has them. Continuous integration must.
-#[expect(clippy::print_stderr, reason = "a skipped test says so")]
-pub(super) fn histology() -> Option<PathBuf> {
+/// The real images beside the checkout, which tests that are ignored need.
+pub(super) fn histology() -> PathBuf {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/histology");
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    let ci = std::env::var("CI");
-    assert_ne!(
-        ci.as_deref(),
-        Ok("true"),
-        "no real images in `{}`",
-        folder.display()
-    );
-    eprintln!("skipped: no real images in `{}`", folder.display());
-    None
+    assert!(folder.is_dir(), "`{}` is absent", folder.display());
+    folder
 }
 
 /// A folder of `slides` slides of 16 x 8 pixels in each of the classes `a` and `b`, and an empty cache.

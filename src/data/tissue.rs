@@ -8,6 +8,9 @@
 //! is as pale as glass and its upper part is not: an image whose lower part is coloured (a field of view without glass) is
 //! all tissue but for cells under a fixed floor, and an image whose upper part is pale is all glass. Ink is coloured too
 //! and counts as tissue.
+//!
+//! Not the crate `imageproc`: its median repeats the border where this one cuts its window, so masks would be others there; its
+//! Otsu gives no means; and it brings `nalgebra`.
 
 use image::RgbImage;
 
@@ -285,8 +288,9 @@ mod tests {
     }
 
     #[test]
+    #[ignore = "needs ../shared: run with --include-ignored"]
     fn blank_slides_are_rejected_and_tissue_is_found_much_as_by_a_rule_of_colour() {
-        let Some(root) = histology() else { return };
+        let root = histology();
         let mut table = csv::Reader::from_path(root.join("manifest.csv")).unwrap();
         let mut differences = Vec::new();
         for row in table.records() {

@@ -17,7 +17,7 @@ const BATCH: usize = 32;
 /// The registry's entry of the random network.
 pub(super) const RANDOM: ExtractorEntry = ExtractorEntry {
     name: "vgg16-random",
-    about: "VGG-16 convolutions with random weights of a fixed seed, mean over places (512 numbers); needs no file",
+    about: "VGG-16 convolutions with random weights of a fixed seed, global average pooling (512 numbers); needs no file",
     load: |_, device| {
         let device = device.clone().without_autodiff();
         let network = Vgg16::random(LAYERS, &device);
@@ -33,7 +33,7 @@ pub(super) const RANDOM: ExtractorEntry = ExtractorEntry {
 /// The registry's entry of the trained network.
 pub(super) const PRETRAINED: ExtractorEntry = ExtractorEntry {
     name: "vgg16",
-    about: "VGG-16 convolutions trained on ImageNet, mean over places (512 numbers)",
+    about: "VGG-16 convolutions trained on ImageNet, global average pooling (512 numbers)",
     load: |config, device| {
         let file = locate(&config.weights, VGG16, "the extractor `vgg16`")?;
         let device = device.clone().without_autodiff();

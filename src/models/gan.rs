@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 
 use anyhow::Context;
 use burn::module::Module;
-use burn::optim::{GradientsAccumulator, GradientsParams};
+use burn_optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::draws::Draws;

@@ -1,8 +1,8 @@
 //! One network that learns: what a system with several of them, or with one, is put together from.
 
-use burn::grad_clipping::GradientClipping;
+use burn_optim::grad_clipping::GradientClipping;
 use burn::module::Module;
-use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
+use burn_optim::{AdamConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::Tensor;
 
 use crate::config::{Optimiser, RunConfig};

@@ -1,30 +1,11 @@
-//! Convolutions. The one place where convolutions are computed.
-//!
-//! In f32 on the CPU they are products of matrices, forward and backward, in blocks of this module's own; those of 3 x 3
-//! and DCGAN's 4 x 4 at every second place have fewer products, in `winograd`. Anything else is Burn's convolution.
-
-mod columns;
-mod extension;
-mod forward;
-mod geometry;
-mod input_gradient;
-pub(super) mod product;
-pub(super) mod scratch;
-#[cfg(test)]
-mod tests;
-mod weight_gradient;
-mod winograd;
+//! Convolutional layers; what they compute is in [`crate::kernels`].
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
-use burn::tensor::module::{conv_transpose2d, conv2d};
-use burn::tensor::ops::{ConvOptions, ConvTransposeOptions};
 
-use self::extension::{Direction, apply};
-use self::geometry::Geometry;
-use super::flex::is_ours;
 use super::parameters::Parameters;
 use super::spectral_norm::SpectralNorm;
+use crate::kernels::{conv_transpose2d, conv2d};
 
 /// Kernel size, stride and padding of a convolution, equal in both directions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,7 +130,7 @@ impl Conv2d {
     /// [n, inputs, h, w] -> [n, outputs, h', w']
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
         let bias = self.bias.as_ref().map(Param::val);
-        convolve(
+        conv2d(
             input,
             self.effective_weight(),
             bias,
@@ -159,7 +140,7 @@ impl Conv2d {
 
     /// The derivative of [`Self::forward`] along `tangent`: the same without the bias.
     pub fn forward_tangent(&self, tangent: Tensor<4>) -> Tensor<4> {
-        convolve(
+        conv2d(
             tangent,
             self.effective_weight(),
             None,
@@ -217,61 +198,6 @@ impl ConvTranspose2d {
     /// [n, inputs, h, w] -> [n, outputs, h', w']
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
         let bias = self.bias.as_ref().map(Param::val);
-        convolve_transposed(input, self.weight.val(), bias, [self.stride, self.padding])
+        conv_transpose2d(input, self.weight.val(), bias, [self.stride, self.padding])
     }
-}
-
-/// [n, inputs, h, w] with weights [outputs, inputs, kernel, kernel] -> [n, outputs, h', w']
-fn convolve(
-    input: Tensor<4>,
-    weight: Tensor<4>,
-    bias: Option<Tensor<1>>,
-    [stride, padding]: [usize; 2],
-) -> Tensor<4> {
-    let [images, inputs, height, width] = input.dims();
-    let [outputs, _, kernel, _] = weight.dims();
-    if !(is_ours(&input) && is_ours(&weight)) {
-        let options = ConvOptions::new([stride; 2], [padding; 2], [1, 1], 1);
-        return conv2d(input, weight, bias, options);
-    }
-    let size = [height, width];
-    let geometry = Geometry {
-        images,
-        inputs,
-        outputs,
-        input: size,
-        output: size.map(|size| (size + 2 * padding - kernel) / stride + 1),
-        kernel,
-        stride,
-        padding: padding.cast_signed(),
-    };
-    apply(input, weight, bias, geometry, Direction::Along)
-}
-
-/// [n, inputs, h, w] with weights [inputs, outputs, kernel, kernel] -> [n, outputs, h', w']
-fn convolve_transposed(
-    input: Tensor<4>,
-    weight: Tensor<4>,
-    bias: Option<Tensor<1>>,
-    [stride, padding]: [usize; 2],
-) -> Tensor<4> {
-    let [images, inputs, height, width] = input.dims();
-    let [_, outputs, kernel, _] = weight.dims();
-    if !(is_ours(&input) && is_ours(&weight)) {
-        let options = ConvTransposeOptions::new([stride; 2], [padding; 2], [0, 0], [1, 1], 1);
-        return conv_transpose2d(input, weight, bias, options);
-    }
-    let size = [height, width];
-    // The convolution whose transpose this is.
-    let geometry = Geometry {
-        images,
-        inputs: outputs,
-        outputs: inputs,
-        input: size.map(|size| (size - 1) * stride + kernel - 2 * padding),
-        output: size,
-        kernel,
-        stride,
-        padding: padding.cast_signed(),
-    };
-    apply(input, weight, bias, geometry, Direction::Back)
 }

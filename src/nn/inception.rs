@@ -9,10 +9,7 @@
 
 mod blocks;
 mod convolution;
-mod kernel;
 mod layer;
-mod operation;
-mod pool;
 
 use std::path::Path;
 
@@ -21,12 +18,13 @@ use burn::tensor::{Device, Tensor, TensorData};
 use self::blocks::{Builder, Pool, block_a, block_b, block_c, block_d, block_e};
 use self::convolution::Step;
 use self::layer::Layer;
+use super::pool::global_average_pool;
 use super::weights::Weights;
 use crate::error::Result;
 
 /// Height and width of the images that the network takes.
 pub const SIZE: usize = 299;
-/// Features of an image: the means of the last maps.
+/// Features of an image: the last maps after global average pooling.
 pub const FEATURES: usize = 2048;
 /// Classes of TensorFlow's graph, 1000 of which are ImageNet's.
 pub const CLASSES: usize = 1008;
@@ -79,10 +77,7 @@ impl InceptionV3 {
             maps = stage.forward(&maps, 0..channels);
             watch(name, &maps);
         }
-        let [images, channels, height, width] = maps.dims();
-        maps.reshape([images, channels, height * width])
-            .mean_dim(2)
-            .squeeze_dim(2)
+        global_average_pool(maps)
     }
 
     /// The logits of features: [n, 2048] -> [n, 1008].

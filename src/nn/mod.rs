@@ -3,9 +3,6 @@
 //! Every parameter is drawn by name from a stream of [`crate::random::Random`] and carries an identity made from that
 //! name, so two processes with one seed build the same network and a checkpoint fits a freshly built one.
 
-mod flex;
-mod wide;
-
 pub mod activation;
 pub mod attention;
 pub mod conv;
@@ -16,6 +13,7 @@ pub mod linear;
 pub mod lpips;
 pub mod norm;
 pub mod parameters;
+pub mod pool;
 pub mod record;
 pub mod spectral_norm;
 pub mod unet;

@@ -1,25 +1,12 @@
-//! Normalisation of activations: over the batch, and over groups of channels, with the activation function that follows.
-//!
-//! In f32 on the CPU by kernels of this module's own (function included: one pass less each way); elsewhere by Burn's.
-
-mod extension;
-mod kernel;
-mod layout;
-#[cfg(test)]
-mod tests;
+//! Normalisation layers, with the activation function that follows; what they compute is in [`crate::kernels`].
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
-use burn::tensor::module::{batch_norm, batch_norm_train};
 
-use self::extension::{Plan, moments, normalise};
-use self::layout::{Layout, Sharing};
 use super::activation::Activation;
-use super::flex::is_ours;
 use super::parameters::{Parameters, set_buffer};
+use crate::kernels::{batch_norm, batch_norm_train, group_norm};
 
-/// Added to variances before the square root.
-const EPSILON: f64 = 1e-5;
 /// Weight of the newest batch in the running statistics.
 const MOMENTUM: f64 = 0.1;
 
@@ -59,7 +46,7 @@ impl BatchNorm {
     pub fn forward_training(&mut self, input: Tensor<4>, activation: Activation) -> Tensor<4> {
         let [images, _, height, width] = input.dims();
         let count = (images * height * width) as f64;
-        let (output, mean, variance) = self.normalise_by_batch(input, activation);
+        let (output, [mean, variance]) = batch_norm_train(input, self.affine(), activation);
         let blend = |running: &mut Param<Tensor<1>>, batch: Tensor<1>| {
             let kept = running.val().detach().mul_scalar(1.0 - MOMENTUM);
             set_buffer(running, kept + batch.detach().mul_scalar(MOMENTUM));
@@ -74,58 +61,18 @@ impl BatchNorm {
 
     /// Normalises by the statistics of this batch and leaves the running ones alone.
     pub fn forward_batch(&self, input: Tensor<4>, activation: Activation) -> Tensor<4> {
-        self.normalise_by_batch(input, activation).0
+        batch_norm_train(input, self.affine(), activation).0
     }
 
     /// Normalises by the running statistics: what an image becomes does not depend on its batch.
     pub fn forward(&self, input: Tensor<4>, activation: Activation) -> Tensor<4> {
-        let affine = [self.gamma.val(), self.beta.val()];
-        let (mean, variance) = (self.running_mean.val(), self.running_variance.val());
-        if is_ours(&input) {
-            let plan = Plan {
-                layout: Layout::new(input.dims(), Sharing::Batch),
-                activation,
-                of_input: false,
-            };
-            return normalise(input, Tensor::stack(vec![mean, variance], 0), affine, plan);
-        }
-        let [gamma, beta] = affine;
-        activation.forward(batch_norm(input, gamma, beta, mean, variance, EPSILON))
+        let statistics = [self.running_mean.val(), self.running_variance.val()];
+        batch_norm(input, self.affine(), statistics, activation)
     }
 
-    /// The result, and the batch's mean and biased variance, `[channels]` each.
-    fn normalise_by_batch(
-        &self,
-        input: Tensor<4>,
-        activation: Activation,
-    ) -> (Tensor<4>, Tensor<1>, Tensor<1>) {
-        let affine = [self.gamma.val(), self.beta.val()];
-        if is_ours(&input) {
-            let (output, moments) = normalise_alone(input, affine, Sharing::Batch, activation);
-            let moment = |place: usize| moments.clone().narrow(0, place, 1).squeeze_dim(0);
-            return (output, moment(0), moment(1));
-        }
-        let [gamma, beta] = affine;
-        let normalised = batch_norm_train(input, gamma, beta, EPSILON);
-        let output = activation.forward(normalised.output);
-        (output, normalised.mean, normalised.variance)
+    fn affine(&self) -> [Tensor<1>; 2] {
+        [self.gamma.val(), self.beta.val()]
     }
-}
-
-/// Normalises f32 on the CPU by its own moments, and returns these too: [2, groups], means and biased variances.
-fn normalise_alone(
-    input: Tensor<4>,
-    affine: [Tensor<1>; 2],
-    sharing: Sharing,
-    activation: Activation,
-) -> (Tensor<4>, Tensor<2>) {
-    let plan = Plan {
-        layout: Layout::new(input.dims(), sharing),
-        activation,
-        of_input: true,
-    };
-    let moments = moments(input.clone(), plan.layout);
-    (normalise(input, moments.clone(), affine, plan), moments)
 }
 
 /// Group normalisation (Wu and He 2018): per image, over groups of channels.
@@ -154,20 +101,7 @@ impl GroupNorm {
 
     /// [n, channels, h, w] -> the same
     pub fn forward(&self, input: Tensor<4>, activation: Activation) -> Tensor<4> {
-        let [images, channels, height, width] = input.dims();
-        if is_ours(&input) {
-            let affine = [self.gamma.val(), self.beta.val()];
-            return normalise_alone(input, affine, Sharing::Groups(self.groups), activation).0;
-        }
-        // A group of an image is normalised as batch normalisation normalises a channel: one operation of the
-        // automatic differentiation in place of six.
-        let rows = images * self.groups;
-        let grouped = input.reshape([1, rows, channels / self.groups * height * width]);
-        let device = &grouped.device();
-        let (one, zero) = (Tensor::ones([rows], device), Tensor::zeros([rows], device));
-        let normalised: Tensor<3> = batch_norm_train(grouped, one, zero, EPSILON).output;
-        let scale = self.gamma.val().reshape([1, channels, 1, 1]);
-        let shift = self.beta.val().reshape([1, channels, 1, 1]);
-        activation.forward(normalised.reshape([images, channels, height, width]) * scale + shift)
+        let affine = [self.gamma.val(), self.beta.val()];
+        group_norm(input, self.groups, affine, activation)
     }
 }

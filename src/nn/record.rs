@@ -4,9 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use burn::module::Module;
-use burn::optim::{ModuleOptimizer, OptimizerRecord};
 use burn::store::ModuleRecord;
 use burn::tensor::Bytes;
+use burn_optim::{ModuleOptimizer, OptimizerRecord};
 use burn_pack::{Reader, Writer};
 
 use crate::error::Result;

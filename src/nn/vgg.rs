@@ -18,6 +18,7 @@ use safetensors::tensor::TensorView;
 use super::activation::Activation;
 use super::conv::{Conv2d, WeightInit, Window};
 use super::parameters::Parameters;
+use super::pool::global_average_pool;
 use super::weights::Weights;
 use crate::device::values;
 use crate::digest::sha256;
@@ -200,9 +201,9 @@ impl Vgg16 {
         CHANNELS[self.convolutions.len() - 1]
     }
 
-    /// The spatial mean of the last convolution's output after ReLU: [n, 3, h, w] in [-1, 1] -> [n, dimension], all >= 0.
+    /// Global average pooling of the last convolution's output after ReLU: [n, 3, h, w] in [-1, 1] -> [n, dimension], all >= 0.
     pub fn embed(&self, images: Tensor<4>) -> Tensor<2> {
-        mean_over_places(self.forward(images))
+        global_average_pool(self.forward(images))
     }
 
     /// The last convolution's output after ReLU: [n, 3, h, w] in [-1, 1] -> [n, dimension, h', w'].
@@ -267,14 +268,6 @@ fn with_sorted_header(bytes: &[u8]) -> Result<Vec<u8>> {
     header.resize(header.len().next_multiple_of(8), b' ');
     let length = (header.len() as u64).to_le_bytes();
     Ok([&length, header.as_slice(), data].concat())
-}
-
-/// [n, channels, h, w] -> [n, channels]
-pub fn mean_over_places(maps: Tensor<4>) -> Tensor<2> {
-    let [images, channels, height, width] = maps.dims();
-    maps.reshape([images, channels, height * width])
-        .mean_dim(2)
-        .squeeze_dim(2)
 }
 
 /// Three numbers from a list in text, with or without brackets.

@@ -88,7 +88,7 @@ fn reduced(images: Tensor<4>, shrink: usize) -> Tensor<4> {
     }
 }
 
-/// The first convolutions of VGG-16, averaged over places.
+/// The first convolutions of VGG-16 with global average pooling.
 struct NetworkSimilarity {
     network: Vgg16,
     shrink: usize,

@@ -5,8 +5,8 @@
 //! passed once for each loss, as the first optimiser has moved it when the second looks. Each stage begins with fresh
 //! optimisers.
 
-use burn::optim::{AdaGradConfig, AdamConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor, TensorData};
+use burn_optim::{AdaGradConfig, AdamConfig, GradientsParams, ModuleOptimizer};
 
 use super::autoencoder::{Autoencoder, mean_squared_error};
 use super::contrastive::{contrastive_loss, distance};
@@ -14,8 +14,8 @@ use super::settings::{SnnConfig, SnnRunConfig, Stage};
 use crate::device::{number, tensor};
 use crate::error::Result;
 use crate::images::Images;
+use crate::nn::pool::global_average_pool;
 use crate::nn::record::EachPart;
-use crate::nn::vgg::mean_over_places;
 
 const CONTRASTIVE: &str = "contrastive_optimiser.bpk";
 const RECONSTRUCTION: &str = "reconstruction_optimiser.bpk";
@@ -90,7 +90,7 @@ impl Trainer {
                 .reconstruction
                 .step(rate, self.network.clone(), gradients);
         }
-        let embeddings = mean_over_places(self.network.encoder.finish(maps, self.frozen));
+        let embeddings = global_average_pool(self.network.encoder.finish(maps, self.frozen));
         let [left, right] = [0, pairs].map(|first| embeddings.clone().narrow(0, first, pairs));
         let labels: Vec<f32> = similar
             .iter()

@@ -319,6 +319,28 @@ fn a_folder_that_is_no_run_is_refused() {
 }
 
 #[test]
+#[cfg(not(feature = "dashboard"))]
+fn a_dashboard_that_was_not_built_in_is_refused() {
+    let lab = Lab::new();
+    for command in [
+        "train table1 --model dcgan",
+        "reproduce table1",
+        "ablate layers",
+        "snn train",
+        "snn evaluate",
+    ] {
+        refused(
+            &lab,
+            &format!("{command} --profile smoke --dashboard"),
+            "`--dashboard`: this program was built without its dashboard",
+            "build it with `cargo build --release --features dashboard`, or leave `--dashboard` out",
+        );
+    }
+    let made = fs::read_dir(lab.path("runs")).is_ok_and(|mut runs| runs.next().is_some());
+    assert!(!made, "nothing was trained");
+}
+
+#[test]
 fn a_dry_run_prints_every_setting_and_trains_nothing() {
     let lab = Lab::new();
     let printed = lab.succeed(&format!("{TRAIN} --dry-run --set backbone.latent=7"));

@@ -1,5 +1,5 @@
 //! `--dashboard`: in a terminal that belongs to the test, and without one.
-#![cfg(unix)]
+#![cfg(all(unix, feature = "dashboard"))]
 
 use std::fs::File;
 use std::io::{Read, Write};

@@ -1,8 +1,8 @@
 //! Gradients beside central differences, in f64.
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
-use burn::optim::GradientsParams;
 use burn::tensor::{DType, Tensor, TensorData};
+use burn_optim::GradientsParams;
 
 /// Every parameter in f64, scaled so that a network is far from flat.
 pub(crate) struct ToDouble;

@@ -209,13 +209,10 @@ fn layers_are_those_of_the_package() {
 }
 
 #[test]
+#[ignore = "needs ../shared: run with --include-ignored"]
 fn distances_of_trained_networks_are_those_of_the_package() {
-    let (Some(network), Some(heads)) = (
-        shared::path("weights/vgg16_imagenet_conv.safetensors"),
-        shared::path("weights/lpips_v0.1_vgg_linear.safetensors"),
-    ) else {
-        return;
-    };
+    let network = shared::path("weights/vgg16_imagenet_conv.safetensors");
+    let heads = shared::path("weights/lpips_v0.1_vgg_linear.safetensors");
     let distance = load(network, heads).expect("the files fit");
     check(distance.as_ref(), "trained");
 }

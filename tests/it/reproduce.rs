@@ -169,13 +169,10 @@ fn two_sets_of_images_are_measured_against_each_other() {
 }
 
 #[test]
+#[ignore = "needs ../shared: run with --include-ignored"]
 fn real_tissue_with_real_features_makes_the_same_table() {
-    let (Some(slides), Some(weights)) = (
-        shared::path("data/histology/slides"),
-        shared::path("weights/vgg16_imagenet_conv.safetensors"),
-    ) else {
-        return;
-    };
+    let slides = shared::path("data/histology/slides");
+    let weights = shared::path("weights/vgg16_imagenet_conv.safetensors");
     let lab = Lab::new();
     let printed = lab.succeed(&format!(
         "{SMOKE} --data {} --set data.classes=[\"benign\",\"malignant\"] --features vgg16 --weights {}",

@@ -8,8 +8,8 @@ use std::fs;
 use std::path::Path;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
-use burn::optim::GradientsParams;
 use burn::tensor::{Tensor, TensorData};
+use burn_optim::GradientsParams;
 use histogen::device;
 use histogen::images::Images;
 use histogen::nn::vgg::Vgg16;

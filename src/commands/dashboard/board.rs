@@ -9,34 +9,6 @@ use burn_train::metric::{
 };
 use burn_train::renderer::{MetricState, MetricsRenderer};
 
-/// Which training it is.
-#[derive(Clone, Debug)]
-pub(in crate::commands) struct Title {
-    /// Its name.
-    pub(in crate::commands) label: String,
-    /// Which of how many, counted from 1.
-    pub(in crate::commands) number: usize,
-    /// How many the command has.
-    pub(in crate::commands) count: usize,
-    /// How many steps it takes.
-    pub(in crate::commands) steps: usize,
-}
-
-/// Something to show.
-#[derive(Debug)]
-pub(in crate::commands) enum Shown {
-    /// A step was made.
-    Step {
-        step: usize,
-        /// Part of the training; empty where it has none.
-        stage: &'static str,
-        /// Its numbers, by their names in the ledger.
-        numbers: Vec<(String, f64)>,
-    },
-    /// The model was measured: the score's name, its value, after which step.
-    Score(String, f64, usize),
-}
-
 /// The dashboard, behind burn-train's traits.
 ///
 /// burn-train counts epochs, and items of one. Here a command's trainings are its epochs, and steps their items: the first bar

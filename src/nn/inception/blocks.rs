@@ -70,7 +70,7 @@ impl<'a> Builder<'a> {
     fn pooled(&mut self, inputs: usize, pool: Pool, outputs: usize) -> Result<Vec<Layer>> {
         let convolution = self.convolution("branch_pool", [outputs, inputs, 1, 1], Step::Same)?;
         Ok(match pool {
-            // The mean over places and the sum over channels may change places: there are fewer maps to average then.
+            // Average pooling and the sum over channels commute: in this order there are fewer maps to average.
             Pool::Mean => vec![
                 Layer::Convolution(convolution.linear()),
                 Layer::RectifiedMean,

@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use burn::tensor::{Device, Tensor, TensorData};
 
-use super::operation::convolution;
 use crate::error::Result;
+use crate::kernels::inception::convolution;
 use crate::nn::weights::Weights;
 
 /// What a batch norm adds to a variance before it divides by its root.

@@ -5,7 +5,7 @@ use std::ops::Range;
 use burn::tensor::Tensor;
 
 use super::convolution::{Convolution, Step};
-use super::operation::{largest, rectified_mean};
+use crate::kernels::inception::{largest, rectified_mean};
 
 /// A part of the network, from maps to maps.
 #[derive(Clone, Debug)]

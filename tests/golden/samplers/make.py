@@ -1,6 +1,6 @@
 """Makes `data.json`: what the schedulers of diffusers draw by a denoiser in closed form, from given noise.
 
-    python make.py        (diffusers 0.40, torch 2.15, in float64; versions are written into the file)
+    python make.py        (diffusers and torch, in float64; their versions are written into the file)
 
 `noise.json` beside it has the noise that histogen's streams give two seeds: the first images, and the noise of each level
 that ancestral sampling passes. A test compares it with the streams. The denoiser, the schedule and the levels are spelt

@@ -9,15 +9,15 @@ pub(super) const LANES: usize = 16;
 
 /// The buffers of one thread; each user takes what it needs and finds any old numbers in them.
 #[derive(Default)]
-pub(in crate::nn) struct Scratch {
+pub(in crate::kernels) struct Scratch {
     /// The input in the shape of a matrix.
-    pub(in crate::nn) columns: Vec<f32>,
+    pub(in crate::kernels) columns: Vec<f32>,
     /// The images of a block side by side.
-    pub(in crate::nn) joined: Vec<f32>,
+    pub(in crate::kernels) joined: Vec<f32>,
     /// Images with their channels side by side.
-    pub(in crate::nn) planes: Vec<f32>,
+    pub(in crate::kernels) planes: Vec<f32>,
     /// A row of an image, one part per residue of its columns.
-    pub(in crate::nn) phases: Vec<f32>,
+    pub(in crate::kernels) phases: Vec<f32>,
 }
 
 thread_local! {
@@ -26,7 +26,7 @@ thread_local! {
 
 /// Runs `work` with this thread's buffers. `work` must not start parallel work: a thread that waits for it may be given
 /// another block, which would ask for the same buffers.
-pub(in crate::nn) fn with_scratch<T>(work: impl FnOnce(&mut Scratch) -> T) -> T {
+pub(in crate::kernels) fn with_scratch<T>(work: impl FnOnce(&mut Scratch) -> T) -> T {
     SCRATCH.with_borrow_mut(work)
 }
 
@@ -47,7 +47,7 @@ pub(super) fn in_blocks(
 }
 
 /// The first `length` numbers of a buffer, which grows if need be.
-pub(in crate::nn) fn take(buffer: &mut Vec<f32>, length: usize) -> &mut [f32] {
+pub(in crate::kernels) fn take(buffer: &mut Vec<f32>, length: usize) -> &mut [f32] {
     if buffer.len() < length {
         buffer.resize(length, 0.0);
     }
@@ -55,12 +55,12 @@ pub(in crate::nn) fn take(buffer: &mut Vec<f32>, length: usize) -> &mut [f32] {
 }
 
 /// `count` made a multiple of the vector's length.
-pub(in crate::nn) fn padded(count: usize) -> usize {
+pub(in crate::kernels) fn padded(count: usize) -> usize {
     count.next_multiple_of(LANES)
 }
 
 /// Distance between rows of a buffer of `count` columns: padded, and not a multiple of a page, whose rows would all
 /// fall on the same lines of the first cache.
-pub(in crate::nn) fn row_stride(count: usize) -> usize {
+pub(in crate::kernels) fn row_stride(count: usize) -> usize {
     padded(count) + LANES
 }

@@ -12,7 +12,7 @@ macro_rules! wide {
         $visibility fn $name($($argument: $kind),*) $(-> $output)? {
             struct Work<T>(T);
             impl pulp::NullaryFnOnce for Work<($($kind,)*)> {
-                type Output = crate::nn::wide::wide!(@output $($output)?);
+                type Output = crate::kernels::wide::wide!(@output $($output)?);
 
                 #[inline(always)]
                 fn call(self) -> Self::Output {
@@ -27,4 +27,4 @@ macro_rules! wide {
     (@output $output:ty) => { $output };
 }
 
-pub(in crate::nn) use wide;
+pub(in crate::kernels) use wide;

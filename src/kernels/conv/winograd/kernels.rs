@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::Form;
-use crate::nn::conv::geometry::Geometry;
+use super::form::Form;
+use crate::kernels::conv::geometry::Geometry;
 
 /// G g G' for the kernels [outputs, inputs, kernel, kernel]: [entries, phases x inputs, outputs], for the convolution.
 pub(super) fn for_outputs(form: &Form, geometry: &Geometry, weight: &[f32]) -> Vec<f32> {

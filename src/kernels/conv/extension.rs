@@ -1,7 +1,7 @@
 //! The kernels as operations of Burn: on the CPU back end, and with gradients.
 //!
 //! Burn's own convolution computes the weight gradient as another convolution, whose kernels are whole output maps; a
-//! training step spends most of its time there. These operations replace it for f32 on Flex; [`crate::nn::flex::is_ours`] tells where.
+//! training step spends most of its time there. These operations replace it for f32 on Flex; [`crate::kernels::flex::is_ours`] tells where.
 
 use burn::backend::autodiff::NodeId;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
@@ -16,7 +16,7 @@ use super::forward::convolve;
 use super::geometry::Geometry;
 use super::input_gradient::input_gradient;
 use super::weight_gradient::{bias_gradient, weight_gradient};
-use crate::nn::flex::{Primitive, entries, tensor};
+use crate::kernels::flex::{Primitive, entries, tensor};
 
 /// Which way an operation runs through a convolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -14,8 +14,8 @@
 use std::array;
 use std::ops::Range;
 
-use crate::nn::conv::scratch::LANES;
-use crate::nn::wide::wide;
+use crate::kernels::scratch::LANES;
+use crate::kernels::wide::wide;
 
 /// Channels that the compiler's own loops are fast for, four of the widest vectors; the rest go by one vector.
 const WIDE: usize = 4 * LANES;

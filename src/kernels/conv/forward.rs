@@ -2,9 +2,9 @@
 
 use super::columns::{Part, gather};
 use super::geometry::Geometry;
-use super::product::{multiply, pieces};
-use super::scratch::{Scratch, in_blocks, padded, row_stride, take};
 use super::winograd::Winograd;
+use crate::kernels::product::{multiply, pieces};
+use crate::kernels::scratch::{Scratch, in_blocks, padded, row_stride, take};
 use crate::linalg::Matrix;
 
 /// [images, inputs, places] and weights [outputs, inputs, kernel, kernel] -> [images, outputs, places]

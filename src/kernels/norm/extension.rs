@@ -11,8 +11,8 @@ use burn::tensor::Tensor;
 
 use super::kernel::{self, Affine};
 use super::layout::Layout;
-use crate::nn::activation::Activation;
-use crate::nn::flex::{Primitive, entries, tensor};
+use crate::kernels::Activation;
+use crate::kernels::flex::{Primitive, entries, tensor};
 
 /// What a normalisation is besides its tensors.
 #[derive(Clone, Copy, Debug)]

@@ -12,9 +12,9 @@ use rayon::prelude::*;
 
 use super::EPSILON;
 use super::layout::Layout;
-use crate::nn::activation::Activation;
-use crate::nn::flex::GRAIN;
-use crate::nn::wide::wide;
+use crate::kernels::Activation;
+use crate::kernels::flex::GRAIN;
+use crate::kernels::wide::wide;
 
 /// What normalisation multiplies and adds per channel, and the function that follows.
 #[derive(Clone, Copy)]

@@ -1,12 +1,12 @@
 //! The kernels against Burn's own operations, and the promises on bits.
 
-use burn::tensor::module::{conv_transpose2d, conv2d};
+use burn::tensor::module;
 use burn::tensor::ops::{ConvOptions, ConvTransposeOptions};
 use burn::tensor::{Device, Tensor, TensorData};
 
-use super::{convolve, convolve_transposed};
+use super::{conv_transpose2d, conv2d};
 use crate::device::{cpu, values};
-use crate::nn::flex::is_ours;
+use crate::kernels::flex::is_ours;
 use crate::random::Random;
 
 /// [images, inputs, outputs, height, width, kernel, stride, padding]
@@ -148,7 +148,7 @@ fn convolutions_agree_with_burns() {
             [outputs, inputs, kernel, kernel],
         );
         let ours = all(
-            &move |operand, weight, bias| convolve(operand, weight, bias, [stride, padding]),
+            &move |operand, weight, bias| conv2d(operand, weight, bias, [stride, padding]),
             sizes.0,
             sizes.1,
             bias,
@@ -156,7 +156,7 @@ fn convolutions_agree_with_burns() {
         let theirs = all(
             &move |operand, weight, bias| {
                 let options = ConvOptions::new([stride; 2], [padding; 2], [1, 1], 1);
-                conv2d(operand, weight, bias, options)
+                module::conv2d(operand, weight, bias, options)
             },
             sizes.0,
             sizes.1,
@@ -195,7 +195,7 @@ fn transposed_convolutions_agree_with_burns() {
         );
         let ours = all(
             &move |operand, weight, bias| {
-                convolve_transposed(operand, weight, bias, [stride, padding])
+                conv_transpose2d(operand, weight, bias, [stride, padding])
             },
             sizes.0,
             sizes.1,
@@ -205,7 +205,7 @@ fn transposed_convolutions_agree_with_burns() {
             &move |operand, weight, bias| {
                 let options =
                     ConvTransposeOptions::new([stride; 2], [padding; 2], [0, 0], [1, 1], 1);
-                conv_transpose2d(operand, weight, bias, options)
+                module::conv_transpose2d(operand, weight, bias, options)
             },
             sizes.0,
             sizes.1,
@@ -241,7 +241,7 @@ fn results_do_not_depend_on_the_number_of_threads() {
         ] = case;
         let compute = || {
             all(
-                &move |operand, weight, bias| convolve(operand, weight, bias, [stride, padding]),
+                &move |operand, weight, bias| conv2d(operand, weight, bias, [stride, padding]),
                 [images, inputs, height, width],
                 [outputs, inputs, kernel, kernel],
                 Some(outputs),
@@ -265,11 +265,11 @@ fn an_image_does_not_depend_on_its_batch() {
         let forward = |first: usize, count: usize| {
             let operand = along.clone().narrow(0, first, count);
             let bias = Some(leaf("bias", [outputs], device));
-            values(convolve(operand, weight.clone(), bias, [stride, padding])).unwrap()
+            values(conv2d(operand, weight.clone(), bias, [stride, padding])).unwrap()
         };
         let transposed = |first: usize, count: usize| {
             let operand = back.clone().narrow(0, first, count);
-            values(convolve_transposed(
+            values(conv_transpose2d(
                 operand,
                 weight.clone(),
                 None,
@@ -297,7 +297,7 @@ fn an_image_does_not_depend_on_its_batch() {
 fn other_types_are_left_to_burn() {
     let device = &cpu();
     let double = |name, shape: [usize; 4]| leaf(name, shape, device).cast(burn::tensor::DType::F64);
-    let output = convolve(
+    let output = conv2d(
         double("operand", [2, 3, 8, 8]),
         double("weight", [4, 3, 3, 3]),
         None,

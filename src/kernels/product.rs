@@ -12,7 +12,7 @@ use crate::linalg::{self, Matrix};
 const LONGEST_SUM: usize = 512;
 
 /// The pieces, of about equal length and at most [`LONGEST_SUM`], of a sum of `terms` terms.
-pub(in crate::nn) fn pieces(terms: usize) -> impl Iterator<Item = Range<usize>> {
+pub(in crate::kernels) fn pieces(terms: usize) -> impl Iterator<Item = Range<usize>> {
     let length = terms.div_ceil(terms.div_ceil(LONGEST_SUM).max(1)).max(1);
     (0..terms)
         .step_by(length)
@@ -20,7 +20,7 @@ pub(in crate::nn) fn pieces(terms: usize) -> impl Iterator<Item = Range<usize>> 
 }
 
 /// [`linalg::multiply`] of a sum that is one of [`pieces`].
-pub(in crate::nn) fn multiply(
+pub(in crate::kernels) fn multiply(
     size: [usize; 3],
     target: &mut [f32],
     target_stride: usize,

@@ -9,9 +9,9 @@ use rayon::prelude::*;
 use super::columns::scatter;
 use super::forward::convolve;
 use super::geometry::Geometry;
-use super::product::{multiply, pieces};
-use super::scratch::{Scratch, in_blocks, padded, row_stride, take};
 use super::winograd::Winograd;
+use crate::kernels::product::{multiply, pieces};
+use crate::kernels::scratch::{Scratch, in_blocks, padded, row_stride, take};
 use crate::linalg::Matrix;
 
 /// Numbers in a block's columns: half a MiB, half of a second cache.

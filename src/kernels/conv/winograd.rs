@@ -27,6 +27,7 @@
 //! Which convolutions are computed like this depends on the sizes of one image alone, and every tile is computed by itself:
 //! an image has the same bits whatever its batch.
 
+mod form;
 mod kernels;
 mod side;
 
@@ -34,117 +35,17 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use self::side::{Row, Side, Tiling};
+use self::form::{Form, tiles};
+use self::side::{Side, Tiling};
 use super::geometry::{BLOCKS, Geometry};
-use super::product::{multiply, pieces};
-use super::scratch::{Scratch, in_blocks, padded, take, with_scratch};
+use crate::kernels::product::{multiply, pieces};
+use crate::kernels::scratch::{Scratch, in_blocks, padded, take, with_scratch};
 use crate::linalg::Matrix;
 
-/// Channels below which the transforms cost more than the products save.
-const FEWEST_CHANNELS: usize = 32;
-/// Tiles of an image below which the transform of the kernels is not worth it.
-const FEWEST_TILES: usize = 4;
 /// Tiles that a product should have.
 const TILES: usize = 256;
 /// Numbers of all planes that a gradient of the weight goes through at a time.
 const NUMBERS: usize = 1024 * 1024;
-
-/// F(2 x 2, r x r): the matrices B', A' and G' by rows, of each the entries that are not zero; r = `taps`.
-struct Form {
-    taps: usize,
-    /// Step of the convolution, and phases along an axis.
-    stride: usize,
-    input: &'static [Row],
-    output: &'static [Row],
-    kernel: &'static [Row],
-}
-
-/// Kernels of 3 x 3.
-static SAME: Form = Form {
-    taps: 3,
-    stride: 1,
-    input: &[
-        &[(0, 1.0), (2, -1.0)],
-        &[(1, 1.0), (2, 1.0)],
-        &[(2, 1.0), (1, -1.0)],
-        &[(1, 1.0), (3, -1.0)],
-    ],
-    output: &[
-        &[(0, 1.0)],
-        &[(0, 1.0), (1, 1.0)],
-        &[(0, 1.0), (1, -1.0)],
-        &[(1, -1.0)],
-    ],
-    kernel: &[
-        &[(0, 1.0)],
-        &[(0, 0.5), (1, 0.5), (2, 0.5)],
-        &[(0, 0.5), (1, -0.5), (2, 0.5)],
-        &[(2, 1.0)],
-    ],
-};
-
-/// Kernels of 4 x 4 at every second place: 2 x 2 in each phase.
-static HALVE: Form = Form {
-    taps: 2,
-    stride: 2,
-    input: &[&[(0, 1.0), (1, -1.0)], &[(1, 1.0)], &[(2, 1.0), (1, -1.0)]],
-    output: &[&[(0, 1.0)], &[(0, 1.0), (1, 1.0)], &[(1, 1.0)]],
-    kernel: &[&[(0, 1.0)], &[(0, 1.0), (1, 1.0)], &[(1, 1.0)]],
-};
-
-impl Form {
-    /// The form of a convolution that is computed here.
-    fn of(geometry: &Geometry) -> Option<&'static Self> {
-        let form = match (geometry.kernel, geometry.stride, geometry.padding) {
-            (3, 1, 1) => &SAME,
-            (4, 2, 1) => &HALVE,
-            _ => return None,
-        };
-        let channels = geometry.inputs.min(geometry.outputs);
-        let [down, across] = tiles(geometry);
-        (channels >= FEWEST_CHANNELS && down * across >= FEWEST_TILES).then_some(form)
-    }
-
-    /// Entries of a tile.
-    fn entries(&self) -> usize {
-        self.input.len() * self.input.len()
-    }
-
-    /// Tiles that the same inputs are in, one for each residue of their row and column.
-    fn phases(&self) -> usize {
-        self.stride * self.stride
-    }
-
-    /// Matrices [inputs, outputs] that the kernels become.
-    fn matrices(&self) -> usize {
-        self.entries() * self.phases()
-    }
-
-    /// Row and column of an entry.
-    fn place(&self, entry: usize) -> [usize; 2] {
-        [entry / self.input.len(), entry % self.input.len()]
-    }
-
-    /// What an entry of a phase's kernel is made of: taps of the whole kernel, and their factors.
-    fn taps(&self, entry: usize, phase: usize) -> Vec<(usize, f32)> {
-        let [row, column] = self.place(entry);
-        let (stride, size) = (self.stride, self.stride * self.taps);
-        let rows = self.kernel[row].iter();
-        rows.flat_map(|&(down, factor)| {
-            self.kernel[column].iter().map(move |&(right, other)| {
-                let y = stride * down + phase / stride;
-                let x = stride * right + phase % stride;
-                (y * size + x, factor * other)
-            })
-        })
-        .collect()
-    }
-}
-
-/// Rows of tiles in an image, and tiles in a row.
-fn tiles(geometry: &Geometry) -> [usize; 2] {
-    geometry.output.map(|side| side.div_ceil(2))
-}
 
 /// A convolution that is computed here.
 pub(super) struct Winograd<'a> {

@@ -10,9 +10,9 @@ use rayon::prelude::*;
 use super::columns::{Part, gather};
 use super::geometry::Geometry;
 use super::input_gradient::join;
-use super::product::{multiply, pieces};
-use super::scratch::{Scratch, row_stride, take, with_scratch};
 use super::winograd::Winograd;
+use crate::kernels::product::{multiply, pieces};
+use crate::kernels::scratch::{Scratch, row_stride, take, with_scratch};
 use crate::linalg::Matrix;
 
 /// Numbers in all partial sums together.

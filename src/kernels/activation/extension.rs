@@ -11,8 +11,8 @@ use burn::tensor::Tensor;
 use rayon::prelude::*;
 
 use super::Activation;
-use crate::nn::flex::{GRAIN, Primitive, entries, tensor};
-use crate::nn::wide::wide;
+use crate::kernels::flex::{GRAIN, Primitive, entries, tensor};
+use crate::kernels::wide::wide;
 
 /// An activation function as an operation of a back end.
 #[backend_extension(Flex, Autodiff)]

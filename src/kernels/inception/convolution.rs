@@ -8,9 +8,9 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use crate::kernels::product::{multiply, pieces};
+use crate::kernels::scratch::{Scratch, padded, row_stride, take, with_scratch};
 use crate::linalg::Matrix;
-use crate::nn::conv::product::{multiply, pieces};
-use crate::nn::conv::scratch::{Scratch, padded, row_stride, take, with_scratch};
 
 /// Places that a product should have: enough for the `gemm` crate, few enough that a block stays in the second cache.
 const PLACES: usize = 512;

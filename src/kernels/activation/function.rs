@@ -10,9 +10,9 @@
 use super::Activation;
 
 impl Activation {
-    /// Every entry becomes its function. To be called inside [`wide`](crate::nn::wide).
+    /// Every entry becomes its function. To be called inside [`wide`](crate::kernels::wide).
     #[inline(always)]
-    pub(in crate::nn) fn apply(self, entries: &mut [f32]) {
+    pub(in crate::kernels) fn apply(self, entries: &mut [f32]) {
         match self {
             Self::Identity => {}
             Self::Relu => each(entries, |x| if x <= 0.0 { 0.0 } else { x }), // NaN stays
@@ -22,9 +22,9 @@ impl Activation {
         }
     }
 
-    /// Every entry x becomes `gradient` times the derivative at x. To be called inside [`wide`](crate::nn::wide).
+    /// Every entry x becomes `gradient` times the derivative at x. To be called inside [`wide`](crate::kernels::wide).
     #[inline(always)]
-    pub(in crate::nn) fn pull_back(self, entries: &mut [f32], gradient: &[f32]) {
+    pub(in crate::kernels) fn pull_back(self, entries: &mut [f32], gradient: &[f32]) {
         match self {
             Self::Identity => entries.copy_from_slice(gradient),
             Self::Relu => pair(entries, gradient, |x, g| if x > 0.0 { g } else { 0.0 }),

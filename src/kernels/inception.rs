@@ -1,4 +1,9 @@
-//! The layers as operations: this module's own kernels on the CPU, Burn's elsewhere.
+//! Layers of networks that are only run, never trained: convolution with bias and ReLU, pools of 3 x 3 places.
+//!
+//! In f32 on the CPU, without automatic differentiation, by kernels of this module's own; elsewhere by Burn's.
+
+mod convolution;
+mod pool;
 
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Dispatch, Flex, backend_extension};
@@ -7,9 +12,8 @@ use burn::tensor::activation::relu;
 use burn::tensor::module::{avg_pool2d, conv2d, max_pool2d};
 use burn::tensor::ops::{AvgPoolOptions, ConvOptions, MaxPoolOptions};
 
-use super::kernel::{Shape, convolve};
-use super::pool;
-use crate::nn::flex::{Primitive, entries, is_ours, tensor};
+use self::convolution::{Shape, convolve};
+use super::flex::{Primitive, entries, is_ours, tensor};
 
 /// The operations of a back end.
 #[backend_extension(Flex)]
@@ -61,9 +65,12 @@ fn on_cpu(maps: &Tensor<4>) -> bool {
     is_ours(maps) && !maps.device().is_autodiff()
 }
 
-/// The convolution of the channels of `maps` from `first` on that `weight`, [outputs, inputs, kh, kw], asks for, plus
-/// `bias`; the first `rectified` outputs are rectified.
-pub(super) fn convolution(
+/// A convolution of the `inputs` channels of `maps` from number `first` on, plus `bias`; the first `rectified` outputs
+/// are rectified.
+///
+/// Maps [n, channels, h, w], weight [outputs, inputs, kh, kw], bias `[outputs]` -> [n, outputs, h', w'] with
+/// h' = (h + 2 padding - kh) / stride + 1, rounded down.
+pub fn convolution(
     maps: Tensor<4>,
     first: usize,
     weight: Tensor<4>,
@@ -109,8 +116,8 @@ pub(super) fn convolution(
     ))
 }
 
-/// The largest of 3 x 3 places, `stride` apart.
-pub(super) fn largest(maps: Tensor<4>, stride: usize, padding: usize) -> Tensor<4> {
+/// The largest of 3 x 3 places, `stride` apart; `padding` is 0 or 1. [n, channels, h, w] -> [n, channels, h', w']
+pub fn largest(maps: Tensor<4>, stride: usize, padding: usize) -> Tensor<4> {
     if !on_cpu(&maps) {
         let options = MaxPoolOptions::new([3, 3])
             .with_stride([stride; 2])
@@ -120,8 +127,8 @@ pub(super) fn largest(maps: Tensor<4>, stride: usize, padding: usize) -> Tensor<
     Tensor::from_dispatch(Dispatch::largest(maps.into_dispatch(), stride, padding))
 }
 
-/// The mean of those of 3 x 3 places that lie inside the image, and 0 if it is negative.
-pub(super) fn rectified_mean(maps: Tensor<4>) -> Tensor<4> {
+/// The mean of those of 3 x 3 places that lie inside the image, and 0 if it is negative. [n, channels, h, w] -> the same
+pub fn rectified_mean(maps: Tensor<4>) -> Tensor<4> {
     if !on_cpu(&maps) {
         let options = AvgPoolOptions::new([3, 3])
             .with_stride([1, 1])

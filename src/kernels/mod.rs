@@ -1,0 +1,19 @@
+//! What networks spend their time in, as functions on tensors: convolutions, normalisation, activation functions, pools.
+//!
+//! For f32 on Burn's Flex back end (the CPU) they are kernels of this module's own, forward and, where a network is
+//! trained through them, backward; for any other device or precision they are Burn's operations. Results of the kernels
+//! have the same bits for any number of threads, and an image the same bits whatever its batch, batch normalisation aside.
+
+pub mod activation;
+pub mod inception;
+
+mod conv;
+mod flex;
+mod norm;
+mod product;
+mod scratch;
+mod wide;
+
+pub use self::activation::Activation;
+pub use self::conv::{conv_transpose2d, conv2d};
+pub use self::norm::{batch_norm, batch_norm_train, group_norm};
