@@ -4,7 +4,7 @@ use image::RgbImage;
 
 use super::measure::Evaluators;
 use super::plan::PlannedRow;
-use super::training::{Place, draw, train_run};
+use super::training::{Label, draw, train_run};
 use super::{Context, Reporter};
 use crate::config::{RunConfig, System};
 use crate::error::Result;
@@ -89,12 +89,12 @@ impl Rows<'_> {
         }
         for run in &planned.runs {
             let (number, count) = (self.done + 1, self.count);
-            let place = Place {
-                label: format!("[{number}/{count}] {} seed {}", system.name, run.seed),
+            let label = Label {
+                text: format!("[{number}/{count}] {} seed {}", system.name, run.seed),
                 number,
                 count,
             };
-            complete &= self.train_and_measure(system, run, &place, reporter)?;
+            complete &= self.train_and_measure(system, run, &label, reporter)?;
             self.done += 1;
             reporter.runs_done(self.done, count);
             ledgers.push(workspace.relative_ledger(&Run::folder(&workspace.runs(), run)));
@@ -113,14 +113,14 @@ impl Rows<'_> {
         &self,
         system: &System,
         run: &RunConfig,
-        place: &Place,
+        label: &Label,
         reporter: &mut dyn Reporter,
     ) -> Result<bool> {
-        let Some((mut run, model)) = train_run(self.context, run, place, reporter)? else {
+        let Some((mut run, model)) = train_run(self.context, run, label, reporter)? else {
             return Ok(false);
         };
         let (step, model) = (run.config.steps as u64, model.as_ref());
-        let draw_now = |reporter: &mut dyn Reporter| self.draw(model, &place.label, reporter);
+        let draw_now = |reporter: &mut dyn Reporter| self.draw(model, &label.text, reporter);
         let drawn =
             self.evaluators
                 .measure(&mut run.ledger, step, Some(model), draw_now, reporter)?;
