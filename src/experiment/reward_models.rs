@@ -19,7 +19,7 @@ use crate::snn::{
     Autoencoder, ENCODER, Judge, Pretrained, SnnRunConfig, Source, Stage, judge_file,
 };
 
-pub use finetune::{Progress, finetune};
+pub use finetune::{FinetuneProgress, finetune};
 
 /// The reward models of one experiment.
 pub struct RewardModels<'a> {
@@ -124,7 +124,7 @@ pub(super) fn train_snn(
     let mut run = Run::open(&context.workspace.runs(), &run_config)?;
     let label = Label::only("mft-snn".to_owned());
     let network = told(&mut run, &label, reporter, |run, reporter| {
-        let mut progress = |state: Progress<'_>| {
+        let mut progress = |state: FinetuneProgress<'_>| {
             let stage = match state.stage {
                 Stage::Slides => "whole slides",
                 Stage::Patches => "patches",
