@@ -17,17 +17,8 @@ pub(super) struct Terminal<'a> {
     dashboard: bool,
     start: Instant,
     phase: Option<(String, Progress)>,
-    training: Option<Training>,
-}
-
-/// A training that has begun.
-struct Training {
-    watch: Watch,
-    label: String,
-    /// The run's folder and its number of steps.
-    folder: String,
-    steps: u64,
-    _recorder: Option<Recorder>,
+    /// The training that has begun, and what records it.
+    training: Option<(Watch, Option<Recorder>)>,
 }
 
 impl<'a> Terminal<'a> {
@@ -82,25 +73,20 @@ impl Reporter for Terminal<'_> {
 
     fn training(&mut self, training: &TrainingInfo<'_>) -> Result<()> {
         let follow = |tracking: &Tracking| tracking.follow(training.folder);
-        self.training = Some(Training {
-            _recorder: self.tracking.map(follow).transpose()?,
-            watch: Watch::new(training, self.dashboard),
-            label: training.label.to_owned(),
-            folder: training.folder.display().to_string(),
-            steps: training.steps,
-        });
+        let recorder = self.tracking.map(follow).transpose()?;
+        self.training = Some((Watch::new(training, self.dashboard), recorder));
         Ok(())
     }
 
     fn step(&mut self, step: u64, stage: &'static str, scalars: &Scalars) {
-        if let Some(training) = &mut self.training {
-            training.watch.step(step as usize, stage, scalars);
+        if let Some((watch, _)) = &mut self.training {
+            watch.step(step as usize, stage, scalars);
         }
     }
 
     fn scores(&mut self, scores: &[ScoreRecord]) {
-        if let Some(training) = &mut self.training {
-            training.watch.measured_now(scores);
+        if let Some((watch, _)) = &mut self.training {
+            watch.measured_now(scores);
         } else {
             let scores: Vec<String> = scores.iter().map(in_short).collect();
             eprintln!("  {}", scores.join("  "));
@@ -108,17 +94,8 @@ impl Reporter for Terminal<'_> {
     }
 
     fn training_end(&mut self, ending: TrainingEnd) {
-        let Some(training) = self.training.take() else {
-            return;
-        };
-        let Training { label, folder, .. } = &training;
-        match ending {
-            TrainingEnd::Found => eprintln!("{label}: already trained, in `{folder}`"),
-            TrainingEnd::Finished => {
-                let result = format!("{} steps, in `{folder}`", training.steps);
-                training.watch.finish(&result);
-            }
-            TrainingEnd::Failed => {}
+        if let Some((watch, _recorder)) = self.training.take() {
+            watch.end(ending);
         }
     }
 

@@ -2,13 +2,17 @@
 
 use super::dashboard::{Dashboard, Shown, Title, say};
 use super::progress::Progress;
-use crate::experiment::TrainingInfo;
+use crate::experiment::{TrainingEnd, TrainingInfo};
 use crate::models::Scalars;
 use crate::stop;
 use crate::tracker::{Event, ScoreRecord};
 
 /// The watch over one training. It begins with the first step: what is found trained is not watched.
 pub(super) struct Watch {
+    label: String,
+    /// The run's folder.
+    folder: String,
+    steps: usize,
     progress: Progress,
     /// What the dashboard begins with; none once it has begun, or if there is none.
     title: Option<Title>,
@@ -22,6 +26,9 @@ impl Watch {
     pub(super) fn new(training: &TrainingInfo<'_>, dashboard: bool) -> Self {
         let (label, steps) = (training.label.to_owned(), training.steps as usize);
         let mut watch = Self {
+            label: label.clone(),
+            folder: training.folder.display().to_string(),
+            steps,
             progress: Progress::new(label.clone(), steps),
             title: dashboard.then_some(Title {
                 label,
@@ -93,9 +100,17 @@ impl Watch {
         self.progress.update(step, &message.join("  "));
     }
 
-    /// Ends the watch with a line of what came out.
-    pub(super) fn finish(self, result: &str) {
+    /// Ends the watch with a line of what came out; an error of the training speaks for itself.
+    pub(super) fn end(self, ending: TrainingEnd) {
         drop(self.dashboard);
-        self.progress.finish(result);
+        let (label, folder) = (self.label, self.folder);
+        match ending {
+            TrainingEnd::Found => eprintln!("{label}: already trained, in `{folder}`"),
+            TrainingEnd::Finished => {
+                let result = format!("{} steps, in `{folder}`", self.steps);
+                self.progress.finish(&result);
+            }
+            TrainingEnd::Failed => {}
+        }
     }
 }

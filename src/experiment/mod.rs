@@ -49,7 +49,7 @@ pub use path_evaluator::PathEvaluator;
 pub use reference::{Reference, held_out, trained_on};
 pub use reporter::{Reporter, Silent, TrainingEnd, TrainingInfo};
 pub use resolve::{ABLATIONS, EXPERIMENTS, PROFILES, resolve, run_config, snn_config};
-pub use reward_models::{Progress, RewardModels, finetune};
+pub use reward_models::{FinetuneProgress, RewardModels, finetune};
 pub use snn::{
     LevelRecord, NetworkRecord, REPORT as SNN_REPORT, SnnEvaluation, SnnRecord, evaluate_snn,
 };
@@ -88,7 +88,7 @@ pub fn reproduce(
     workspace: &Workspace,
     reporter: &mut dyn Reporter,
 ) -> Result<Outcome> {
-    let (record, complete) = conduct(config, tables, workspace, reporter)?;
+    let (record, complete) = carry_out(config, tables, workspace, reporter)?;
     let mut outcome = render(record, tables, workspace)?;
     outcome.complete &= complete;
     Ok(outcome)
@@ -103,7 +103,7 @@ pub fn ablate(
     workspace: &Workspace,
     reporter: &mut dyn Reporter,
 ) -> Result<Outcome> {
-    let (record, complete) = conduct(config, &[&ABLATION], workspace, reporter)?;
+    let (record, complete) = carry_out(config, &[&ABLATION], workspace, reporter)?;
     let folder = workspace.report(&record.name);
     let (definition, table, figures) = report::ablation(&record, workspace.out(), &folder)?;
     let mut files = report::write(definition, &table, &folder)?;
@@ -156,7 +156,7 @@ fn render(
 }
 
 /// Trains and measures every row. Returns the record behind the tables, and whether every training came to its end.
-fn conduct(
+fn carry_out(
     config: &Config,
     tables: &[&TableDefinition],
     workspace: &Workspace,

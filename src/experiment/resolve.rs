@@ -85,7 +85,11 @@ fn layer(kind: &str, name: &str, built_in: &[(&str, &str)]) -> Result<Layer> {
     Layer::parse(name, &text)
 }
 
-/// The resolved configuration: defaults < experiment < profile < environment < `pairs` (`key=value`).
+/// The resolved configuration: defaults < experiment < profile < environment < `pairs` (`key=value`). `experiment` and
+/// `profile` are built-in names or paths of TOML files.
+///
+/// # Errors
+/// Refuses unknown names and keys, values of the wrong type, and credentials in a setting.
 pub fn resolve(experiment: &str, profile: &str, pairs: &[String]) -> Result<Config> {
     let defaults = Config::defaults(models::settings(), samplers::settings());
     let layers = [
@@ -131,16 +135,18 @@ pub fn snn_config(config: &Config) -> SnnConfig {
     settings
 }
 
-/// What determines the weights of one system's run with one seed on one patch store. `judge` gives the judge of a system
-/// that has a reward, from the configuration as that system sees it.
+/// What determines the weights of one system's run with one seed on one patch store. `reward_model` gives the reward model
+/// of a system that has a reward, from the configuration as that system sees it.
 ///
-/// Fails if there is no such judge, for a reward out of range, and if the model lacks something in the patches.
+/// # Errors
+/// Fails if that reward model cannot be had, and refuses a reward out of range and a model that lacks something in the
+/// patches.
 pub fn run_config(
     config: &Config,
     system: &System,
     seed: u64,
     store: &PatchStore,
-    judge: &mut dyn FnMut(&Config) -> Result<Judge>,
+    reward_model: &mut dyn FnMut(&Config) -> Result<Judge>,
 ) -> Result<RunConfig> {
     let config = config.for_system(system)?;
     let model = MODELS.find(system.model())?;
@@ -155,7 +161,7 @@ pub fn run_config(
         OptimiserProtocol::Identical => config.optimiser.shared(),
     };
     let reward = if model.needs.reward {
-        Some(Reward::new(&config.reward, judge(&config)?)?)
+        Some(Reward::new(&config.reward, reward_model(&config)?)?)
     } else {
         None
     };

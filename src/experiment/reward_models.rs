@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
-use super::training::{Place, told};
+use super::training::{Label, told};
 use super::{Context, Reporter, snn_config};
 use crate::config::Config;
 use crate::digest::sha256;
@@ -19,7 +19,7 @@ use crate::snn::{
     Autoencoder, ENCODER, Judge, Pretrained, SnnRunConfig, Source, Stage, judge_file,
 };
 
-pub use finetune::{Progress, finetune};
+pub use finetune::{FinetuneProgress, finetune};
 
 /// The reward models of one experiment.
 pub struct RewardModels<'a> {
@@ -122,9 +122,9 @@ pub(super) fn train_snn(
     let store = &context.store;
     let run_config = SnnRunConfig::new(&snn, store, &config.compute)?;
     let mut run = Run::open(&context.workspace.runs(), &run_config)?;
-    let place = Place::only("mft-snn".to_owned());
-    let network = told(&mut run, &place, reporter, |run, reporter| {
-        let mut progress = |state: Progress<'_>| {
+    let label = Label::only("mft-snn".to_owned());
+    let network = told(&mut run, &label, reporter, |run, reporter| {
+        let mut progress = |state: FinetuneProgress<'_>| {
             let stage = match state.stage {
                 Stage::Slides => "whole slides",
                 Stage::Patches => "patches",

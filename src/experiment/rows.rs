@@ -4,7 +4,7 @@ use image::RgbImage;
 
 use super::measure::Evaluators;
 use super::plan::PlannedRow;
-use super::training::{Place, draw, train_run};
+use super::training::{Label, draw, train_run};
 use super::{Context, Reporter};
 use crate::config::{RunConfig, System};
 use crate::error::Result;
@@ -89,12 +89,12 @@ impl Rows<'_> {
         }
         for run in &planned.runs {
             let (number, count) = (self.done + 1, self.count);
-            let place = Place {
-                label: format!("[{number}/{count}] {} seed {}", system.name, run.seed),
+            let label = Label {
+                text: format!("[{number}/{count}] {} seed {}", system.name, run.seed),
                 number,
                 count,
             };
-            complete &= self.train_and_measure(system, run, &place, reporter)?;
+            complete &= self.train_and_measure(system, run, &label, reporter)?;
             self.done += 1;
             reporter.runs_done(self.done, count);
             ledgers.push(workspace.relative_ledger(&Run::folder(&workspace.runs(), run)));
@@ -113,46 +113,58 @@ impl Rows<'_> {
         &self,
         system: &System,
         run: &RunConfig,
-        place: &Place,
+        label: &Label,
         reporter: &mut dyn Reporter,
     ) -> Result<bool> {
-        let Some((mut run, model)) = train_run(self.context, run, place, reporter)? else {
+        let Some((mut run, model)) = train_run(self.context, run, label, reporter)? else {
             return Ok(false);
         };
         let (step, model) = (run.config.steps as u64, model.as_ref());
-        let draw_now = |reporter: &mut dyn Reporter| self.draw(model, &place.label, reporter);
+        let draw_now = |reporter: &mut dyn Reporter| self.draw(model, &label.text, reporter);
         let drawn =
             self.evaluators
                 .measure(&mut run.ledger, step, Some(model), draw_now, reporter)?;
-        // Pictures of the first images that are measured; drawn again where a measurement was found and a picture was not.
-        let config = self.context.config;
+        self.pictures(system, &run.config, model, drawn.as_ref())?;
+        Ok(true)
+    }
+
+    /// Pictures of the first images that are measured, and of the training patches nearest to them. `drawn` are the images
+    /// where they were just drawn; where they were not, only pictures that are missing are made.
+    fn pictures(
+        &self,
+        system: &System,
+        run: &RunConfig,
+        model: &dyn GenerativeModel,
+        drawn: Option<&Pixels>,
+    ) -> Result<()> {
+        let Context {
+            config, workspace, ..
+        } = self.context;
         let first = |count: usize| {
-            if let Some(pixels) = &drawn {
+            if let Some(pixels) = drawn {
                 return Ok(self::first(pixels, count));
             }
             let count = count.min(config.evaluation.images);
             draw(self.context, model, count, &mut |_| {})
         };
-        let picture = |detail: &str| {
-            let detail = format!("-s{}{detail}", run.config.seed);
-            let workspace = self.context.workspace;
-            workspace.picture(&config.name, &system.name, &detail)
+        let due = |detail: &str| {
+            let detail = format!("-s{}{detail}", run.seed);
+            let path = workspace.picture(&config.name, &system.name, &detail);
+            (drawn.is_some() || !path.exists()).then_some(path)
         };
-        let path = picture("");
-        if drawn.is_some() || !path.exists() {
+        if let Some(path) = due("") {
             write_png(&grid(&first(config.logging.grid_images)?), &path)?;
         }
-        if let Some(memorisation) = &self.evaluators.memorisation {
-            let path = picture("-nearest");
-            if drawn.is_some() || !path.exists() {
-                let samples = first(SHOWN_NEIGHBOURS)?;
-                let nearest = memorisation.evaluator.closest(&samples)?;
-                let nearest = memorisation.trained_on.images.select(&nearest);
-                let both = above(&samples, &nearest);
-                write_png(&both.grid(SHOWN_NEIGHBOURS, 1), &path)?;
-            }
+        if let Some(memorisation) = &self.evaluators.memorisation
+            && let Some(path) = due("-nearest")
+        {
+            let samples = first(SHOWN_NEIGHBOURS)?;
+            let nearest = memorisation.evaluator.closest(&samples)?;
+            let nearest = memorisation.trained_on.images.select(&nearest);
+            let both = above(&samples, &nearest);
+            write_png(&both.grid(SHOWN_NEIGHBOURS, 1), &path)?;
         }
-        Ok(true)
+        Ok(())
     }
 
     /// The images of `model` that are measured.

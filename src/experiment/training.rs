@@ -38,25 +38,25 @@ pub fn train(
     let run = run_config(config, system, seed, &context.store, &mut |config| {
         reward_models.of(config, reporter)
     })?;
-    let place = Place::only(format!("{} seed {seed}", system.name));
-    let trained = train_run(&context, &run, &place, reporter)?;
+    let label = Label::only(format!("{} seed {seed}", system.name));
+    let trained = train_run(&context, &run, &label, reporter)?;
     Ok(trained.map(|(run, _)| run))
 }
 
-/// A training among those of an experiment.
-pub(super) struct Place {
-    /// What is trained, for people.
-    pub(super) label: String,
+/// What people are told of a training among those of an experiment.
+pub(super) struct Label {
+    /// What is trained.
+    pub(super) text: String,
     /// Which of how many, counted from 1.
     pub(super) number: usize,
     pub(super) count: usize,
 }
 
-impl Place {
+impl Label {
     /// A training that is the only one.
-    pub(super) fn only(label: String) -> Self {
+    pub(super) fn only(text: String) -> Self {
         Self {
-            label,
+            text,
             number: 1,
             count: 1,
         }
@@ -67,12 +67,12 @@ impl Place {
 pub(super) fn train_run(
     context: &Context<'_>,
     run: &RunConfig,
-    place: &Place,
+    label: &Label,
     reporter: &mut dyn Reporter,
 ) -> Result<Option<(Run, Box<dyn GenerativeModel>)>> {
     let config = context.config;
     let mut run = Run::open(&context.workspace.runs(), run)?;
-    let trained = told(&mut run, place, reporter, |run, reporter| {
+    let trained = told(&mut run, label, reporter, |run, reporter| {
         let reporter = RefCell::new(reporter);
         let mut evaluator = None;
         let mut measure = |model: &dyn GenerativeModel| {
@@ -113,14 +113,14 @@ pub(super) fn train_run(
 /// Tells `reporter` of a training from before its first step until its end, whatever ends it.
 pub(super) fn told<C: Identity, T>(
     run: &mut Run<C>,
-    place: &Place,
+    label: &Label,
     reporter: &mut dyn Reporter,
     train: impl FnOnce(&mut Run<C>, &mut dyn Reporter) -> Result<T>,
 ) -> Result<T> {
     reporter.training(&TrainingInfo {
-        label: &place.label,
-        number: place.number,
-        count: place.count,
+        label: &label.text,
+        number: label.number,
+        count: label.count,
         steps: run.config.steps(),
         folder: run.path(),
         events: run.ledger.events(),

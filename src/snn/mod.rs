@@ -3,7 +3,8 @@
 //! An autoencoder on the convolutions of VGG-16 ([`Autoencoder`]) learns in two stages from pairs of images: a contrastive
 //! loss ([`contrastive_loss`]) and a reconstruction error, each with its own optimiser ([`Trainer`]). The similarity of two
 //! images is the cosine of their embeddings ([`Similarity`]); [`separation`] says how well it tells similar pairs from
-//! dissimilar ones on held-out slides ([`HeldOut`]). The loop over the two stages is `finetune`, which also writes the ledger.
+//! dissimilar ones on held-out slides ([`HeldOut`]). The loop over the two stages is `experiment::finetune`, which also writes
+//! the ledger.
 
 mod autoencoder;
 mod contrastive;

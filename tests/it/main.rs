@@ -8,6 +8,7 @@ mod differences;
 mod download;
 mod ends;
 mod evaluate;
+mod experiment;
 mod fake_mlflow;
 mod golden;
 mod golden_metrics;

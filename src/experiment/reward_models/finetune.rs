@@ -18,7 +18,7 @@ use crate::run::{Run, Training, conduct};
 use crate::snn::{Autoencoder, SnnConfig, SnnRunConfig, Stage, Trainer};
 
 /// Where a finetuning stands.
-pub struct Progress<'a> {
+pub struct FinetuneProgress<'a> {
     /// The stage.
     pub stage: Stage,
     /// Steps done, over both stages.
@@ -30,9 +30,11 @@ pub struct Progress<'a> {
 /// Trains `run` to its last step, from its newest checkpoint if it has one, and returns the network.
 ///
 /// `settings` are those of the run with the path of the weights; `data` is what `store` was made with. Only slides and
-/// patches of the training split are looked at. A finished run is only loaded. Fails if the pairs that the settings want
-/// cannot be had, if a loss is no longer finite (the run is then closed as `diverged`), if a signal stops it (`killed`), and
-/// if something cannot be read or written (`failed`).
+/// patches of the training split are looked at. A finished run is only loaded.
+///
+/// # Errors
+/// Fails if the pairs that the settings want cannot be had, if a loss is no longer finite (the run is then closed as
+/// `diverged`), if a signal stops it (`killed`), and if something cannot be read or written (`failed`).
 pub fn finetune(
     run: &mut Run<SnnRunConfig>,
     settings: &SnnConfig,
@@ -40,7 +42,7 @@ pub fn finetune(
     store: &PatchStore,
     logging: &Logging,
     device: &Device,
-    progress: &mut dyn FnMut(Progress<'_>),
+    progress: &mut dyn FnMut(FinetuneProgress<'_>),
 ) -> Result<Autoencoder> {
     let mut trainer = None;
     let first = run.load_checkpoint(|folder| {
@@ -74,7 +76,7 @@ struct Finetuning<'a> {
     trainer: Trainer,
     images: TrainingImages<'a>,
     config: SnnRunConfig,
-    progress: &'a mut dyn FnMut(Progress<'_>),
+    progress: &'a mut dyn FnMut(FinetuneProgress<'_>),
 }
 
 impl Training<SnnRunConfig> for Finetuning<'_> {
@@ -93,7 +95,7 @@ impl Training<SnnRunConfig> for Finetuning<'_> {
 
     fn tell(&mut self, step: u64, scalars: &Scalars) {
         let (stage, _) = self.config.stage_at(step - 1);
-        (self.progress)(Progress {
+        (self.progress)(FinetuneProgress {
             stage,
             step,
             scalars,
