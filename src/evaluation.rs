@@ -11,7 +11,7 @@ use crate::error::{Refusal, Result, refuse};
 use crate::features::{
     self, Extractor, FeatureFile, Features, PerceptualDistance, extract_cached, load_perceptual,
 };
-use crate::images::{ImageSource, Pixels};
+use crate::images::{ImageSource, Pixels, kind};
 use crate::metrics::{
     self, GaussianMetric, GaussianSide, LatentSpace, Metric, MetricSettings, PathLength,
     PathSettings, Protocol, STANDARD,
@@ -290,8 +290,9 @@ impl Bench {
         if images.channels() != *channels {
             return Err(refuse(
                 format!(
-                    "images of {} channels cannot be compared with real ones of {channels}",
-                    images.channels()
+                    "{} images cannot be compared with {} ones",
+                    kind(images.channels()),
+                    kind(*channels)
                 ),
                 "bring both to RGB or both to grey first (`data.channels`); nothing is converted silently",
             ));
