@@ -29,6 +29,14 @@ pub const RGB: usize = 3;
 /// Channels of a grey image.
 pub const GREY: usize = 1;
 
+/// `grey` for images of one channel, `RGB` for others.
+pub fn kind(channels: usize) -> &'static str {
+    match channels {
+        GREY => "grey",
+        _ => "RGB",
+    }
+}
+
 /// The luminance of an RGB pixel by ITU-R 601, with the rounding of PIL's mode `L`.
 pub fn luminance([red, green, blue]: [u8; RGB]) -> u8 {
     let weighted = u32::from(red) * 19_595 + u32::from(green) * 38_470 + u32::from(blue) * 7_471;

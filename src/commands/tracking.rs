@@ -9,6 +9,7 @@ use super::dashboard::say;
 use super::{Answer, Outcome};
 use crate::cli::Settings;
 use crate::config::{self, Config};
+use crate::data::without_rgb;
 use crate::digest::sha256;
 use crate::error::{Result, refuse};
 use crate::files::{cannot_write, write_whole};
@@ -57,11 +58,11 @@ impl Tracking {
         seconds(tracking.system_seconds, "tracking.system_seconds")?;
         let server = Server::find(&tracking.uri, |name| std::env::var(name).ok())?;
         let address = server.as_ref().map_or("", |server| server.address());
-        let text = Config {
+        let config_sent = Config {
             tracking: config::Tracking::default(),
             ..config.clone()
-        }
-        .to_toml();
+        };
+        let text = without_rgb(&config_sent.to_toml());
         let name = format!("{}-{}", config.name, &sha256(&text)[..12]);
         let folder = settings.out.join("runs/experiments").join(&name);
         write_whole(&folder.join("config.toml"), text.as_bytes())?;

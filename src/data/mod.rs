@@ -32,7 +32,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::sha256;
 use crate::error::{Result, nearest, refuse};
-use crate::images::{GREY, RGB};
+use crate::images::{GREY, RGB, kind};
 
 pub use augment::Augmentation;
 pub use batches::Batches;
@@ -80,9 +80,9 @@ pub struct DataConfig {
     pub phantom: PhantomConfig,
 }
 
-/// Settings in TOML as they stand in cache keys and stores: those of RGB patches have the bytes of the time before there were
+/// Settings in TOML as they are hashed and stand in stores: those of RGB patches have the bytes of the time before there were
 /// others.
-fn without_rgb(settings: &str) -> String {
+pub(crate) fn without_rgb(settings: &str) -> String {
     settings.replacen("\nchannels = 3\nstride = ", "\nstride = ", 1)
 }
 
@@ -183,8 +183,9 @@ pub fn prepare(
             let (is, wanted) = (store.channels(), config.channels);
             return Err(refuse(
                 format!(
-                    "the patches of `{}` have channels: {is}, `data.channels` is {wanted}",
-                    path.display()
+                    "the patches of `{}` are {}, `data.channels` is {wanted}",
+                    path.display(),
+                    kind(is)
                 ),
                 format!("set `data.channels` to {is}, or `data.source` to the slides themselves"),
             ));

@@ -182,7 +182,7 @@ fn a_grey_store_is_the_luminance_of_the_colour_store() {
     let (message, hint) = refusal(&opened, &cache);
     assert_eq!(
         message,
-        "the patches of `FOLDER` have channels: 1, `data.channels` is 3"
+        "the patches of `FOLDER` are grey, `data.channels` is 3"
     );
     assert_eq!(
         hint,

@@ -9,7 +9,7 @@ use burn::tensor::Device;
 use crate::config::Evaluation;
 use crate::error::{Refusal, Result, refuse};
 use crate::features::{self, Extractor, FeatureFile, Features, extract_cached};
-use crate::images::ImageSource;
+use crate::images::{ImageSource, kind};
 use crate::metrics::{
     self, GaussianMetric, GaussianSide, Metric, MetricSettings, Protocol, STANDARD,
 };
@@ -247,8 +247,9 @@ impl Evaluator {
         if images.channels() != *channels {
             return Err(refuse(
                 format!(
-                    "images of {} channels cannot be compared with real ones of {channels}",
-                    images.channels()
+                    "{} images cannot be compared with {} ones",
+                    kind(images.channels()),
+                    kind(*channels)
                 ),
                 "bring both to RGB or both to grey first (`data.channels`); nothing is converted silently",
             ));

@@ -166,7 +166,7 @@ fn grey_patches_are_measured_as_grey_and_never_against_colour() {
     );
     assert_eq!(
         lab.refused(&format!("evaluate {grey} {colour} --features pixels")),
-        "error: images of 1 channels cannot be compared with real ones of 3\n\nhint: bring both to RGB or both to grey \
+        "error: grey images cannot be compared with RGB ones\n\nhint: bring both to RGB or both to grey \
          first (`data.channels`); nothing is converted silently"
     );
     lab.succeed(&format!("data show {grey} --grid grid.png"));
