@@ -6,7 +6,7 @@ use std::path::Path;
 
 use toml::Table;
 
-use crate::config::{Config, Layer, OptimiserProtocol, RunConfig, System};
+use crate::config::{self, Config, Layer, OptimiserProtocol, RunConfig, Schema, System};
 use crate::data::{PatchStore, Split};
 use crate::error::{Result, refuse, unknown_name};
 use crate::models;
@@ -75,16 +75,20 @@ fn layer(kind: &str, name: &str, built_in: &[(&str, &str)]) -> Result<Layer> {
     Layer::parse(name, &text)
 }
 
+/// Every setting that an experiment has.
+pub fn schema() -> Schema {
+    Schema::new(models::settings(), config::MODELS.iter().copied())
+}
+
 /// The resolved configuration: defaults < experiment < profile < environment < `pairs` (`key=value`).
 pub fn resolve(experiment: &str, profile: &str, pairs: &[String]) -> Result<Config> {
-    let defaults = Config::defaults(models::settings());
-    let layers = [
+    let layers = vec![
         layer("experiment", experiment, EXPERIMENTS)?,
         layer("profile", profile, PROFILES)?,
-        Layer::from_environment(std::env::vars())?,
+        Layer::from_environment(),
         Layer::from_pairs("--set", pairs)?,
     ];
-    let mut config = defaults.overlay(&layers)?;
+    let mut config = schema().resolve(layers)?;
     if has_user_information(&config.to_toml()) {
         return Err(refuse(
             "a setting has an address with a user or password in it",
@@ -99,12 +103,6 @@ pub fn resolve(experiment: &str, profile: &str, pairs: &[String]) -> Result<Conf
         .filter(|system| system.same_as.is_empty())
     {
         models::find(system.model())?;
-        if config.for_system(system)?.compute != config.compute {
-            return Err(refuse(
-                format!("system `{}` sets `compute` for itself", system.name),
-                "set it for the whole experiment: what computes must be the same for all rows",
-            ));
-        }
     }
     Ok(config)
 }

@@ -10,7 +10,7 @@ use crate::random::Stream;
 ///
 /// The paper names the three kinds and no amounts; these are ours. At 0.3, 0.3 and 0.1 an untouched VGG-16 tells views of
 /// breast tissue from other patches with an AUC of 0.996, which leaves nothing to learn; at these with 0.92.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, documented::DocumentedFields)]
 #[serde(deny_unknown_fields, default)]
 pub struct Augmentation {
     /// RGB in [0, 1] is multiplied by a factor from [1 - `brightness`, 1 + `brightness`].

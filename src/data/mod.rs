@@ -48,7 +48,7 @@ use source::Source;
 const PHANTOM: &str = "phantom";
 
 /// Which images, and how they become patches.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, documented::DocumentedFields)]
 #[serde(deny_unknown_fields, default)]
 pub struct DataConfig {
     /// `phantom`, or the path of a folder of images or of a patch store (a folder with `store.toml`).

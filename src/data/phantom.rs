@@ -23,7 +23,7 @@ const CLASSES: [&str; 2] = ["benign", "invasive"];
 const VERSION: u32 = 1;
 
 /// How many synthetic slides, and how large.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, documented::DocumentedFields)]
 #[serde(deny_unknown_fields, default)]
 pub struct PhantomConfig {
     /// Slides of each of the two classes.

@@ -19,7 +19,7 @@ mod protocol;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Refusal, Result, refuse, unknown_name};
+use crate::error::{Refusal, Result, refuse, refuse_repeated, unknown_name};
 use crate::features::Features;
 
 pub use authenticity::{Authenticity, Closest, closest};
@@ -83,7 +83,7 @@ impl Score {
 }
 
 /// What the metrics depend on besides the features: `evaluation.metrics` of an experiment.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, documented::DocumentedFields)]
 #[serde(default, deny_unknown_fields)]
 pub struct MetricSettings {
     /// How many random subsets KID is the mean over.
@@ -182,8 +182,9 @@ pub struct Selection {
 
 /// What `names` stand for: scores, families of scores, path lengths.
 ///
-/// Refuses a name that is none of these, with the nearest known one.
+/// Refuses a name that is none of these, with the nearest known one, and a name that is given twice.
 pub fn select(names: &[String]) -> Result<Selection> {
+    refuse_repeated("the list of metrics", names, "name each once")?;
     let mut selection = Selection::default();
     for name in names {
         let length = PATH_LENGTHS

@@ -30,7 +30,7 @@ const BATCH: usize = 16;
 const TRIMMED: f64 = 0.01;
 
 /// What path lengths depend on: `evaluation.path_length` of an experiment.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, documented::DocumentedFields)]
 #[serde(default, deny_unknown_fields)]
 pub struct PathSettings {
     /// Pairs of latents that `ppl` is the mean over.

@@ -84,7 +84,7 @@ impl Source {
 }
 
 /// The settings of the reward: `weight` * mean(similarity), equation 4 of arXiv 2409.20340.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, documented::DocumentedFields)]
 #[serde(deny_unknown_fields)]
 pub struct RewardConfig {
     /// w of equation 4.

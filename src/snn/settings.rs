@@ -32,7 +32,7 @@ pub enum Stage {
 }
 
 /// One stage.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, documented::DocumentedFields)]
 #[serde(deny_unknown_fields)]
 pub struct StageConfig {
     /// Passes; 0 leaves the stage out.
@@ -48,7 +48,7 @@ pub struct StageConfig {
 ///
 /// "The last 12 layers" are counted over the encoder's 13 convolutions. Counted over an autoencoder's 26 they would all be
 /// the decoder's, and the similarity, which only the encoder makes, would never be trained.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, documented::DocumentedFields)]
 #[serde(deny_unknown_fields)]
 pub struct SnnConfig {
     /// Seed of the decoder, the pairs and the views.

@@ -24,6 +24,7 @@ mod noise;
 mod reproduce;
 mod resize;
 mod reward;
+mod settings;
 mod shared;
 mod siamese;
 mod storage;

@@ -1,0 +1,68 @@
+//! What names a run.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use toml::{Table, Value};
+
+use super::{Backbone, Optimiser};
+use crate::device::{Kind, Precision};
+use crate::digest::sha256;
+use crate::error::{Result, refuse};
+use crate::snn::Reward;
+
+/// Everything that determines the weights of one run, and nothing else.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunConfig {
+    /// The registry's name of the model.
+    pub model: String,
+    /// The training seed.
+    pub seed: u64,
+    /// Content hash of the patch store.
+    pub data_hash: String,
+    /// Height and width of the patches.
+    pub image_size: usize,
+    /// Optimisation steps.
+    pub steps: usize,
+    /// Real images per step.
+    pub batch: usize,
+    /// The kind of device: each rounds in its own way.
+    pub device: Kind,
+    /// The numbers it computes in.
+    pub precision: Precision,
+    /// The shared networks.
+    pub backbone: Backbone,
+    /// The optimiser.
+    pub optimiser: Optimiser,
+    /// The reward, for a model that reads it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reward: Option<Reward>,
+    /// Settings of the models whose settings this model reads, by model.
+    pub models: BTreeMap<String, Table>,
+}
+
+impl RunConfig {
+    /// The settings of `model` as the struct that its file defines.
+    pub fn settings<T: for<'de> Deserialize<'de>>(&self, model: &str) -> Result<T> {
+        let table = self.models.get(model).cloned().unwrap_or_default();
+        T::deserialize(Value::Table(table)).map_err(|error| {
+            refuse(
+                format!("settings `models.{model}`: {}", error.message()),
+                format!(
+                    "`histogen list models` shows the settings of `{model}` and their defaults"
+                ),
+            )
+        })
+    }
+
+    /// The configuration as TOML, keys sorted.
+    pub fn to_toml(&self) -> String {
+        toml::to_string(self).expect("a run configuration has string keys only")
+    }
+
+    /// Twelve hexadecimal digits that name the run: equal settings, equal weights.
+    pub fn hash(&self) -> String {
+        sha256(self.to_toml())[..12].to_owned()
+    }
+}
