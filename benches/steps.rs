@@ -110,7 +110,7 @@ fn configure(arguments: &Arguments) -> Result<RunConfig> {
         precision: Precision::F32,
         backbone: config.backbone.clone(),
         optimiser: Optimiser::DCGAN,
-        reward: model.rewarded.then(reward).transpose()?,
+        reward: model.rewarded.then(reward),
         models: config.models.clone(),
     })
 }

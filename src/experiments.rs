@@ -121,7 +121,7 @@ pub fn snn_config(config: &Config) -> SnnConfig {
 /// What determines the weights of one system's run with one seed on one patch store. `judge` gives the judge of a system
 /// that has a reward, from the configuration as that system sees it.
 ///
-/// Fails if there is no such judge, and for a reward out of range.
+/// Fails if there is no such judge.
 pub fn run_config(
     config: &Config,
     system: &System,
@@ -142,7 +142,7 @@ pub fn run_config(
         OptimiserProtocol::Identical => config.optimiser.shared(),
     };
     let reward = if model.rewarded {
-        Some(Reward::new(&config.reward, judge(&config)?)?)
+        Some(Reward::new(&config.reward, judge(&config)?))
     } else {
         None
     };

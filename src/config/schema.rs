@@ -84,8 +84,8 @@ impl Schema {
         let table = Table::try_from(&self.defaults).expect("a configuration has string keys only");
         let mut found = Vec::new();
         for (path, section) in &self.sections {
-            let keys = path.split('.').filter(|key| !key.is_empty());
-            let defaults = keys.fold(Some(&table), |table, key| table?.get(key)?.as_table());
+            let mut keys = path.split('.').filter(|key| !key.is_empty());
+            let defaults = keys.try_fold(&table, |table, key| table.get(key)?.as_table());
             for (name, doc) in section.names.iter().zip(section.docs) {
                 // A field that is a section has an entry of its own.
                 let default = defaults.and_then(|table| table.get(*name));

@@ -82,7 +82,7 @@ impl Score {
     }
 }
 
-/// What the metrics depend on besides the features: `evaluation.metrics` of an experiment.
+/// What the metrics depend on besides the features: `evaluation.metrics` of an experiment, which checks the ranges.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, documented::DocumentedFields)]
 #[serde(default, deny_unknown_fields)]
 pub struct MetricSettings {
@@ -133,7 +133,7 @@ pub trait Metric: Sync {
 
     /// The numbers for two sets of features, one of each definition.
     ///
-    /// Refuses what [`check_features`] refuses, too few images, and settings that make no sense.
+    /// Refuses what [`check_features`] refuses, and too few images.
     fn compute(&self, comparison: &Comparison<'_>) -> Result<Vec<Score>>;
 
     /// The metric as one of Gaussians, if it is one. Where all that are asked for are, no features are kept.
@@ -327,17 +327,6 @@ fn check_images(
                 metric.too_few_hint(),
             ));
         }
-    }
-    Ok(())
-}
-
-/// Refuses a setting below what it must be at least.
-fn check_setting(key: &str, value: usize, least: usize) -> Result<()> {
-    if value < least {
-        return Err(refuse(
-            format!("`evaluation.metrics.{key}` is {value}"),
-            format!("set it to at least {least}"),
-        ));
     }
     Ok(())
 }

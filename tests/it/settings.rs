@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use histogen::config::{Config, Range, Section};
+use histogen::config::{Config, Layer, Range, Schema, Section, Setting};
 use histogen::experiments::{EXPERIMENTS, PROFILES, resolve, schema};
 use histogen::models;
 use toml::{Table, Value};
@@ -25,7 +25,7 @@ fn each_setting(table: &Table, path: &str, each: &mut dyn FnMut(&str, &Value)) {
 }
 
 fn defaults() -> Table {
-    Table::try_from(Config::defaults(models::settings())).unwrap()
+    Table::try_from(Config::defaults(models::settings())).expect("plain values")
 }
 
 fn is_number(value: &Value) -> bool {
@@ -69,7 +69,7 @@ fn the_list_has_every_setting_and_nothing_else() {
     assert!(expected.contains("models.ddpm.multipliers"));
     let schema = schema();
     let settings = schema.settings();
-    let found: BTreeSet<String> = settings.iter().map(|setting| setting.key()).collect();
+    let found: BTreeSet<String> = settings.iter().map(Setting::key).collect();
     assert_eq!(found, expected);
     assert_eq!(found.len(), settings.len(), "a setting is listed twice");
     for setting in &settings {
@@ -365,10 +365,10 @@ fn a_model_brings_the_ranges_of_its_own_settings() {
         ranges: &[Range::between("pull", "fraction", 0.0, 1.0)],
     };
     let defaults = [("mine".to_owned(), "pull = 0.5".parse().unwrap())].into();
-    let schema = histogen::config::Schema::new(defaults, [("mine", SETTINGS)]);
+    let schema = Schema::new(defaults, [("mine", SETTINGS)]);
     let layer = |pull: &str| {
         let pairs = [format!("models.mine.pull={pull}")];
-        vec![histogen::config::Layer::from_pairs("--set", &pairs).unwrap()]
+        vec![Layer::from_pairs("--set", &pairs).unwrap()]
     };
     let config = schema.resolve(layer("0.75")).unwrap();
     assert_eq!(config.models["mine"]["pull"].as_float(), Some(0.75));

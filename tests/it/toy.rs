@@ -91,9 +91,7 @@ pub(crate) fn run(model: &str, pairs: &[&str]) -> RunConfig {
         precision: Precision::F32,
         backbone: config.backbone.clone(),
         optimiser: config.optimiser.shared(),
-        reward: entry
-            .rewarded
-            .then(|| Reward::new(&config.reward, judge()).expect("the reward is sound")),
+        reward: entry.rewarded.then(|| Reward::new(&config.reward, judge())),
         models: config.models.clone(),
     }
 }
