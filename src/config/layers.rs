@@ -141,13 +141,19 @@ impl Config {
     }
 }
 
-/// Refuses the first key of `given` that `known` lacks. What stands inside an array is checked when it is read.
+/// Refuses the first key of `given` that `known` lacks, and a value where it has a section. What stands inside an array is checked when it is read.
 fn check_keys(given: &Table, known: &Table, path: &str, origin: &str) -> Result<()> {
     for (key, value) in given {
         let full = dotted(path, key);
         match (value, known.get(key)) {
             (Value::Table(given), Some(Value::Table(known))) => {
                 check_keys(given, known, &full, origin)?;
+            }
+            (value, Some(Value::Table(_))) => {
+                return Err(refuse(
+                    format!("`{full}` is {value} in {origin}, but it is a section"),
+                    "`histogen list settings` shows the settings in it",
+                ));
             }
             (_, Some(_)) => {}
             (_, None) => {

@@ -17,7 +17,7 @@ pub enum OptimiserProtocol {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, DocumentedFields)]
 #[serde(deny_unknown_fields)]
 pub struct OptimiserConfig {
-    /// `identical` or `canonical`.
+    /// `identical`: the numbers of this section, for every system; `canonical`: each model's own paper's.
     pub protocol: OptimiserProtocol,
     /// Learning rate of Adam.
     pub learning_rate: f64,

@@ -7,7 +7,7 @@ use toml::{Table, Value};
 use super::aliases::{ALIASES, rename};
 use super::ranges::SECTIONS;
 use super::settings::{dotted, first_sentence};
-use super::{Config, Layer, Section, Setting, System};
+use super::{Config, Layer, Range, Section, Setting, System};
 use crate::error::{Result, refuse, refuse_repeated};
 
 /// The sections that a row may set for itself. Rows share all others: what they are measured on, and how.
@@ -72,6 +72,15 @@ impl Schema {
             rename(&mut layer, ALIASES)?;
             self.check(&layer)?;
             check_row(&layer, &config)?;
+            if !row.same_as.is_empty() && !layer.table.is_empty() {
+                return Err(refuse(
+                    format!("{} has both `set` and `same_as`", layer.origin),
+                    format!(
+                        "a row that equals `{}` is not trained: leave one of the two out",
+                        row.same_as
+                    ),
+                ));
+            }
             row.set = layer.table;
             config.for_system(row)?;
         }
@@ -103,14 +112,15 @@ impl Schema {
         found
     }
 
-    /// Refuses numbers out of range and repeated members of sets.
+    /// Refuses numbers out of range, those that are not finite where there is none, and repeated members of sets.
     fn check(&self, layer: &Layer) -> Result<()> {
         each_leaf(&layer.table, "", &mut |section, key, value| {
             let range = self
                 .sections
                 .iter()
                 .find(|(path, _)| path == section)
-                .and_then(|(_, known)| known.range(key));
+                .and_then(|(_, known)| known.range(key))
+                .unwrap_or(&Range::FINITE);
             let full = dotted(section, key);
             let values = match value {
                 Value::Array(values) => values.as_slice(),
@@ -123,7 +133,6 @@ impl Schema {
                     "it is a set: give each once",
                 )?;
             }
-            let Some(range) = range else { return Ok(()) };
             for value in values {
                 let number = match value {
                     Value::Integer(number) => *number as f64,

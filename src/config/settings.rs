@@ -21,6 +21,9 @@ pub struct Range {
 }
 
 impl Range {
+    /// All numbers.
+    pub(super) const FINITE: Self = Self::new("", "", (Unbounded, Unbounded));
+
     /// The range from `bounds.0` to `bounds.1`.
     pub const fn new(
         key: &'static str,
@@ -73,7 +76,7 @@ impl fmt::Display for Range {
             (Excluded(low), Unbounded) => write!(formatter, "above {low}"),
             (Unbounded, Included(high)) => write!(formatter, "at most {high}"),
             (Unbounded, Excluded(high)) => write!(formatter, "below {high}"),
-            (Unbounded, Unbounded) => formatter.write_str("any"),
+            (Unbounded, Unbounded) => formatter.write_str("any finite number"),
         }
     }
 }
@@ -162,11 +165,10 @@ mod tests {
         for (value, is_in) in [(0.0, false), (1e-300, true), (1.0, true), (1.5, false)] {
             assert_eq!(half_open.contains(value), is_in, "{value}");
         }
-        let unbounded = Range::new("x", "", (Unbounded, Unbounded));
         for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
-            assert!(!unbounded.contains(value), "{value}");
+            assert!(!Range::FINITE.contains(value), "{value}");
         }
-        assert!(unbounded.contains(-1e300));
+        assert!(Range::FINITE.contains(-1e300));
         assert_eq!(half_open.to_string(), "above 0, at most 1");
         assert_eq!(
             Range::between("x", "", 1.0, 65_536.0).to_string(),
