@@ -60,7 +60,7 @@ fn main() {
                 coupling,
                 ..RewardConfig::default()
             };
-            Reward::new(&config, judge).expect("the reward is sound")
+            Reward::new(&config, judge)
         }),
         models: models::settings(),
     };

@@ -120,7 +120,7 @@ fn configure(arguments: &Arguments) -> Result<(RunConfig, Samplers)> {
         precision: Precision::F32,
         backbone: config.backbone.clone(),
         optimiser: Optimiser::DCGAN,
-        reward: model.needs.reward.then(reward).transpose()?,
+        reward: model.needs.reward.then(reward),
         models: config.models.clone(),
     };
     Ok((run, samplers))

@@ -6,7 +6,7 @@
 #![allow(clippy::print_stdout, reason = "a program that prints")]
 
 use burn::tensor::Tensor;
-use histogen::config::Optimiser;
+use histogen::config::{Optimiser, Section};
 use histogen::error::Result;
 use histogen::experiment::{Silent, reproduce, resolve};
 use histogen::models::game::Game;
@@ -47,6 +47,7 @@ static PEARSON_GAN: Model = Model {
     needs: Needs::NOTHING,
     fits: fits_backbone,
     settings: toml::Table::new,
+    section: Section::EMPTY,
     build: |blueprint| {
         let (generator, critic) = backbone(blueprint, CriticNorm::Batch);
         let gan = Gan::new(blueprint, generator, critic, PearsonChiSquared);

@@ -324,7 +324,7 @@ pub struct TrackPlace {
 /// Arguments of `list`.
 #[derive(Args, Debug)]
 pub struct List {
-    /// models, metrics, features, experiments or runs.
+    /// models, metrics, features, similarities, experiments, settings or runs.
     pub what: String,
     /// Where `runs/` and `reports/` are kept.
     #[arg(long, default_value = ".", value_name = "DIR")]

@@ -1,5 +1,7 @@
 //! Errors a user can act on: every refusal says what is wrong and where, and carries a hint that says what to do.
 
+use std::fmt::Display;
+
 /// What fallible functions of this crate return.
 pub type Result<T> = anyhow::Result<T>;
 
@@ -36,6 +38,20 @@ pub fn unknown_name<'a>(
         None => format!("known: {}", known.join(", ")),
     };
     refuse(format!("unknown {kind} `{unknown}`"), hint)
+}
+
+/// Refuses what stands twice among the members of a set; `place` says which set, and where.
+pub fn refuse_repeated<T: PartialEq + Display>(
+    place: &str,
+    members: &[T],
+    hint: &str,
+) -> Result<()> {
+    for (index, member) in members.iter().enumerate() {
+        if members[..index].contains(member) {
+            return Err(refuse(format!("{place} has `{member}` twice"), hint));
+        }
+    }
+    Ok(())
 }
 
 /// The known name most like `unknown`, if one is like enough to be meant.

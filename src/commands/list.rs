@@ -5,7 +5,7 @@ use std::path::Path;
 use super::{Answer, Outcome};
 use crate::cli::List;
 use crate::error::{Result, unknown_name};
-use crate::experiment::{EXPERIMENTS, PROFILES};
+use crate::experiment::{EXPERIMENTS, PROFILES, schema};
 use crate::features::EXTRACTORS;
 use crate::metrics::{self, Direction};
 use crate::models::MODELS;
@@ -15,12 +15,13 @@ use crate::tracker::{Event, Ledger};
 use crate::workspace::run_folders;
 
 /// What can be listed.
-const KINDS: [&str; 6] = [
+const KINDS: [&str; 7] = [
     "models",
     "metrics",
     "features",
     "similarities",
     "experiments",
+    "settings",
     "runs",
 ];
 
@@ -46,6 +47,7 @@ pub(super) fn run(arguments: &List) -> Outcome {
                 println!("profile {name}");
             }
         }
+        "settings" => list_settings(),
         "runs" => list_runs(&arguments.out.join("runs"))?,
         other => return Err(unknown_name("list", other, KINDS)),
     }
@@ -68,6 +70,36 @@ fn list_metrics() {
             Direction::Higher => "higher is better",
         };
         println!("{:12} {} ({better})", score.name, score.title);
+    }
+}
+
+fn list_settings() {
+    let schema = schema();
+    let settings = schema.settings();
+    let rows: Vec<[String; 4]> = settings
+        .iter()
+        .map(|setting| {
+            let range = setting.range.map(ToString::to_string).unwrap_or_default();
+            let unit = setting.range.map_or("", |range| range.unit).to_owned();
+            [setting.key(), setting.default.to_string(), unit, range]
+        })
+        .collect();
+    let widths = [0, 1, 2, 3].map(|column| {
+        let lengths = rows.iter().map(|row| row[column].len());
+        lengths.max().unwrap_or_default()
+    });
+    let line = |row: [&str; 4], about: &str| {
+        for (cell, width) in row.iter().zip(widths) {
+            print!("{cell:width$}  ");
+        }
+        println!("{about}");
+    };
+    line(["setting", "default", "unit", "range"], "");
+    for (number, (setting, row)) in settings.iter().zip(&rows).enumerate() {
+        if number == 0 || settings[number - 1].section != setting.section {
+            println!();
+        }
+        line(row.each_ref().map(String::as_str), &setting.about);
     }
 }
 

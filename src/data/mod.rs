@@ -53,7 +53,7 @@ use source::Source;
 const PHANTOM: &str = "phantom";
 
 /// Which images, and how they become patches.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, documented::DocumentedFields)]
 #[serde(deny_unknown_fields, default)]
 pub struct DataConfig {
     /// `phantom`, or the path of a folder of images or of a patch store (a folder with `store.toml`).
@@ -105,35 +105,8 @@ impl Default for DataConfig {
 }
 
 impl DataConfig {
-    /// Refuses numbers that no store can be built with.
+    /// Refuses what its range allows and no store can be built with.
     fn check(&self) -> Result<()> {
-        let positive = [("patch_size", self.patch_size), ("stride", self.stride)];
-        for (name, value) in positive {
-            if value == 0 {
-                return Err(refuse(
-                    format!("`data.{name}` is 0"),
-                    "give it in pixels, 1 or more",
-                ));
-            }
-        }
-        if !(0.0..=1.0).contains(&self.minimum_tissue) {
-            return Err(refuse(
-                format!(
-                    "`data.minimum_tissue` is {}, not a fraction",
-                    self.minimum_tissue
-                ),
-                "set it between 0 (keep every patch) and 1 (only patches full of tissue)",
-            ));
-        }
-        if !(self.held_out > 0.0 && self.held_out < 1.0) {
-            return Err(refuse(
-                format!(
-                    "`data.held_out` is {}: both splits need slides",
-                    self.held_out
-                ),
-                "set it above 0 and below 1, for example to 0.3",
-            ));
-        }
         if self.maximum_patches == 1 {
             return Err(refuse(
                 "`data.maximum_patches` is 1, which leaves a split empty",
@@ -153,7 +126,7 @@ impl DataConfig {
 /// taken for a whole one. `progress(done, total, what)` counts slides.
 ///
 /// # Errors
-/// For settings out of range, a source that is not there, and what the source and the split refuse.
+/// For settings that do not fit together, a source that is not there, and what the source and the split refuse.
 pub fn prepare(
     config: &DataConfig,
     cache: &Path,

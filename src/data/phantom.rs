@@ -23,7 +23,7 @@ const CLASSES: [&str; 2] = ["benign", "invasive"];
 const VERSION: u32 = 1;
 
 /// How many synthetic slides, and how large.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, documented::DocumentedFields)]
 #[serde(deny_unknown_fields, default)]
 pub struct PhantomConfig {
     /// Slides of each of the two classes.
@@ -65,14 +65,6 @@ pub(super) fn source(config: &DataConfig) -> Result<Source> {
                 size = config.patch_size
             ),
             "raise `data.phantom.slide_size` or lower `data.patch_size`",
-        ));
-    }
-    if slides_per_class < 2 {
-        return Err(refuse(
-            format!(
-                "`data.phantom.slides_per_class` is {slides_per_class}: a class needs a slide to train on and one to test on"
-            ),
-            "set `data.phantom.slides_per_class` to at least 2",
         ));
     }
     let mut slides = Vec::new();
@@ -161,24 +153,20 @@ mod tests {
     }
 
     #[test]
-    fn slides_that_cannot_be_cut_or_split_are_refused() {
-        let refusal = |slides_per_class, slide_size| {
+    fn slides_that_cannot_be_cut_are_refused() {
+        let refusal = |slide_size| {
             let config = DataConfig {
                 phantom: PhantomConfig {
-                    slides_per_class,
                     slide_size,
+                    ..PhantomConfig::default()
                 },
                 ..DataConfig::default()
             };
             source(&config).err().unwrap().to_string()
         };
         assert_eq!(
-            refusal(4, 48),
+            refusal(48),
             "`data.phantom.slide_size` is 48, smaller than a patch of 64 x 64"
-        );
-        assert_eq!(
-            refusal(1, 256),
-            "`data.phantom.slides_per_class` is 1: a class needs a slide to train on and one to test on"
         );
     }
 }

@@ -424,24 +424,13 @@ fn images_too_small_too_pale_or_too_few_are_refused() {
 }
 
 #[test]
-fn settings_out_of_range_are_refused() {
-    let cache = tempfile::tempdir().unwrap();
-    let refused = |change: fn(&mut DataConfig)| {
-        let mut config = DataConfig::default();
-        change(&mut config);
-        refusal(&config, &cache).0
+fn a_store_of_one_patch_is_refused() {
+    let config = DataConfig {
+        maximum_patches: 1,
+        ..DataConfig::default()
     };
-    assert_eq!(refused(|config| config.stride = 0), "`data.stride` is 0");
     assert_eq!(
-        refused(|config| config.minimum_tissue = 50.0),
-        "`data.minimum_tissue` is 50, not a fraction"
-    );
-    assert_eq!(
-        refused(|config| config.held_out = 0.0),
-        "`data.held_out` is 0: both splits need slides"
-    );
-    assert_eq!(
-        refused(|config| config.maximum_patches = 1),
+        refusal(&config, &tempfile::tempdir().unwrap()).0,
         "`data.maximum_patches` is 1, which leaves a split empty"
     );
 }

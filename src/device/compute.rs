@@ -149,7 +149,7 @@ impl Precision {
 }
 
 /// What computes: the section `compute` of an experiment.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, documented::DocumentedFields)]
 #[serde(deny_unknown_fields)]
 pub struct Compute {
     /// `cpu`, `wgpu[:n]` or `cuda[:n]`.

@@ -6,11 +6,11 @@ use std::path::Path;
 
 use toml::Table;
 
-use crate::config::{Config, Layer, OptimiserProtocol, RunConfig, System};
+use crate::config::{Config, Layer, OptimiserProtocol, RunConfig, Schema, System};
 use crate::data::{PatchStore, Split, Task};
 use crate::error::{Result, refuse, unknown_name};
 use crate::models::{self, MODELS};
-use crate::samplers::{self, Samplers};
+use crate::samplers::{self, SAMPLERS, Samplers};
 use crate::snn::{Judge, Reward, SnnConfig, Source};
 use crate::tracker::mlflow::has_user_information;
 
@@ -85,20 +85,29 @@ fn layer(kind: &str, name: &str, built_in: &[(&str, &str)]) -> Result<Layer> {
     Layer::parse(name, &text)
 }
 
+/// Every setting that an experiment has.
+pub fn schema() -> Schema {
+    let models = MODELS.all().into_iter();
+    let models = models.map(|model| (format!("models.{}", model.name), model.section));
+    let samplers = SAMPLERS.all().into_iter();
+    let samplers = samplers.map(|sampler| (format!("samplers.{}", sampler.name), sampler.section));
+    let defaults = Config::defaults(models::settings(), samplers::settings());
+    Schema::new(defaults, models.chain(samplers))
+}
+
 /// The resolved configuration: defaults < experiment < profile < environment < `pairs` (`key=value`). `experiment` and
 /// `profile` are built-in names or paths of TOML files.
 ///
 /// # Errors
-/// Refuses unknown names and keys, values of the wrong type, and credentials in a setting.
+/// Refuses unknown names and keys, values of the wrong type or out of range, and credentials in a setting.
 pub fn resolve(experiment: &str, profile: &str, pairs: &[String]) -> Result<Config> {
-    let defaults = Config::defaults(models::settings(), samplers::settings());
-    let layers = [
+    let layers = vec![
         layer("experiment", experiment, EXPERIMENTS)?,
         layer("profile", profile, PROFILES)?,
-        Layer::from_environment(std::env::vars())?,
+        Layer::from_environment(),
         Layer::from_pairs("--set", pairs)?,
     ];
-    let mut config = defaults.overlay(&layers)?;
+    let mut config = schema().resolve(layers)?;
     if has_user_information(&config.to_toml()) {
         return Err(refuse(
             "a setting has an address with a user or password in it",
@@ -114,12 +123,6 @@ pub fn resolve(experiment: &str, profile: &str, pairs: &[String]) -> Result<Conf
         .filter(|system| system.same_as.is_empty())
     {
         MODELS.find(system.model())?;
-        if config.for_system(system)?.compute != config.compute {
-            return Err(refuse(
-                format!("system `{}` sets `compute` for itself", system.name),
-                "set it for the whole experiment: what computes must be the same for all rows",
-            ));
-        }
     }
     Ok(config)
 }
@@ -139,8 +142,7 @@ pub fn snn_config(config: &Config) -> SnnConfig {
 /// of a system that has a reward, from the configuration as that system sees it.
 ///
 /// # Errors
-/// Fails if that reward model cannot be had, and refuses a reward out of range and a model that lacks something in the
-/// patches.
+/// Fails if that reward model cannot be had, and refuses a model that lacks something in the patches.
 pub fn run_config(
     config: &Config,
     system: &System,
@@ -161,7 +163,7 @@ pub fn run_config(
         OptimiserProtocol::Identical => config.optimiser.shared(),
     };
     let reward = if model.needs.reward {
-        Some(Reward::new(&config.reward, reward_model(&config)?)?)
+        Some(Reward::new(&config.reward, reward_model(&config)?))
     } else {
         None
     };

@@ -28,13 +28,13 @@ pub use matrix::Features;
 pub use perceptual::{PERCEPTUAL_DISTANCES, PerceptualConfig, PerceptualDistance, load_perceptual};
 
 /// Which extractor, and with which weights.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, documented::DocumentedFields)]
 #[serde(deny_unknown_fields)]
 pub struct FeatureConfig {
     /// Name of the extractor.
     pub extractor: String,
-    /// File of the weights (PyTorch or safetensors), for an extractor that has any; empty takes the known file from the
-    /// cache of [`crate::weights`].
+    /// File of the weights (PyTorch or safetensors), for an extractor that has any; empty takes the known file that
+    /// `histogen weights` keeps.
     pub weights: PathBuf,
 }
 

@@ -17,7 +17,7 @@ pub const PERCEPTUAL_DISTANCES: [&str; 2] = ["vgg16-random", "lpips"];
 const BATCH: usize = 16;
 
 /// Which perceptual distance, and with which weights: `evaluation.perceptual` of an experiment.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, documented::DocumentedFields)]
 #[serde(default, deny_unknown_fields)]
 pub struct PerceptualConfig {
     /// `lpips` (version 0.1, VGG-16), or `vgg16-random`: the same with a random network and all channels alike.

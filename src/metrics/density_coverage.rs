@@ -9,9 +9,7 @@
 use crate::error::Result;
 
 use super::neighbours::Inside;
-use super::{
-    Comparison, Direction, Metric, MetricSettings, Score, ScoreDefinition, check, check_setting,
-};
+use super::{Comparison, Direction, Metric, MetricSettings, Score, ScoreDefinition, check};
 
 /// Density and coverage.
 #[derive(Clone, Copy, Debug)]
@@ -52,7 +50,6 @@ impl Metric for DensityCoverage {
 
     fn compute(&self, comparison: &Comparison<'_>) -> Result<Vec<Score>> {
         let k = comparison.settings.density_neighbours;
-        check_setting("density_neighbours", k, 1)?;
         check(self, comparison)?;
         let (density, coverage) = density_and_coverage(&comparison.density(), k);
         Ok(vec![

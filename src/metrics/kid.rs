@@ -26,9 +26,7 @@ use crate::random::Random;
 
 pub(super) use self::all_pairs::takes_all_pairs;
 use self::all_pairs::unbiased_of_each;
-use super::{
-    Comparison, Direction, Metric, MetricSettings, Score, ScoreDefinition, check, check_setting,
-};
+use super::{Comparison, Direction, Metric, MetricSettings, Score, ScoreDefinition, check};
 
 /// Rows of one block of the kernel matrix; it has [`STRIP`] columns.
 const TILE: usize = 512;
@@ -68,8 +66,6 @@ impl Metric for Kid {
 
     fn compute(&self, comparison: &Comparison<'_>) -> Result<Vec<Score>> {
         let settings = comparison.settings;
-        check_setting("kid_subsets", settings.kid_subsets, 1)?;
-        check_setting("kid_subset_size", settings.kid_subset_size, 2)?;
         check(self, comparison)?;
         let size = settings.kid_subset_size;
         let [x, y] = comparison.rows();
@@ -127,7 +123,6 @@ impl Metric for KidBlock {
 
     fn compute(&self, comparison: &Comparison<'_>) -> Result<Vec<Score>> {
         let settings = comparison.settings;
-        check_setting("kid_subset_size", settings.kid_subset_size, 2)?;
         check(self, comparison)?;
         let [x, y] = comparison.rows();
         let count = usize::max(x.rows, y.rows).div_ceil(settings.kid_subset_size);

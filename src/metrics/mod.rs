@@ -19,7 +19,7 @@ mod protocol;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Refusal, Result, refuse, unknown_name};
+use crate::error::{Refusal, Result, refuse, refuse_repeated, unknown_name};
 use crate::features::Features;
 use crate::registry::{Named, Registry};
 
@@ -84,8 +84,8 @@ impl Score {
     }
 }
 
-/// What the metrics depend on besides the features: `evaluation.metrics` of an experiment.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What the metrics depend on besides the features: `evaluation.metrics` of an experiment, which checks the ranges.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, documented::DocumentedFields)]
 #[serde(default, deny_unknown_fields)]
 pub struct MetricSettings {
     /// How many random subsets KID is the mean over.
@@ -135,7 +135,7 @@ pub trait Metric: Sync {
 
     /// The numbers for two sets of features, one of each definition.
     ///
-    /// Refuses what [`check_features`] refuses, too few images, and settings that make no sense.
+    /// Refuses what [`check_features`] refuses, and too few images.
     fn compute(&self, comparison: &Comparison<'_>) -> Result<Vec<Score>>;
 
     /// The metric as one of Gaussians, if it is one. Where all that are asked for are, no features are kept.
@@ -193,8 +193,9 @@ pub struct Selection {
 
 /// What `names` stand for: scores, families of scores, path lengths.
 ///
-/// Refuses a name that is none of these, with the nearest known one.
+/// Refuses a name that is none of these, with the nearest known one, and a name that is given twice.
 pub fn select(names: &[String]) -> Result<Selection> {
+    refuse_repeated("the list of metrics", names, "name each once")?;
     let mut selection = Selection::default();
     let all = METRICS.all();
     for name in names {
@@ -347,17 +348,6 @@ fn check_images(
                 metric.too_few_hint(),
             ));
         }
-    }
-    Ok(())
-}
-
-/// Refuses a setting below what it must be at least.
-fn check_setting(key: &str, value: usize, least: usize) -> Result<()> {
-    if value < least {
-        return Err(refuse(
-            format!("`evaluation.metrics.{key}` is {value}"),
-            format!("set it to at least {least}"),
-        ));
     }
     Ok(())
 }

@@ -29,8 +29,8 @@ const BATCH: usize = 16;
 /// The share of pairs left out at either end.
 const TRIMMED: f64 = 0.01;
 
-/// What path lengths depend on: `evaluation.path_length` of an experiment.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// What path lengths depend on: `evaluation.path_length` of an experiment, which checks the ranges.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, documented::DocumentedFields)]
 #[serde(default, deny_unknown_fields)]
 pub struct PathSettings {
     /// Pairs of latents that `ppl` is the mean over.
@@ -165,7 +165,7 @@ const PPL_PATH: PathLength = PathLength {
 impl PathLength {
     /// The length in `space`, as `distance` sees it.
     ///
-    /// Refuses settings that make no sense, and a length that is not finite. Does not depend on batches or threads.
+    /// Refuses a length that is not finite. Does not depend on batches or threads.
     pub fn compute(
         &self,
         space: &LatentSpace<'_>,
@@ -189,14 +189,7 @@ fn ppl(
     distance: &dyn PerceptualDistance,
     settings: &PathSettings,
 ) -> Result<Length> {
-    at_least("samples", settings.samples, 1)?;
     let epsilon = settings.epsilon;
-    if !(epsilon > 0.0 && epsilon <= 1.0) {
-        return Err(refuse(
-            format!("`evaluation.path_length.epsilon` is {epsilon}"),
-            "set it above 0 and to at most 1, for example to 1e-4",
-        ));
-    }
     let mut distances = Vec::with_capacity(settings.samples);
     for first in (0..settings.samples).step_by(BATCH) {
         let batch = first..settings.samples.min(first + BATCH);
@@ -232,8 +225,6 @@ fn ppl_path(
     distance: &dyn PerceptualDistance,
     settings: &PathSettings,
 ) -> Result<Length> {
-    at_least("paths", settings.paths, 1)?;
-    at_least("steps", settings.steps, 1)?;
     let mut lengths = Vec::with_capacity(settings.paths);
     for path in 0..settings.paths {
         let mut stream = Random::new(settings.seed)
@@ -284,16 +275,6 @@ fn mean_and_deviation(values: &[f64]) -> Length {
         mean,
         deviation: (squares.sum::<f64>() / count).sqrt(),
     }
-}
-
-fn at_least(key: &str, value: usize, least: usize) -> Result<()> {
-    if value < least {
-        return Err(refuse(
-            format!("`evaluation.path_length.{key}` is {value}"),
-            format!("set it to at least {least}"),
-        ));
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -9,9 +9,7 @@
 use crate::error::Result;
 
 use super::neighbours::Inside;
-use super::{
-    Comparison, Direction, Metric, MetricSettings, Score, ScoreDefinition, check, check_setting,
-};
+use super::{Comparison, Direction, Metric, MetricSettings, Score, ScoreDefinition, check};
 
 /// Precision, recall and their harmonic mean.
 #[derive(Clone, Copy, Debug)]
@@ -51,8 +49,6 @@ impl Metric for PrecisionRecall {
     }
 
     fn compute(&self, comparison: &Comparison<'_>) -> Result<Vec<Score>> {
-        let k = comparison.settings.precision_neighbours;
-        check_setting("precision_neighbours", k, 1)?;
         check(self, comparison)?;
         let (of_real, of_generated) = comparison.precision_and_recall();
         let (precision, recall) = (covered(of_real), covered(of_generated));

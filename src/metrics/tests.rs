@@ -357,50 +357,6 @@ fn features_that_no_metric_could_use_are_refused() {
 }
 
 #[test]
-fn settings_that_make_no_sense_are_refused() {
-    let images = features(40, 4, "real");
-    let cases = [
-        (
-            "kid",
-            MetricSettings {
-                kid_subsets: 0,
-                ..small()
-            },
-            "`evaluation.metrics.kid_subsets` is 0",
-        ),
-        (
-            "kid",
-            MetricSettings {
-                kid_subset_size: 1,
-                ..small()
-            },
-            "`evaluation.metrics.kid_subset_size` is 1",
-        ),
-        (
-            "f1",
-            MetricSettings {
-                precision_neighbours: 0,
-                ..small()
-            },
-            "`evaluation.metrics.precision_neighbours` is 0",
-        ),
-        (
-            "density",
-            MetricSettings {
-                density_neighbours: 0,
-                ..small()
-            },
-            "`evaluation.metrics.density_neighbours` is 0",
-        ),
-    ];
-    for (name, settings, message) in cases {
-        let metric = select(&names(&[name])).unwrap().metrics[0];
-        let error = compute(metric, &images, &images, &settings).unwrap_err();
-        assert_eq!(error.to_string(), message);
-    }
-}
-
-#[test]
 fn kid_has_a_spread_over_subsets_and_none_when_a_subset_is_everything() {
     let (generated, real) = (features(40, 4, "generated"), features(40, 4, "real"));
     let kid =

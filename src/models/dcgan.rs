@@ -12,7 +12,7 @@ use super::game::CrossEntropy;
 use super::gan::Gan;
 use super::networks::{backbone, fits_backbone};
 use super::{Model, Needs};
-use crate::config::Optimiser;
+use crate::config::{Optimiser, Section};
 use crate::nn::dcgan::CriticNorm;
 
 /// The registry's entry.
@@ -24,6 +24,7 @@ pub(super) const MODEL: Model = Model {
     needs: Needs::NOTHING,
     fits: fits_backbone,
     settings: Table::new,
+    section: Section::EMPTY,
     build: |blueprint| {
         let (generator, critic) = backbone(blueprint, CriticNorm::Batch);
         let game = CrossEntropy::default();

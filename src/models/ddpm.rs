@@ -8,14 +8,17 @@
 //! 3. No horizontal flips: no system augments its real images.
 //! 4. The width is `models.ddpm.width`, as the adversarial backbone's does not carry over.
 
+use std::ops::Bound::{Excluded, Included};
+
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
+use documented::DocumentedFields;
 use serde::{Deserialize, Serialize};
 
 use super::diffusion::{self, Denoiser, NoiseSchedule};
 use super::player::Player;
 use super::{Batch, Blueprint, Draws, GenerativeModel, Model, Needs, Scalars, table};
-use crate::config::{Optimiser, RunConfig};
+use crate::config::{Optimiser, Range, RunConfig, Section};
 use crate::device::tensor;
 use crate::error::{Result, refuse};
 use crate::images::Images;
@@ -37,11 +40,21 @@ pub(super) const MODEL: Model = Model {
     needs: Needs::NOTHING,
     fits,
     settings: || table(&Settings::default()),
+    section: Section::of::<Settings>(&[
+        Range::between("timesteps", "levels", 2.0, 1e6),
+        Range::new("beta_start", "", (Excluded(0.0), Excluded(1.0))),
+        Range::new("beta_end", "", (Excluded(0.0), Excluded(1.0))),
+        Range::new("ema_decay", "", (Included(0.0), Excluded(1.0))),
+        Range::between("width", "feature maps", 4.0, 4096.0),
+        Range::between("multipliers", "", 1.0, 1024.0),
+        Range::between("blocks", "blocks", 1.0, 1024.0),
+        Range::between("attention", "pixels", 1.0, 4096.0),
+    ]),
     build: |blueprint| Ok(Box::new(Ddpm::new(blueprint)?)),
 };
 
 /// The settings of `models.ddpm`. Defaults: appendix B of the paper.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, DocumentedFields)]
 #[serde(deny_unknown_fields, default)]
 struct Settings {
     /// T, the number of noise levels.
@@ -52,7 +65,7 @@ struct Settings {
     beta_end: f64,
     /// Decay of the average of the weights.
     ema_decay: f64,
-    /// Feature maps at full size.
+    /// Feature maps at full size, an even number.
     width: usize,
     /// Feature maps at each level, as multiples of `width`.
     multipliers: Vec<usize>,
@@ -82,20 +95,15 @@ fn fits(run: &RunConfig) -> Result<()> {
     let settings: Settings = run.settings("ddpm")?;
     let halvings = settings.multipliers.len().saturating_sub(1);
     let size = run.image_size;
-    let problem = if settings.multipliers.is_empty() || settings.multipliers.contains(&0) {
-        Some((
-            "multipliers",
-            "give at least one level, each at least 1".to_owned(),
-        ))
+    let problem = if settings.multipliers.is_empty() {
+        Some(("multipliers", "give at least one level".to_owned()))
     } else if !size.is_multiple_of(1 << halvings) {
         Some((
             "multipliers",
             format!("images of {size} x {size} cannot be halved {halvings} times"),
         ))
-    } else if settings.width < 4 || !settings.width.is_multiple_of(2) {
-        Some(("width", "set an even number, at least 4".to_owned()))
-    } else if settings.timesteps < 2 {
-        Some(("timesteps", "set at least 2".to_owned()))
+    } else if !settings.width.is_multiple_of(2) {
+        Some(("width", "set an even number".to_owned()))
     } else {
         None
     };

@@ -11,13 +11,14 @@
 //! What differs from Salimans et al.: feature matching, minibatch discrimination, historical averaging and virtual batch
 //! normalisation are left out, as arXiv 2409.20340 does not use them.
 
+use documented::DocumentedFields;
 use serde::{Deserialize, Serialize};
 
 use super::game::CrossEntropy;
 use super::gan::Gan;
 use super::networks::{backbone, fits_backbone};
 use super::{Blueprint, Model, Needs, table};
-use crate::config::Optimiser;
+use crate::config::{Optimiser, Range, Section};
 use crate::error::Result;
 use crate::nn::dcgan::{Critic, CriticNorm, Generator};
 
@@ -30,11 +31,15 @@ pub(super) const MODEL: Model = Model {
     needs: Needs::NOTHING,
     fits: fits_backbone,
     settings: || table(&Settings::default()),
+    section: Section::of::<Settings>(&[
+        Range::between("real_label", "probability", 0.0, 1.0),
+        Range::above("clip_value", "", 0.0),
+    ]),
     build: |blueprint| Ok(Box::new(improved_dcgan(blueprint)?)),
 };
 
 /// The settings of `models.improved-dcgan`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, DocumentedFields)]
 #[serde(deny_unknown_fields, default)]
 struct Settings {
     /// Target of real images.

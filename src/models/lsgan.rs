@@ -10,7 +10,7 @@ use super::game::LeastSquares;
 use super::gan::Gan;
 use super::networks::{backbone, fits_backbone};
 use super::{Model, Needs};
-use crate::config::Optimiser;
+use crate::config::{Optimiser, Section};
 use crate::nn::dcgan::CriticNorm;
 
 /// The registry's entry.
@@ -26,6 +26,7 @@ pub(super) const MODEL: Model = Model {
     needs: Needs::NOTHING,
     fits: fits_backbone,
     settings: Table::new,
+    section: Section::EMPTY,
     build: |blueprint| {
         let (generator, critic) = backbone(blueprint, CriticNorm::Batch);
         Ok(Box::new(Gan::new(

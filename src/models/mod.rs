@@ -27,7 +27,7 @@ use std::path::Path;
 use burn::tensor::{Device, Tensor};
 use toml::Table;
 
-use crate::config::{Optimiser, RunConfig};
+use crate::config::{Optimiser, RunConfig, Section};
 use crate::data::Batch;
 use crate::device::values;
 use crate::error::{Result, refuse};
@@ -183,6 +183,8 @@ pub struct Model {
     pub fits: fn(&RunConfig) -> Result<()>,
     /// Its own settings and their defaults (its paper's).
     pub settings: fn() -> Table,
+    /// What they are, and the ranges of the numbers among them.
+    pub section: Section,
     /// Builds it untrained.
     pub build: fn(&Blueprint<'_>) -> Result<Box<dyn GenerativeModel>>,
 }

@@ -16,7 +16,7 @@ use super::improved_dcgan::improved_dcgan;
 use super::networks::fits_backbone;
 use super::terms::RewardTerm;
 use super::{Model, Needs};
-use crate::config::Optimiser;
+use crate::config::{Optimiser, Section};
 
 /// The registry's entry.
 pub(super) const MODEL: Model = Model {
@@ -30,6 +30,7 @@ pub(super) const MODEL: Model = Model {
     },
     fits: fits_backbone,
     settings: Table::new,
+    section: Section::EMPTY,
     build: |blueprint| {
         let reward = blueprint.run.reward.clone();
         let reward = reward.context("a run of `rl-eo` has a reward")?;

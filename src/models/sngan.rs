@@ -7,6 +7,7 @@
 //!    of its standard CNNs.
 //! 3. The power iteration runs once per critic update (Algorithm 1), not once per forward pass.
 
+use documented::DocumentedFields;
 use serde::{Deserialize, Serialize};
 
 use super::game::{CrossEntropy, Hinge};
@@ -14,7 +15,7 @@ use super::gan::Gan;
 use super::networks::{backbone, fits_backbone};
 use super::terms::SpectralNormalisation;
 use super::{Model, Needs, table};
-use crate::config::Optimiser;
+use crate::config::{Optimiser, Range, Section};
 use crate::nn::dcgan::CriticNorm;
 
 /// The registry's entry.
@@ -32,6 +33,12 @@ pub(super) const MODEL: Model = Model {
     needs: Needs::NOTHING,
     fits: fits_backbone,
     settings: || table(&Settings::default()),
+    section: Section::of::<Settings>(&[Range::between(
+        "power_iterations",
+        "iterations",
+        1.0,
+        1000.0,
+    )]),
     build: |blueprint| {
         let settings: Settings = blueprint.run.settings("sngan")?;
         let (generator, critic) = backbone(blueprint, CriticNorm::Spectral);
@@ -46,7 +53,7 @@ pub(super) const MODEL: Model = Model {
 };
 
 /// The settings of `models.sngan`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, DocumentedFields)]
 #[serde(deny_unknown_fields, default)]
 struct Settings {
     /// `hinge` or `minimax`.

@@ -7,6 +7,7 @@
 //! 2. The gradient of the penalty is computed by forward-over-reverse differentiation, see [`super::terms::gradient_penalty`]: the same
 //!    number, by another road.
 
+use documented::DocumentedFields;
 use serde::{Deserialize, Serialize};
 
 use super::game::Wasserstein;
@@ -14,7 +15,7 @@ use super::gan::Gan;
 use super::networks::{backbone, fits_backbone};
 use super::terms::GradientPenalty;
 use super::{Model, Needs, table};
-use crate::config::Optimiser;
+use crate::config::{Optimiser, Range, Section};
 use crate::nn::dcgan::CriticNorm;
 
 /// The registry's entry.
@@ -33,6 +34,7 @@ pub(super) const MODEL: Model = Model {
     needs: Needs::NOTHING,
     fits: fits_backbone,
     settings: || table(&Settings::default()),
+    section: Section::of::<Settings>(&[Range::at_least("penalty", "", 0.0)]),
     build: |blueprint| {
         let settings: Settings = blueprint.run.settings("wgan-gp")?;
         let (generator, critic) = backbone(blueprint, CriticNorm::None);
@@ -44,7 +46,7 @@ pub(super) const MODEL: Model = Model {
 };
 
 /// The settings of `models.wgan-gp`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, DocumentedFields)]
 #[serde(deny_unknown_fields, default)]
 struct Settings {
     /// Weight of the gradient penalty, lambda in the paper.

@@ -4,6 +4,7 @@ use anyhow::Context;
 use toml::Table;
 
 use super::{Sampler, SamplerEntry};
+use crate::config::Section;
 use crate::error::Result;
 use crate::images::Images;
 use crate::models::Draws;
@@ -15,6 +16,7 @@ pub(super) const SAMPLER: SamplerEntry = SamplerEntry {
     about: "every noise level of a diffusion model, with noise of variance beta (Ho et al. 2020, Algorithm 2)",
     fits: |model| model.denoiser().is_some(),
     settings: Table::new,
+    section: Section::EMPTY,
     build: |sampling| {
         let denoiser = sampling.model.denoiser();
         let denoiser = denoiser.context("the model predicts no noise")?;

@@ -2,10 +2,12 @@
 
 use anyhow::Context;
 use burn::tensor::Tensor;
+use documented::DocumentedFields;
 use serde::{Deserialize, Serialize};
 
 use super::{Sampler, SamplerEntry};
-use crate::error::{Result, refuse};
+use crate::config::{Range, Section};
+use crate::error::Result;
 use crate::images::Images;
 use crate::models::diffusion::{Denoiser, ReverseStep, reverse};
 use crate::models::{Draws, table};
@@ -16,20 +18,18 @@ pub(super) const SAMPLER: SamplerEntry = SamplerEntry {
     about: "few noise levels of a diffusion model, without noise (Song et al. 2021, eta = 0)",
     fits: |model| model.denoiser().is_some(),
     settings: || table(&Settings::default()),
+    section: Section::of::<Settings>(&[Range::between("steps", "levels", 1.0, 1e6)]),
     build: |sampling| {
         let Settings { steps } = sampling.settings()?;
         let denoiser = sampling.model.denoiser();
         let denoiser = denoiser.context("the model predicts no noise")?;
-        if steps == 0 {
-            return Err(refuse("`samplers.ddim.steps` is 0", "set at least 1"));
-        }
         let levels = visited(denoiser.schedule().levels(), steps);
         Ok(Box::new(Ddim { denoiser, levels }))
     },
 };
 
 /// The settings of `samplers.ddim`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, DocumentedFields)]
 #[serde(deny_unknown_fields, default)]
 struct Settings {
     /// How many noise levels are visited; all of them where the model has fewer.

@@ -13,6 +13,7 @@ use anyhow::Context;
 use serde::Deserialize;
 use toml::{Table, Value};
 
+use crate::config::Section;
 use crate::error::{Result, refuse};
 use crate::images::Images;
 use crate::models::{Draws, GenerativeModel};
@@ -62,6 +63,8 @@ pub struct SamplerEntry {
     pub fits: fn(&dyn GenerativeModel) -> bool,
     /// Its settings and their defaults.
     pub settings: fn() -> Table,
+    /// What they are, and the ranges of the numbers among them.
+    pub section: Section,
     /// Builds it for a model that it fits.
     pub build: for<'a> fn(&Sampling<'a>) -> Result<Box<dyn Sampler + 'a>>,
 }
@@ -95,21 +98,14 @@ impl Samplers {
     /// Those called `names`, with the settings that `settings` has of each.
     ///
     /// # Errors
-    /// A name is unknown, or given twice.
+    /// A name is unknown.
     pub fn new(names: &[String], settings: &BTreeMap<String, Table>) -> Result<Self> {
-        let mut chosen: Vec<(&'static SamplerEntry, Table)> = Vec::new();
-        for name in names {
+        let known = names.iter().map(|name| {
             let entry = SAMPLERS.find(name)?;
-            if chosen.iter().any(|(known, _)| known.name == entry.name) {
-                return Err(refuse(
-                    format!("sampler `{name}` is given twice in `evaluation.samplers`"),
-                    "give it once",
-                ));
-            }
             let settings = settings.get(name).cloned();
-            chosen.push((entry, settings.unwrap_or_else(entry.settings)));
-        }
-        Ok(Self(chosen))
+            Ok((entry, settings.unwrap_or_else(entry.settings)))
+        });
+        Ok(Self(known.collect::<Result<_>>()?))
     }
 
     /// The one that draws from `model`, which makes images of `classes` classes.

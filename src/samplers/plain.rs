@@ -3,6 +3,7 @@
 use toml::Table;
 
 use super::{Sampler, SamplerEntry};
+use crate::config::Section;
 use crate::error::Result;
 use crate::images::Images;
 use crate::models::{Draws, GenerativeModel};
@@ -13,6 +14,7 @@ pub(super) const SAMPLER: SamplerEntry = SamplerEntry {
     about: "the model's own way: one pass from the prior, or ancestral sampling from noise",
     fits: |_| true,
     settings: Table::new,
+    section: Section::EMPTY,
     build: |sampling| Ok(Box::new(Plain(sampling.model))),
 };
 

@@ -32,7 +32,7 @@ pub enum Stage {
 }
 
 /// One stage.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, documented::DocumentedFields)]
 #[serde(deny_unknown_fields)]
 pub struct StageConfig {
     /// Passes; 0 leaves the stage out.
@@ -48,7 +48,7 @@ pub struct StageConfig {
 ///
 /// "The last 12 layers" are counted over the encoder's 13 convolutions. Counted over an autoencoder's 26 they would all be
 /// the decoder's, and the similarity, which only the encoder makes, would never be trained.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, documented::DocumentedFields)]
 #[serde(deny_unknown_fields)]
 pub struct SnnConfig {
     /// Seed of the decoder, the pairs and the views.
@@ -120,17 +120,11 @@ impl Default for SnnConfig {
 }
 
 impl SnnConfig {
-    /// Refuses what no network can be built or trained with; `size` is that of the patches.
+    /// Refuses what is in range and does not fit together; `size` is that of the patches.
     pub fn check(&self, size: usize) -> Result<()> {
         let layers = self.encoder_layers;
-        if !(1..=LAYERS).contains(&layers) {
-            return Err(refuse(
-                format!("`snn.encoder_layers` is {layers}"),
-                "VGG-16 has 13 convolutions: set 1 to 13",
-            ));
-        }
         for (name, stage) in [("stage1", &self.stage1), ("stage2", &self.stage2)] {
-            if !(1..=layers).contains(&stage.layers) {
+            if stage.layers > layers {
                 return Err(refuse(
                     format!(
                         "`snn.{name}.layers` is {}, the encoder has {layers}",
@@ -140,17 +134,8 @@ impl SnnConfig {
                 ));
             }
         }
-        for (name, value) in [
-            ("decoder_width", self.decoder_width),
-            ("batch", self.batch),
-            ("evaluation_pairs", self.evaluation_pairs),
-        ] {
-            if value == 0 {
-                return Err(refuse(format!("`snn.{name}` is 0"), "set at least 1"));
-            }
-        }
         let divisor = 1 << halvings(layers);
-        if self.image_size == 0 || !size.is_multiple_of(self.image_size) {
+        if !size.is_multiple_of(self.image_size) {
             return Err(refuse(
                 format!(
                     "`snn.image_size` is {}, which does not divide patches of {size}",
@@ -163,7 +148,7 @@ impl SnnConfig {
             ("image_size", self.image_size),
             ("slide_size", self.slide_size),
         ] {
-            if value == 0 || value % divisor != 0 {
+            if value % divisor != 0 {
                 return Err(refuse(
                     format!(
                         "`snn.{name}` is {value}, which {layers} convolutions cannot halve evenly"
@@ -172,19 +157,6 @@ impl SnnConfig {
                 ));
             }
         }
-        for (name, value, least) in [
-            ("margin", self.margin, f64::MIN_POSITIVE),
-            ("contrastive_rate", self.contrastive_rate, f64::MIN_POSITIVE),
-            ("reconstruction_rate", self.reconstruction_rate, 0.0),
-        ] {
-            if !(value.is_finite() && value >= least) {
-                return Err(refuse(
-                    format!("`snn.{name}` is {value}"),
-                    "set a finite number above 0",
-                ));
-            }
-        }
-        self.augmentation.check()?;
         match (self.pretrained, self.weights.as_os_str().is_empty()) {
             (Pretrained::Vgg16, true) => Err(refuse(
                 "`snn.pretrained` is `vgg16`, and no weights file is given",
@@ -274,7 +246,7 @@ pub struct SnnRunConfig {
 impl SnnRunConfig {
     /// The configuration of the MFT-SNN that `settings` and the training split of `store` give on `compute`.
     ///
-    /// Refuses settings out of range and a weights file that cannot be read.
+    /// Refuses settings that do not fit together and a weights file that cannot be read.
     pub fn new(settings: &SnnConfig, store: &PatchStore, compute: &Compute) -> Result<Self> {
         settings.check(store.patch_size())?;
         let weights = match settings.pretrained {

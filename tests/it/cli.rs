@@ -93,8 +93,8 @@ fn a_decay_of_the_learning_rate_beyond_the_training_is_refused() {
     refused(
         &Lab::new(),
         &format!("{TRAIN} --set optimiser.decay_from=1.5"),
-        "`optimiser.decay_from` is 1.5",
-        "set a share of the training, from 0 to 1; 1 keeps the learning rate",
+        "`optimiser.decay_from` is 1.5 in --set; its range is 0 to 1 (fraction)",
+        "set a fraction of the training, from 0 to 1; 1 keeps the learning rate",
     );
 }
 

@@ -26,6 +26,7 @@ mod reproduce;
 mod resize;
 mod reward;
 mod samplers;
+mod settings;
 mod shared;
 mod siamese;
 mod storage;

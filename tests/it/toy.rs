@@ -140,7 +140,7 @@ pub(crate) fn run(model: &str, pairs: &[&str]) -> RunConfig {
         reward: entry
             .needs
             .reward
-            .then(|| Reward::new(&config.reward, judge()).expect("the reward is sound")),
+            .then(|| Reward::new(&config.reward, judge())),
         models: config.models.clone(),
     }
 }

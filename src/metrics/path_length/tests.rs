@@ -96,57 +96,6 @@ fn a_linear_generator_has_lengths_in_closed_form() {
 }
 
 #[test]
-fn settings_that_make_no_sense_are_refused() {
-    let space = LatentSpace {
-        draw: &|stream| stream.normals(3),
-        classes: 0,
-        decode: &|latents, _| Ok(linear(latents)),
-    };
-    let settings = PathSettings::default;
-    let cases = [
-        (
-            &PPL,
-            PathSettings {
-                samples: 0,
-                ..settings()
-            },
-            "samples` is 0",
-        ),
-        (
-            &PPL,
-            PathSettings {
-                epsilon: 0.0,
-                ..settings()
-            },
-            "epsilon` is 0",
-        ),
-        (
-            &PPL_PATH,
-            PathSettings {
-                paths: 0,
-                ..settings()
-            },
-            "paths` is 0",
-        ),
-        (
-            &PPL_PATH,
-            PathSettings {
-                steps: 0,
-                ..settings()
-            },
-            "steps` is 0",
-        ),
-    ];
-    for (length, settings, message) in cases {
-        let error = length.compute(&space, &Pixelwise, &settings).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            format!("`evaluation.path_length.{message}")
-        );
-    }
-}
-
-#[test]
 fn a_generator_that_decodes_no_numbers_has_no_length() {
     let nothing = |latents: &[f32], _: &[usize]| {
         let values = vec![f32::NAN; latents.len()];

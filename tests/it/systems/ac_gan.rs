@@ -4,7 +4,7 @@
 use burn::module::Module;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor, TensorData};
-use histogen::config::Optimiser;
+use histogen::config::{Optimiser, Section};
 use histogen::device::number;
 use histogen::error::Result;
 use histogen::models::game::CrossEntropy;
@@ -27,6 +27,7 @@ pub(super) static MODEL: Model = Model {
     },
     fits: fits_backbone,
     settings: toml::Table::new,
+    section: Section::EMPTY,
     build: |blueprint| {
         let run = blueprint.run;
         let (image, classes, width) = (

@@ -2,6 +2,7 @@
 //! gamma from a calibration over fixed seeds, so that an image depends on its own seed alone.
 
 use anyhow::Context;
+use histogen::config::Section;
 use histogen::error::Result;
 use histogen::images::Images;
 use histogen::models::{Discriminator, Draws, GenerativeModel, table};
@@ -19,6 +20,7 @@ pub(super) static SAMPLER: SamplerEntry = SamplerEntry {
         score.flatten().is_some()
     },
     settings: || table(&Settings::default()),
+    section: Section::EMPTY,
     build: |sampling| {
         let Settings { tries, calibration } = sampling.settings()?;
         let discriminator = sampling.model.discriminator();

@@ -4,7 +4,7 @@
 use anyhow::Context;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use histogen::config::Optimiser;
+use histogen::config::{Optimiser, Section};
 use histogen::data::Batch;
 use histogen::device::tensor;
 use histogen::error::Result;
@@ -32,6 +32,7 @@ pub(super) static MODEL: Model = Model {
     },
     fits: fits_backbone,
     settings: toml::Table::new,
+    section: Section::EMPTY,
     build: |blueprint| {
         let run = blueprint.run;
         let input = run.input.as_ref().context("a translator has an input")?;

@@ -1,6 +1,7 @@
 //! Truncation of the latent prior by clipping: z = sgn(z) min(|z|, tau) (arXiv 2201.09120, equation 6).
 
 use anyhow::Context;
+use histogen::config::Section;
 use histogen::error::Result;
 use histogen::images::Images;
 use histogen::models::{Draws, Latents, table};
@@ -12,6 +13,7 @@ pub(super) static SAMPLER: SamplerEntry = SamplerEntry {
     about: "latent vectors clipped to [-tau, tau]",
     fits: |model| model.latents().is_some(),
     settings: || table(&Settings::default()),
+    section: Section::EMPTY,
     build: |sampling| {
         let Settings { tau } = sampling.settings()?;
         let latents = sampling.model.latents();

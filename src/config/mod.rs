@@ -1,0 +1,22 @@
+//! What an experiment is: defaults < experiment file < profile < environment < `--set`.
+//!
+//! [`Schema`] knows every setting. It checks each layer key by key and number by number before it is merged, so a mistyped
+//! key is refused with the name that was probably meant, a number out of range with its range, and neither is ever
+//! ignored. What determines the weights of a run is narrowed to a [`RunConfig`], whose hash names the run.
+
+mod aliases;
+mod layers;
+mod optimiser;
+mod ranges;
+mod run;
+mod schema;
+mod sections;
+mod settings;
+
+pub use aliases::{ALIASES, Alias};
+pub use layers::Layer;
+pub use optimiser::{Optimiser, OptimiserConfig, OptimiserProtocol};
+pub use run::{RunConfig, forget_retired};
+pub use schema::Schema;
+pub use sections::{Backbone, Config, Evaluation, Logging, System, Tracking, Training};
+pub use settings::{Range, Section, Setting};

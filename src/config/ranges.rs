@@ -1,0 +1,188 @@
+//! The range of every number of an experiment. A number without one fails a test.
+//!
+//! The upper ends of counts and sizes are far beyond what anybody computes: they catch a slip of the keyboard before it asks
+//! for more memory than there is.
+
+use std::ops::Bound::{Excluded, Included};
+
+use super::{
+    Backbone, Config, Evaluation, Logging, OptimiserConfig, Range, Section, Tracking, Training,
+};
+use crate::data::{Augmentation, DataConfig, PhantomConfig};
+use crate::device::Compute;
+use crate::features::{FeatureConfig, PerceptualConfig};
+use crate::metrics::{MetricSettings, PathSettings};
+use crate::nn::vgg::LAYERS;
+use crate::snn::{RewardConfig, SnnConfig, StageConfig};
+
+/// Largest number of images, patches, pairs or paths.
+const MANY: f64 = 1e8;
+/// Largest number of steps.
+const STEPS: f64 = 1e9;
+/// Largest number of passes.
+const EPOCHS: f64 = 1e6;
+/// Largest number of images in a step.
+const BATCH: f64 = 65_536.0;
+/// Largest number of feature maps.
+const WIDTH: f64 = 4096.0;
+/// Largest height and width of an image that a network sees.
+const SIZE: f64 = 4096.0;
+/// A day.
+const SECONDS: f64 = 86_400.0;
+/// Why the numbers of layers end where they do.
+const CONVOLUTIONS: &str = "VGG-16 has 13 convolutions: set 1 to 13";
+
+/// Every section by its path: at the top first, then in the order of [`Config`].
+pub(super) const SECTIONS: &[(&str, Section)] = &[
+    (
+        "",
+        Section::of::<Config>(&[Range::at_least("seeds", "", 0.0)]),
+    ),
+    (
+        "data",
+        Section::of::<DataConfig>(&[
+            Range::between("patch_size", "pixels", 1.0, SIZE),
+            Range::between("stride", "pixels", 1.0, BATCH),
+            Range::between("minimum_tissue", "fraction", 0.0, 1.0)
+                .hint("set it between 0 (keep every patch) and 1 (only patches full of tissue)"),
+            Range::new("held_out", "fraction", (Excluded(0.0), Excluded(1.0)))
+                .hint("both splits need slides: set it for example to 0.3"),
+            Range::between("maximum_patches", "patches", 0.0, MANY),
+            Range::at_least("seed", "", 0.0),
+        ]),
+    ),
+    (
+        "data.phantom",
+        Section::of::<PhantomConfig>(&[
+            Range::between("slides_per_class", "slides", 2.0, 100_000.0)
+                .hint("a class needs a slide to train on and one to test on: set at least 2"),
+            Range::between("slide_size", "pixels", 1.0, 65_536.0),
+        ]),
+    ),
+    (
+        "training",
+        Section::of::<Training>(&[
+            Range::between("batch", "images", 1.0, BATCH),
+            Range::between("epochs", "passes", 1.0, EPOCHS),
+            Range::between("steps", "steps", 0.0, STEPS),
+        ]),
+    ),
+    (
+        "backbone",
+        Section::of::<Backbone>(&[
+            Range::between("latent", "numbers", 1.0, 65_536.0),
+            Range::between("generator_width", "feature maps", 1.0, WIDTH),
+            Range::between("critic_width", "feature maps", 1.0, WIDTH),
+        ]),
+    ),
+    (
+        "optimiser",
+        Section::of::<OptimiserConfig>(&[
+            Range::above("learning_rate", "", 0.0),
+            Range::between("decay_from", "fraction", 0.0, 1.0)
+                .hint("set a fraction of the training, from 0 to 1; 1 keeps the learning rate"),
+            Range::new("beta1", "", (Included(0.0), Excluded(1.0))),
+            Range::new("beta2", "", (Included(0.0), Excluded(1.0))),
+            Range::new("epsilon", "", (Excluded(0.0), Included(1.0))),
+            Range::between("critic_steps", "steps", 1.0, 10_000.0),
+        ]),
+    ),
+    (
+        "reward",
+        Section::of::<RewardConfig>(&[
+            Range::at_least("weight", "", 0.0).hint("the paper's is 0.3, and 0 is no reward"),
+            Range::between("every", "steps", 1.0, STEPS),
+        ]),
+    ),
+    (
+        "snn",
+        Section::of::<SnnConfig>(&[
+            Range::at_least("seed", "", 0.0),
+            Range::between("encoder_layers", "convolutions", 1.0, LAYERS as f64).hint(CONVOLUTIONS),
+            Range::between("decoder_width", "feature maps", 1.0, WIDTH),
+            Range::between("image_size", "pixels", 1.0, SIZE),
+            Range::between("slide_size", "pixels", 1.0, SIZE),
+            Range::between("batch", "pairs", 1.0, BATCH),
+            Range::above("margin", "", 0.0),
+            Range::above("contrastive_rate", "", 0.0),
+            Range::at_least("reconstruction_rate", "", 0.0),
+            Range::between("evaluation_pairs", "pairs", 1.0, MANY),
+        ]),
+    ),
+    (
+        "snn.augmentation",
+        Section::of::<Augmentation>(&[
+            Range::between("brightness", "fraction", 0.0, 1.0),
+            Range::between("contrast", "fraction", 0.0, 1.0),
+            Range::between("noise", "of RGB in [0, 1]", 0.0, 1.0),
+        ]),
+    ),
+    ("snn.stage1", STAGE),
+    ("snn.stage2", STAGE),
+    (
+        "evaluation",
+        Section::of::<Evaluation>(&[
+            Range::between("images", "images", 1.0, MANY),
+            Range::at_least("seed", "", 0.0),
+            Range::between("training_images", "patches", 0.0, MANY),
+        ]),
+    ),
+    ("evaluation.features", Section::of::<FeatureConfig>(&[])),
+    (
+        "evaluation.metrics",
+        Section::of::<MetricSettings>(&[
+            Range::between("kid_subsets", "subsets", 1.0, EPOCHS),
+            Range::between("kid_subset_size", "images", 2.0, MANY),
+            Range::between("precision_neighbours", "neighbours", 1.0, MANY),
+            Range::between("density_neighbours", "neighbours", 1.0, MANY),
+            Range::at_least("seed", "", 0.0),
+        ]),
+    ),
+    (
+        "evaluation.perceptual",
+        Section::of::<PerceptualConfig>(&[]),
+    ),
+    (
+        "evaluation.path_length",
+        Section::of::<PathSettings>(&[
+            Range::between("samples", "pairs", 1.0, MANY),
+            Range::new("epsilon", "fraction", (Excluded(0.0), Included(1.0)))
+                .hint("set it above 0 and to at most 1, for example to 1e-4"),
+            Range::between("paths", "paths", 1.0, MANY),
+            Range::between("steps", "steps", 1.0, EPOCHS),
+            Range::at_least("seed", "", 0.0),
+        ]),
+    ),
+    (
+        "logging",
+        Section::of::<Logging>(&[
+            Range::between("samples_every", "steps", 0.0, STEPS),
+            Range::between("grid_images", "images", 1.0, 65_536.0),
+            Range::between("checkpoint_every", "steps", 0.0, STEPS),
+            Range::between("evaluate_every", "steps", 0.0, STEPS),
+            Range::between("checkpoints_kept", "checkpoints", 1.0, STEPS)
+                .hint("keep at least 1: a run is found trained by its last checkpoint"),
+            Range::between("dead_critic_steps", "steps", 0.0, STEPS),
+        ]),
+    ),
+    (
+        "tracking",
+        Section::of::<Tracking>(&[
+            Range::new(
+                "timeout_seconds",
+                "seconds",
+                (Excluded(0.0), Included(SECONDS)),
+            ),
+            Range::between("wait_seconds", "seconds", 0.0, SECONDS),
+            Range::between("system_seconds", "seconds", 0.0, SECONDS),
+        ]),
+    ),
+    ("compute", Section::of::<Compute>(&[])),
+];
+
+/// A stage of the MFT-SNN.
+const STAGE: Section = Section::of::<StageConfig>(&[
+    Range::between("epochs", "passes", 0.0, EPOCHS),
+    Range::between("pairs", "pairs", 0.0, MANY),
+    Range::between("layers", "convolutions", 1.0, LAYERS as f64).hint(CONVOLUTIONS),
+]);

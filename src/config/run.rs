@@ -1,0 +1,117 @@
+//! What names a run.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use toml::{Table, Value};
+
+use super::{Backbone, Optimiser};
+use crate::data::Input;
+use crate::device::{Kind, Precision};
+use crate::digest::sha256;
+use crate::error::{Result, refuse};
+use crate::images::RGB;
+use crate::snn::Reward;
+
+fn rgb() -> usize {
+    RGB
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the form that serde asks for"
+)]
+fn is_rgb(channels: &usize) -> bool {
+    *channels == RGB
+}
+
+/// Settings of a model that determined no weight and are a sampler's now: model and key.
+const RETIRED: &[(&str, &str)] = &[("ddpm", "sampler"), ("ddpm", "sampling_steps")];
+
+/// Removes what has left the configuration of runs since an earlier version wrote it.
+pub fn forget_retired(run: &mut Table) {
+    let Some(Value::Table(models)) = run.get_mut("models") else {
+        return;
+    };
+    for (model, key) in RETIRED {
+        if let Some(Value::Table(settings)) = models.get_mut(*model) {
+            settings.remove(*key);
+        }
+    }
+}
+
+/// Everything that determines the weights of one run, and nothing else.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunConfig {
+    /// The registry's name of the model.
+    pub model: String,
+    /// The training seed.
+    pub seed: u64,
+    /// Content hash of the patch store.
+    pub data_hash: String,
+    /// Height and width of the patches.
+    pub image_size: usize,
+    /// Channels of the patches: 3, or 1 for grey ones.
+    #[serde(default = "rgb", skip_serializing_if = "is_rgb")]
+    pub channels: usize,
+    /// The classes of the patches, for a model that is told them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<String>,
+    /// What stands beside each patch, for a model that takes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<Input>,
+    /// Optimisation steps.
+    pub steps: usize,
+    /// Real images per step.
+    pub batch: usize,
+    /// The kind of device: each rounds in its own way.
+    pub device: Kind,
+    /// The numbers it computes in.
+    pub precision: Precision,
+    /// The shared networks.
+    pub backbone: Backbone,
+    /// The optimiser.
+    pub optimiser: Optimiser,
+    /// The reward, for a model that reads it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reward: Option<Reward>,
+    /// Settings of the models whose settings this model reads, by model.
+    pub models: BTreeMap<String, Table>,
+}
+
+impl RunConfig {
+    /// The settings of `model` as the struct that its file defines.
+    pub fn settings<T: for<'de> Deserialize<'de>>(&self, model: &str) -> Result<T> {
+        let table = self.models.get(model).cloned().unwrap_or_default();
+        T::deserialize(Value::Table(table)).map_err(|error| {
+            refuse(
+                format!("settings `models.{model}`: {}", error.message()),
+                format!(
+                    "`histogen list models` shows the settings of `{model}` and their defaults"
+                ),
+            )
+        })
+    }
+
+    /// The configuration that [`Self::to_toml`] wrote, or an earlier version of this program: settings that have left runs
+    /// since are passed over.
+    ///
+    /// # Errors
+    /// The text is not a run's configuration.
+    pub fn from_toml(text: &str) -> std::result::Result<Self, toml::de::Error> {
+        let mut table: Table = text.parse()?;
+        forget_retired(&mut table);
+        Self::deserialize(Value::Table(table))
+    }
+
+    /// The configuration as TOML, keys sorted.
+    pub fn to_toml(&self) -> String {
+        toml::to_string(self).expect("a run configuration has string keys only")
+    }
+
+    /// Twelve hexadecimal digits that name the run: equal settings, equal weights.
+    pub fn hash(&self) -> String {
+        sha256(self.to_toml())[..12].to_owned()
+    }
+}

@@ -1,0 +1,259 @@
+//! The sections of an experiment and their defaults.
+
+use std::collections::BTreeMap;
+
+use documented::DocumentedFields;
+use serde::{Deserialize, Serialize};
+use toml::Table;
+
+use super::OptimiserConfig;
+use crate::data::DataConfig;
+use crate::device::Compute;
+use crate::features::{FeatureConfig, PerceptualConfig};
+use crate::metrics::{MetricSettings, PathSettings};
+use crate::snn::{RewardConfig, SnnConfig};
+
+/// A whole experiment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, DocumentedFields)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Names the folder under `reports/`.
+    pub name: String,
+    /// What the experiment asks, in a sentence.
+    pub question: String,
+    /// Name of the profile that was laid over the experiment.
+    pub profile: String,
+    /// Seeds to train every system with.
+    pub seeds: Vec<u64>,
+    /// What is trained, in the order of the table's rows.
+    pub systems: Vec<System>,
+    /// The images.
+    pub data: DataConfig,
+    /// How long, and in what batches.
+    pub training: Training,
+    /// The networks that all adversarial systems share.
+    pub backbone: Backbone,
+    /// The optimiser that all systems share, or where each takes its own from.
+    pub optimiser: OptimiserConfig,
+    /// The external reward of `rl-eo`.
+    pub reward: RewardConfig,
+    /// The MFT-SNN that gives it.
+    pub snn: SnnConfig,
+    /// What is measured, on what.
+    pub evaluation: Evaluation,
+    /// What is written during training.
+    pub logging: Logging,
+    /// The tracking server that runs are delivered to.
+    pub tracking: Tracking,
+    /// What computes all of it.
+    pub compute: Compute,
+    /// Each model's own settings, by model.
+    pub models: BTreeMap<String, Table>,
+    /// Each sampler's settings, by sampler.
+    pub samplers: BTreeMap<String, Table>,
+}
+
+/// One row of a table: a model, and what it changes in the experiment.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct System {
+    /// Label of the row.
+    pub name: String,
+    /// The model; the label if empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub model: String,
+    /// Settings of this row alone, nested as in the experiment file.
+    #[serde(default, skip_serializing_if = "Table::is_empty")]
+    pub set: Table,
+    /// A row above that this one equals by construction: it is shown with that row's numbers and not trained again.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub same_as: String,
+    /// Why it does, for the caption: a clause.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub because: String,
+}
+
+impl System {
+    /// The registry's name of the model.
+    pub fn model(&self) -> &str {
+        if self.model.is_empty() {
+            &self.name
+        } else {
+            &self.model
+        }
+    }
+}
+
+/// How long, and in what batches. Defaults: section 3.3.2 of arXiv 2409.20340.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, DocumentedFields)]
+#[serde(deny_unknown_fields)]
+pub struct Training {
+    /// Real images per step.
+    pub batch: usize,
+    /// Passes over the training split.
+    pub epochs: usize,
+    /// Steps instead of epochs; 0 leaves it to `epochs`.
+    pub steps: usize,
+}
+
+impl Default for Training {
+    fn default() -> Self {
+        Self {
+            batch: 128,
+            epochs: 200,
+            steps: 0,
+        }
+    }
+}
+
+/// The networks that all adversarial systems share. Defaults: section 3.3.2 of arXiv 2409.20340.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, DocumentedFields)]
+#[serde(deny_unknown_fields)]
+pub struct Backbone {
+    /// Length of a latent vector.
+    pub latent: usize,
+    /// Feature maps of the generator's last hidden layer.
+    pub generator_width: usize,
+    /// Feature maps of the critic's first layer.
+    pub critic_width: usize,
+}
+
+impl Default for Backbone {
+    fn default() -> Self {
+        Self {
+            latent: 100,
+            generator_width: 64,
+            critic_width: 64,
+        }
+    }
+}
+
+/// What is measured, on what.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, DocumentedFields)]
+#[serde(deny_unknown_fields)]
+pub struct Evaluation {
+    /// Generated images, and as many real ones.
+    pub images: usize,
+    /// Seed of the generated images and of the draw of real ones.
+    pub seed: u64,
+    /// How models are drawn from: each by the first of these samplers that fits it, or else plainly.
+    pub samplers: Vec<String>,
+    /// The feature extractor.
+    pub features: FeatureConfig,
+    /// Settings of the metrics.
+    pub metrics: MetricSettings,
+    /// The perceptual distance of path lengths.
+    pub perceptual: PerceptualConfig,
+    /// Settings of path lengths.
+    pub path_length: PathSettings,
+    /// The most training patches that generated images are compared with, to see whether they were memorised; 0 leaves it
+    /// out.
+    pub training_images: usize,
+}
+
+impl Default for Evaluation {
+    fn default() -> Self {
+        Self {
+            images: 10_000,
+            seed: 0,
+            samplers: Vec::new(),
+            features: FeatureConfig::default(),
+            metrics: MetricSettings::default(),
+            perceptual: PerceptualConfig::default(),
+            path_length: PathSettings::default(),
+            training_images: 10_000,
+        }
+    }
+}
+
+/// What is written during training; nothing here changes a weight.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, DocumentedFields)]
+#[serde(deny_unknown_fields)]
+pub struct Logging {
+    /// Steps between sample grids; 0 draws one at the end alone.
+    pub samples_every: usize,
+    /// Images in a sample grid.
+    pub grid_images: usize,
+    /// Steps between checkpoints; 0 writes one at the end alone.
+    pub checkpoint_every: usize,
+    /// Steps between measurements of FID on held-out patches (as many as `evaluation.images`), the last step among them; 0
+    /// for never. Where there are any, the checkpoint with the lowest is kept too.
+    pub evaluate_every: usize,
+    /// How many checkpoints are kept, the newest; at least 1.
+    pub checkpoints_kept: usize,
+    /// After how many steps with one and the same critic's loss the critic counts as dead, and the run as diverged; 0 for
+    /// never.
+    pub dead_critic_steps: usize,
+}
+
+impl Default for Logging {
+    fn default() -> Self {
+        Self {
+            samples_every: 1000,
+            grid_images: 64,
+            checkpoint_every: 1000,
+            evaluate_every: 0,
+            checkpoints_kept: 2,
+            dead_critic_steps: 500,
+        }
+    }
+}
+
+/// The tracking server that runs are delivered to; nothing here changes a weight.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, DocumentedFields)]
+#[serde(deny_unknown_fields)]
+pub struct Tracking {
+    /// Address of an MLflow server, without user or password; that of `MLFLOW_TRACKING_URI` if empty.
+    pub uri: String,
+    /// The experiment there; the name of this one if empty.
+    pub experiment: String,
+    /// Longest wait for an answer, in seconds.
+    pub timeout_seconds: f64,
+    /// Longest wait at the end of a command for what is not delivered, in seconds.
+    pub wait_seconds: f64,
+    /// Seconds between two looks at processor, memory, disk and network; 0 leaves them out.
+    pub system_seconds: f64,
+}
+
+impl Default for Tracking {
+    fn default() -> Self {
+        Self {
+            uri: String::new(),
+            experiment: String::new(),
+            timeout_seconds: 15.0,
+            wait_seconds: 5.0,
+            system_seconds: 10.0,
+        }
+    }
+}
+
+impl Config {
+    /// The defaults: the paper's protocol for no system, with the models' and the samplers' own settings as `models` and
+    /// `samplers` have them.
+    pub fn defaults(models: BTreeMap<String, Table>, samplers: BTreeMap<String, Table>) -> Self {
+        Self {
+            name: "experiment".into(),
+            question: String::new(),
+            profile: String::new(),
+            seeds: vec![0],
+            systems: Vec::new(),
+            data: DataConfig::default(),
+            training: Training::default(),
+            backbone: Backbone::default(),
+            optimiser: OptimiserConfig::default(),
+            reward: RewardConfig::default(),
+            snn: SnnConfig::default(),
+            evaluation: Evaluation::default(),
+            logging: Logging::default(),
+            tracking: Tracking::default(),
+            compute: Compute::default(),
+            models,
+            samplers,
+        }
+    }
+
+    /// The configuration as TOML.
+    pub fn to_toml(&self) -> String {
+        toml::to_string(self).expect("a configuration has string keys only")
+    }
+}
