@@ -101,8 +101,8 @@ impl Watch {
     }
 
     /// Ends the watch with a line of what came out; an error of the training speaks for itself.
-    pub(super) fn end(self, ending: TrainingEnd) {
-        drop(self.dashboard);
+    pub(super) fn end(mut self, ending: TrainingEnd) {
+        self.dashboard = None; // which gives the terminal back
         let (label, folder) = (self.label, self.folder);
         match ending {
             TrainingEnd::Found => eprintln!("{label}: already trained, in `{folder}`"),

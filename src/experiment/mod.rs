@@ -48,7 +48,7 @@ pub use evaluator::Evaluator;
 pub use path_evaluator::PathEvaluator;
 pub use reference::{Reference, held_out, trained_on};
 pub use reporter::{Reporter, Silent, TrainingEnd, TrainingInfo};
-pub use resolve::{ABLATIONS, EXPERIMENTS, PROFILES, resolve, run_config, snn_config};
+pub use resolve::{ABLATIONS, EXPERIMENTS, PROFILES, resolve, run_config, schema, snn_config};
 pub use reward_models::{FinetuneProgress, RewardModels, finetune};
 pub use snn::{
     LevelRecord, NetworkRecord, REPORT as SNN_REPORT, SnnEvaluation, SnnRecord, evaluate_snn,

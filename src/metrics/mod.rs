@@ -240,7 +240,7 @@ fn known_names(metric: &'static dyn Metric) -> impl Iterator<Item = &'static str
 
 /// Everything that has a number: the scores of every metric, and every path length.
 pub fn definitions() -> impl Iterator<Item = &'static ScoreDefinition> {
-    let scores = METRICS.all().into_iter().flat_map(|metric| metric.scores());
+    let scores = METRICS.all().into_iter().flat_map(Metric::scores);
     scores.chain(PATH_LENGTHS.iter().map(|length| &length.definition))
 }
 

@@ -47,7 +47,7 @@ fn score_names_are_unique_and_found() {
     let mut known: Vec<&str> = METRICS
         .all()
         .into_iter()
-        .flat_map(|metric| known_names(metric))
+        .flat_map(known_names)
         .collect();
     let all = [
         "fid",

@@ -4,8 +4,8 @@ use std::cell::OnceCell;
 
 use anyhow::Context;
 use burn::module::Module;
-use burn_optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::{Device, Tensor, TensorData};
+use burn_optim::{GradientsAccumulator, GradientsParams};
 
 use super::draws::Draws;
 use super::game::Game;

@@ -1,9 +1,9 @@
 //! One network that learns: what a system with several of them, or with one, is put together from.
 
-use burn_optim::grad_clipping::GradientClipping;
 use burn::module::Module;
-use burn_optim::{AdamConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::Tensor;
+use burn_optim::grad_clipping::GradientClipping;
+use burn_optim::{AdamConfig, GradientsParams, ModuleOptimizer};
 
 use crate::config::{Optimiser, RunConfig};
 use crate::device::number;

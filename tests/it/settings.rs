@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use histogen::config::{Config, Layer, Range, Schema, Section, Setting};
-use histogen::experiments::{EXPERIMENTS, PROFILES, resolve, schema};
+use histogen::experiment::{EXPERIMENTS, PROFILES, resolve, schema};
 use histogen::models;
+use histogen::samplers;
 use toml::{Table, Value};
 
 use crate::lab::Lab;
@@ -25,7 +26,8 @@ fn each_setting(table: &Table, path: &str, each: &mut dyn FnMut(&str, &Value)) {
 }
 
 fn defaults() -> Table {
-    Table::try_from(Config::defaults(models::settings())).expect("plain values")
+    Table::try_from(Config::defaults(models::settings(), samplers::settings()))
+        .expect("plain values")
 }
 
 fn is_number(value: &Value) -> bool {
@@ -373,27 +375,28 @@ fn a_model_brings_the_ranges_of_its_own_settings() {
         docs: &["How hard it pulls."],
         ranges: &[Range::between("pull", "fraction", 0.0, 1.0)],
     };
-    let defaults = || [("mine".to_owned(), "pull = 0.5".parse().unwrap())].into();
-    let schema = Schema::new(defaults(), [("mine", SETTINGS)]);
+    let schema = |section: Section| {
+        let own = [("mine".to_owned(), "pull = 0.5".parse().unwrap())].into();
+        let defaults = Config::defaults(own, samplers::settings());
+        Schema::new(defaults, [("models.mine".to_owned(), section)])
+    };
     let layer = |pull: &str| {
         let pairs = [format!("models.mine.pull={pull}")];
         vec![Layer::from_pairs("--set", &pairs).unwrap()]
     };
-    let config = schema.resolve(layer("0.75")).unwrap();
+    let config = schema(SETTINGS).resolve(layer("0.75")).unwrap();
     assert_eq!(config.models["mine"]["pull"].as_float(), Some(0.75));
     // One that forgets a range gets no number that is not finite either.
     let forgetful = Section {
         ranges: &[],
         ..SETTINGS
     };
-    let error = Schema::new(defaults(), [("mine", forgetful)])
-        .resolve(layer("nan"))
-        .unwrap_err();
+    let error = schema(forgetful).resolve(layer("nan")).unwrap_err();
     assert_eq!(
         error.to_string(),
         "`models.mine.pull` is nan in --set; its range is any finite number"
     );
-    let error = schema.resolve(layer("1.25")).unwrap_err();
+    let error = schema(SETTINGS).resolve(layer("1.25")).unwrap_err();
     assert_eq!(
         error.to_string(),
         "`models.mine.pull` is 1.25 in --set; its range is 0 to 1 (fraction)"

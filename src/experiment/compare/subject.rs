@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::data::{PatchSubset, ImageFolder, PatchStore, Split};
+use crate::data::{ImageFolder, PatchStore, PatchSubset, Split};
 use crate::error::{Result, refuse, unknown_name};
 use crate::features::is_feature_file;
 use crate::images::ImageSource;

@@ -2,7 +2,8 @@
 //! gamma from a calibration over fixed seeds, so that an image depends on its own seed alone.
 
 use anyhow::Context;
-use histogen::config::Section;
+use documented::DocumentedFields;
+use histogen::config::{Range, Section};
 use histogen::error::Result;
 use histogen::images::Images;
 use histogen::models::{Discriminator, Draws, GenerativeModel, table};
@@ -20,7 +21,10 @@ pub(super) static SAMPLER: SamplerEntry = SamplerEntry {
         score.flatten().is_some()
     },
     settings: || table(&Settings::default()),
-    section: Section::EMPTY,
+    section: Section::of::<Settings>(&[
+        Range::at_least("tries", "proposals", 1.0),
+        Range::at_least("calibration", "images", 1.0),
+    ]),
     build: |sampling| {
         let Settings { tries, calibration } = sampling.settings()?;
         let discriminator = sampling.model.discriminator();
@@ -51,7 +55,7 @@ pub(super) static SAMPLER: SamplerEntry = SamplerEntry {
     },
 };
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, DocumentedFields)]
 #[serde(deny_unknown_fields, default)]
 struct Settings {
     /// Proposals for an image; the last is taken where none is accepted.

@@ -1,7 +1,8 @@
 //! Truncation of the latent prior by clipping: z = sgn(z) min(|z|, tau) (arXiv 2201.09120, equation 6).
 
 use anyhow::Context;
-use histogen::config::Section;
+use documented::DocumentedFields;
+use histogen::config::{Range, Section};
 use histogen::error::Result;
 use histogen::images::Images;
 use histogen::models::{Draws, Latents, table};
@@ -13,7 +14,7 @@ pub(super) static SAMPLER: SamplerEntry = SamplerEntry {
     about: "latent vectors clipped to [-tau, tau]",
     fits: |model| model.latents().is_some(),
     settings: || table(&Settings::default()),
-    section: Section::EMPTY,
+    section: Section::of::<Settings>(&[Range::above("tau", "", 0.0)]),
     build: |sampling| {
         let Settings { tau } = sampling.settings()?;
         let latents = sampling.model.latents();
@@ -22,9 +23,10 @@ pub(super) static SAMPLER: SamplerEntry = SamplerEntry {
     },
 };
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, DocumentedFields)]
 #[serde(deny_unknown_fields, default)]
 struct Settings {
+    /// The largest entry of a latent vector.
     tau: f32,
 }
 
