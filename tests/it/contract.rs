@@ -355,7 +355,7 @@ fn short_runs(cache: &Path) -> (Config, PatchStore) {
 }
 
 /// A copy of a store in `folder` whose patches have their luminance beside them.
-fn with_luminance(store: PatchStore, folder: &Path) -> PatchStore {
+fn with_luminance(store: &PatchStore, folder: &Path) -> PatchStore {
     for entry in store.path().read_dir().expect("a store") {
         let path = entry.expect("a file").path();
         let name = path.file_name().expect("a name");
@@ -400,7 +400,7 @@ fn a_run_stopped_at_any_step_goes_on_to_the_same_bytes() {
     let cache = folder();
     let (config, store) = short_runs(cache.path());
     let with_inputs = folder();
-    let store = with_luminance(store, with_inputs.path());
+    let store = with_luminance(&store, with_inputs.path());
     for entry in systems::models() {
         let system = System {
             name: entry.name.to_owned(),
