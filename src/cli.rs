@@ -192,6 +192,9 @@ pub struct Sample {
     /// The sampler, where it fits the model; more than one may be given, and the first that fits draws.
     #[arg(long, value_name = "NAME")]
     pub sampler: Vec<String>,
+    /// A setting of a sampler: `--set samplers.ddim.steps=20`.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
     /// The checkpoint to draw from; the newest without it.
     #[arg(long, value_name = "N")]
     pub step: Option<u64>,
@@ -324,7 +327,7 @@ pub struct TrackPlace {
 /// Arguments of `list`.
 #[derive(Args, Debug)]
 pub struct List {
-    /// models, metrics, features, similarities, experiments, settings or runs.
+    /// models, samplers, metrics, features, reward-models, experiments, settings or runs.
     pub what: String,
     /// Where `runs/` and `reports/` are kept.
     #[arg(long, default_value = ".", value_name = "DIR")]

@@ -10,16 +10,18 @@ use crate::features::EXTRACTORS;
 use crate::metrics::{self, Direction};
 use crate::models::MODELS;
 use crate::run::state;
+use crate::samplers::SAMPLERS;
 use crate::snn::Source;
 use crate::tracker::{Event, Ledger};
 use crate::workspace::run_folders;
 
 /// What can be listed.
-const KINDS: [&str; 7] = [
+const KINDS: [&str; 8] = [
     "models",
+    "samplers",
     "metrics",
     "features",
-    "similarities",
+    "reward-models",
     "experiments",
     "settings",
     "runs",
@@ -28,13 +30,14 @@ const KINDS: [&str; 7] = [
 pub(super) fn run(arguments: &List) -> Outcome {
     match arguments.what.as_str() {
         "models" => list_models(),
+        "samplers" => list_samplers(),
         "metrics" => list_metrics(),
         "features" => {
             for entry in EXTRACTORS.all() {
                 println!("{:21} {}", entry.name, entry.about);
             }
         }
-        "similarities" => {
+        "reward-models" => {
             for (_, name, about) in Source::ALL {
                 println!("{name:10} {about}");
             }
@@ -59,6 +62,15 @@ fn list_models() {
         println!("{:15} {}", model.name, model.paper);
         for (key, value) in (model.settings)() {
             println!("{:15}   models.{}.{key} = {value}", "", model.name);
+        }
+    }
+}
+
+fn list_samplers() {
+    for sampler in SAMPLERS.all() {
+        println!("{:10} {}", sampler.name, sampler.about);
+        for (key, value) in (sampler.settings)() {
+            println!("{:10}   samplers.{}.{key} = {value}", "", sampler.name);
         }
     }
 }

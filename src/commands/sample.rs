@@ -5,9 +5,13 @@ use super::{Answer, Outcome};
 use crate::cli::Sample;
 use crate::device::Compute;
 use crate::error::refuse;
-use crate::experiment::load_model;
-use crate::samplers::{self, Samplers};
+use crate::experiment::{load_model, resolve};
+use crate::samplers::Samplers;
 use crate::samples::{self, Plan};
+
+/// Where the settings of samplers have the defaults of their papers.
+const EXPERIMENT: &str = "table1";
+const PROFILE: &str = "paper";
 
 pub(super) fn run(arguments: &Sample) -> Outcome {
     if arguments.n == 0 {
@@ -18,7 +22,8 @@ pub(super) fn run(arguments: &Sample) -> Outcome {
         ..Compute::default()
     };
     let (run, model) = load_model(&arguments.run, arguments.step, &compute.open()?)?;
-    let samplers = Samplers::new(&arguments.sampler, &samplers::settings())?;
+    let settings = resolve(EXPERIMENT, PROFILE, &arguments.set)?.samplers;
+    let samplers = Samplers::new(&arguments.sampler, &settings)?;
     let sampler = samplers.of(model.as_ref(), run.classes.len())?;
     let plan = Plan::without_store(run.classes.len(), arguments.n, arguments.seed);
     let mut progress = Progress::new("drawing", arguments.n);

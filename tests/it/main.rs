@@ -6,6 +6,7 @@ mod contract;
 mod dashboard;
 mod differences;
 mod download;
+mod earlier;
 mod ends;
 mod evaluate;
 mod experiment;
