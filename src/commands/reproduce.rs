@@ -26,7 +26,7 @@ use crate::models::{self, GenerativeModel};
 use crate::report::{self, Cell, Record, RowRecord, TABLES, TableDefinition};
 use crate::run::{Run, judges as judge_files};
 use crate::samples;
-use crate::tracker::{self, Event, Ledger, ScoreRecord};
+use crate::tracker::{self, Ending, Event, Ledger, ScoreRecord};
 
 /// Label of the row that measures real images against real images.
 const REAL: &str = "real (floor)";
@@ -306,7 +306,7 @@ impl<'a> Session<'a> {
         let mut ledger = Ledger::open(&folder.join("ledger.jsonl"))?;
         ledger.append(Event::End {
             step: 0,
-            status: "failed".to_owned(),
+            ending: Ending::Failed,
             reason: reason.to_owned(),
             seconds: 0.0,
         })?;

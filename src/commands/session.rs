@@ -17,9 +17,9 @@ use crate::error::Result;
 use crate::evaluation::{Bench, Reference, held_out};
 use crate::experiments;
 use crate::models::GenerativeModel;
-use crate::run::{self, Identity, Run, State};
+use crate::run::{self, Identity, Run, RunState};
 use crate::samples;
-use crate::tracker::{self, Event};
+use crate::tracker::{self, Ending, Event};
 use crate::train;
 
 /// Where the runs are.
@@ -193,7 +193,7 @@ pub(super) fn tell_notices<C: Identity>(run: &Run<C>) {
 /// Whether the last training of a run ended because it diverged.
 pub(super) fn diverged(run_config: &RunConfig, settings: &Settings) -> Result<bool> {
     let state = run::state(&Run::folder(&runs(settings), run_config))?;
-    Ok(matches!(state, State::Ended { status, .. } if status == "diverged"))
+    Ok(matches!(state, RunState::Ended { ending, .. } if ending == Ending::Diverged))
 }
 
 /// The picture of a run's last samples.

@@ -1,7 +1,8 @@
-//! What is delivered of a run at once, and how it is divided into requests.
+//! What is sent of a run at once, and how it is divided into requests.
 
 use serde::{Deserialize, Serialize};
 
+use super::Server;
 use super::limits::{BYTES, ENTITIES, PARAMETERS, TAGS};
 
 /// One point of a metric. Two that are equal in everything are one at the server.
@@ -35,8 +36,8 @@ pub struct Tag {
     pub value: String,
 }
 
-/// What is delivered of a run at once.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// What is sent of a run at once.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Batch {
     /// Parameters.
     pub parameters: Vec<Parameter>,
@@ -54,43 +55,46 @@ impl Batch {
             ..Self::default()
         }
     }
+
+    /// The batch without the credentials of `server` in its values.
+    pub fn scrubbed(mut self, server: &Server) -> Self {
+        let values = self
+            .parameters
+            .iter_mut()
+            .map(|parameter| &mut parameter.value);
+        for value in values.chain(self.tags.iter_mut().map(|tag| &mut tag.value)) {
+            *value = server.scrub(value);
+        }
+        self
+    }
 }
 
 /// `batch` in parts that each fit into one request, in order.
 pub(super) fn parts(batch: &Batch) -> Vec<Batch> {
-    let mut parts = vec![Batch::default()];
-    let mut size = 0;
-    let mut open = |parts: &mut Vec<Batch>, length: usize, full: fn(&Batch) -> bool| {
-        let last = parts.last().expect("there is one");
-        if size + length + 1 > BYTES || entities(last) == ENTITIES || full(last) {
-            parts.push(Batch::default());
-            size = 0;
-        }
-        size += length + 1;
-    };
+    let (mut parts, mut part, mut size) = (Vec::new(), Batch::default(), 0);
+    // Room for an entry of `length` bytes, of which a part takes `most`.
+    let mut part_for =
+        |part: &mut Batch, count: fn(&Batch) -> usize, most: usize, length: usize| {
+            if size + length > BYTES || entities(part) == ENTITIES || count(part) == most {
+                parts.push(std::mem::take(part));
+                size = 0;
+            }
+            size += length + 1;
+        };
     for parameter in &batch.parameters {
-        open(&mut parts, length(parameter), |part| {
-            part.parameters.len() == PARAMETERS
-        });
-        let last = parts.last_mut().expect("there is one");
-        last.parameters.push(parameter.clone());
+        let count = |part: &Batch| part.parameters.len();
+        part_for(&mut part, count, PARAMETERS, length(parameter));
+        part.parameters.push(parameter.clone());
     }
     for tag in &batch.tags {
-        open(&mut parts, length(tag), |part| part.tags.len() == TAGS);
-        parts
-            .last_mut()
-            .expect("there is one")
-            .tags
-            .push(tag.clone());
+        part_for(&mut part, |part| part.tags.len(), TAGS, length(tag));
+        part.tags.push(tag.clone());
     }
     for point in &batch.points {
-        open(&mut parts, length(point), |_| false);
-        parts
-            .last_mut()
-            .expect("there is one")
-            .points
-            .push(point.clone());
+        part_for(&mut part, |part| part.points.len(), ENTITIES, length(point));
+        part.points.push(point.clone());
     }
+    parts.push(part);
     parts.retain(|part| entities(part) > 0);
     parts
 }

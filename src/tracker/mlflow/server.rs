@@ -1,5 +1,6 @@
 //! Where a tracking server is, what one gets in with, and how neither is ever told.
 
+use percent_encoding::percent_decode_str;
 use reqwest::Url;
 use reqwest::blocking::RequestBuilder;
 
@@ -95,8 +96,8 @@ impl Server {
                     let (user, password) = information.split_once(':').unwrap_or((information, ""));
                     secrets.push(password.to_owned());
                     Credentials::Password {
-                        user: percent_decoded(user),
-                        password: percent_decoded(password),
+                        user: decoded(user),
+                        password: decoded(password),
                     }
                 }
                 None => Credentials::None,
@@ -201,20 +202,8 @@ pub fn has_user_information(text: &str) -> bool {
     without_user_information(text) != text
 }
 
-/// `text` with `%41` as `A`.
-fn percent_decoded(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let mut decoded = Vec::with_capacity(bytes.len());
-    let mut place = 0;
-    while place < bytes.len() {
-        let code = text
-            .get(place + 1..place + 3)
-            .filter(|_| bytes[place] == b'%')
-            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        decoded.push(code.unwrap_or(bytes[place]));
-        place += if code.is_some() { 3 } else { 1 };
-    }
-    String::from_utf8_lossy(&decoded).into_owned()
+fn decoded(text: &str) -> String {
+    percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
 #[cfg(test)]
