@@ -4,7 +4,7 @@
 use nvml_wrapper::error::NvmlError;
 use nvml_wrapper::{Device, Nvml};
 
-use super::system::MEGABYTE;
+use super::system::{MEGABYTE, percent};
 
 /// What one GPU does. What the driver does not tell is `None`.
 #[derive(Clone, Copy, Debug, Default)]
@@ -47,26 +47,23 @@ fn look(device: &Device<'_>) -> Look {
     }
 }
 
-/// The numbers of `looks`: their names, and percent, megabytes or watts.
-pub(super) fn scalars(looks: &[Look]) -> Vec<(String, f64)> {
-    let percent = |part: f64, whole: f64| 100.0 * part / whole.max(1.0);
-    let mut scalars = Vec::new();
-    for (number, look) in looks.iter().enumerate() {
-        let mut add =
-            |name: &str, value: f64| scalars.push((format!("gpu_{number}_{name}"), value));
-        if let Some(utilization) = look.utilization {
-            add("utilization_percentage", f64::from(utilization));
+impl Look {
+    /// Its numbers: their names, and percent, megabytes or watts.
+    pub(super) fn scalars(self) -> Vec<(&'static str, f64)> {
+        let mut scalars = Vec::new();
+        if let Some(utilization) = self.utilization {
+            scalars.push(("utilization_percentage", f64::from(utilization)));
         }
-        if let Some([used, total]) = look.memory.map(|memory| memory.map(|bytes| bytes as f64)) {
-            add("memory_usage_megabytes", used / MEGABYTE);
-            add("memory_usage_percentage", percent(used, total));
+        if let Some([used, total]) = self.memory {
+            scalars.push(("memory_usage_megabytes", used as f64 / MEGABYTE));
+            scalars.push(("memory_usage_percentage", percent(used, total)));
         }
-        if let Some([drawn, limit]) = look.power.map(|power| power.map(f64::from)) {
-            add("power_usage_watts", drawn / 1000.0);
-            add("power_usage_percentage", percent(drawn, limit));
+        if let Some([drawn, limit]) = self.power.map(|power| power.map(u64::from)) {
+            scalars.push(("power_usage_watts", drawn as f64 / 1000.0));
+            scalars.push(("power_usage_percentage", percent(drawn, limit)));
         }
+        scalars
     }
-    scalars
 }
 
 /// A reader of two GPUs, the second of which tells little.

@@ -24,5 +24,5 @@ pub use environment::Environment;
 pub use ledger::{Evaluation, Event, Ledger, ScoreRecord, result};
 pub use places::is_written;
 pub use system::{SystemMonitor, SystemSample};
-pub use upload::{InFlight, RunSummary, Upload, UploadProgress, UploadStatus};
+pub use upload::{InFlight, Upload, UploadProgress, UploadStatus};
 pub use uploader::{Uploader, retry};

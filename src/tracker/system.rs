@@ -145,53 +145,55 @@ impl Sampler {
         self.system.refresh_cpu_usage();
         self.system.refresh_memory();
         self.networks.refresh(false);
-        let (used, total) = (
-            self.system.used_memory() as f64,
-            self.system.total_memory() as f64,
-        );
-        let mut scalars = vec![
-            (
-                "cpu_utilization_percentage",
-                f64::from(self.system.global_cpu_usage()),
-            ),
-            ("system_memory_usage_megabytes", used / MEGABYTE),
-            (
-                "system_memory_usage_percentage",
-                100.0 * used / total.max(1.0),
-            ),
-        ];
+        let mut scalars = BTreeMap::new();
+        let mut add = |name: &str, value: f64| {
+            scalars.insert(format!("system/{name}"), (value * 10.0).round() / 10.0);
+        };
+        let usage = f64::from(self.system.global_cpu_usage());
+        add("cpu_utilization_percentage", usage);
+        let (used, total) = (self.system.used_memory(), self.system.total_memory());
+        add("system_memory_usage_megabytes", used as f64 / MEGABYTE);
+        add("system_memory_usage_percentage", percent(used, total));
+        // The innermost disk that the run lies on.
         let disks = Disks::new_with_refreshed_list().ok();
         let place = std::path::absolute(&self.path).unwrap_or_default();
-        // The innermost disk that the run lies on.
         let disks = disks.iter().flat_map(|disks| disks.iter());
         let disk = disks
             .filter(|disk| place.starts_with(disk.mount_point()))
             .max_by_key(|disk| disk.mount_point().components().count());
         if let Some(disk) = disk {
-            let (total, free) = (disk.total_space() as f64, disk.available_space() as f64);
-            let used = total - free;
-            scalars.extend([
-                ("disk_usage_percentage", 100.0 * used / total.max(1.0)),
-                ("disk_usage_megabytes", used / MEGABYTE),
-                ("disk_available_megabytes", free / MEGABYTE),
-            ]);
+            let (total, free) = (disk.total_space(), disk.available_space());
+            let used = total.saturating_sub(free);
+            add("disk_usage_percentage", percent(used, total));
+            add("disk_usage_megabytes", used as f64 / MEGABYTE);
+            add("disk_available_megabytes", free as f64 / MEGABYTE);
         }
-        let [received, sent] = traffic(&self.networks);
-        let since = |now: u64, before: u64| now.saturating_sub(before) as f64 / MEGABYTE;
-        scalars.extend([
-            ("network_receive_megabytes", since(received, self.before[0])),
-            ("network_transmit_megabytes", since(sent, self.before[1])),
-        ]);
-        let gpus = self.gpus.as_mut().map(|look| look()).unwrap_or_default();
-        let rounded = |value: f64| (value * 10.0).round() / 10.0;
-        let named = |(name, value): (&str, f64)| (name.to_owned(), value);
+        let names = ["network_receive_megabytes", "network_transmit_megabytes"];
+        let moved = traffic(&self.networks).into_iter().zip(self.before);
+        for (name, (now, before)) in names.into_iter().zip(moved) {
+            add(name, now.saturating_sub(before) as f64 / MEGABYTE);
+        }
+        for (number, gpu) in self.gpus.iter_mut().flat_map(|look| look()).enumerate() {
+            for (name, value) in gpu.scalars() {
+                add(&format!("gpu_{number}_{name}"), value);
+            }
+        }
         scalars
-            .into_iter()
-            .map(named)
-            .chain(gpu::scalars(&gpus))
-            .map(|(name, value)| (format!("system/{name}"), rounded(value)))
-            .collect()
     }
+}
+
+/// Percent that `part` is of `whole`.
+pub(super) fn percent(part: u64, whole: u64) -> f64 {
+    100.0 * part as f64 / whole.max(1) as f64
+}
+
+/// Bytes that were received and sent since the machine started.
+fn traffic(networks: &Networks) -> [u64; 2] {
+    let sum = |count: fn(&NetworkData) -> u64| networks.values().map(count).sum();
+    [
+        sum(NetworkData::total_received),
+        sum(NetworkData::total_transmitted),
+    ]
 }
 
 /// The file at `path` to add lines to, cut after its last whole line, and that line.
@@ -209,15 +211,6 @@ fn open(path: &Path) -> io::Result<(File, Option<SystemSample>)> {
     let mut lines = bytes.rsplit(|byte| *byte == b'\n');
     let last = lines.find_map(|line| serde_json::from_slice(line).ok());
     Ok((file, last))
-}
-
-/// Bytes that were received and sent since the machine started.
-fn traffic(networks: &Networks) -> [u64; 2] {
-    let sum = |count: fn(&NetworkData) -> u64| networks.values().map(count).sum();
-    [
-        sum(NetworkData::total_received),
-        sum(NetworkData::total_transmitted),
-    ]
 }
 
 #[cfg(test)]

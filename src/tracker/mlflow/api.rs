@@ -3,8 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::batch::{Batch, Tag, parts};
-use super::{Answered, Client, Failure};
+use super::{Answered, Batch, Client, Failure, Pair};
 
 /// A run at the server.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,18 +48,18 @@ pub enum RunStatus {
 impl Client {
     /// The id of the experiment called `name`, which is created if it is new.
     pub fn experiment(&self, name: &str) -> Answered<String> {
-        match self.get("experiments/get-by-name", &[("experiment_name", name)]) {
-            Ok(found) => return text(&found["experiment"]["experiment_id"]),
+        let find = || {
+            let found = self.get("experiments/get-by-name", &[("experiment_name", name)])?;
+            text(&found["experiment"]["experiment_id"])
+        };
+        match find() {
             Err(failure) if failure.is("RESOURCE_DOES_NOT_EXIST") => {}
-            Err(failure) => return Err(failure),
+            found => return found,
         }
         match self.post("experiments/create", &json!({ "name": name })) {
             Ok(created) => text(&created["experiment_id"]),
-            // Created a moment ago, by another or by a request whose answer was lost: found by the next try.
-            Err(failure) if failure.is("RESOURCE_ALREADY_EXISTS") => {
-                let found = self.get("experiments/get-by-name", &[("experiment_name", name)])?;
-                text(&found["experiment"]["experiment_id"])
-            }
+            // Created a moment ago, by another or by a request whose answer was lost.
+            Err(failure) if failure.is("RESOURCE_ALREADY_EXISTS") => find(),
             Err(failure) => Err(failure),
         }
     }
@@ -88,7 +87,7 @@ impl Client {
         experiment: &str,
         name: &str,
         start: i64,
-        tags: &[Tag],
+        tags: &[Pair],
     ) -> Answered<RemoteRun> {
         let body = json!({
             "experiment_id": experiment,
@@ -111,13 +110,7 @@ impl Client {
     /// Sends a batch in as many requests as the server's limits ask for. Equal batches leave the server in one state,
     /// however often they are sent.
     pub fn log(&self, run: &str, batch: &Batch) -> Answered<()> {
-        for part in parts(batch) {
-            let body = json!({
-                "run_id": run,
-                "params": part.parameters,
-                "tags": part.tags,
-                "metrics": part.points,
-            });
+        for body in batch.requests(run) {
             self.post("runs/log-batch", &body)?;
         }
         Ok(())

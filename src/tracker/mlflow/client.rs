@@ -39,11 +39,9 @@ pub enum Failure {
     },
     /// No other try will do better.
     Refused {
-        /// The status of the answer; 0 where there was no request.
-        status: u16,
-        /// MLflow's word for it, for example `RESOURCE_DOES_NOT_EXIST`.
+        /// MLflow's word for it, for example `RESOURCE_DOES_NOT_EXIST`; empty where it has none.
         code: String,
-        /// What the server says.
+        /// What the server says, or what stands in the way here.
         reason: String,
     },
 }
@@ -52,13 +50,13 @@ impl Failure {
     /// Something that stands in the way here, not at the server.
     pub fn here(reason: impl Into<String>) -> Self {
         Self::Refused {
-            status: 0,
             code: String::new(),
             reason: reason.into(),
         }
     }
 
-    pub(super) fn is(&self, wanted: &str) -> bool {
+    /// Whether the server refused with this word.
+    pub fn is(&self, wanted: &str) -> bool {
         matches!(self, Self::Refused { code, .. } if code == wanted)
     }
 }
@@ -73,17 +71,8 @@ impl std::fmt::Display for Failure {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Transient { reason, .. } => formatter.write_str(reason),
-            Self::Refused {
-                status: 401 | 403,
-                reason,
-                ..
-            } => write!(
-                formatter,
-                "the server lets nobody in with these credentials ({reason}): see MLFLOW_TRACKING_TOKEN, or \
-                 MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
-            ),
-            Self::Refused { code, reason, .. } if code.is_empty() => formatter.write_str(reason),
-            Self::Refused { code, reason, .. } => write!(formatter, "{reason} ({code})"),
+            Self::Refused { code, reason } if code.is_empty() => formatter.write_str(reason),
+            Self::Refused { code, reason } => write!(formatter, "{reason} ({code})"),
         }
     }
 }
@@ -145,13 +134,11 @@ impl Client {
         let body = response
             .bytes()
             .map_err(|error| transient(&self.server, &error))?;
-        serde_json::from_slice(&body).map_err(|_| Failure::Refused {
-            status: 200,
-            code: String::new(),
-            reason: format!(
-                "`{}` answers with something that is not JSON: is it an MLflow server?",
-                self.server.address()
-            ),
+        serde_json::from_slice(&body).map_err(|_| {
+            let address = self.server.address();
+            Failure::here(format!(
+                "`{address}` answers with something that is not JSON: is it an MLflow server?"
+            ))
         })
     }
 
@@ -183,19 +170,23 @@ impl Client {
                 after,
             };
         }
-        let reason = match message {
-            message if !message.is_empty() => message,
-            _ if status == StatusCode::NOT_FOUND => format!(
+        let said = match message.as_str() {
+            "" => format!("the server answers {status}"),
+            message => message.to_owned(),
+        };
+        let reason = match status {
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => format!(
+                "the server lets nobody in with these credentials ({said}): see MLFLOW_TRACKING_TOKEN, or \
+                 MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
+            ),
+            StatusCode::NOT_FOUND if message.is_empty() => format!(
                 "`{}` answers {status}: is it an MLflow server?",
                 self.server.address()
             ),
-            _ => format!("the server answers {status}"),
+            _ => said,
         };
-        Failure::Refused {
-            status: status.as_u16(),
-            code: self.server.scrub(&text("error_code")),
-            reason,
-        }
+        let code = self.server.scrub(&text("error_code"));
+        Failure::Refused { code, reason }
     }
 }
 

@@ -8,7 +8,7 @@ mod limits;
 mod server;
 
 pub use api::{RemoteRun, RunStatus};
-pub use batch::{Batch, Parameter, Point, Tag};
+pub use batch::{Batch, Pair, Point};
 pub use client::{Answered, Client, Failure};
-pub use limits::{experiment_name, key_of, parameter_value, tag_value};
+pub use limits::{POINTS, experiment_name, key_of, parameter_value, tag_value};
 pub use server::{Server, has_user_information, without_user_information};

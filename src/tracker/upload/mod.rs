@@ -29,19 +29,16 @@ use anyhow::Context;
 use serde::Serialize;
 
 pub use progress::{InFlight, UploadProgress};
-pub use summary::RunSummary;
 
 use attachments::{Attachment, grid_name, send_grid};
 use pending::{Pending, PendingEvent};
 use points::tag;
+use summary::RunSummary;
 
-use super::mlflow::{Answered, Batch, Client, Failure, Point, RunStatus, Server};
+use super::mlflow::{Answered, Batch, Client, Failure, POINTS, Point, RunStatus, Server};
 use super::{Destination, Event};
 use crate::error::Result;
 use crate::files::cannot_write;
-
-/// Points that are sent at once: what one `log-batch` takes.
-const POINTS: usize = 1000;
 
 /// One run's way to one server.
 pub struct Upload {
@@ -210,19 +207,18 @@ impl Upload {
             after.take(pending);
         }
         // What the machine did goes with what the training did, where there is room.
-        for sample in self
-            .pending
-            .system(after.system, POINTS - batch.points.len().min(POINTS))?
-        {
+        let room = POINTS.saturating_sub(batch.points.len());
+        for sample in self.pending.system(after.system, room)? {
             after.system = sample.step + 1;
-            batch
-                .points
-                .extend(sample.scalars.into_iter().map(|(key, value)| Point {
+            for (key, value) in sample.scalars {
+                let (timestamp, step) = (sample.time, sample.step);
+                batch.points.push(Point {
                     key,
                     value,
-                    timestamp: sample.time,
-                    step: sample.step,
-                }));
+                    timestamp,
+                    step,
+                });
+            }
         }
         let is_new = *after != self.progress;
         Ok(is_new.then(|| InFlight::Batch(batch.scrubbed(&self.server))))
@@ -235,29 +231,23 @@ impl Upload {
                 send_grid(client, &self.folder, file, name, &mut self.progress)
             }
         };
-        sent.map_err(|failure| match failure {
-            Failure::Refused {
-                status: 404,
-                code,
-                reason,
-            } if !code.is_empty() => Failure::Refused {
-                status: 404,
-                code,
-                reason: format!(
-                    "{reason}; delete `{}` to upload the run from the start",
-                    UploadProgress::path(&self.folder, &self.server).display()
-                ),
-            },
-            other => other,
+        sent.map_err(|failure| {
+            if !failure.is("RESOURCE_DOES_NOT_EXIST") {
+                return failure;
+            }
+            let path = UploadProgress::path(&self.folder, &self.server);
+            Failure::here(format!(
+                "{failure}; delete `{}` to upload the run from the start",
+                path.display()
+            ))
         })
     }
 }
 
 /// Adds `pending` to `batch`, and those of its numbers that are left.
 fn add_event(batch: &mut Batch, pending: &PendingEvent, numbers: Vec<(String, f64)>, time: i64) {
-    batch
-        .tags
-        .extend(points::tags(&pending.event, pending.starts));
+    let tags = points::tags(&pending.event, pending.starts);
+    batch.tags.extend(tags);
     let step = match &pending.event {
         Event::Step { step, .. } => *step,
         Event::Evaluation(evaluation) => evaluation.step,

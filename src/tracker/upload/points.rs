@@ -1,6 +1,6 @@
 //! What a line of a ledger becomes at the server: points of metrics, and tags.
 
-use crate::tracker::mlflow::{Tag, key_of, tag_value};
+use crate::tracker::mlflow::{Pair, key_of, tag_value};
 use crate::tracker::{Environment, Event};
 
 /// The numbers of `event` by their keys at the server. A score's key has the id of its protocol in it.
@@ -26,7 +26,7 @@ pub(super) fn numbers(event: &Event) -> Vec<(String, f64)> {
 
 /// What stands beside the numbers of `event`: the environment, protocols, why there is no number. `starts` counts the starts up
 /// to it.
-pub(super) fn tags(event: &Event, starts: usize) -> Vec<Tag> {
+pub(super) fn tags(event: &Event, starts: usize) -> Vec<Pair> {
     match event {
         Event::Start { step, environment } => start_tags(starts, *step, environment),
         Event::Evaluation(evaluation) => {
@@ -51,7 +51,7 @@ pub(super) fn tags(event: &Event, starts: usize) -> Vec<Tag> {
 }
 
 /// The first start describes the run; each later one is a tag of its own, as nothing that was said is changed.
-fn start_tags(number: usize, step: u64, environment: &Environment) -> Vec<Tag> {
+fn start_tags(number: usize, step: u64, environment: &Environment) -> Vec<Pair> {
     let Environment {
         histogen,
         commit,
@@ -80,8 +80,8 @@ fn start_tags(number: usize, step: u64, environment: &Environment) -> Vec<Tag> {
 }
 
 /// A tag that keeps to the server's limits.
-pub(super) fn tag(key: impl AsRef<str>, value: &str) -> Tag {
-    Tag {
+pub(super) fn tag(key: impl AsRef<str>, value: &str) -> Pair {
+    Pair {
         key: key_of(key.as_ref()),
         value: tag_value(value),
     }

@@ -3,7 +3,7 @@
 use super::points::tag;
 use super::{Upload, UploadProgress, Work};
 use crate::error::Result;
-use crate::tracker::mlflow::{Answered, Batch, Client, RunStatus, Tag, experiment_name};
+use crate::tracker::mlflow::{Answered, Batch, Client, Pair, RunStatus, experiment_name};
 use crate::tracker::{Ending, Event};
 
 /// The tag that a run is found again by.
@@ -26,7 +26,7 @@ impl Upload {
             found
         } else {
             let own = [tag(ID, &self.destination.id), tag(END, RUNNING)];
-            let tags: Vec<Tag> = self.summary.tags.iter().cloned().chain(own).collect();
+            let tags: Vec<Pair> = self.summary.tags.iter().cloned().chain(own).collect();
             let tags = Batch::of_tags(tags).scrubbed(&self.server).tags;
             self.pending.fill(&self.progress, 1)?;
             let begun = self.pending.position.times.map(|[first, _]| first);

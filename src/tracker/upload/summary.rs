@@ -7,27 +7,24 @@ use toml::{Table, Value};
 use super::points::tag;
 use crate::error::{Result, refuse};
 use crate::tracker::ledger::milliseconds;
-use crate::tracker::mlflow::{Parameter, Tag, key_of, parameter_value, without_user_information};
+use crate::tracker::mlflow::{Pair, key_of, parameter_value, without_user_information};
 use crate::tracker::places;
 
 /// A run as a whole.
-pub struct RunSummary {
+pub(super) struct RunSummary {
     /// Its name: that of its folder.
-    pub name: String,
+    pub(super) name: String,
     /// When its configuration was written, in milliseconds since 1970: the time of values in a ledger without times.
-    pub created: i64,
+    pub(super) created: i64,
     /// Its configuration, flattened.
-    pub parameters: Vec<Parameter>,
+    pub(super) parameters: Vec<Pair>,
     /// What is known of it before it begins.
-    pub tags: Vec<Tag>,
+    pub(super) tags: Vec<Pair>,
 }
 
 impl RunSummary {
     /// The summary of the run in `folder`.
-    ///
-    /// # Errors
-    /// If its configuration is missing or damaged.
-    pub fn read(folder: &Path) -> Result<Self> {
+    pub(super) fn read(folder: &Path) -> Result<Self> {
         let path = places::config(folder);
         let unreadable = |error: std::io::Error| {
             refuse(
@@ -73,7 +70,7 @@ impl RunSummary {
 }
 
 /// The values of `value` with their dotted keys.
-fn flatten(path: &str, value: &Value, parameters: &mut Vec<Parameter>) {
+fn flatten(path: &str, value: &Value, parameters: &mut Vec<Pair>) {
     match value {
         Value::Table(table) => {
             for (key, value) in table {
@@ -81,7 +78,7 @@ fn flatten(path: &str, value: &Value, parameters: &mut Vec<Parameter>) {
                 flatten(&format!("{path}{dot}{key}"), value, parameters);
             }
         }
-        value => parameters.push(Parameter {
+        value => parameters.push(Pair {
             key: key_of(path),
             value: parameter_value(&without_user_information(&plain(value))),
         }),
