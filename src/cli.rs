@@ -39,7 +39,7 @@ pub enum Command {
     /// Pretrained networks, by SHA-256: what is known, what is here.
     #[command(subcommand)]
     Weights(Weights),
-    /// Tracking server: what of the runs it has, and delivering the rest.
+    /// Tracking server: what of the runs it has, and uploading the rest.
     #[command(subcommand)]
     Track(Track),
     /// Lists what there is.
@@ -302,7 +302,7 @@ pub enum Track {
         #[expect(missing_docs, reason = "described at the type")]
         place: TrackPlace,
     },
-    /// Delivers what is left of every run.
+    /// Uploads what is left of every run.
     Sync {
         /// Longest wait for an answer.
         #[arg(long, default_value_t = 15.0, value_name = "SECONDS")]

@@ -38,8 +38,8 @@ pub fn client(
     })
 }
 
-/// Statuses after which asking again may help.
-pub fn is_passing(status: StatusCode) -> bool {
+/// Whether a status is a transient error: asking again may help.
+pub fn is_transient(status: StatusCode) -> bool {
     status.is_server_error()
         || status == StatusCode::REQUEST_TIMEOUT
         || status == StatusCode::TOO_MANY_REQUESTS

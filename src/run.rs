@@ -22,13 +22,13 @@ use crate::config::RunConfig;
 use crate::error::{Result, refuse};
 use crate::files::{cannot_write, remove_unfinished, write_whole};
 use crate::snn::SnnRunConfig;
-use crate::tracker::{Event, Ledger};
+use crate::tracker::{Ending, Event, Ledger};
 
 use checkpoints::Checkpoints;
 use lock::Lock;
 
 pub use account::Diverged;
-pub use state::{State, state};
+pub use state::{RunState, state};
 pub use training::{Training, conduct, is_due};
 
 /// The score by which one checkpoint is better than another: lower is better.
@@ -201,7 +201,8 @@ impl<C: Identity> Run<C> {
     /// Whether its last training ended as it should, and the checkpoint of its last step is there.
     pub fn is_finished(&self) -> bool {
         let mark = last_mark(self.ledger.events());
-        let finished = matches!(mark, Some(Event::End { status, .. }) if status == "finished");
+        let finished =
+            matches!(mark, Some(Event::End { ending, .. }) if *ending == Ending::Finished);
         finished && self.newest == Some(self.config.steps())
     }
 

@@ -8,13 +8,14 @@
 Every kill is a SIGKILL or, one time in four, a SIGTERM or SIGINT, at a moment drawn uniformly from the time that the whole run
 takes. A killed run is started again until it has taken its share of kills, then it is left to finish. What is compared: every
 file of its folder (checkpoints with optimiser moments and manifests, sample grids, configuration) byte for byte, and of the
-ledger every line but those that tell of processes. A run that finished before its share was used up is compared and begun
-anew. Exit code 1 if anything differs or any process said what it should not. Needs nothing but Python 3.10.
+ledger every line but those that tell of processes, without its time. A run that finished before its share was used up is
+compared and begun anew. Exit code 1 if anything differs or any process said what it should not. Needs nothing but Python 3.10.
 """
 
 import argparse
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -48,7 +49,7 @@ class Tally:
 
 
 def trace(folder):
-    """Every file under `folder` as bytes, the ledger without what tells of processes."""
+    """Every file under `folder` as bytes, the ledger without what tells of processes and without times."""
     found = {}
     for path in sorted(folder.rglob("*")):
         if not path.is_file() or path.name in ("lock", "system.jsonl") or path.parent.name == "tracking":
@@ -56,7 +57,7 @@ def trace(folder):
         content = path.read_bytes()
         if path.name == "ledger.jsonl":
             kept = [line for line in content.splitlines() if not line.startswith((b'{"event":"start"', b'{"event":"end"'))]
-            content = b"\n".join(kept)
+            content = b"\n".join(re.sub(rb',"time":\d+}$', b"}", line) for line in kept)
         found[str(path.relative_to(folder))] = content
     return found
 

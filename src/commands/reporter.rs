@@ -9,7 +9,7 @@ use super::watch::Watch;
 use crate::error::Result;
 use crate::experiment::{Reporter, TrainingEnd, TrainingInfo};
 use crate::models::Scalars;
-use crate::tracker::{Recorder, ScoreRecord};
+use crate::tracker::{ScoreRecord, SystemMonitor};
 
 /// Tells the terminal of an experiment.
 pub(super) struct Terminal<'a> {
@@ -18,7 +18,7 @@ pub(super) struct Terminal<'a> {
     start: Instant,
     phase: Option<(String, Progress)>,
     /// The training that has begun, and what records it.
-    training: Option<(Watch, Option<Recorder>)>,
+    training: Option<(Watch, Option<SystemMonitor>)>,
 }
 
 impl<'a> Terminal<'a> {

@@ -1,4 +1,4 @@
-//! `histogen track`: what the tracking server has of the runs, and delivering the rest.
+//! `histogen track`: what the tracking server has of the runs, and uploading the rest.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use super::{Answer, Outcome};
 use crate::cli::{Track, TrackPlace};
 use crate::error::{Result, refuse};
 use crate::tracker::mlflow::{Client, Failure, Server};
-use crate::tracker::{Balance, Delivery, Identity, Pause, is_written, record_once};
+use crate::tracker::{Destination, Upload, UploadStatus, is_written, retry};
 
 /// Failures in a row after which a server is given up.
 const TRIES: u32 = 5;
@@ -33,8 +33,8 @@ fn server(place: &TrackPlace, folder: &Path) -> Result<Option<Server>> {
     if asked.is_some() {
         return Ok(asked);
     }
-    let identity = Identity::load(folder)?.unwrap_or_default();
-    Server::find(&identity.server, variable)
+    let destination = Destination::load(folder)?.unwrap_or_default();
+    Server::find(&destination.server, variable)
 }
 
 /// A run in `track status --json`.
@@ -42,20 +42,17 @@ fn server(place: &TrackPlace, folder: &Path) -> Result<Option<Server>> {
 struct Line {
     run: PathBuf,
     /// None for a run that was never meant for a server.
-    delivery: Option<Balance>,
+    upload: Option<UploadStatus>,
 }
 
 fn status(place: &TrackPlace, json: bool) -> Outcome {
     let mut lines = Vec::new();
-    for folder in folders(&place.out) {
-        let delivery = match server(place, &folder)? {
-            Some(server) => Some(Balance::of(&folder, &server, is_written(&folder))?),
+    for run in folders(&place.out) {
+        let upload = match server(place, &run)? {
+            Some(server) => Some(Upload::status(&run, &server, is_written(&run))?),
             None => None,
         };
-        lines.push(Line {
-            run: folder,
-            delivery,
-        });
+        lines.push(Line { run, upload });
     }
     if json {
         println!("{}", serde_json::to_string_pretty(&lines)?);
@@ -64,59 +61,44 @@ fn status(place: &TrackPlace, json: bool) -> Outcome {
     if lines.is_empty() {
         eprintln!("no runs in `{}`", place.out.join("runs").display());
     }
-    for Line { run, delivery } in &lines {
-        match delivery {
-            Some(balance) => println!("{}", described(balance)),
+    for Line { run, upload } in &lines {
+        match upload {
+            Some(status) => println!("{}", described(run, status)),
             None => println!("{}  no tracking server", run.display()),
         }
     }
     Ok(Answer::Yes)
 }
 
-/// A balance in a line, and its error in another.
-fn described(balance: &Balance) -> String {
-    let counts = [
-        ("parameters", balance.parameters),
-        ("points", balance.points),
-        ("system points", balance.system),
-        ("pictures", balance.pictures),
-        ("files", balance.files),
-    ];
-    let counts: Vec<String> = counts
-        .iter()
-        .filter(|(_, count)| count.total > 0)
-        .map(|(name, count)| format!("{} of {} {name}", count.delivered, count.total))
-        .collect();
-    let whole = if balance.is_delivered() {
-        "delivered"
+/// The status of the run in `folder` in a line, and its error in another.
+fn described(folder: &Path, status: &UploadStatus) -> String {
+    let progress = &status.progress;
+    let whole = if status.is_complete {
+        "uploaded"
     } else {
-        "not all delivered"
+        "not all uploaded"
     };
-    let mut text = format!(
-        "{}  {}  {whole}: {}",
-        balance.folder.display(),
-        balance.server,
-        counts.join(", ")
-    );
-    if balance.skipped > 0 {
-        text = format!(
-            "{text}; {} pictures or files are gone, or the server keeps none",
-            balance.skipped
-        );
-    }
-    if let Some(left) = balance.doubt_left() {
-        let late = if left.is_zero() {
-            "may have been taken: `histogen track sync` looks".to_owned()
-        } else {
-            let seconds = left.as_secs_f64().ceil();
-            format!("may be taken for another {seconds} s: `histogen track sync` waits, and looks")
-        };
-        text = format!("{text}\n  a request that had no answer {late}");
-    }
-    if !balance.error.is_empty() {
-        text = format!("{text}\n  last error: {}", balance.error);
-    }
-    text
+    let in_flight = match progress.in_flight {
+        Some(_) => "; the last of it has no answer yet",
+        None => "",
+    };
+    let skipped = match progress.skipped.len() {
+        0 => String::new(),
+        count => format!("; {count} grids or files are gone, or the server keeps none"),
+    };
+    let error = match progress.error.as_str() {
+        "" => String::new(),
+        error => format!("\n  last error: {error}"),
+    };
+    format!(
+        "{}  {}  {whole}: {} parameters, steps to {}, {} system samples, {} files{in_flight}{skipped}{error}",
+        folder.display(),
+        progress.server,
+        progress.parameters,
+        progress.step,
+        progress.system,
+        progress.files.len()
+    )
 }
 
 fn sync(place: &TrackPlace, timeout: f64) -> Outcome {
@@ -126,43 +108,35 @@ fn sync(place: &TrackPlace, timeout: f64) -> Outcome {
             "give a number of seconds, more than 0",
         )
     })?;
-    let mut clients: BTreeMap<String, (Client, Pause)> = BTreeMap::new();
-    let mut runs: Vec<(PathBuf, Server)> = Vec::new();
+    // Clients by address; none where the server was given up.
+    let mut clients: BTreeMap<String, Option<Client>> = BTreeMap::new();
+    let (mut found, mut complete) = (false, true);
     for folder in folders(&place.out) {
         let Some(server) = server(place, &folder)? else {
             continue;
         };
-        let wanted = Identity {
+        found = true;
+        let wanted = Destination {
             experiment: EXPERIMENT.to_owned(),
             server: server.address().to_owned(),
-            ..Identity::default()
+            ..Destination::default()
         };
-        Identity::establish(&folder, &wanted)?;
-        record_once(&folder)?;
-        runs.push((folder, server));
-    }
-    let mut complete = true;
-    // What is waited for is waited for together, when all else is delivered.
-    for waits in [false, true] {
-        for (folder, server) in &runs {
-            let (client, pause) = match clients.entry(server.address().to_owned()) {
-                std::collections::btree_map::Entry::Occupied(known) => known.into_mut(),
-                std::collections::btree_map::Entry::Vacant(new) => {
-                    new.insert((Client::new(server.clone(), timeout)?, Pause::default()))
-                }
-            };
-            let is_left = !Balance::of(folder, server, is_written(folder))?.is_delivered();
-            if pause.failures() < TRIES && (is_left || !waits) {
-                deliver(folder, client, pause, waits)?;
-            }
-            if waits {
-                let balance = Balance::of(folder, server, is_written(folder))?;
-                complete &= balance.is_delivered();
-                println!("{}", described(&balance));
-            }
+        Destination::establish(&folder, &wanted)?;
+        let address = server.address().to_owned();
+        if !clients.contains_key(&address) {
+            let client = Client::new(server.clone(), timeout)?;
+            clients.insert(address.clone(), Some(client));
         }
+        if let Some(Some(client)) = clients.get(&address)
+            && is_given_up(&folder, client)?
+        {
+            clients.insert(address, None);
+        }
+        let status = Upload::status(&folder, &server, is_written(&folder))?;
+        complete &= status.is_complete;
+        println!("{}", described(&folder, &status));
     }
-    if runs.is_empty() {
+    if !found {
         return Err(refuse(
             format!(
                 "no tracking server for the runs in `{}`",
@@ -174,39 +148,26 @@ fn sync(place: &TrackPlace, timeout: f64) -> Outcome {
     Ok(if complete { Answer::Yes } else { Answer::No })
 }
 
-/// Delivers the run in `folder`, until all is delivered, the server refuses, or it fails too often. `waits`: and until no
-/// request is in doubt.
-fn deliver(folder: &Path, client: &Client, pause: &mut Pause, waits: bool) -> Result<()> {
-    let Some(mut delivery) = Delivery::open(folder, client.server())? else {
-        eprintln!("`{}`: another process delivers it", folder.display());
-        return Ok(());
+/// Uploads the run in `folder`, until all is uploaded, the server refuses, or it fails too often and is given up.
+fn is_given_up(folder: &Path, client: &Client) -> Result<bool> {
+    let Some(mut upload) = Upload::open(folder, client.server())? else {
+        eprintln!("`{}`: another process uploads it", folder.display());
+        return Ok(false);
+    };
+    let goes_on = |failures, failure: &Failure| {
+        let is_tried = failures < TRIES;
+        if is_tried {
+            let why = client.server().scrub(&failure.to_string());
+            eprintln!("{why}; tried again");
+        }
+        is_tried
     };
     loop {
-        match delivery.advance(client, is_written(folder)) {
-            Ok(true) => *pause = Pause::default(),
-            Ok(false) => match delivery.doubt().filter(|left| waits && !left.is_zero()) {
-                None => return Ok(()),
-                Some(left) => {
-                    eprintln!(
-                        "`{}`: waits {:.0} s for a request that had no answer and may be taken late",
-                        folder.display(),
-                        left.as_secs_f64().ceil()
-                    );
-                    thread::sleep(left);
-                }
-            },
-            Err(failure) => {
-                pause.lengthen(&failure);
-                let is_passing = matches!(failure, Failure::Passing { .. });
-                if !is_passing || pause.failures() >= TRIES {
-                    return Ok(());
-                }
-                eprintln!(
-                    "{}; tried again",
-                    client.server().scrub(&failure.to_string())
-                );
-                thread::sleep(pause.left());
-            }
+        let advance = || upload.advance(client, is_written(folder));
+        match retry(advance, goes_on, thread::sleep) {
+            Ok(true) => {}
+            Ok(false) | Err(Failure::Refused { .. }) => return Ok(false),
+            Err(Failure::Transient { .. }) => return Ok(true),
         }
     }
 }

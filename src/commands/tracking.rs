@@ -1,4 +1,4 @@
-//! What the commands that train keep for a tracking server, and deliver to it if there is one.
+//! What the commands that train keep for a tracking server, and upload to it if there is one.
 
 use std::cell::RefCell;
 use std::fs::File;
@@ -16,7 +16,7 @@ use crate::files::{cannot_write, write_whole};
 use crate::stop::Stopped;
 use crate::tracker::mlflow::{Client, Server};
 use crate::tracker::{
-    Balance, Courier, Environment, Event, Identity, Ledger, Recorder, record_once,
+    Destination, Ending, Environment, Event, Ledger, SystemMonitor, Upload, UploadStatus, Uploader,
 };
 use crate::workspace::run_folders;
 
@@ -27,9 +27,9 @@ pub(super) struct Tracking {
     folder: PathBuf,
     ledger: Ledger,
     start: Instant,
-    /// What its runs are to the server.
-    of_runs: Identity,
-    delivering: Option<(Server, Courier)>,
+    /// Where its runs are uploaded to.
+    of_runs: Destination,
+    uploading: Option<(Server, Uploader)>,
     settings: config::Tracking,
     followed: RefCell<Vec<PathBuf>>,
     /// Says that it goes on. Another command at the same experiment may have it.
@@ -37,8 +37,8 @@ pub(super) struct Tracking {
 }
 
 impl Tracking {
-    /// Does `work`, what it trains being followed, and delivers what can be delivered soon. `reports` are the files that
-    /// belong to the whole.
+    /// Does `work`, what it trains being followed, and uploads what can be uploaded soon. `reports` are the files that belong to
+    /// the whole.
     pub(super) fn during(
         config: &Config,
         settings: &Settings,
@@ -78,104 +78,96 @@ impl Tracking {
             "" => config.name.clone(),
             name => name.to_owned(),
         };
-        let identity = Identity {
+        let of_runs = Destination {
             experiment,
+            parent: Path::new("../experiments").join(name),
             server: address.to_owned(),
-            ..Identity::default()
+            ..Destination::default()
         };
         let reports = reports.strip_prefix(&settings.out).unwrap_or(reports);
-        let own = Identity {
+        let own = Destination {
+            parent: PathBuf::new(),
             reports: Path::new("../../..").join(reports),
-            ..identity.clone()
+            ..of_runs.clone()
         };
-        Identity::establish(&folder, &own)?;
-        record_once(&folder)?;
-        let delivering = match server {
+        Destination::establish(&folder, &own)?;
+        let uploading = match server {
             None => None,
             Some(server) => {
-                let courier = Courier::start(Client::new(server.clone(), timeout)?, report);
-                courier.follow(&folder);
-                Some((server, courier))
+                let uploader = Uploader::start(Client::new(server.clone(), timeout)?, report);
+                uploader.follow(&folder);
+                Some((server, uploader))
             }
         };
         Ok(Self {
             folder,
             ledger,
             start: Instant::now(),
-            of_runs: Identity {
-                parent: Path::new("../experiments").join(name),
-                ..identity
-            },
-            delivering,
+            of_runs,
+            uploading,
             settings: tracking.clone(),
             followed: RefCell::default(),
             _lock: lock,
         })
     }
 
-    /// Records the run in `folder` until the result is dropped, and delivers it from now on.
-    pub(super) fn follow(&self, folder: &Path) -> Result<Recorder> {
-        Identity::establish(folder, &self.of_runs)?;
+    /// Uploads the run in `folder`, which this process has open, from now on, and records what the machine does until the
+    /// result is dropped.
+    pub(super) fn follow(&self, folder: &Path) -> Result<SystemMonitor> {
+        Destination::establish(folder, &self.of_runs)?;
         self.followed.borrow_mut().push(folder.to_owned());
-        if let Some((_, courier)) = &self.delivering {
-            courier.follow(folder);
+        if let Some((_, uploader)) = &self.uploading {
+            uploader.follow(folder);
         }
         let every = Duration::from_secs_f64(self.settings.system_seconds);
-        Ok(Recorder::start(folder, every, report))
+        Ok(SystemMonitor::start(folder, every, report))
     }
 
     fn end(mut self, outcome: &Outcome) {
-        let (status, reason) = match outcome {
-            Ok(Answer::Yes) => ("finished", String::new()),
-            Ok(Answer::No) => ("failed", "part of it failed".to_owned()),
-            Err(error) => {
-                let stopped = error.downcast_ref::<Stopped>();
-                (stopped.map_or("failed", |_| "killed"), format!("{error:#}"))
-            }
+        let (ending, reason) = match outcome {
+            Ok(Answer::Yes) => (Ending::Finished, String::new()),
+            Ok(Answer::No) => (Ending::Failed, "part of it failed".to_owned()),
+            Err(error) if error.is::<Stopped>() => (Ending::Killed, format!("{error:#}")),
+            Err(error) => (Ending::Failed, format!("{error:#}")),
         };
         let ended = self.ledger.append(Event::End {
             step: 0,
-            status: status.to_owned(),
+            ending,
             reason,
             seconds: self.start.elapsed().as_secs_f64(),
         });
         if let Err(error) = ended {
             report(&format!("cannot note the end: {error:#}"));
         }
-        let Some((server, courier)) = self.delivering else {
+        let Some((server, uploader)) = self.uploading else {
             return;
         };
-        courier.end(Duration::from_secs_f64(self.settings.wait_seconds));
+        uploader.end(Duration::from_secs_f64(self.settings.wait_seconds));
         let mut folders = self.followed.into_inner();
         folders.push(self.folder.clone());
-        let balances = folders
+        let statuses = folders
             .iter()
-            .map(|folder| Balance::of(folder, &server, false));
-        let balances: Result<Vec<Balance>> = balances.collect();
-        match balances {
-            Ok(balances) => report(&in_short(&balances, &server)),
-            Err(error) => report(&format!("cannot see what is delivered: {error:#}")),
+            .map(|folder| Upload::status(folder, &server, false));
+        match statuses.collect::<Result<Vec<_>>>() {
+            Ok(statuses) => report(&in_short(&statuses, &server)),
+            Err(error) => report(&format!("cannot see what is uploaded: {error:#}")),
         }
     }
 }
 
-/// How much of the runs the server has.
-fn in_short(balances: &[Balance], server: &Server) -> String {
+/// Whether the server has all of the runs.
+fn in_short(statuses: &[UploadStatus], server: &Server) -> String {
     let address = server.address();
-    if balances.iter().all(Balance::is_delivered) {
-        return format!("all is delivered to `{address}`");
+    let left = statuses.iter().filter(|status| !status.is_complete).count();
+    if left == 0 {
+        return format!("all is uploaded to `{address}`");
     }
-    let left: u64 = balances.iter().map(Balance::left).sum();
-    if left == 0 && balances.iter().any(|balance| balance.doubt.is_some()) {
-        return format!(
-            "all is delivered to `{address}`, but a request that had no answer may be taken late; `histogen track sync` looks \
-             when it cannot any more"
-        );
-    }
-    let error = balances.iter().find(|balance| !balance.error.is_empty());
-    let error = error.map_or(String::new(), |balance| format!(" ({})", balance.error));
+    let mut errors = statuses.iter().map(|status| &status.progress.error);
+    let error = errors.find(|error| !error.is_empty());
+    let error = error.map_or(String::new(), |error| format!(" ({error})"));
     format!(
-        "{left} values and files are not delivered to `{address}`{error}; `histogen track sync` delivers them"
+        "{left} of {} runs are not all uploaded to `{address}`{error}; `histogen track sync` uploads the rest",
+        statuses.len()
     )
 }
 

@@ -43,7 +43,7 @@ pub struct Config {
     pub evaluation: Evaluation,
     /// What is written during training.
     pub logging: Logging,
-    /// The tracking server that runs are delivered to.
+    /// The tracking server that runs are uploaded to.
     pub tracking: Tracking,
     /// What computes all of it.
     pub compute: Compute,
@@ -199,7 +199,7 @@ impl Default for Logging {
     }
 }
 
-/// The tracking server that runs are delivered to; nothing here changes a weight.
+/// The tracking server that runs are uploaded to; nothing here changes a weight.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, DocumentedFields)]
 #[serde(deny_unknown_fields)]
 pub struct Tracking {
@@ -209,7 +209,7 @@ pub struct Tracking {
     pub experiment: String,
     /// Longest wait for an answer, in seconds.
     pub timeout_seconds: f64,
-    /// Longest wait at the end of a command for what is not delivered, in seconds.
+    /// Longest wait at the end of a command for what is not uploaded, in seconds.
     pub wait_seconds: f64,
     /// Seconds between two looks at processor, memory, disk and network; 0 leaves them out.
     pub system_seconds: f64,

@@ -12,7 +12,7 @@ use crate::images::{Pixels, write_png};
 use crate::models::{self, GenerativeModel};
 use crate::report::RowRecord;
 use crate::run::Run;
-use crate::tracker::{Event, Ledger};
+use crate::tracker::{Ending, Event, Ledger};
 use crate::workspace::ledger;
 
 /// Label of the row that measures real images against real images.
@@ -80,7 +80,7 @@ impl Rows<'_> {
             let folder = workspace.failed(&self.context.config.name, &system.name);
             Ledger::open(&ledger(&folder))?.append(Event::End {
                 step: 0,
-                status: "failed".to_owned(),
+                ending: Ending::Failed,
                 reason: reason.clone(),
                 seconds: 0.0,
             })?;

@@ -14,10 +14,10 @@ use crate::data::Split;
 use crate::error::{Result, refuse};
 use crate::images::Pixels;
 use crate::models::{self, GenerativeModel};
-use crate::run::{self, Identity, Run, State, find_checkpoint, unreadable};
+use crate::run::{self, Identity, Run, RunState, find_checkpoint, unreadable};
 use crate::samples::{self, Plan};
 use crate::stop;
-use crate::tracker;
+use crate::tracker::{self, Ending};
 use crate::train;
 use crate::workspace::{Workspace, reward_models};
 
@@ -159,7 +159,7 @@ fn best_by(context: &Context<'_>) -> Result<Evaluator> {
 /// Whether the last training of the run in `folder` ended because it diverged.
 fn has_diverged(folder: &Path) -> Result<bool> {
     let state = run::state(folder)?;
-    Ok(matches!(state, State::Ended { status, .. } if status == "diverged"))
+    Ok(matches!(state, RunState::Ended { ending, .. } if ending == Ending::Diverged))
 }
 
 /// The first `count` of the images that an evaluation measures. `progress` gets how many are drawn.

@@ -6,7 +6,7 @@ use super::{Cell, Column, Published, Record, Row, RowRecord, Summary, Table};
 use crate::error::{Result, unknown_name};
 use crate::files::write_whole;
 use crate::metrics;
-use crate::tracker::{self, Event, Ledger, ScoreRecord};
+use crate::tracker::{self, Ending, Event, Ledger, ScoreRecord};
 
 /// One table of the paper.
 pub struct TableDefinition {
@@ -209,8 +209,8 @@ impl Outcome {
     fn read(path: &Path) -> Result<Self> {
         let events = Ledger::read(path)?;
         let failure = events.iter().rev().find_map(|event| match event {
-            Event::End { status, reason, .. } => {
-                Some((status != "finished").then(|| format!("{status}: {reason}")))
+            Event::End { ending, reason, .. } => {
+                Some((*ending != Ending::Finished).then(|| format!("{ending}: {reason}")))
             }
             Event::Start { step, .. } => {
                 Some(Some(format!("not finished: stopped after step {step}")))

@@ -7,7 +7,7 @@ use super::{Identity, Run, recorded_steps};
 use crate::error::{Result, refuse};
 use crate::models::Scalars;
 use crate::stop::Stopped;
-use crate::tracker::{Environment, Event};
+use crate::tracker::{Ending, Environment, Event};
 
 /// The scalar that tells whether a critic still reacts to its images.
 const CRITIC_LOSS: &str = "critic_loss";
@@ -84,38 +84,38 @@ impl Account {
             }
             .into());
         }
-        run.lock.beat()
+        run.lock.heartbeat()
     }
 
     /// Closes the run as its training ended, and passes on why it did not finish.
     pub(super) fn close<C: Identity>(self, run: &mut Run<C>, ended: Result<()>) -> Result<()> {
         let seconds = self.start.elapsed().as_secs_f64();
         let step = recorded_steps(run.ledger.events());
-        let mut end = |step: u64, status: &str, reason: String| {
+        let mut end = |step: u64, ending: Ending, reason: String| {
             run.ledger.append(Event::End {
                 step,
-                status: status.to_owned(),
+                ending,
                 reason,
                 seconds,
             })?;
             run.ledger.sync()
         };
         let Err(error) = ended else {
-            return end(step, "finished", String::new());
+            return end(step, Ending::Finished, String::new());
         };
         if let Some(diverged) = error.downcast_ref::<Diverged>() {
-            end(diverged.step, "diverged", diverged.culprit.clone())?;
+            end(diverged.step, Ending::Diverged, diverged.culprit.clone())?;
             return Err(refuse(
                 format!("run `{}` diverged: {diverged}", run.folder.display()),
                 diverged.advice.clone(),
             ));
         }
-        let status = match error.downcast_ref::<Stopped>() {
-            Some(_) => "killed",
-            None => "failed",
+        let ending = match error.downcast_ref::<Stopped>() {
+            Some(_) => Ending::Killed,
+            None => Ending::Failed,
         };
         // Where this cannot be written, as on a full disk, the next command sees that the process is gone.
-        let _ = end(step, status, format!("{error:#}"));
+        let _ = end(step, ending, format!("{error:#}"));
         Err(error)
     }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crate::error::{Result, refuse};
 use crate::files::cannot_write;
 
-/// Least time between two signs of life.
+/// Least time between two heartbeats.
 const HEARTBEAT: Duration = Duration::from_secs(2);
 /// How long a lock is waited for: [`holder`] takes it for a moment to see whether it is free.
 const PATIENCE: Duration = Duration::from_millis(200);
@@ -18,14 +18,14 @@ const PATIENCE: Duration = Duration::from_millis(200);
 pub(super) struct Lock {
     file: File,
     path: PathBuf,
-    last_beat: Instant,
+    last_heartbeat: Instant,
 }
 
 /// A process that has a run open.
 pub(super) struct Holder {
     /// Its id; 0 in the moment before it wrote it down.
     pub(super) process: u32,
-    /// Since its last sign of life.
+    /// Since its last heartbeat.
     pub(super) silent: Duration,
 }
 
@@ -63,28 +63,28 @@ impl Lock {
         let mut lock = Self {
             file,
             path,
-            last_beat: Instant::now(),
+            last_heartbeat: Instant::now(),
         };
         lock.sign()?;
         Ok(lock)
     }
 
-    /// Gives a sign of life, unless the last one is young.
-    pub(super) fn beat(&mut self) -> Result<()> {
-        if self.last_beat.elapsed() < HEARTBEAT {
+    /// Gives a heartbeat, unless the last one is young.
+    pub(super) fn heartbeat(&mut self) -> Result<()> {
+        if self.last_heartbeat.elapsed() < HEARTBEAT {
             return Ok(());
         }
         self.sign()
     }
 
-    /// Writes down who holds it; the file's time is the sign of life.
+    /// Writes down who holds it; the file's time is the heartbeat.
     fn sign(&mut self) -> Result<()> {
         let text = format!("process {}\n", std::process::id());
         let written = self.file.rewind().and_then(|()| {
             self.file.write_all(text.as_bytes())?;
             self.file.set_len(text.len() as u64)
         });
-        self.last_beat = Instant::now();
+        self.last_heartbeat = Instant::now();
         written.map_err(|error| cannot_write(&self.path, &error))
     }
 }

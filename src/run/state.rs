@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use super::{last_mark, lock, recorded_steps};
 use crate::error::Result;
-use crate::tracker::{Event, Ledger};
+use crate::tracker::{Ending, Event, Ledger};
 
-/// A process that gave no sign of life for this long is said to be silent.
+/// A process without a heartbeat for this long is said to be silent.
 const SILENCE: Duration = Duration::from_mins(10);
 
 /// How a run stands.
 #[derive(Clone, Debug, PartialEq)]
-pub enum State {
+pub enum RunState {
     /// Nothing was trained yet.
     New,
     /// A process trains it.
@@ -22,18 +22,13 @@ pub enum State {
         process: u32,
         /// Steps behind it.
         step: u64,
-        /// Since the process gave its last sign of life.
+        /// Since the process gave its last heartbeat.
         silent: Duration,
     },
-    /// Its process ended without closing it.
-    Gone {
-        /// Steps behind it.
-        step: u64,
-    },
-    /// It was closed.
+    /// Its training ended.
     Ended {
-        /// `finished`, `diverged`, `failed` or `killed`.
-        status: String,
+        /// How.
+        ending: Ending,
         /// Steps behind it.
         step: u64,
         /// Why, unless it finished.
@@ -42,40 +37,44 @@ pub enum State {
 }
 
 /// How the run in `folder` stands. Fails if its ledger cannot be read.
-pub fn state(folder: &Path) -> Result<State> {
+pub fn state(folder: &Path) -> Result<RunState> {
     // First who holds it: what that process writes in between is then seen.
     let holder = lock::holder(folder);
     let path = folder.join("ledger.jsonl");
     if !path.exists() {
-        return Ok(State::New);
+        return Ok(RunState::New);
     }
     let events = Ledger::read(&path)?;
     let step = recorded_steps(&events);
     Ok(match (last_mark(&events), holder) {
         (
             Some(Event::End {
-                status,
+                ending,
                 step,
                 reason,
                 ..
             }),
             _,
-        ) => State::Ended {
-            status: status.clone(),
+        ) => RunState::Ended {
+            ending: *ending,
             step: *step,
             reason: reason.clone(),
         },
-        (Some(_), Some(holder)) => State::Running {
+        (Some(_), Some(holder)) => RunState::Running {
             process: holder.process,
             step,
             silent: holder.silent,
         },
-        (Some(_), None) => State::Gone { step },
-        (None, _) => State::New,
+        (Some(_), None) => RunState::Ended {
+            ending: Ending::Stopped,
+            step,
+            reason: "its process is gone".to_owned(),
+        },
+        (None, _) => RunState::New,
     })
 }
 
-impl fmt::Display for State {
+impl fmt::Display for RunState {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::New => write!(out, "not begun"),
@@ -87,21 +86,15 @@ impl fmt::Display for State {
                 write!(out, "running (process {process}), step {step}")?;
                 if *silent > SILENCE {
                     let minutes = silent.as_secs() / 60;
-                    write!(out, ", no sign of life for {minutes} min")?;
+                    write!(out, ", no heartbeat for {minutes} min")?;
                 }
                 Ok(())
             }
-            Self::Gone { step } => write!(out, "stopped: its process is gone at step {step}"),
             Self::Ended {
-                status,
+                ending,
                 step,
                 reason,
-            } if reason.is_empty() => write!(out, "{status} after step {step}"),
-            Self::Ended {
-                status,
-                step,
-                reason,
-            } => write!(out, "{status} after step {step}: {reason}"),
+            } => out.write_str(&ending.describe(*step, reason)),
         }
     }
 }

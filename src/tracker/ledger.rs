@@ -1,18 +1,19 @@
-//! The ledger: what happened in a run, one JSON object a line, in order.
+//! The ledger: what happened in a run, one JSON object a line, in order, each with its time.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-use super::Environment;
+use super::{Ending, Environment};
 use crate::error::{Result, refuse};
 use crate::files::{cannot_write, write_whole};
 use crate::metrics::Protocol;
 
-/// One line of a ledger.
+/// What happened: a line of a ledger without its time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "lowercase")]
 pub enum Event {
@@ -43,13 +44,37 @@ pub enum Event {
     End {
         /// After which step.
         step: u64,
-        /// `finished`, `diverged`, `failed`, or `killed` by a signal.
-        status: String,
+        /// How.
+        #[serde(rename = "status")]
+        ending: Ending,
         /// Why, unless it finished.
         reason: String,
         /// Seconds since the last start.
         seconds: f64,
     },
+}
+
+/// One line of a ledger.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Line {
+    #[serde(flatten)]
+    pub(super) event: Event,
+    /// When it was written down, in milliseconds since 1970, never before the line above; `None` in a ledger from before
+    /// lines had times.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) time: Option<i64>,
+}
+
+impl Line {
+    fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("an event is JSON") + "\n"
+    }
+}
+
+/// Milliseconds since 1970.
+pub(super) fn milliseconds(time: SystemTime) -> i64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// Scores of one set of generated images.
@@ -110,7 +135,7 @@ impl ScoreRecord {
 /// The newest measurement of what a training ended as; none while it has not finished. What was never trained has no steps.
 pub fn result(events: &[Event]) -> Option<&Evaluation> {
     let end = events.iter().rev().find_map(|event| match event {
-        Event::End { status, step, .. } if status == "finished" => Some(Some(*step)),
+        Event::End { ending, step, .. } if *ending == Ending::Finished => Some(Some(*step)),
         Event::Start { .. } | Event::End { .. } => Some(None),
         _ => None,
     });
@@ -126,13 +151,15 @@ pub struct Ledger {
     path: PathBuf,
     file: File,
     events: Vec<Event>,
+    /// The time of each event.
+    times: Vec<Option<i64>>,
     was_cut: bool,
 }
 
 impl Ledger {
     /// Opens the ledger at `path`, creating it if it is new. A last line that was cut off is dropped.
     pub fn open(path: &Path) -> Result<Self> {
-        let (events, was_cut) = if path.exists() {
+        let (lines, was_cut) = if path.exists() {
             read(path)?
         } else {
             (Vec::new(), false)
@@ -143,19 +170,22 @@ impl Ledger {
         let mut ledger = Self {
             file: append(path)?,
             path: path.to_owned(),
-            events,
+            events: Vec::new(),
+            times: Vec::new(),
             was_cut,
         };
         if was_cut {
-            let whole = std::mem::take(&mut ledger.events);
-            ledger.replace(whole)?;
+            ledger.replace(lines)?;
+        } else {
+            ledger.hold(lines);
         }
         Ok(ledger)
     }
 
     /// The events of the ledger at `path`. A last line that was cut off is left out; any other bad line is refused.
     pub fn read(path: &Path) -> Result<Vec<Event>> {
-        Ok(read(path)?.0)
+        let lines = read(path)?.0.into_iter();
+        Ok(lines.map(|line| line.event).collect())
     }
 
     /// Whether the last line was cut off when it was opened, and so is lost.
@@ -168,16 +198,20 @@ impl Ledger {
         &self.events
     }
 
-    /// Adds an event and hands it to the operating system before returning: all of it or, if that fails, nothing.
+    /// Adds an event with the time of now, and hands it to the operating system before returning: all of it or, if that
+    /// fails, nothing.
     pub fn append(&mut self, event: Event) -> Result<()> {
         let failed = |error: io::Error| cannot_write(&self.path, &error);
-        let line = serde_json::to_string(&event).expect("an event is JSON") + "\n";
+        // The machine's clock may be put back; time in a ledger runs forwards.
+        let last = self.times.last().copied().flatten();
+        let time = Some(milliseconds(SystemTime::now())).max(last);
+        let line = Line { event, time };
         let length = self.file.metadata().map_err(failed)?.len();
-        if let Err(error) = self.file.write_all(line.as_bytes()) {
+        if let Err(error) = self.file.write_all(line.to_json().as_bytes()) {
             self.file.set_len(length).map_err(failed)?;
             return Err(failed(error));
         }
-        self.events.push(event);
+        self.hold([line]);
         Ok(())
     }
 
@@ -198,26 +232,33 @@ impl Ledger {
         if self.events.iter().all(stays) {
             return Ok(());
         }
-        let mut kept = self.events.clone();
-        kept.retain(stays);
-        self.replace(kept)
+        let lines = self.events.iter().cloned().zip(&self.times);
+        let kept = lines
+            .filter(|(event, _)| stays(event))
+            .map(|(event, &time)| Line { event, time });
+        self.replace(kept.collect())
     }
 
-    fn replace(&mut self, events: Vec<Event>) -> Result<()> {
-        let mut text = String::new();
-        for event in &events {
-            text += &serde_json::to_string(event).expect("an event is JSON");
-            text.push('\n');
-        }
+    fn replace(&mut self, lines: Vec<Line>) -> Result<()> {
+        let text: String = lines.iter().map(Line::to_json).collect();
         write_whole(&self.path, text.as_bytes())?;
         self.file = append(&self.path)?;
-        self.events = events;
+        self.events.clear();
+        self.times.clear();
+        self.hold(lines);
         Ok(())
+    }
+
+    fn hold(&mut self, lines: impl IntoIterator<Item = Line>) {
+        for Line { event, time } in lines {
+            self.events.push(event);
+            self.times.push(time);
+        }
     }
 }
 
-/// The events of the ledger at `path`, and whether its last line was cut off.
-fn read(path: &Path) -> Result<(Vec<Event>, bool)> {
+/// The lines of the ledger at `path`, and whether its last one was cut off.
+fn read(path: &Path) -> Result<(Vec<Line>, bool)> {
     let bytes = fs::read(path).map_err(|error| {
         refuse(
             format!("cannot read the ledger `{}`: {error}", path.display()),
@@ -230,7 +271,7 @@ fn read(path: &Path) -> Result<(Vec<Event>, bool)> {
         .rposition(|&byte| byte == b'\n')
         .map_or(0, |last| last + 1);
     let lines = bytes[..whole].split_inclusive(|&byte| byte == b'\n');
-    let events = lines.enumerate().map(|(number, line)| {
+    let lines = lines.enumerate().map(|(number, line)| {
         serde_json::from_slice(line).map_err(|error| {
             refuse(
                 format!(
@@ -242,7 +283,7 @@ fn read(path: &Path) -> Result<(Vec<Event>, bool)> {
             )
         })
     });
-    Ok((events.collect::<Result<_>>()?, whole < bytes.len()))
+    Ok((lines.collect::<Result<_>>()?, whole < bytes.len()))
 }
 
 fn append(path: &Path) -> Result<File> {
@@ -298,9 +339,9 @@ mod tests {
                 scores,
             }
         };
-        let end = |status: &str| Event::End {
+        let end = |ending| Event::End {
             step: 4,
-            status: status.to_owned(),
+            ending,
             reason: String::new(),
             seconds: 0.0,
         };
@@ -311,22 +352,51 @@ mod tests {
             Some(&evaluation(0)),
             "never trained"
         );
-        let on_the_way = [measured(2), measured(4), end("finished"), measured(2)];
+        let on_the_way = [measured(2), measured(4), end(Ending::Finished), measured(2)];
         assert_eq!(result(&on_the_way), Some(&evaluation(4)));
-        assert_eq!(result(&[measured(2), end("diverged")]), None);
-        assert_eq!(result(&[measured(2), end("finished")]), None);
+        assert_eq!(result(&[measured(2), end(Ending::Diverged)]), None);
+        assert_eq!(result(&[measured(2), end(Ending::Finished)]), None);
     }
 
     #[test]
-    fn rewinding_drops_later_steps() {
+    fn rewinding_drops_later_steps_and_keeps_the_times_of_the_others() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ledger.jsonl");
         let mut ledger = Ledger::open(&path).unwrap();
         for number in 1..=5 {
             ledger.append(step(number)).unwrap();
         }
+        let before = fs::read_to_string(&path).unwrap();
         ledger.rewind(2).unwrap();
         ledger.append(step(3)).unwrap();
         assert_eq!(Ledger::read(&path).unwrap(), [step(1), step(2), step(3)]);
+        let after = fs::read_to_string(&path).unwrap();
+        let kept = |text: &str| text.lines().take(2).collect::<Vec<_>>().join("\n");
+        assert_eq!(kept(&after), kept(&before));
+        let times = read(&path).unwrap().0.into_iter().map(|line| line.time);
+        let times: Vec<Option<i64>> = times.collect();
+        assert!(times.is_sorted() && times[0].is_some(), "{times:?}");
+    }
+
+    #[test]
+    fn a_ledger_without_times_is_read_and_gets_times_from_now_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.jsonl");
+        let old = "{\"event\":\"step\",\"step\":1,\"scalars\":{\"critic_loss\":0.1}}\n\
+                   {\"event\":\"end\",\"step\":1,\"status\":\"killed\",\"reason\":\"\",\"seconds\":0.5}\n";
+        fs::write(&path, old).unwrap();
+        let mut ledger = Ledger::open(&path).unwrap();
+        let end = Event::End {
+            step: 1,
+            ending: Ending::Killed,
+            reason: String::new(),
+            seconds: 0.5,
+        };
+        assert_eq!(ledger.events(), [step(1), end]);
+        ledger.append(step(2)).unwrap();
+        let new = fs::read_to_string(&path).unwrap();
+        let added = new.strip_prefix(old).expect("old lines stay as they are");
+        assert!(added.starts_with("{\"event\":\"step\",\"step\":2,"));
+        assert!(read(&path).unwrap().0[2].time > Some(1_600_000_000_000));
     }
 }

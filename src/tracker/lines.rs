@@ -1,66 +1,13 @@
 //! Files of lines that grow while they are read, and may be cut off or written anew.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Result, refuse};
 
-/// How much of a file is read at once.
+/// About how many bytes are read at once.
 const CHUNK: u64 = 256 * 1024;
-
-/// The lines of the file at `path` that end in a line break; none if there is no file.
-#[cfg(test)]
-pub(super) fn whole_lines(path: &Path) -> Result<Vec<String>> {
-    let mut tail = Tail::new(path);
-    let mut lines = Vec::new();
-    loop {
-        let more = tail.read()?.lines;
-        if more.is_empty() {
-            return Ok(lines);
-        }
-        lines.extend(more);
-    }
-}
-
-/// Cuts `file`, which lies at `path`, after its last line break.
-pub(super) fn drop_cut_line(path: &Path, file: &File) -> io::Result<()> {
-    let length = file.metadata()?.len();
-    let mut start = length;
-    while start > 0 {
-        let from = start.saturating_sub(CHUNK);
-        let bytes = read_range(&mut File::open(path)?, from, start - from)?;
-        if let Some(place) = bytes.iter().rposition(|byte| *byte == b'\n') {
-            let whole = from + place as u64 + 1;
-            return if whole == length {
-                Ok(())
-            } else {
-                file.set_len(whole)
-            };
-        }
-        start = from;
-    }
-    file.set_len(0)
-}
-
-/// The last lines of the file at `path`, at most [`CHUNK`] bytes of them, newest first.
-pub(super) fn last_lines(path: &Path) -> Result<Vec<String>> {
-    let Ok(mut file) = File::open(path) else {
-        return Ok(Vec::new());
-    };
-    let failed = |error: io::Error| cannot_read(path, &error);
-    let length = file.metadata().map_err(failed)?.len();
-    let from = length.saturating_sub(CHUNK);
-    let bytes = read_range(&mut file, from, length - from).map_err(failed)?;
-    let Some(end) = bytes.iter().rposition(|byte| *byte == b'\n') else {
-        return Ok(Vec::new());
-    };
-    let text = String::from_utf8_lossy(&bytes[..end]).into_owned();
-    // The first may have begun before.
-    let skipped = usize::from(from > 0);
-    let lines: Vec<String> = text.lines().skip(skipped).map(ToOwned::to_owned).collect();
-    Ok(lines.into_iter().rev().collect())
-}
 
 /// What came since the last look.
 #[derive(Debug, Default, PartialEq)]
@@ -89,57 +36,37 @@ impl Tail {
         }
     }
 
-    /// The lines that came since the last call.
+    /// The lines that came since the last call; none if there is no file.
     pub(super) fn read(&mut self) -> Result<Lines> {
-        let mut file = match File::open(&self.path) {
-            Ok(file) => file,
+        let read = match File::open(&self.path) {
+            Ok(file) => self.read_from(BufReader::new(file)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Lines::default()),
-            Err(error) => return Err(cannot_read(&self.path, &error)),
+            Err(error) => Err(error),
         };
-        self.read_from(&mut file)
-            .map_err(|error| cannot_read(&self.path, &error))
+        read.map_err(|error| cannot_read(&self.path, &error))
     }
 
-    fn read_from(&mut self, file: &mut File) -> io::Result<Lines> {
-        let length = file.metadata()?.len();
-        let before = self.last.len() as u64;
-        let anew =
-            length < self.offset || read_range(file, self.offset - before, before)? != self.last;
+    fn read_from(&mut self, mut file: BufReader<File>) -> io::Result<Lines> {
+        file.seek(SeekFrom::Start(self.offset - self.last.len() as u64))?;
+        let mut last = vec![0; self.last.len()];
+        let anew = file.read_exact(&mut last).is_err() || last != self.last;
         if anew {
             (self.offset, self.last) = (0, Vec::new());
+            file.rewind()?;
         }
-        let mut chunk = CHUNK.min(length - self.offset);
-        loop {
-            let bytes = read_range(file, self.offset, chunk)?;
-            let Some(end) = bytes.iter().rposition(|byte| *byte == b'\n') else {
-                if self.offset + chunk < length {
-                    // A line longer than what is read at once.
-                    chunk = (2 * chunk).min(length - self.offset);
-                    continue;
-                }
-                return Ok(Lines {
-                    anew,
-                    lines: Vec::new(),
-                });
+        let (start, mut lines) = (self.offset, Vec::new());
+        while self.offset - start < CHUNK {
+            let mut line = Vec::new();
+            file.read_until(b'\n', &mut line)?;
+            let Some((b'\n', text)) = line.split_last() else {
+                break;
             };
-            let whole = &bytes[..=end];
-            let start = whole[..end].iter().rposition(|byte| *byte == b'\n');
-            self.last = whole[start.map_or(0, |place| place + 1)..].to_vec();
-            self.offset += whole.len() as u64;
-            let text = String::from_utf8_lossy(whole);
-            return Ok(Lines {
-                anew,
-                lines: text.lines().map(ToOwned::to_owned).collect(),
-            });
+            lines.push(String::from_utf8_lossy(text).into_owned());
+            self.offset += line.len() as u64;
+            self.last = line;
         }
+        Ok(Lines { anew, lines })
     }
-}
-
-fn read_range(file: &mut File, from: u64, length: u64) -> io::Result<Vec<u8>> {
-    file.seek(SeekFrom::Start(from))?;
-    let mut bytes = Vec::with_capacity(length as usize);
-    file.take(length).read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
 
 /// The error of a file that cannot be read.
@@ -191,21 +118,14 @@ mod tests {
     }
 
     #[test]
-    fn a_line_longer_than_a_chunk_is_read_whole() {
+    fn many_lines_come_in_chunks_and_a_long_one_whole() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lines");
         let long = "x".repeat(3 * CHUNK as usize);
         fs::write(&path, format!("{long}\nshort\ncut")).unwrap();
-        assert_eq!(whole_lines(&path).unwrap(), [long.as_str(), "short"]);
-        assert_eq!(last_lines(&path).unwrap(), ["short"]);
-        let file = OpenOptions::new().append(true).open(&path).unwrap();
-        drop_cut_line(&path, &file).unwrap();
-        assert_eq!(
-            fs::read_to_string(&path).unwrap(),
-            format!("{long}\nshort\n")
-        );
-        fs::write(&path, &long).unwrap();
-        drop_cut_line(&path, &file).unwrap();
-        assert_eq!(fs::read_to_string(&path).unwrap(), "");
+        let mut tail = Tail::new(&path);
+        assert_eq!(tail.read().unwrap().lines, [long.as_str()]);
+        assert_eq!(tail.read().unwrap().lines, ["short"]);
+        assert_eq!(tail.read().unwrap(), Lines::default());
     }
 }

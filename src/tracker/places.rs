@@ -7,17 +7,12 @@ pub(super) fn ledger(folder: &Path) -> PathBuf {
     folder.join("ledger.jsonl")
 }
 
-pub(super) fn clock(folder: &Path) -> PathBuf {
-    folder.join("tracking/clock.jsonl")
+pub(super) fn config(folder: &Path) -> PathBuf {
+    folder.join("config.toml")
 }
 
 pub(super) fn system(folder: &Path) -> PathBuf {
     folder.join("system.jsonl")
-}
-
-/// Held by the process that writes clock and system samples.
-pub(super) fn recording(folder: &Path) -> PathBuf {
-    folder.join("tracking/recording.lock")
 }
 
 /// Whether a process has the run in `folder` open for writing.

@@ -1,16 +1,21 @@
 //! What the machine did while a run trained, under MLflow's names (`mlflow/system_metrics` of MLflow 3.17.2).
 
 use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 use sysinfo::{Disks, NetworkData, Networks, System};
 
-use super::clock::{append_line, milliseconds};
-use super::graphics::{self, Reader};
-use super::lines::last_lines;
+use super::gpu::{self, Reader};
+use super::ledger::milliseconds;
+use super::places;
 use crate::error::{Result, refuse};
+use crate::files::cannot_write;
 
 /// A million bytes, MLflow's megabyte.
 pub(super) const MEGABYTE: f64 = 1e6;
@@ -26,111 +31,160 @@ pub struct SystemSample {
     pub scalars: BTreeMap<String, f64>,
 }
 
-/// Looks at the machine now and then.
+/// A thread that looks at the machine now and then, until this is dropped. A run never fails because of it.
 pub struct SystemMonitor {
-    path: PathBuf,
-    system: System,
-    networks: Networks,
-    /// Bytes that had been received and sent when the monitor began.
-    before: [u64; 2],
-    /// None where no graphics processor can be asked.
-    graphics: Option<Reader>,
-    next: u64,
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
 }
 
 impl SystemMonitor {
-    /// A monitor that writes to the file at `path`. Shares of time are counted from here.
-    pub fn new(path: &Path) -> Result<Self> {
-        let failed = |error: sysinfo::Error| {
+    /// Looks every `interval` (never if it is zero) while this process writes the run in `folder`. `report` gets what went
+    /// wrong, once.
+    pub fn start(
+        folder: &Path,
+        interval: Duration,
+        report: impl Fn(&str) + Send + 'static,
+    ) -> Self {
+        let (stop, stopped) = channel();
+        let path = places::system(folder);
+        let body = move || -> Result<()> {
+            let mut sampler = Sampler::new(&path)?;
+            while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(interval) {
+                sampler.sample()?;
+            }
+            Ok(())
+        };
+        let body = move || {
+            if let Err(error) = body() {
+                report(&format!("cannot record what the machine does: {error:#}"));
+            }
+        };
+        let thread = thread::Builder::new().name("system monitor".to_owned());
+        let thread = (!interval.is_zero()).then(|| thread.spawn(body).ok());
+        Self {
+            stop: Some(stop),
+            thread: thread.flatten(),
+        }
+    }
+}
+
+impl Drop for SystemMonitor {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Looks at the machine, and writes down what it sees.
+struct Sampler {
+    path: PathBuf,
+    /// Open from the first sample on.
+    file: Option<File>,
+    system: System,
+    networks: Networks,
+    /// Bytes that had been received and sent when the sampler began.
+    before: [u64; 2],
+    /// None where no GPU can be asked.
+    gpus: Option<Reader>,
+    next: u64,
+}
+
+impl Sampler {
+    /// A sampler that adds to the file at `path`. Fractions of time are counted from here.
+    fn new(path: &Path) -> Result<Self> {
+        let unavailable = |error: sysinfo::Error| {
             refuse(
                 format!("cannot ask the system for its load: {error}"),
                 "leave it out with `--set tracking.system_seconds=0`",
             )
         };
-        let last = last_lines(path)?
-            .into_iter()
-            .find_map(|line| serde_json::from_str::<SystemSample>(&line).ok());
-        let mut system = System::new().map_err(failed)?;
+        let mut system = System::new().map_err(unavailable)?;
         system.refresh_cpu_usage();
-        let networks = Networks::new_with_refreshed_list().map_err(failed)?;
+        let networks = Networks::new_with_refreshed_list().map_err(unavailable)?;
         Ok(Self {
             path: path.to_owned(),
+            file: None,
             system,
             before: traffic(&networks),
             networks,
-            graphics: graphics::driver(),
-            next: last.map_or(0, |sample| sample.step + 1),
+            gpus: gpu::driver(),
+            next: 0,
         })
     }
 
-    /// Looks, and writes down what it sees.
-    pub fn sample(&mut self) -> Result<()> {
+    fn sample(&mut self) -> Result<()> {
+        let scalars = self.look();
+        self.write(scalars)
+            .map_err(|error| cannot_write(&self.path, &error))
+    }
+
+    fn write(&mut self, scalars: BTreeMap<String, f64>) -> io::Result<()> {
+        let mut file = if let Some(file) = self.file.take() {
+            file
+        } else {
+            let (file, last) = open(&self.path)?;
+            self.next = last.map_or(0, |sample| sample.step + 1);
+            file
+        };
         let sample = SystemSample {
             step: self.next,
             time: milliseconds(SystemTime::now()),
-            scalars: self.look(),
+            scalars,
         };
-        append_line(&self.path, &sample)?;
+        let line = serde_json::to_string(&sample).expect("numbers and text are JSON") + "\n";
+        file.write_all(line.as_bytes())?;
         self.next += 1;
+        self.file = Some(file);
         Ok(())
     }
 
-    /// Processor, memory, the disk of the run, the network since the monitor began, and graphics processors.
+    /// CPU, memory, the disk of the run, the network since the sampler began, and GPUs.
     fn look(&mut self) -> BTreeMap<String, f64> {
         self.system.refresh_cpu_usage();
         self.system.refresh_memory();
         self.networks.refresh(false);
-        let (used, total) = (
-            self.system.used_memory() as f64,
-            self.system.total_memory() as f64,
-        );
-        let mut scalars = vec![
-            (
-                "cpu_utilization_percentage",
-                f64::from(self.system.global_cpu_usage()),
-            ),
-            ("system_memory_usage_megabytes", used / MEGABYTE),
-            (
-                "system_memory_usage_percentage",
-                100.0 * used / total.max(1.0),
-            ),
-        ];
+        let mut scalars = BTreeMap::new();
+        let mut add = |name: &str, value: f64| {
+            scalars.insert(format!("system/{name}"), (value * 10.0).round() / 10.0);
+        };
+        let usage = f64::from(self.system.global_cpu_usage());
+        add("cpu_utilization_percentage", usage);
+        let (used, total) = (self.system.used_memory(), self.system.total_memory());
+        add("system_memory_usage_megabytes", used as f64 / MEGABYTE);
+        add("system_memory_usage_percentage", percent(used, total));
+        // The innermost disk that the run lies on.
         let disks = Disks::new_with_refreshed_list().ok();
         let place = std::path::absolute(&self.path).unwrap_or_default();
-        // The innermost disk that the run lies on.
         let disks = disks.iter().flat_map(|disks| disks.iter());
         let disk = disks
             .filter(|disk| place.starts_with(disk.mount_point()))
             .max_by_key(|disk| disk.mount_point().components().count());
         if let Some(disk) = disk {
-            let (total, free) = (disk.total_space() as f64, disk.available_space() as f64);
-            let used = total - free;
-            scalars.extend([
-                ("disk_usage_percentage", 100.0 * used / total.max(1.0)),
-                ("disk_usage_megabytes", used / MEGABYTE),
-                ("disk_available_megabytes", free / MEGABYTE),
-            ]);
+            let (total, free) = (disk.total_space(), disk.available_space());
+            let used = total.saturating_sub(free);
+            add("disk_usage_percentage", percent(used, total));
+            add("disk_usage_megabytes", used as f64 / MEGABYTE);
+            add("disk_available_megabytes", free as f64 / MEGABYTE);
         }
-        let [received, sent] = traffic(&self.networks);
-        let since = |now: u64, before: u64| now.saturating_sub(before) as f64 / MEGABYTE;
-        scalars.extend([
-            ("network_receive_megabytes", since(received, self.before[0])),
-            ("network_transmit_megabytes", since(sent, self.before[1])),
-        ]);
-        let graphics = self
-            .graphics
-            .as_mut()
-            .map(|look| look())
-            .unwrap_or_default();
-        let rounded = |value: f64| (value * 10.0).round() / 10.0;
-        let named = |(name, value): (&str, f64)| (name.to_owned(), value);
+        let names = ["network_receive_megabytes", "network_transmit_megabytes"];
+        let moved = traffic(&self.networks).into_iter().zip(self.before);
+        for (name, (now, before)) in names.into_iter().zip(moved) {
+            add(name, now.saturating_sub(before) as f64 / MEGABYTE);
+        }
+        for (number, gpu) in self.gpus.iter_mut().flat_map(|look| look()).enumerate() {
+            for (name, value) in gpu.scalars() {
+                add(&format!("gpu_{number}_{name}"), value);
+            }
+        }
         scalars
-            .into_iter()
-            .map(named)
-            .chain(graphics::scalars(&graphics))
-            .map(|(name, value)| (format!("system/{name}"), rounded(value)))
-            .collect()
     }
+}
+
+/// Percent that `part` is of `whole`.
+pub(super) fn percent(part: u64, whole: u64) -> f64 {
+    100.0 * part as f64 / whole.max(1) as f64
 }
 
 /// Bytes that were received and sent since the machine started.
@@ -142,6 +196,23 @@ fn traffic(networks: &Networks) -> [u64; 2] {
     ]
 }
 
+/// The file at `path` to add lines to, cut after its last whole line, and that line.
+fn open(path: &Path) -> io::Result<(File, Option<SystemSample>)> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    let mut options = OpenOptions::new();
+    let mut file = options.create(true).read(true).append(true).open(path)?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    let end = bytes.iter().rposition(|byte| *byte == b'\n');
+    bytes.truncate(end.map_or(0, |end| end + 1));
+    file.set_len(bytes.len() as u64)?;
+    let mut lines = bytes.rsplit(|byte| *byte == b'\n');
+    let last = lines.find_map(|line| serde_json::from_slice(line).ok());
+    Ok((file, last))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -151,28 +222,31 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("system.jsonl");
         for _ in 0..2 {
-            let mut monitor = SystemMonitor::new(&path).unwrap();
-            monitor.sample().unwrap();
-            monitor.sample().unwrap();
+            let mut sampler = Sampler::new(&path).unwrap();
+            sampler.sample().unwrap();
+            sampler.sample().unwrap();
+            let mut file = sampler.file.unwrap();
+            file.write_all(b"{\"step\": 7, cut").unwrap();
         }
-        let samples: Vec<SystemSample> = super::super::lines::whole_lines(&path)
-            .unwrap()
-            .iter()
+        drop(open(&path).unwrap());
+        let text = fs::read_to_string(&path).unwrap();
+        let samples: Vec<SystemSample> = text
+            .lines()
             .map(|line| serde_json::from_str(line).unwrap())
             .collect();
         let steps: Vec<u64> = samples.iter().map(|sample| sample.step).collect();
         assert_eq!(steps, [0, 1, 2, 3]);
-        let share = samples[3].scalars["system/cpu_utilization_percentage"];
-        assert!((0.0..=100.0).contains(&share), "{share}");
+        let used = samples[3].scalars["system/cpu_utilization_percentage"];
+        assert!((0.0..=100.0).contains(&used), "{used}");
         assert!(samples[3].scalars["system/system_memory_usage_megabytes"] > 0.0);
     }
 
     #[test]
-    fn graphics_processors_have_the_keys_and_units_of_mlflow() {
+    fn gpus_have_the_keys_and_units_of_mlflow() {
         let folder = tempfile::tempdir().unwrap();
-        let mut monitor = SystemMonitor::new(&folder.path().join("system.jsonl")).unwrap();
-        monitor.graphics = Some(graphics::pretended());
-        let found = monitor.look().into_iter();
+        let mut sampler = Sampler::new(&folder.path().join("system.jsonl")).unwrap();
+        sampler.gpus = Some(gpu::pretended());
+        let found = sampler.look().into_iter();
         let found: Vec<(String, f64)> = found.filter(|(key, _)| key.contains("gpu")).collect();
         let wanted = [
             ("system/gpu_0_memory_usage_megabytes", 20_000.0),
@@ -183,7 +257,7 @@ mod tests {
             ("system/gpu_1_utilization_percentage", 0.0),
         ];
         assert_eq!(found, wanted.map(|(key, value)| (key.to_owned(), value)));
-        monitor.graphics = None;
-        assert!(monitor.look().keys().all(|key| !key.contains("gpu")));
+        sampler.gpus = None;
+        assert!(sampler.look().keys().all(|key| !key.contains("gpu")));
     }
 }

@@ -13,7 +13,7 @@ use reqwest::redirect::Policy;
 use super::{Cache, KnownFile, State, hash_file, short};
 use crate::error::{Result, refuse};
 use crate::files::cannot_write;
-use crate::http::{self, causes, is_passing};
+use crate::http::{self, causes, is_transient};
 
 /// The environment variable that names a mirror: the address before the names of the files.
 pub const MIRROR_VARIABLE: &str = "HISTOGEN_WEIGHTS_MIRROR";
@@ -183,7 +183,7 @@ impl Download {
                 part.restart()?;
                 return Err(Failure::Passing("the server has less than came".into()));
             }
-            status if is_passing(status) => {
+            status if is_transient(status) => {
                 return Err(Failure::Passing(format!("the server answers {status}")));
             }
             status => {

@@ -14,10 +14,11 @@ use histogen::images::{ImageSource, Images};
 use histogen::metrics;
 use histogen::models::{self, Draws, GenerativeModel, MODELS};
 use histogen::random::Random;
-use histogen::run::{Identity, Run, State, state};
+use histogen::run::{Identity, Run, RunState, state};
 use histogen::samplers::{Samplers, Sampling};
 use histogen::samples::{self, Plan};
 use histogen::snn::SnnRunConfig;
+use histogen::tracker::Ending;
 use histogen::train;
 use tempfile::TempDir;
 
@@ -383,8 +384,8 @@ fn stops_at_every_step<C: Identity>(
         let name = config.name();
         let error = train(broken.path(), Some(step)).expect_err("it panics");
         assert_eq!(error.to_string(), "panic: stopped by the test");
-        let ended = State::Ended {
-            status: "failed".to_owned(),
+        let ended = RunState::Ended {
+            ending: Ending::Failed,
             step,
             reason: "panic: stopped by the test".to_owned(),
         };

@@ -181,10 +181,7 @@ fn a_run_is_seen_running_then_gone_and_belongs_to_one_process() {
     child.kill().expect("killed");
     child.wait().expect("ended");
     let listed = lab.succeed("list runs");
-    assert!(
-        listed.contains("stopped: its process is gone at step "),
-        "{listed}"
-    );
+    assert!(listed.contains("stopped after step "), "{listed}");
 }
 
 #[test]

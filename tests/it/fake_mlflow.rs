@@ -1,4 +1,4 @@
-//! The part of an MLflow server that runs are delivered to, in memory, and what may go wrong on the way to it.
+//! The part of an MLflow server that runs are uploaded to, in memory, and what may go wrong on the way to it.
 //!
 //! It stores equal points once, as MLflow does, and refuses what MLflow 3.17.2 refuses: too much at once, keys of other letters,
 //! a parameter with another value.
@@ -8,7 +8,6 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -23,8 +22,6 @@ pub(crate) enum Fault {
     CutBefore,
     /// The server takes it, and the connection closes before the answer.
     CutAfter,
-    /// The server takes it after this time, when nobody waits any more.
-    Late(Duration),
     /// An answer with this status, and the `Authorization` of the request in its message.
     Echo(u16),
 }
@@ -33,7 +30,6 @@ pub(crate) enum Fault {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct FakeRun {
     pub(crate) id: String,
-    pub(crate) deleted: bool,
     pub(crate) status: String,
     pub(crate) parameters: BTreeMap<String, String>,
     pub(crate) tags: BTreeMap<String, String>,
@@ -93,18 +89,12 @@ impl FakeServer {
         self.state().requests.clone()
     }
 
-    /// The runs that are not deleted.
+    /// The runs.
     pub(crate) fn runs(&self) -> Vec<FakeRun> {
-        let state = self.state();
-        state
-            .runs
-            .iter()
-            .filter(|run| !run.deleted)
-            .cloned()
-            .collect()
+        self.state().runs.clone()
     }
 
-    /// How many runs were ever created.
+    /// How many runs were created.
     pub(crate) fn created(&self) -> usize {
         self.state().runs.len()
     }
@@ -147,11 +137,6 @@ fn serve(mut stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
         Fault::Status(status, headers) => (status, headers, json!({})),
         Fault::CutBefore => return Ok(()),
         Fault::CutAfter => {
-            answer();
-            return Ok(());
-        }
-        Fault::Late(time) => {
-            thread::sleep(time);
             answer();
             return Ok(());
         }
@@ -236,8 +221,7 @@ impl State {
             "runs/search" => {
                 let filter = text("filter");
                 let wanted = filter.split('\'').nth(1).expect("a value").to_owned();
-                let has =
-                    |run: &&FakeRun| !run.deleted && run.tags.get("histogen.id") == Some(&wanted);
+                let has = |run: &&FakeRun| run.tags.get("histogen.id") == Some(&wanted);
                 let runs: Vec<Value> = self.runs.iter().filter(has).map(info).collect();
                 (200, json!({ "runs": runs }))
             }
@@ -262,7 +246,6 @@ impl State {
                 };
                 match method {
                     "runs/update" => run.status = text("status"),
-                    "runs/delete" => run.deleted = true,
                     "runs/log-batch" => {
                         assert!(request.body.len() < 1_000_000, "too long");
                         if let Err(message) = log(run, &body) {

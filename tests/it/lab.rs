@@ -158,7 +158,7 @@ pub(crate) fn signal(child: &Child, name: &str) {
     assert!(sent.success());
 }
 
-/// All that a training leaves: every file byte for byte, of the ledger what does not tell of a process. Two trainings of one
+/// All that a training leaves: every file byte for byte, of the ledger what does not tell of a process, without the times. Two trainings of one
 /// configuration are equal in it, however often they were interrupted.
 pub(crate) fn trace(run: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut trace = BTreeMap::new();
@@ -180,6 +180,7 @@ pub(crate) fn trace(run: &Path) -> BTreeMap<String, Vec<u8>> {
                     line.contains("\"event\":\"start\"") || line.contains("\"event\":\"end\"")
                 };
                 let lines = text.lines().filter(|line| !of_process(line));
+                let lines = lines.map(without_time);
                 bytes = lines.collect::<Vec<_>>().join("\n").into_bytes();
             }
             // Nor when it ran, what the machine did, and who was told of it.
@@ -189,6 +190,14 @@ pub(crate) fn trace(run: &Path) -> BTreeMap<String, Vec<u8>> {
         }
     }
     trace
+}
+
+/// A line of a ledger without its time, which stands last.
+pub(crate) fn without_time(line: &str) -> String {
+    let (event, time) = line.rsplit_once(",\"time\":").expect("a time");
+    let digits = time.strip_suffix('}').expect("the end of a line");
+    assert!(digits.parse::<i64>().is_ok(), "{line}");
+    format!("{event}}}")
 }
 
 /// Fails with the names of what differs.

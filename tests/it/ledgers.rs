@@ -1,4 +1,4 @@
-//! What a run's folder holds that a tracking server must have, read without the code that delivers it.
+//! What a run's folder holds that a tracking server must have, read without the code that uploads it.
 
 use std::collections::BTreeSet;
 use std::fs;

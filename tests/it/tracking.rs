@@ -1,22 +1,22 @@
-//! Delivery to a tracking server that fails in every way a server can: each value once, in order, and no training the worse.
+//! Uploads to a tracking server that fails in every way a server can: each value once, in order, and no training the worse.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use histogen::images::Pixels;
 use histogen::metrics::Protocol;
 use histogen::tracker::mlflow::{Client, Failure, Server};
 use histogen::tracker::{
-    Balance, Cursor, Delivery, Environment, Evaluation, Event, Identity, Ledger, ScoreRecord,
-    record_once,
+    Destination, Ending, Environment, Evaluation, Event, InFlight, Ledger, ScoreRecord, Upload,
+    UploadProgress,
 };
 use tempfile::TempDir;
 
 use crate::fake_mlflow::{FakeRun, FakeServer, Fault};
-use crate::lab::Lab;
+use crate::lab::{Lab, without_time};
 use crate::ledgers::{pictures, points, same_points, system_points};
 
 /// Longest wait for an answer in these tests.
@@ -77,15 +77,13 @@ impl Trained {
                 self.append(Event::Samples { step, file });
             }
         }
-        record_once(&self.folder()).expect("a mark");
     }
 
-    fn end(&mut self, step: u64, status: &str) {
+    fn end(&mut self, step: u64, ending: Ending) {
         let (reason, seconds) = (String::new(), 1.0);
-        let status = status.to_owned();
         self.append(Event::End {
             step,
-            status,
+            ending,
             reason,
             seconds,
         });
@@ -120,69 +118,48 @@ impl Trained {
     }
 
     fn identify(&self, server: &FakeServer) {
-        let wanted = Identity {
+        let wanted = Destination {
             experiment: "table1".into(),
             server: server.address.clone(),
-            ..Identity::default()
+            ..Destination::default()
         };
-        Identity::establish(&self.folder(), &wanted).expect("an identity");
+        Destination::establish(&self.folder(), &wanted).expect("a destination");
     }
 
-    /// Delivers all, as processes would that each die at their first failure. Returns how many died.
-    fn deliver(&self, server: &FakeServer) -> usize {
+    /// Uploads all, as processes would that each die at their first failure. Returns how many died.
+    fn upload_all(&self, server: &FakeServer) -> usize {
         self.identify(server);
         let client = client(server);
         for died in 0..20 {
-            let mut delivery = self.delivery(server);
+            let mut upload = self.upload(server);
             loop {
-                match delivery.advance(&client, false) {
+                match upload.advance(&client, false) {
                     Ok(true) => {}
                     Ok(false) => return died,
-                    Err(Failure::Passing { .. }) => break,
+                    Err(Failure::Transient { .. }) => break,
                     Err(refused) => panic!("{refused}"),
                 }
             }
         }
-        panic!("twenty deliveries failed");
+        panic!("twenty uploads failed");
     }
 
-    /// The only delivery to `server`.
-    fn delivery(&self, server: &FakeServer) -> Delivery {
-        let opened = Delivery::open(&self.folder(), client(server).server());
-        opened.expect("it opens").expect("nobody else delivers")
+    /// The only upload to `server`.
+    fn upload(&self, server: &FakeServer) -> Upload {
+        let opened = Upload::open(&self.folder(), client(server).server());
+        opened.expect("it opens").expect("nobody else uploads")
     }
 
-    fn balance(&self, server: &FakeServer) -> Balance {
-        let client = client(server);
-        Balance::of(&self.folder(), client.server(), false).expect("a balance")
+    fn progress(&self, server: &FakeServer) -> UploadProgress {
+        UploadProgress::load(&self.folder(), client(server).server()).expect("the progress")
     }
 
     fn is_all_at(&self, server: &FakeServer) {
         let run = server.run("dcgan-s0-abc");
         is_all(&self.folder(), &run);
-        let balance = self.balance(server);
-        assert!(balance.is_delivered(), "{balance:?}");
-    }
-}
-
-/// Lets the time pass in which a request without an answer may be taken: of every delivery of the runs below `root`.
-fn pass_time(root: &Path) {
-    for entry in walkdir::WalkDir::new(root) {
-        let path = entry.expect("an entry").into_path();
-        let is_cursor = path
-            .parent()
-            .is_some_and(|parent| parent.ends_with("tracking"))
-            && path.extension().is_some_and(|end| end == "json");
-        let text = if is_cursor {
-            fs::read(&path).expect("a file")
-        } else {
-            continue;
-        };
-        let mut cursor: serde_json::Value = serde_json::from_slice(&text).expect("JSON");
-        if cursor.get("doubt").is_some_and(serde_json::Value::is_i64) {
-            cursor["doubt"] = 1.into();
-            fs::write(&path, cursor.to_string()).expect("it is written");
-        }
+        let status = Upload::status(&self.folder(), client(server).server(), false);
+        let status = status.expect("the run is readable");
+        assert!(status.is_complete, "{status:?}");
     }
 }
 
@@ -256,13 +233,13 @@ fn everything_arrives_once_and_in_order() {
     let server = FakeServer::new();
     let mut trained = Trained::new();
     trained.steps(1..=2500);
-    trained.end(2500, "finished");
+    trained.end(2500, Ending::Finished);
     trained.measure(2500, 12.5, false);
-    assert_eq!(trained.deliver(&server), 0);
+    assert_eq!(trained.upload_all(&server), 0);
     trained.is_all_at(&server);
     // Measured again, with the same number and one that failed; nothing is sent twice.
     trained.measure(2500, 12.5, true);
-    assert_eq!(trained.deliver(&server), 0);
+    assert_eq!(trained.upload_all(&server), 0);
     trained.is_all_at(&server);
     let run = server.run("dcgan-s0-abc");
     assert_eq!(run.received, run.points.len(), "nothing is sent twice");
@@ -285,7 +262,7 @@ fn everything_arrives_once_and_in_order() {
     assert_eq!(failed.expect("a tag").1, "too few images");
     // Once more: one look at what is there, and not a request.
     let before = server.requests().len();
-    assert_eq!(trained.deliver(&server), 0);
+    assert_eq!(trained.upload_all(&server), 0);
     assert_eq!(server.requests().len(), before);
 }
 
@@ -293,9 +270,9 @@ fn everything_arrives_once_and_in_order() {
 fn a_failure_at_any_request_loses_and_doubles_nothing() {
     let mut trained = Trained::new();
     trained.steps(1..=600);
-    trained.end(600, "finished");
+    trained.end(600, Ending::Finished);
     let smooth = FakeServer::new();
-    trained.deliver(&smooth);
+    trained.upload_all(&smooth);
     let requests = smooth.requests().len();
     assert!(requests > 12, "{requests}");
     let wanted = smooth.run("dcgan-s0-abc");
@@ -309,7 +286,11 @@ fn a_failure_at_any_request_loses_and_doubles_nothing() {
             let server = FakeServer::new();
             let smooth = std::iter::repeat_n(Fault::None, place);
             server.faults(smooth.chain([fault.clone()]));
-            assert_eq!(trained.deliver(&server), 1, "{fault:?} at request {place}");
+            assert_eq!(
+                trained.upload_all(&server),
+                1,
+                "{fault:?} at request {place}"
+            );
             assert_eq!(server.created(), 1, "{fault:?} at request {place}");
             let found = server.run("dcgan-s0-abc");
             assert!(
@@ -328,19 +309,16 @@ fn a_failure_at_any_request_loses_and_doubles_nothing() {
 }
 
 #[test]
-fn a_cursor_that_is_lost_doubles_nothing() {
+fn progress_that_is_lost_doubles_nothing() {
     let server = FakeServer::new();
     let mut trained = Trained::new();
     trained.steps(1..=700);
-    trained.deliver(&server);
-    let server_name = client(&server).server().short_name();
-    let cursor = trained
-        .folder()
-        .join(format!("tracking/{server_name}.json"));
-    fs::write(&cursor, "{\"server\": \"").expect("half a cursor");
+    trained.upload_all(&server);
+    let progress = UploadProgress::path(&trained.folder(), client(&server).server());
+    fs::write(&progress, "{\"server\": \"").expect("half of it");
     trained.steps(701..=900);
-    trained.end(900, "finished");
-    trained.deliver(&server);
+    trained.end(900, Ending::Finished);
+    trained.upload_all(&server);
     trained.is_all_at(&server);
     assert_eq!(server.created(), 1);
     let run = server.run("dcgan-s0-abc");
@@ -354,27 +332,27 @@ fn a_rewound_ledger_adds_what_is_new_in_the_same_run() {
     trained.steps(1..=450);
     trained.identify(&server);
     let client = client(&server);
-    let mut delivery = trained.delivery(&server);
-    let finish = |delivery: &mut Delivery| {
-        while delivery.advance(&client, true).expect("the server answers") {}
+    let mut upload = trained.upload(&server);
+    let finish = |upload: &mut Upload| {
+        while upload.advance(&client, true).expect("the server answers") {}
     };
-    finish(&mut delivery);
+    finish(&mut upload);
     // One process sees the ledger rewound and growing beyond its old end.
     trained.ledger.rewind(400).expect("it is rewound");
     trained.start(400);
     trained.steps(401..=430);
-    finish(&mut delivery);
+    finish(&mut upload);
     assert_eq!(server.run("dcgan-s0-abc").status, "RUNNING");
-    trained.end(430, "killed");
-    drop(delivery);
-    trained.deliver(&server);
+    trained.end(430, Ending::Killed);
+    drop(upload);
+    trained.upload_all(&server);
     assert_eq!(server.run("dcgan-s0-abc").status, "KILLED");
     // And so does the next process.
     trained.ledger.rewind(300).expect("it is rewound");
     trained.start(300);
     trained.steps(301..=1000);
-    trained.end(1000, "finished");
-    trained.deliver(&server);
+    trained.end(1000, Ending::Finished);
+    trained.upload_all(&server);
     trained.is_all_at(&server);
     let run = server.run("dcgan-s0-abc");
     assert_eq!(run.received, run.points.len(), "nothing is sent twice");
@@ -386,120 +364,77 @@ fn a_rewound_ledger_adds_what_is_new_in_the_same_run() {
     assert_eq!(server.created(), 1);
 }
 
-/// A request that nobody waits for any more.
-fn late(milliseconds: u64) -> Fault {
-    Fault::Late(TIMEOUT + Duration::from_millis(milliseconds))
+/// Uploads until a request fails, and returns what is then in flight.
+fn upload_until_lost(trained: &Trained, server: &FakeServer) -> InFlight {
+    let (mut upload, client) = (trained.upload(server), client(server));
+    let lost = loop {
+        match upload.advance(&client, true) {
+            Ok(true) => {}
+            other => break other,
+        }
+    };
+    assert!(matches!(lost, Err(Failure::Transient { .. })), "{lost:?}");
+    trained.progress(server).in_flight.expect("it is on disk")
 }
 
 #[test]
-fn a_run_that_is_created_late_is_taken_away_whenever_it_comes() {
-    // While the run is delivered, and after all of it was.
-    for delay in [300, 1500] {
+fn what_was_taken_without_an_answer_is_there_once_though_the_training_wrote_it_again() {
+    // Four requests find or create the experiment and the run, three send parameters, tags and points; then the grid's tag and
+    // the grid. Lost is the answer to the points, or to the grid.
+    for (on_time, is_grid) in [(6, false), (8, true)] {
         let server = FakeServer::new();
         let mut trained = Trained::new();
-        trained.steps(1..=50);
-        trained.end(50, "finished");
-        // The search and the creation of the experiment, then the search for the run and its creation.
-        server.faults([Fault::None, Fault::None, Fault::None, late(delay)]);
-        assert_eq!(trained.deliver(&server), 1);
-        let balance = trained.balance(&server);
-        assert_eq!(balance.left(), 0, "{balance:?}");
-        assert!(!balance.is_delivered(), "{balance:?}");
-        let left = balance.doubt_left().expect("a doubt").as_secs_f64();
-        assert!(15.0 < left && left < 22.0, "{left} s");
-        while server.created() < 2 {
-            std::thread::sleep(Duration::from_millis(10));
+        trained.steps(1..=150);
+        trained.identify(&server);
+        server.faults(std::iter::repeat_n(Fault::None, on_time).chain([Fault::CutAfter]));
+        if is_grid {
+            trained.steps(151..=250);
         }
-        // Not before its time; then by whoever delivers next.
-        let before = server.requests().len();
-        assert_eq!(trained.deliver(&server), 0);
-        assert_eq!(server.requests().len(), before);
-        pass_time(trained.root.path());
-        assert_eq!(trained.deliver(&server), 0);
-        assert_eq!(server.runs().len(), 1);
+        let in_flight = upload_until_lost(&trained, &server);
+        assert_eq!(
+            matches!(in_flight, InFlight::Grid { .. }),
+            is_grid,
+            "{in_flight:?}"
+        );
+        // The process is gone; the next one trains the last steps again, later.
+        let again = trained.ledger.events().len();
+        trained.ledger.rewind(90).expect("it is rewound");
+        assert!(trained.ledger.events().len() < again);
+        std::thread::sleep(Duration::from_millis(5));
+        trained.start(90);
+        trained.steps(91..=250);
+        trained.end(250, Ending::Finished);
+        assert_eq!(trained.upload_all(&server), 0);
         trained.is_all_at(&server);
-        let before = server.requests().len();
-        assert_eq!(trained.deliver(&server), 0);
-        assert_eq!(server.requests().len(), before, "nothing is left to do");
+        assert_eq!(server.created(), 1);
     }
 }
 
 #[test]
-fn a_state_that_is_told_late_is_told_again() {
-    let goes_on = |server: &FakeServer| {
-        let mut trained = Trained::new();
-        trained.steps(1..=50);
-        trained.identify(server);
-        let (mut delivery, client) = (trained.delivery(server), client(server));
-        while !matches!(delivery.advance(&client, true), Ok(false)) {}
-        trained
-    };
-    let smooth = FakeServer::new();
-    goes_on(&smooth);
-    let requests = smooth.requests();
-    assert!(
-        requests
-            .last()
-            .is_some_and(|last| last.ends_with("runs/update"))
-    );
-    // That it goes on arrives when it has ended.
+fn a_run_of_a_ledger_without_times_goes_on_in_the_same_run() {
     let server = FakeServer::new();
-    let on_time = std::iter::repeat_n(Fault::None, requests.len() - 1);
-    server.faults(on_time.chain([late(1500)]));
-    let mut trained = goes_on(&server);
-    trained.end(50, "finished");
-    assert_eq!(trained.deliver(&server), 0);
-    assert_eq!(server.run("dcgan-s0-abc").status, "FINISHED");
-    let start = Instant::now();
-    while server.run("dcgan-s0-abc").status != "RUNNING" {
-        assert!(start.elapsed() < Duration::from_secs(10), "it never came");
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    assert!(!trained.balance(&server).is_delivered());
-    pass_time(trained.root.path());
-    assert_eq!(trained.deliver(&server), 0);
-    assert_eq!(server.run("dcgan-s0-abc").status, "FINISHED");
+    let mut trained = Trained::new();
+    trained.steps(1..=300);
+    let path = trained.folder().join("ledger.jsonl");
+    let text = fs::read_to_string(&path).expect("the ledger");
+    let old: Vec<String> = text.lines().map(without_time).collect();
+    fs::write(&path, old.join("\n") + "\n").expect("it is written");
+    trained.upload_all(&server);
+    // As the version before kept it.
+    let progress = UploadProgress::path(&trained.folder(), client(&server).server());
+    let text = fs::read_to_string(&progress).expect("the progress");
+    let text = text.replace("\"grid\"", "\"doubt\": null, \"picture\"");
+    let text = text.replace("\"has_grids\"", "\"has_pictures\"");
+    fs::write(&progress, text).expect("it is written");
+    trained.ledger = Ledger::open(&path).expect("the ledger");
+    trained.start(300);
+    trained.steps(301..=500);
+    trained.end(500, Ending::Finished);
+    trained.upload_all(&server);
     trained.is_all_at(&server);
-}
-
-#[test]
-fn a_doubt_is_shown_and_a_request_that_never_left_is_none() {
-    let lab = Lab::new();
-    // Nobody listens: nothing was asked.
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
-    let address = format!("http://{}", listener.local_addr().expect("it is bound"));
-    drop(listener);
-    let said = lab.run(&format!(
-        "{TRAIN} --set training.steps=20 --set tracking.uri={address} --set tracking.wait_seconds=0"
-    ));
-    assert_eq!(said.code, 0, "{}", said.errors);
-    let status = lab.succeed("track status");
-    assert!(!status.contains("no answer"), "{status}");
-    let folder = folder(&lab, &said.output);
-    let server = Server::find(&address, |_| None).expect("an address");
-    let server = server.expect("a server");
-    let in_an_hour = SystemTime::now() + Duration::from_hours(1);
-    let in_an_hour = in_an_hour.duration_since(UNIX_EPOCH).expect("after 1970");
-    let whole = Cursor {
-        doubt: Some(in_an_hour.as_millis() as i64),
-        ..Cursor::load(&folder, &server).expect("a cursor")
-    };
-    let place = folder.join(format!("tracking/{}.json", server.short_name()));
-    fs::write(place, serde_json::to_vec(&whole).expect("JSON")).expect("a cursor");
-    let status = lab.succeed("track status");
-    assert!(
-        status.contains("  a request that had no answer may be taken for another ")
-            && status.contains(" s: `histogen track sync` waits, and looks\n"),
-        "{status}"
-    );
-    pass_time(&lab.path("runs"));
-    let status = lab.succeed("track status");
-    assert!(
-        status.contains(
-            "a request that had no answer may have been taken: `histogen track sync` looks\n"
-        ),
-        "{status}"
-    );
+    let run = server.run("dcgan-s0-abc");
+    assert_eq!(run.received, run.points.len(), "nothing is sent twice");
+    assert_eq!(server.created(), 1);
 }
 
 #[test]
@@ -510,21 +445,17 @@ fn what_the_server_refuses_is_said_once_and_tried_by_the_next_process() {
     trained.identify(&server);
     let client = client(&server);
     server.faults([Fault::Echo(403)]);
-    let mut delivery = trained.delivery(&server);
-    let refused = delivery.advance(&client, false).expect_err("a refusal");
-    assert!(
-        matches!(refused, Failure::Refused { status: 403, .. }),
-        "{refused:?}"
-    );
+    let mut upload = trained.upload(&server);
+    let refused = upload.advance(&client, false).expect_err("a refusal");
+    assert!(refused.is("PERMISSION_DENIED"), "{refused:?}");
     assert!(
         refused.to_string().contains("MLFLOW_TRACKING_TOKEN"),
         "{refused}"
     );
-    drop(delivery);
-    let cursor = Cursor::load(&trained.folder(), client.server()).expect("a cursor");
-    assert_eq!(cursor.error, refused.to_string());
-    trained.end(10, "finished");
-    trained.deliver(&server);
+    drop(upload);
+    assert_eq!(trained.progress(&server).error, refused.to_string());
+    trained.end(10, Ending::Finished);
+    trained.upload_all(&server);
     trained.is_all_at(&server);
 }
 
@@ -546,7 +477,7 @@ fn name(folder: &Path) -> String {
 }
 
 #[test]
-fn a_training_delivers_to_the_server_of_the_environment() {
+fn a_training_uploads_to_the_server_of_the_environment() {
     let server = FakeServer::new();
     let lab = Lab::new();
     let output = lab
@@ -558,7 +489,7 @@ fn a_training_delivers_to_the_server_of_the_environment() {
         .expect("the program starts");
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{errors}");
-    assert!(errors.contains("tracking: all is delivered to"), "{errors}");
+    assert!(errors.contains("tracking: all is uploaded to"), "{errors}");
     let folder = folder(&lab, &String::from_utf8_lossy(&output.stdout));
     let run = server.run(&name(&folder));
     is_all(&folder, &run);
@@ -595,13 +526,17 @@ fn a_server_that_is_gone_costs_a_training_nothing_and_gets_all_of_it_later() {
         start.elapsed()
     );
     assert!(
-        said.errors.contains("`histogen track sync` delivers them"),
+        said.errors
+            .contains("`histogen track sync` uploads the rest"),
         "{}",
         said.errors
     );
     let folder = folder(&lab, &said.output);
     let status = lab.succeed("track status");
-    assert!(status.contains("not all delivered: 0 of "), "{status}");
+    assert!(
+        status.contains("not all uploaded: 0 parameters, steps to 0, "),
+        "{status}"
+    );
     let gone = lab.run("track sync --timeout 0.05");
     assert_eq!(gone.code, 1, "{}", gone.errors);
     assert!(gone.output.contains("last error: "), "{}", gone.output);
@@ -612,19 +547,16 @@ fn a_server_that_is_gone_costs_a_training_nothing_and_gets_all_of_it_later() {
     let status: serde_json::Value =
         serde_json::from_str(&lab.succeed("track status --json")).expect("JSON");
     for run in status.as_array().expect("runs") {
-        let delivery = &run["delivery"];
-        assert_eq!(
-            delivery["points"]["delivered"], delivery["points"]["total"],
-            "{run}"
-        );
-        assert_eq!(delivery["error"], "", "{run}");
-        assert_eq!(delivery["status"], "FINISHED", "{run}");
+        let upload = &run["upload"];
+        assert_eq!(upload["is_complete"], true, "{run}");
+        assert_eq!(upload["error"], "", "{run}");
+        assert_eq!(upload["status"], "FINISHED", "{run}");
     }
     assert!(!lab.succeed("track status").contains("not all"));
 }
 
 #[test]
-fn a_training_that_is_killed_while_it_delivers_goes_on_in_the_same_run() {
+fn a_training_that_is_killed_while_it_uploads_goes_on_in_the_same_run() {
     let server = FakeServer::new();
     let lab = Lab::new();
     let arguments = format!(
@@ -662,10 +594,9 @@ fn a_training_that_is_killed_while_it_delivers_goes_on_in_the_same_run() {
         }
         killed += 1;
     }
-    assert!(killed > 0, "it was killed while it delivered");
+    assert!(killed > 0, "it was killed while it uploaded");
     server.faults([]);
     let output = lab.succeed(&arguments);
-    pass_time(&lab.path("runs"));
     lab.succeed("track sync");
     let folder = folder(&lab, &output);
     is_all(&folder, &server.run(&name(&folder)));
@@ -677,12 +608,12 @@ fn a_run_whose_process_is_gone_is_said_to_be_killed() {
     let server = FakeServer::new();
     let mut trained = Trained::new();
     trained.steps(1..=20);
-    trained.deliver(&server);
+    trained.upload_all(&server);
     assert_eq!(server.run("dcgan-s0-abc").status, "KILLED");
 }
 
 #[test]
-fn secrets_are_in_no_file_no_line_and_nothing_that_is_delivered() {
+fn secrets_are_in_no_file_no_line_and_nothing_that_is_uploaded() {
     const PASSWORD: &str = "hunter2-secret";
     // Of `ann:hunter2-secret`, as in a header.
     const ENCODED: &str = "YW5uOmh1bnRlcjItc2VjcmV0";
@@ -763,7 +694,7 @@ fn secrets_are_in_no_file_no_line_and_nothing_that_is_delivered() {
     }
     assert!(
         server.runs().iter().any(|run| run.status == "FINISHED"),
-        "something was delivered"
+        "something was uploaded"
     );
     assert!(texts.len() > 50, "{}", texts.len());
     for secret in [PASSWORD, ENCODED, TOKEN] {

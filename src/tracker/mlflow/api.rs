@@ -1,12 +1,9 @@
-//! MLflow's methods that runs are delivered with.
-
-use std::collections::BTreeMap;
+//! MLflow's methods that runs are uploaded with.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::batch::{Batch, Tag, parts};
-use super::{Answered, Client, Failure};
+use super::{Answered, Batch, Client, Failure, Pair};
 
 /// A run at the server.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,18 +31,7 @@ impl RemoteRun {
     }
 }
 
-/// A run that was looked for, and what the server has of it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct FoundRun {
-    /// The run.
-    pub run: RemoteRun,
-    /// Its state; `None` if it is one that we never set.
-    pub status: Option<RunStatus>,
-    /// Its tags.
-    pub tags: BTreeMap<String, String>,
-}
-
-/// States of a run at the server.
+/// Statuses of a run at the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum RunStatus {
@@ -62,38 +48,37 @@ pub enum RunStatus {
 impl Client {
     /// The id of the experiment called `name`, which is created if it is new.
     pub fn experiment(&self, name: &str) -> Answered<String> {
-        match self.get("experiments/get-by-name", &[("experiment_name", name)]) {
-            Ok(found) => return text(&found["experiment"]["experiment_id"]),
+        let find = || {
+            let found = self.get("experiments/get-by-name", &[("experiment_name", name)])?;
+            text(&found["experiment"]["experiment_id"])
+        };
+        match find() {
             Err(failure) if failure.is("RESOURCE_DOES_NOT_EXIST") => {}
-            Err(failure) => return Err(failure),
+            found => return found,
         }
         match self.post("experiments/create", &json!({ "name": name })) {
             Ok(created) => text(&created["experiment_id"]),
-            // Created a moment ago, by another or by a request whose answer was lost: found by the next try.
-            Err(failure) if failure.is("RESOURCE_ALREADY_EXISTS") => {
-                let found = self.get("experiments/get-by-name", &[("experiment_name", name)])?;
-                text(&found["experiment"]["experiment_id"])
-            }
+            // Created a moment ago, by another or by a request whose answer was lost.
+            Err(failure) if failure.is("RESOURCE_ALREADY_EXISTS") => find(),
             Err(failure) => Err(failure),
         }
     }
 
-    /// The runs of an experiment with a tag, oldest first.
-    pub fn runs_with_tag(
+    /// The oldest run of an experiment with a tag, if there is one.
+    pub fn run_with_tag(
         &self,
         experiment: &str,
         key: &str,
         value: &str,
-    ) -> Answered<Vec<FoundRun>> {
+    ) -> Answered<Option<RemoteRun>> {
         let body = json!({
             "experiment_ids": [experiment],
             "filter": format!("tags.`{key}` = '{value}'"),
             "order_by": ["attributes.start_time ASC"],
-            "max_results": 100,
+            "max_results": 1,
         });
         let found = self.post("runs/search", &body)?;
-        let runs = found["runs"].as_array();
-        runs.into_iter().flatten().map(found_run).collect()
+        found["runs"].get(0).map(remote_run).transpose()
     }
 
     /// Creates a run.
@@ -102,7 +87,7 @@ impl Client {
         experiment: &str,
         name: &str,
         start: i64,
-        tags: &[Tag],
+        tags: &[Pair],
     ) -> Answered<RemoteRun> {
         let body = json!({
             "experiment_id": experiment,
@@ -113,13 +98,7 @@ impl Client {
         remote_run(&self.post("runs/create", &body)?["run"])
     }
 
-    /// Deletes a run (it can be restored at the server).
-    pub fn delete_run(&self, run: &str) -> Answered<()> {
-        self.post("runs/delete", &json!({ "run_id": run }))
-            .map(drop)
-    }
-
-    /// Sets the state of a run.
+    /// Sets the status of a run.
     pub fn update_run(&self, run: &str, status: RunStatus, end: Option<i64>) -> Answered<()> {
         let mut body = json!({ "run_id": run, "status": status });
         if let Some(end) = end {
@@ -128,16 +107,10 @@ impl Client {
         self.post("runs/update", &body).map(drop)
     }
 
-    /// Delivers a batch in as many requests as the server's limits ask for. Equal batches leave the server in one state,
+    /// Sends a batch in as many requests as the server's limits ask for. Equal batches leave the server in one state,
     /// however often they are sent.
     pub fn log(&self, run: &str, batch: &Batch) -> Answered<()> {
-        for part in parts(batch) {
-            let body = json!({
-                "run_id": run,
-                "params": part.parameters,
-                "tags": part.tags,
-                "metrics": part.points,
-            });
+        for body in batch.requests(run) {
             self.post("runs/log-batch", &body)?;
         }
         Ok(())
@@ -160,16 +133,6 @@ fn remote_run(run: &Value) -> Answered<RemoteRun> {
     Ok(RemoteRun {
         id: text(&run["info"]["run_id"])?,
         artifacts: text(&run["info"]["artifact_uri"])?,
-    })
-}
-
-fn found_run(run: &Value) -> Answered<FoundRun> {
-    let tags = run["data"]["tags"].as_array().into_iter().flatten();
-    let tags = tags.map(|tag| Ok((text(&tag["key"])?, text(&tag["value"])?)));
-    Ok(FoundRun {
-        run: remote_run(run)?,
-        status: RunStatus::deserialize(&run["info"]["status"]).ok(),
-        tags: tags.collect::<Answered<_>>()?,
     })
 }
 

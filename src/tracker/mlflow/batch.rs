@@ -1,8 +1,10 @@
-//! What is delivered of a run at once, and how it is divided into requests.
+//! What is sent of a run at once, and how it is divided into requests.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
-use super::limits::{BYTES, ENTITIES, PARAMETERS, TAGS};
+use super::Server;
+use super::limits::{PAIRS, POINTS};
 
 /// One point of a metric. Two that are equal in everything are one at the server.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -17,143 +19,93 @@ pub struct Point {
     pub step: u64,
 }
 
-/// A parameter: written once, never changed.
+/// A parameter, written once and never changed, or a tag, of which the last one written stays.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Parameter {
+pub struct Pair {
     /// Its key.
     pub key: String,
     /// Its value.
     pub value: String,
 }
 
-/// A tag: the last one written stays.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Tag {
-    /// Its key.
-    pub key: String,
-    /// Its value.
-    pub value: String,
-}
-
-/// What is delivered of a run at once.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// What is sent of a run at once.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Batch {
     /// Parameters.
-    pub parameters: Vec<Parameter>,
+    pub parameters: Vec<Pair>,
     /// Tags.
-    pub tags: Vec<Tag>,
+    pub tags: Vec<Pair>,
     /// Points, in order.
     pub points: Vec<Point>,
 }
 
 impl Batch {
     /// A batch of tags alone.
-    pub fn of_tags(tags: Vec<Tag>) -> Self {
+    pub fn of_tags(tags: Vec<Pair>) -> Self {
         Self {
             tags,
             ..Self::default()
         }
     }
-}
 
-/// `batch` in parts that each fit into one request, in order.
-pub(super) fn parts(batch: &Batch) -> Vec<Batch> {
-    let mut parts = vec![Batch::default()];
-    let mut size = 0;
-    let mut open = |parts: &mut Vec<Batch>, length: usize, full: fn(&Batch) -> bool| {
-        let last = parts.last().expect("there is one");
-        if size + length + 1 > BYTES || entities(last) == ENTITIES || full(last) {
-            parts.push(Batch::default());
-            size = 0;
+    /// The batch without the credentials of `server` in its values.
+    pub fn scrubbed(mut self, server: &Server) -> Self {
+        for pair in self.parameters.iter_mut().chain(&mut self.tags) {
+            pair.value = server.scrub(&pair.value);
         }
-        size += length + 1;
-    };
-    for parameter in &batch.parameters {
-        open(&mut parts, length(parameter), |part| {
-            part.parameters.len() == PARAMETERS
-        });
-        let last = parts.last_mut().expect("there is one");
-        last.parameters.push(parameter.clone());
+        self
     }
-    for tag in &batch.tags {
-        open(&mut parts, length(tag), |part| part.tags.len() == TAGS);
-        parts
-            .last_mut()
-            .expect("there is one")
-            .tags
-            .push(tag.clone());
-    }
-    for point in &batch.points {
-        open(&mut parts, length(point), |_| false);
-        parts
-            .last_mut()
-            .expect("there is one")
-            .points
-            .push(point.clone());
-    }
-    parts.retain(|part| entities(part) > 0);
-    parts
-}
 
-fn entities(batch: &Batch) -> usize {
-    batch.parameters.len() + batch.tags.len() + batch.points.len()
-}
-
-fn length(value: &impl Serialize) -> usize {
-    serde_json::to_vec(value)
-        .expect("text and numbers are JSON")
-        .len()
+    /// What it says to the run `run`, in as many requests as the server's limits ask for, in order.
+    pub(super) fn requests(&self, run: &str) -> Vec<Value> {
+        let parameters = self.parameters.chunks(PAIRS);
+        let tags = self.tags.chunks(PAIRS);
+        let points = self.points.chunks(POINTS);
+        parameters
+            .map(|chunk| json!({ "run_id": run, "params": chunk }))
+            .chain(tags.map(|chunk| json!({ "run_id": run, "tags": chunk })))
+            .chain(points.map(|chunk| json!({ "run_id": run, "metrics": chunk })))
+            .collect()
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use crate::tracker::mlflow::{key_of, parameter_value};
 
-    fn point(step: u64) -> Point {
-        Point {
-            key: "loss".into(),
-            value: 0.1,
-            timestamp: 1,
-            step,
-        }
+    /// What a request has called `name`, at most `most` of it.
+    fn list<T: for<'a> Deserialize<'a>>(body: &Value, name: &str, most: usize) -> Vec<T> {
+        let found = body[name].as_array().cloned().unwrap_or_default();
+        assert!(found.len() <= most, "{name}");
+        serde_json::from_value(found.into()).unwrap()
     }
 
     #[test]
-    fn parts_keep_to_the_limits_and_the_order() {
+    fn requests_keep_to_the_limits_and_the_order() {
+        let pair = |number: usize| Pair {
+            key: key_of(&format!("{number:09}").repeat(40)),
+            value: parameter_value(&"\u{10ffff}".repeat(7000)),
+        };
+        let point = |step: u64| Point {
+            key: key_of(&"k".repeat(300)),
+            value: 1.0 / 3e100,
+            timestamp: i64::MAX,
+            step,
+        };
         let batch = Batch {
-            parameters: (0..250)
-                .map(|number| Parameter {
-                    key: number.to_string(),
-                    value: "x".repeat(6000),
-                })
-                .collect(),
-            tags: (0..150)
-                .map(|number| Tag {
-                    key: number.to_string(),
-                    value: "x".into(),
-                })
-                .collect(),
+            parameters: (0..250).map(pair).collect(),
+            tags: (0..150).map(pair).collect(),
             points: (0..2500).map(point).collect(),
         };
-        let parts = parts(&batch);
-        for part in &parts {
-            assert!(part.parameters.len() <= 100 && part.tags.len() <= 100);
-            assert!(entities(part) <= 1000);
-            let body = json!({"run_id": "x".repeat(32), "params": part.parameters, "tags": part.tags, "metrics": part.points});
-            assert!(length(&body) < 1_000_000, "{}", length(&body));
-        }
         let mut whole = Batch::default();
-        for part in parts {
-            whole.parameters.extend(part.parameters);
-            whole.tags.extend(part.tags);
-            whole.points.extend(part.points);
+        for body in batch.requests(&"x".repeat(32)) {
+            assert!(body.to_string().len() < 1_000_000);
+            whole.parameters.extend(list::<Pair>(&body, "params", 100));
+            whole.tags.extend(list::<Pair>(&body, "tags", 100));
+            whole.points.extend(list::<Point>(&body, "metrics", 1000));
         }
         assert_eq!(whole, batch);
-    }
-
-    #[test]
-    fn a_batch_of_nothing_is_no_request() {
-        assert!(parts(&Batch::default()).is_empty());
+        assert!(Batch::default().requests("x").is_empty());
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::blocking::{Client as Http, RequestBuilder, Response};
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 use reqwest::redirect::Policy;
@@ -10,7 +11,7 @@ use serde_json::Value;
 
 use super::Server;
 use crate::error::Result;
-use crate::http::{self, causes, is_passing};
+use crate::http::{self, causes, is_transient};
 
 /// Longest wait for a connection.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -18,26 +19,29 @@ const CONNECT: Duration = Duration::from_secs(5);
 const METHODS: &str = "api/2.0/mlflow";
 /// Where artifacts go that the server keeps.
 const ARTIFACTS: &str = "api/2.0/mlflow-artifacts/artifacts";
+/// What is not written as it is in a path: all but letters, digits, `-._~` and what separates its parts.
+const IN_PATH: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b'/');
 
 /// Why a request was not taken. No text here has a secret in it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Failure {
-    /// Another try may do better: no answer, a broken one, 408, 429, 5xx.
-    Passing {
+    /// A transient error, another try may do better: no answer, a broken one, 408, 429, 5xx.
+    Transient {
         /// What happened.
         reason: String,
         /// How long the server asks to wait.
         after: Option<Duration>,
-        /// Whether the server may have taken it, or may take it yet.
-        in_doubt: bool,
     },
     /// No other try will do better.
     Refused {
-        /// The status of the answer; 0 where there was no request.
-        status: u16,
-        /// MLflow's word for it, for example `RESOURCE_DOES_NOT_EXIST`.
+        /// MLflow's word for it, for example `RESOURCE_DOES_NOT_EXIST`; empty where it has none.
         code: String,
-        /// What the server says.
+        /// What the server says, or what stands in the way here.
         reason: String,
     },
 }
@@ -46,13 +50,13 @@ impl Failure {
     /// Something that stands in the way here, not at the server.
     pub fn here(reason: impl Into<String>) -> Self {
         Self::Refused {
-            status: 0,
             code: String::new(),
             reason: reason.into(),
         }
     }
 
-    pub(super) fn is(&self, wanted: &str) -> bool {
+    /// Whether the server refused with this word.
+    pub fn is(&self, wanted: &str) -> bool {
         matches!(self, Self::Refused { code, .. } if code == wanted)
     }
 }
@@ -66,18 +70,9 @@ impl From<anyhow::Error> for Failure {
 impl std::fmt::Display for Failure {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Passing { reason, .. } => formatter.write_str(reason),
-            Self::Refused {
-                status: 401 | 403,
-                reason,
-                ..
-            } => write!(
-                formatter,
-                "the server lets nobody in with these credentials ({reason}): see MLFLOW_TRACKING_TOKEN, or \
-                 MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
-            ),
-            Self::Refused { code, reason, .. } if code.is_empty() => formatter.write_str(reason),
-            Self::Refused { code, reason, .. } => write!(formatter, "{reason} ({code})"),
+            Self::Transient { reason, .. } => formatter.write_str(reason),
+            Self::Refused { code, reason } if code.is_empty() => formatter.write_str(reason),
+            Self::Refused { code, reason } => write!(formatter, "{reason} ({code})"),
         }
     }
 }
@@ -89,7 +84,6 @@ pub type Answered<T> = std::result::Result<T, Failure>;
 pub struct Client {
     http: Http,
     server: Server,
-    timeout: Duration,
 }
 
 impl Client {
@@ -97,16 +91,7 @@ impl Client {
     pub fn new(server: Server, timeout: Duration) -> Result<Self> {
         let connect = CONNECT.min(timeout);
         let http = http::client(server.address(), connect, timeout, Policy::none())?;
-        Ok(Self {
-            http,
-            server,
-            timeout,
-        })
-    }
-
-    /// How long it waits for an answer.
-    pub fn timeout(&self) -> Duration {
-        self.timeout
+        Ok(Self { http, server })
     }
 
     /// The server.
@@ -129,8 +114,8 @@ impl Client {
 
     /// Puts a file at `path`, relative to where the server keeps artifacts.
     pub(super) fn put(&self, path: &str, bytes: Vec<u8>) -> Answered<()> {
-        let path: Vec<String> = path.split('/').map(percent_encoded).collect();
-        let address = self.address(&format!("{ARTIFACTS}/{}", path.join("/")));
+        let path = utf8_percent_encode(path, IN_PATH);
+        let address = self.address(&format!("{ARTIFACTS}/{path}"));
         let request = self.request(Method::PUT, address);
         let request = request.header(CONTENT_TYPE, "application/octet-stream");
         self.send(request.body(bytes)).map(drop)
@@ -146,19 +131,21 @@ impl Client {
 
     fn json(&self, request: RequestBuilder) -> Answered<Value> {
         let response = self.send(request)?;
-        let body = response.bytes().map_err(|error| self.passing(&error))?;
-        serde_json::from_slice(&body).map_err(|_| Failure::Refused {
-            status: 200,
-            code: String::new(),
-            reason: format!(
-                "`{}` answers with something that is not JSON: is it an MLflow server?",
-                self.server.address()
-            ),
+        let body = response
+            .bytes()
+            .map_err(|error| transient(&self.server, &error))?;
+        serde_json::from_slice(&body).map_err(|_| {
+            let address = self.server.address();
+            Failure::here(format!(
+                "`{address}` answers with something that is not JSON: is it an MLflow server?"
+            ))
         })
     }
 
     fn send(&self, request: RequestBuilder) -> Answered<Response> {
-        let response = request.send().map_err(|error| self.passing(&error))?;
+        let response = request
+            .send()
+            .map_err(|error| transient(&self.server, &error))?;
         let status = response.status();
         if status.is_success() {
             return Ok(response);
@@ -176,49 +163,36 @@ impl Client {
         let error: Value = serde_json::from_str(body).unwrap_or_default();
         let text = |name: &str| error[name].as_str().unwrap_or_default().to_owned();
         let message = self.server.scrub(&text("message"));
-        if is_passing(status) {
+        if is_transient(status) {
             let colon = if message.is_empty() { "" } else { ": " };
-            return Failure::Passing {
+            return Failure::Transient {
                 reason: format!("the server answers {status}{colon}{message}"),
                 after,
-                // A proxy that gave up says so too. With 503 and all 4xx nothing was done.
-                in_doubt: status.is_server_error() && status != StatusCode::SERVICE_UNAVAILABLE,
             };
         }
-        let reason = match message {
-            message if !message.is_empty() => message,
-            _ if status == StatusCode::NOT_FOUND => format!(
+        let said = match message.as_str() {
+            "" => format!("the server answers {status}"),
+            message => message.to_owned(),
+        };
+        let reason = match status {
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => format!(
+                "the server lets nobody in with these credentials ({said}): see MLFLOW_TRACKING_TOKEN, or \
+                 MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
+            ),
+            StatusCode::NOT_FOUND if message.is_empty() => format!(
                 "`{}` answers {status}: is it an MLflow server?",
                 self.server.address()
             ),
-            _ => format!("the server answers {status}"),
+            _ => said,
         };
-        Failure::Refused {
-            status: status.as_u16(),
-            code: self.server.scrub(&text("error_code")),
-            reason,
-        }
-    }
-
-    fn passing(&self, error: &reqwest::Error) -> Failure {
-        Failure::Passing {
-            reason: self.server.scrub(&causes(error)),
-            after: None,
-            in_doubt: !error.is_connect(),
-        }
+        let code = self.server.scrub(&text("error_code"));
+        Failure::Refused { code, reason }
     }
 }
 
-/// A part of a path as it stands in an address.
-fn percent_encoded(part: &str) -> String {
-    use std::fmt::Write;
-    let mut encoded = String::with_capacity(part.len());
-    for byte in part.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            write!(encoded, "%{byte:02X}").expect("writing to a string succeeds");
-        }
+fn transient(server: &Server, error: &reqwest::Error) -> Failure {
+    Failure::Transient {
+        reason: server.scrub(&causes(error)),
+        after: None,
     }
-    encoded
 }

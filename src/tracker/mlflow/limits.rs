@@ -2,13 +2,10 @@
 
 use crate::digest::sha256;
 
-/// Most points, parameters and tags together, and most points, in one `log-batch`.
-pub(super) const ENTITIES: usize = 1000;
-/// Most parameters in one `log-batch`, and most tags.
-pub(super) const PARAMETERS: usize = 100;
-pub(super) const TAGS: usize = 100;
-/// Most bytes of one `log-batch`: below the million that the server takes.
-pub(super) const BYTES: usize = 900_000;
+/// Most points in one `log-batch`.
+pub const POINTS: usize = 1000;
+/// Parameters or tags in one `log-batch`: of 100 that the server takes, as many as stay below a million bytes at their longest.
+pub(super) const PAIRS: usize = 40;
 /// Most characters of a key.
 const KEY: usize = 250;
 /// Most characters of a parameter's value.

@@ -1,4 +1,4 @@
-//! The part of MLflow's REST interface that runs are delivered with, as tried against MLflow 3.17.2
+//! The part of MLflow's REST interface that runs are uploaded with, as tried against MLflow 3.17.2
 //! (<https://mlflow.org/docs/latest/rest-api.html>).
 
 mod api;
@@ -7,8 +7,8 @@ mod client;
 mod limits;
 mod server;
 
-pub use api::{FoundRun, RemoteRun, RunStatus};
-pub use batch::{Batch, Parameter, Point, Tag};
+pub use api::{RemoteRun, RunStatus};
+pub use batch::{Batch, Pair, Point};
 pub use client::{Answered, Client, Failure};
-pub use limits::{experiment_name, key_of, parameter_value, tag_value};
+pub use limits::{POINTS, experiment_name, key_of, parameter_value, tag_value};
 pub use server::{Server, has_user_information, without_user_information};

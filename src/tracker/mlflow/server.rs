@@ -1,5 +1,6 @@
 //! Where a tracking server is, what one gets in with, and how neither is ever told.
 
+use percent_encoding::percent_decode_str;
 use reqwest::Url;
 use reqwest::blocking::RequestBuilder;
 
@@ -81,31 +82,33 @@ impl Server {
                 ),
             ));
         }
-        let mut secrets = Vec::new();
-        let credentials = match (
-            variable(USER_VARIABLE),
-            variable(PASSWORD_VARIABLE),
-            variable(TOKEN_VARIABLE),
-        ) {
-            (Some(user), Some(password), _) => Credentials::Password { user, password },
-            (_, _, Some(token)) => Credentials::Token(token),
-            _ => match in_address {
-                Some(information) => {
-                    secrets.push(information.to_owned());
-                    let (user, password) = information.split_once(':').unwrap_or((information, ""));
-                    secrets.push(password.to_owned());
-                    Credentials::Password {
-                        user: percent_decoded(user),
-                        password: percent_decoded(password),
-                    }
-                }
-                None => Credentials::None,
-            },
+        let in_address = in_address.unwrap_or_default();
+        let named = [USER_VARIABLE, PASSWORD_VARIABLE, TOKEN_VARIABLE].map(variable);
+        let credentials = match named {
+            [Some(user), Some(password), _] => Credentials::Password { user, password },
+            [.., Some(token)] => Credentials::Token(token),
+            _ if in_address.is_empty() => Credentials::None,
+            _ => {
+                let (user, password) = in_address.split_once(':').unwrap_or((in_address, ""));
+                let decoded =
+                    |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+                let (user, password) = (decoded(user), decoded(password));
+                Credentials::Password { user, password }
+            }
         };
+        let written = in_address.split_once(':').map(|(_, password)| password);
+        let mut secrets = vec![
+            in_address.to_owned(),
+            written.unwrap_or_default().to_owned(),
+        ];
         match &credentials {
             Credentials::None => {}
-            Credentials::Token(token) => secrets.push(token.clone()),
-            Credentials::Password { password, .. } => secrets.push(password.clone()),
+            Credentials::Token(secret)
+            | Credentials::Password {
+                password: secret, ..
+            } => {
+                secrets.push(secret.clone());
+            }
         }
         secrets.retain(|secret| !secret.is_empty());
         // Longer ones first: one may be part of another.
@@ -140,19 +143,12 @@ impl Server {
     pub fn scrub(&self, text: &str) -> String {
         let mut text = without_user_information(text);
         for scheme in ["Basic ", "Bearer "] {
-            let parts: Vec<&str> = text.split(scheme).collect();
-            let hidden: Vec<String> = parts
-                .iter()
-                .enumerate()
-                .map(|(number, part)| {
-                    let end = part.find(ends_word).filter(|_| number > 0);
-                    match end.or((number > 0).then_some(part.len())) {
-                        Some(end) => format!("{HIDDEN}{}", &part[end..]),
-                        None => (*part).to_owned(),
-                    }
-                })
-                .collect();
-            text = hidden.join(scheme);
+            let mut parts = text.split(scheme);
+            let first = parts.next().unwrap_or_default().to_owned();
+            text = parts.fold(first, |clean, part| {
+                let end = part.find(ends_word).unwrap_or(part.len());
+                clean + scheme + HIDDEN + &part[end..]
+            });
         }
         for secret in &self.secrets {
             text = text.replace(secret, HIDDEN);
@@ -183,38 +179,17 @@ fn authority_length(rest: &str) -> usize {
 /// `text` with every `user:password@` of an address in it taken out.
 pub fn without_user_information(text: &str) -> String {
     let mut parts = text.split("://");
-    let mut clean = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |clean, part| {
         let (authority, rest) = part.split_at(authority_length(part));
-        let host = authority
-            .rsplit_once('@')
-            .map_or(authority, |(_, host)| host);
-        clean += "://";
-        clean += host;
-        clean += rest;
-    }
-    clean
+        let host = authority.rsplit('@').next().unwrap_or_default();
+        clean + "://" + host + rest
+    })
 }
 
 /// Whether an address in `text` has a `user:password@`.
 pub fn has_user_information(text: &str) -> bool {
     without_user_information(text) != text
-}
-
-/// `text` with `%41` as `A`.
-fn percent_decoded(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let mut decoded = Vec::with_capacity(bytes.len());
-    let mut place = 0;
-    while place < bytes.len() {
-        let code = text
-            .get(place + 1..place + 3)
-            .filter(|_| bytes[place] == b'%')
-            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        decoded.push(code.unwrap_or(bytes[place]));
-        place += if code.is_some() { 3 } else { 1 };
-    }
-    String::from_utf8_lossy(&decoded).into_owned()
 }
 
 #[cfg(test)]

@@ -1,12 +1,12 @@
-//! What the machine's graphics processors do, under MLflow's names (`mlflow/system_metrics/metrics/gpu_monitor.py` of MLflow
+//! What the machine's GPUs do, under MLflow's names (`mlflow/system_metrics/metrics/gpu_monitor.py` of MLflow
 //! 3.17.2). Like MLflow it asks NVIDIA's driver, which is looked for when the program runs; without it there is nothing.
 
 use nvml_wrapper::error::NvmlError;
 use nvml_wrapper::{Device, Nvml};
 
-use super::system::MEGABYTE;
+use super::system::{MEGABYTE, percent};
 
-/// What one graphics processor does. What the driver does not tell is `None`.
+/// What one GPU does. What the driver does not tell is `None`.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Look {
     /// Percent of the time that something ran on it.
@@ -17,7 +17,7 @@ pub(super) struct Look {
     power: Option<[u32; 2]>,
 }
 
-/// Looks at all graphics processors, in the driver's order.
+/// Looks at all GPUs, in the driver's order.
 pub(super) type Reader = Box<dyn FnMut() -> Vec<Look> + Send>;
 
 /// The reader that asks the driver, if there is one.
@@ -47,29 +47,26 @@ fn look(device: &Device<'_>) -> Look {
     }
 }
 
-/// The numbers of `looks`: their names, and percent, megabytes or watts.
-pub(super) fn scalars(looks: &[Look]) -> Vec<(String, f64)> {
-    let share = |part: f64, whole: f64| 100.0 * part / whole.max(1.0);
-    let mut scalars = Vec::new();
-    for (number, look) in looks.iter().enumerate() {
-        let mut add =
-            |name: &str, value: f64| scalars.push((format!("gpu_{number}_{name}"), value));
-        if let Some(utilization) = look.utilization {
-            add("utilization_percentage", f64::from(utilization));
+impl Look {
+    /// Its numbers: their names, and percent, megabytes or watts.
+    pub(super) fn scalars(self) -> Vec<(&'static str, f64)> {
+        let mut scalars = Vec::new();
+        if let Some(utilization) = self.utilization {
+            scalars.push(("utilization_percentage", f64::from(utilization)));
         }
-        if let Some([used, total]) = look.memory.map(|memory| memory.map(|bytes| bytes as f64)) {
-            add("memory_usage_megabytes", used / MEGABYTE);
-            add("memory_usage_percentage", share(used, total));
+        if let Some([used, total]) = self.memory {
+            scalars.push(("memory_usage_megabytes", used as f64 / MEGABYTE));
+            scalars.push(("memory_usage_percentage", percent(used, total)));
         }
-        if let Some([drawn, limit]) = look.power.map(|power| power.map(f64::from)) {
-            add("power_usage_watts", drawn / 1000.0);
-            add("power_usage_percentage", share(drawn, limit));
+        if let Some([drawn, limit]) = self.power.map(|power| power.map(u64::from)) {
+            scalars.push(("power_usage_watts", drawn as f64 / 1000.0));
+            scalars.push(("power_usage_percentage", percent(drawn, limit)));
         }
+        scalars
     }
-    scalars
 }
 
-/// A reader of two processors, the second of which tells little.
+/// A reader of two GPUs, the second of which tells little.
 #[cfg(test)]
 pub(super) fn pretended() -> Reader {
     let whole = Look {
