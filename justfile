@@ -21,7 +21,7 @@ reproduce-all *options:
 reproduce-canonical *options:
     {{ histogen }} reproduce all --experiment table1-canonical {{ options }}
 
-# The weight of the reward, varied (and so for the other ablations; the judge's weights: --set snn.weights=FILE)
+# The weight of the reward, varied (and so for the other ablations; the reward model's weights: --set snn.weights=FILE)
 [group('run')]
 ablate-reward-weight *options:
     {{ histogen }} ablate reward-weight {{ options }}

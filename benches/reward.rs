@@ -1,7 +1,7 @@
 //! What the reward costs: a step of `rl-eo` beside one of improved DCGAN, in one process and taking turns, at the widths and
-//! the batch of arXiv 2409.20340 (64, 64 x 64 pixels, 128 images) and with all 13 convolutions of the judge.
+//! the batch of arXiv 2409.20340 (64, 64 x 64 pixels, 128 images) and with all 13 convolutions of the reward model.
 //!
-//!     cargo bench --bench reward [-- WIDTH BATCH IMAGE_SIZE JUDGE_LAYERS JUDGE_SIZE]
+//!     cargo bench --bench reward [-- WIDTH BATCH IMAGE_SIZE MODEL_LAYERS MODEL_SIZE]
 //!
 //! Prints the times of a step and their ratio; the real patches are those of one batch, seen before, as their embeddings
 //! are kept from the first time on.
@@ -16,7 +16,7 @@ use histogen::device::{self, Kind, Precision};
 use histogen::images::Images;
 use histogen::models::{self, GenerativeModel};
 use histogen::random::Random;
-use histogen::snn::{Coupling, Judge, Reward, RewardConfig, Source};
+use histogen::reward::{Coupling, Reward, RewardConfig, RewardModelConfig, Source};
 
 /// Timed steps of each; the median counts.
 const STEPS: u64 = 5;
@@ -29,7 +29,7 @@ fn main() {
         .collect();
     let argument = |place: usize, otherwise: usize| given.get(place).copied().unwrap_or(otherwise);
     let (width, batch, size) = (argument(0, 64), argument(1, 128), argument(2, 64));
-    let (layers, judge_size) = (argument(3, 13), argument(4, 64));
+    let (layers, model_size) = (argument(3, 13), argument(4, 64));
     let run = |model: &str, coupling: Option<Coupling>| RunConfig {
         model: model.to_owned(),
         seed: 0,
@@ -49,10 +49,10 @@ fn main() {
         },
         optimiser: Optimiser::DCGAN,
         reward: coupling.map(|coupling| {
-            let judge = Judge {
+            let model = RewardModelConfig {
                 source: Source::Untrained,
                 layers,
-                image_size: judge_size,
+                image_size: model_size,
                 weights: String::new(),
                 snn: None,
             };
@@ -60,7 +60,7 @@ fn main() {
                 coupling,
                 ..RewardConfig::default()
             };
-            Reward::new(&config, judge)
+            Reward::new(&config, model)
         }),
         models: models::settings(),
     };

@@ -14,9 +14,9 @@ use histogen::experiment;
 use histogen::images::Images;
 use histogen::models::{self, MODELS};
 use histogen::random::Random;
+use histogen::reward::{Reward, RewardModelConfig, Source};
 use histogen::samplers::Samplers;
 use histogen::samples::{self, Plan};
-use histogen::snn::{Judge, Reward, Source};
 
 mod result;
 
@@ -51,7 +51,7 @@ fn main() -> Result<()> {
     let arguments = Arguments::parse();
     device::prepare(arguments.threads)?;
     let (run, samplers) = configure(&arguments)?;
-    let mut model = models::build(&run, Path::new("judges"), &device::cpu())?;
+    let mut model = models::build(&run, Path::new("reward models"), &device::cpu())?;
     let random = Random::new(0);
     let pixels = random.stream("images").normals(run.batch * 3 * SIZE * SIZE);
     let pixels = pixels.into_iter().map(|x| x.clamp(-1.0, 1.0)).collect();
@@ -84,7 +84,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// The paper's run of the model at another batch and width; the judge of `rl-eo` is VGG-16 with random weights.
+/// The paper's run of the model at another batch and width; the reward model of `rl-eo` is VGG-16 with random weights.
 fn configure(arguments: &Arguments) -> Result<(RunConfig, Samplers)> {
     let width = arguments.width;
     let pairs = [
@@ -96,14 +96,14 @@ fn configure(arguments: &Arguments) -> Result<(RunConfig, Samplers)> {
     let config = experiment::resolve("table1", "paper", &pairs)?;
     let model = MODELS.find(&arguments.model)?;
     let reward = || {
-        let judge = Judge {
+        let reward_model = RewardModelConfig {
             source: Source::Untrained,
             layers: 13,
             image_size: SIZE,
             weights: String::new(),
             snn: None,
         };
-        Reward::new(&config.reward, judge)
+        Reward::new(&config.reward, reward_model)
     };
     let samplers = Samplers::new(&config.evaluation.samplers, &config.samplers)?;
     let run = RunConfig {

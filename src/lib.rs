@@ -5,7 +5,7 @@
 
 pub mod error;
 pub mod registry;
-pub mod stop;
+pub mod shutdown;
 pub mod digest;
 pub mod files;
 pub mod workspace;
@@ -18,7 +18,7 @@ pub mod data;
 pub mod kernels;
 pub mod nn;
 pub mod weights;
-pub mod snn;
+pub mod reward;
 pub mod features;
 pub mod metrics;
 pub mod config;

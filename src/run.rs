@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use crate::config::RunConfig;
 use crate::error::{Result, refuse};
 use crate::files::{cannot_write, remove_unfinished, write_whole};
-use crate::snn::SnnRunConfig;
+use crate::reward::SnnRunConfig;
 use crate::tracker::{Ending, Event, Ledger};
 
 use checkpoints::Checkpoints;

@@ -14,7 +14,7 @@ use crate::images::{ImageSource, Images, Pixels};
 use crate::models::Draws;
 use crate::random::Random;
 use crate::samplers::Sampler;
-use crate::stop;
+use crate::shutdown;
 
 /// Images per forward pass: bounds memory, changes no image.
 const BATCH: usize = 32;
@@ -66,7 +66,7 @@ impl<'a> Plan<'a> {
     /// The images a batch at a time; given up where a signal waits.
     fn batches(&self, sampler: &dyn Sampler) -> impl Iterator<Item = Result<Images>> {
         (0..self.count).step_by(BATCH).map(move |first| {
-            stop::check()?;
+            shutdown::check()?;
             self.draw(sampler, first..self.count.min(first + BATCH))
         })
     }

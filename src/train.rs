@@ -45,8 +45,8 @@ pub fn train(
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Box<dyn GenerativeModel>> {
     let random = Random::new(run.config.seed);
-    let judges = reward_models(run.path().parent().unwrap_or(Path::new("")));
-    let mut model = models::build(&run.config, &judges, device)?;
+    let reward_models = reward_models(run.path().parent().unwrap_or(Path::new("")));
+    let mut model = models::build(&run.config, &reward_models, device)?;
     let batches = Batches::new(store.indices(Split::Train), run.config.batch, random)?;
     let first = run
         .load_checkpoint(|folder| models::load(model.as_mut(), folder))?

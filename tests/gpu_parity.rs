@@ -41,7 +41,7 @@ fn outcome(run: &RunConfig, place: &str) -> Outcome {
         precision: Precision::F32,
     };
     let device = compute.open().expect("the device is there");
-    let mut model = models::build(run, Path::new("no judges"), &device).expect("a model");
+    let mut model = models::build(run, Path::new("no reward models"), &device).expect("a model");
     let draws = toy::ToyDraws::new(SEEDS);
     let draw = |model: &dyn GenerativeModel| model.sample(&draws.get()).expect("samples").values;
     let before = draw(model.as_ref());

@@ -63,7 +63,7 @@ def trace(folder):
 
 
 def traces(out):
-    """The traces of all runs under the output folder `out`, the judge's among them."""
+    """The traces of all runs under the output folder `out`, the reward model's among them."""
     runs = [path for path in (out / "runs").iterdir() if (path / "config.toml").exists()]
     return {f"{run.name}/{name}": content for run in runs for name, content in trace(run).items()}
 

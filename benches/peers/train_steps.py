@@ -111,11 +111,11 @@ class RlEo(ImprovedDcgan):
                 inputs = outputs
             else:
                 layers.append(nn.MaxPool2d(2))
-        self.judge, self.known = nn.Sequential(*layers).requires_grad_(False), None
+        self.reward_model, self.known = nn.Sequential(*layers).requires_grad_(False), None
 
     def embed(self, images):
         with torch.inference_mode():
-            return self.judge(images).mean((2, 3))
+            return self.reward_model(images).mean((2, 3))
 
     def critic_loss(self, real, fake):
         if self.known is None:

@@ -9,9 +9,9 @@ use crate::experiment::{EXPERIMENTS, PROFILES, schema};
 use crate::features::EXTRACTORS;
 use crate::metrics::{self, Direction};
 use crate::models::MODELS;
+use crate::reward::Source;
 use crate::run::state;
 use crate::samplers::SAMPLERS;
-use crate::snn::Source;
 use crate::tracker::{Event, Ledger};
 use crate::workspace::run_folders;
 

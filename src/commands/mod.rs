@@ -30,7 +30,7 @@ use clap::Parser;
 use crate::cli::{Cli, Command};
 use crate::device;
 use crate::error::{Refusal, Result};
-use crate::stop::{self, Stopped};
+use crate::shutdown::{self, Stopped};
 
 /// What a command that ran to its end has to say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +52,7 @@ impl Answer {
 /// stopped by SIGINT and SIGTERM.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    let ready = stop::listen().and_then(|()| device::prepare(0));
+    let ready = shutdown::listen().and_then(|()| device::prepare(0));
     let result = ready.and_then(|()| run(&cli.command));
     match result {
         Ok(Answer::Yes) => ExitCode::SUCCESS,

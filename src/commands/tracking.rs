@@ -13,7 +13,7 @@ use crate::data::without_rgb;
 use crate::digest::sha256;
 use crate::error::{Result, refuse};
 use crate::files::{cannot_write, write_whole};
-use crate::stop::Stopped;
+use crate::shutdown::Stopped;
 use crate::tracker::mlflow::{Client, Server};
 use crate::tracker::{
     Destination, Ending, Environment, Event, Ledger, SystemMonitor, Upload, UploadStatus, Uploader,

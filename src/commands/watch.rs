@@ -4,7 +4,7 @@ use super::dashboard::{Dashboard, Shown, Title, say};
 use super::progress::Progress;
 use crate::experiment::{TrainingEnd, TrainingInfo};
 use crate::models::Scalars;
-use crate::stop;
+use crate::shutdown;
 use crate::tracker::{Event, ScoreRecord};
 
 /// The watch over one training. It begins with the first step: what is found trained is not watched.
@@ -90,7 +90,7 @@ impl Watch {
                 numbers,
             };
             // What a signal closed stays closed: the training is at its end.
-            if dashboard.show(shown) || stop::requested().is_some() {
+            if dashboard.show(shown) || shutdown::requested().is_some() {
                 return;
             }
         }

@@ -13,7 +13,7 @@ use crate::device::Compute;
 use crate::features::{FeatureConfig, PerceptualConfig};
 use crate::metrics::{MetricSettings, PathSettings};
 use crate::nn::vgg::LAYERS;
-use crate::snn::{RewardConfig, SnnConfig, StageConfig};
+use crate::reward::{RewardConfig, SnnConfig, StageConfig};
 
 /// Largest number of images, patches, pairs or paths.
 const MANY: f64 = 1e8;

@@ -11,7 +11,7 @@ use crate::device::{Kind, Precision};
 use crate::digest::sha256;
 use crate::error::{Result, refuse};
 use crate::images::RGB;
-use crate::snn::Reward;
+use crate::reward::Reward;
 
 fn rgb() -> usize {
     RGB

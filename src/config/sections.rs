@@ -11,7 +11,7 @@ use crate::data::DataConfig;
 use crate::device::Compute;
 use crate::features::{FeatureConfig, PerceptualConfig};
 use crate::metrics::{MetricSettings, PathSettings};
-use crate::snn::{RewardConfig, SnnConfig};
+use crate::reward::{RewardConfig, SnnConfig};
 
 /// A whole experiment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, DocumentedFields)]

@@ -65,7 +65,7 @@ fn reward_models(store: &PatchStore, planned: &[PlannedRow<'_>]) -> Vec<String> 
         let Some(reward) = row.runs.first().and_then(|run| run.reward.as_ref()) else {
             continue;
         };
-        let model = reward.judge.describe(store.content_hash());
+        let model = reward.model.describe(store.content_hash());
         match known.iter_mut().find(|(other, _)| *other == model) {
             Some((_, rows)) => rows.push(&row.system.name),
             None => known.push((model, vec![&row.system.name])),

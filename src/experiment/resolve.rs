@@ -10,8 +10,8 @@ use crate::config::{Config, Layer, OptimiserProtocol, RunConfig, Schema, System}
 use crate::data::{PatchStore, Split, Task};
 use crate::error::{Result, refuse, unknown_name};
 use crate::models::{self, MODELS};
+use crate::reward::{Reward, RewardModelConfig, SnnConfig, Source};
 use crate::samplers::{self, SAMPLERS, Samplers};
-use crate::snn::{Judge, Reward, SnnConfig, Source};
 use crate::tracker::mlflow::has_user_information;
 
 /// Name and text of each experiment.
@@ -148,7 +148,7 @@ pub fn run_config(
     system: &System,
     seed: u64,
     store: &PatchStore,
-    reward_model: &mut dyn FnMut(&Config) -> Result<Judge>,
+    reward_model: &mut dyn FnMut(&Config) -> Result<RewardModelConfig>,
 ) -> Result<RunConfig> {
     let config = config.for_system(system)?;
     let model = MODELS.find(system.model())?;

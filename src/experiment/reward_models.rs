@@ -14,10 +14,11 @@ use crate::config::Config;
 use crate::digest::sha256;
 use crate::error::{Result, refuse};
 use crate::files::write_whole;
-use crate::run::{Identity as _, Run, find_checkpoint};
-use crate::snn::{
-    Autoencoder, ENCODER, Judge, Pretrained, SnnRunConfig, Source, Stage, judge_file,
+use crate::reward::{
+    Autoencoder, ENCODER, Pretrained, RewardModelConfig, SnnRunConfig, Source, Stage,
+    reward_model_file,
 };
+use crate::run::{Identity as _, Run, find_checkpoint};
 
 pub use finetune::{FinetuneProgress, finetune};
 
@@ -25,7 +26,7 @@ pub use finetune::{FinetuneProgress, finetune};
 pub struct RewardModels<'a> {
     context: &'a Context<'a>,
     /// Those that are known, by the settings that determine them.
-    known: Vec<(String, Judge)>,
+    known: Vec<(String, RewardModelConfig)>,
 }
 
 impl<'a> RewardModels<'a> {
@@ -41,7 +42,11 @@ impl<'a> RewardModels<'a> {
     ///
     /// # Errors
     /// Refuses a network whose weights are not given or cannot be read, and fails where the MFT-SNN cannot be trained.
-    pub fn of(&mut self, config: &Config, reporter: &mut dyn Reporter) -> Result<Judge> {
+    pub fn of(
+        &mut self,
+        config: &Config,
+        reporter: &mut dyn Reporter,
+    ) -> Result<RewardModelConfig> {
         let key = format!(
             "{:?} {} {}",
             config.reward.source,
@@ -56,9 +61,9 @@ impl<'a> RewardModels<'a> {
         Ok(model)
     }
 
-    fn make(&self, config: &Config, reporter: &mut dyn Reporter) -> Result<Judge> {
+    fn make(&self, config: &Config, reporter: &mut dyn Reporter) -> Result<RewardModelConfig> {
         let snn = &config.snn;
-        let mut model = Judge {
+        let mut model = RewardModelConfig {
             source: config.reward.source,
             layers: snn.encoder_layers,
             image_size: snn.image_size,
@@ -104,7 +109,7 @@ impl<'a> RewardModels<'a> {
             )
         })?;
         let hash = sha256(&bytes);
-        let kept = judge_file(&self.context.workspace.reward_models(), &hash);
+        let kept = reward_model_file(&self.context.workspace.reward_models(), &hash);
         if !kept.exists() {
             write_whole(&kept, &bytes)?;
         }

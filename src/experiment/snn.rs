@@ -12,8 +12,8 @@ use crate::config::Config;
 use crate::error::Result;
 use crate::files::write_whole;
 use crate::report::Table;
+use crate::reward::{Autoencoder, SnnConfig, SnnRunConfig};
 use crate::run::unreadable;
-use crate::snn::{Autoencoder, SnnConfig, SnnRunConfig};
 use crate::workspace::Workspace;
 
 use record::Measured;

@@ -16,7 +16,7 @@ use crate::images::Pixels;
 use crate::models::{self, GenerativeModel};
 use crate::run::{self, Identity, Run, RunState, find_checkpoint, unreadable};
 use crate::samples::{self, Plan};
-use crate::stop;
+use crate::shutdown;
 use crate::tracker::{self, Ending};
 use crate::train;
 use crate::workspace::{Workspace, reward_models};
@@ -136,7 +136,7 @@ pub(super) fn told<C: Identity, T>(
         Err(_) => TrainingEnd::Failed,
     });
     let trained = trained?;
-    stop::check()?; // a signal that came through whoever watched
+    shutdown::check()?; // a signal that came through whoever watched
     Ok(trained)
 }
 

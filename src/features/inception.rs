@@ -8,7 +8,7 @@ use crate::device;
 use crate::error::Result;
 use crate::images::Pixels;
 use crate::nn::inception::{FEATURES, InceptionV3, SIZE};
-use crate::stop;
+use crate::shutdown;
 use crate::weights::{INCEPTION_V3, locate};
 
 /// Images per forward pass: bounds memory, changes no number.
@@ -121,7 +121,7 @@ impl Extractor for InceptionExtractor {
         let mut values = Vec::with_capacity(images.count * FEATURES);
         let places: Vec<usize> = (0..images.count).collect();
         for chunk in places.chunks(BATCH) {
-            stop::check()?;
+            shutdown::check()?;
             let mut planes = self.input.resize.apply(&images.select(chunk), SIZE);
             for value in &mut planes {
                 *value = (self.input.scale.apply)(*value);

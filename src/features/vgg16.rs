@@ -8,7 +8,7 @@ use crate::device;
 use crate::error::{Result, refuse};
 use crate::images::Pixels;
 use crate::nn::vgg::{LAYERS, Vgg16};
-use crate::stop;
+use crate::shutdown;
 use crate::weights::{VGG16, locate};
 
 /// Images per forward pass: bounds memory, changes no number.
@@ -80,7 +80,7 @@ impl Extractor for VggExtractor {
         let mut values = Vec::with_capacity(images.count * self.network.dimension());
         let places: Vec<usize> = (0..images.count).collect();
         for chunk in places.chunks(BATCH) {
-            stop::check()?;
+            shutdown::check()?;
             let batch = images.select(chunk).to_images();
             let tensor = device::tensor(&batch, &self.device);
             values.extend(device::values(self.network.embed(tensor))?);

@@ -44,11 +44,7 @@ fn selected(wanted: &[&str]) -> Vec<&'static str> {
 
 #[test]
 fn score_names_are_unique_and_found() {
-    let mut known: Vec<&str> = METRICS
-        .all()
-        .into_iter()
-        .flat_map(known_names)
-        .collect();
+    let mut known: Vec<&str> = METRICS.all().into_iter().flat_map(known_names).collect();
     let all = [
         "fid",
         "kid",

@@ -6,7 +6,7 @@ use super::{Draws, to_images};
 use crate::error::Result;
 use crate::images::Images;
 use crate::random::Random;
-use crate::stop;
+use crate::shutdown;
 
 /// How much of the image and how much noise there is at each level.
 #[derive(Clone, Debug, PartialEq)]
@@ -95,7 +95,7 @@ pub fn reverse(
     };
     let mut images = noise("sample", 0);
     for (index, &level) in levels.iter().enumerate() {
-        stop::check()?; // a thousand levels take minutes
+        shutdown::check()?; // a thousand levels take minutes
         let predicted = denoiser.predict(images.clone(), level);
         let signal = schedule.signal[level];
         // Kept in range as in the authors' code.

@@ -134,8 +134,8 @@ pub struct Assessment {
 pub struct Blueprint<'a> {
     /// The run's configuration.
     pub run: &'a RunConfig,
-    /// Folder of the files of reward models, see [`crate::snn::judge_file`].
-    pub judges: &'a Path,
+    /// Folder of the files of reward models, see [`crate::reward::reward_model_file`].
+    pub reward_models: &'a Path,
     /// Where its tensors live.
     pub device: &'a Device,
 }
@@ -245,16 +245,20 @@ pub fn check(run: &RunConfig) -> Result<()> {
     (model.fits)(run)
 }
 
-/// The untrained model of a run. `judges` is the folder of the files of reward models; they are read at the first step.
+/// The untrained model of a run. `reward_models` is the folder of their files; they are read at the first step.
 ///
 /// # Errors
 /// Those of [`check`].
-pub fn build(run: &RunConfig, judges: &Path, device: &Device) -> Result<Box<dyn GenerativeModel>> {
+pub fn build(
+    run: &RunConfig,
+    reward_models: &Path,
+    device: &Device,
+) -> Result<Box<dyn GenerativeModel>> {
     check(run)?;
     let model = MODELS.find(&run.model)?;
     (model.build)(&Blueprint {
         run,
-        judges,
+        reward_models,
         device,
     })
 }

@@ -7,7 +7,7 @@
 //! What differs from the paper: equation 5 subtracts the reward from the critic's loss. The reward does not depend on the
 //! critic, so its gradient is zero and the `literal` form trains exactly as improved DCGAN does. It is kept as printed, and
 //! other forms are offered under names of their own, see
-//! [`Coupling`](crate::snn::Coupling) and [`RewardTerm`].
+//! [`Coupling`](crate::reward::Coupling) and [`RewardTerm`].
 
 use anyhow::Context;
 use toml::Table;
@@ -34,7 +34,7 @@ pub(super) const MODEL: Model = Model {
     build: |blueprint| {
         let reward = blueprint.run.reward.clone();
         let reward = reward.context("a run of `rl-eo` has a reward")?;
-        let reward = RewardTerm::new(reward, blueprint.judges.to_owned());
+        let reward = RewardTerm::new(reward, blueprint.reward_models.to_owned());
         Ok(Box::new(improved_dcgan(blueprint)?.with_term(reward)))
     },
 };

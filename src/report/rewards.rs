@@ -146,7 +146,7 @@ fn trend(name: &str, seeds: &[Points], points: &[(f64, f64)]) -> String {
         count => format!("; higher at the end in {risen} of {count} seeds"),
     };
     format!(
-        "Similarity under {name} {verb} from {first:.3} in the first fifth of the training to {last:.3} in the last{counted}."
+        "RewardModel under {name} {verb} from {first:.3} in the first fifth of the training to {last:.3} in the last{counted}."
     )
 }
 
@@ -167,11 +167,11 @@ mod tests {
             .collect();
         assert_eq!(
             trend("it", std::slice::from_ref(&up), &up),
-            "Similarity under it rises from 0.045 in the first fifth of the training to 0.445 in the last."
+            "RewardModel under it rises from 0.045 in the first fifth of the training to 0.445 in the last."
         );
         assert_eq!(
             trend("it", &[up, down], &middle),
-            "Similarity under it rises from 0.211 in the first fifth of the training to 0.311 in the last; higher at the end \
+            "RewardModel under it rises from 0.211 in the first fifth of the training to 0.311 in the last; higher at the end \
              in 1 of 2 seeds."
         );
     }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::{Identity, Run, recorded_steps};
 use crate::error::{Result, refuse};
 use crate::models::Scalars;
-use crate::stop::Stopped;
+use crate::shutdown::Stopped;
 use crate::tracker::{Ending, Environment, Event};
 
 /// The scalar that tells whether a critic still reacts to its images.

@@ -8,7 +8,7 @@ use super::{Identity, Run};
 use crate::config::Logging;
 use crate::error::{Result, refuse};
 use crate::models::Scalars;
-use crate::stop::{self, Stopped};
+use crate::shutdown::{self, Stopped};
 
 /// Work that goes step by step, each depending on its number and on what the steps before left.
 pub trait Training<C> {
@@ -44,13 +44,13 @@ pub fn conduct<C: Identity>(
             "keep at least 1: a run is found trained by its last checkpoint",
         ));
     }
-    let deferred = stop::defer();
+    let deferred = shutdown::defer();
     let account = Account::open(run, first)?;
     let ended = catch_unwind(AssertUnwindSafe(|| go(run, first, logging, training)));
     let ended = ended.unwrap_or_else(|panic| Err(anyhow::anyhow!("panic: {}", words(&*panic))));
     account.close(run, ended)?;
     drop(deferred);
-    stop::check() // a signal that came after the last step
+    shutdown::check() // a signal that came after the last step
 }
 
 fn go<C: Identity>(
@@ -77,7 +77,7 @@ fn go<C: Identity>(
         if step == steps && !given_up {
             return Ok(());
         }
-        if let Some(stopped) = stop::requested() {
+        if let Some(stopped) = shutdown::requested() {
             if step > 0 && run.checkpoint_step() != Some(step) {
                 run.write_checkpoint(step, |folder| training.save(folder))?;
             }

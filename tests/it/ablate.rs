@@ -52,7 +52,7 @@ fn a_row_that_is_equal_by_construction_is_shown_and_not_trained_again() {
         );
     }
     assert!(
-        said.output.contains("Similarity under literal, w = 0.3 "),
+        said.output.contains("RewardModel under literal, w = 0.3 "),
         "{}",
         said.output
     );

@@ -14,10 +14,10 @@ use histogen::images::{ImageSource, Images};
 use histogen::metrics;
 use histogen::models::{self, Draws, GenerativeModel, MODELS};
 use histogen::random::Random;
+use histogen::reward::SnnRunConfig;
 use histogen::run::{Identity, Run, RunState, state};
 use histogen::samplers::{Samplers, Sampling};
 use histogen::samples::{self, Plan};
-use histogen::snn::SnnRunConfig;
 use histogen::tracker::Ending;
 use histogen::train;
 use tempfile::TempDir;
@@ -27,8 +27,12 @@ use crate::systems;
 use crate::toy::{self, ToyDraws};
 
 fn build(name: &str) -> Box<dyn GenerativeModel> {
-    models::build(&toy::run(name, &[]), Path::new("judges"), &device::cpu())
-        .expect("the toy run can be built")
+    models::build(
+        &toy::run(name, &[]),
+        Path::new("reward models"),
+        &device::cpu(),
+    )
+    .expect("the toy run can be built")
 }
 
 fn take_steps(model: &mut dyn GenerativeModel, steps: std::ops::Range<u64>) {
@@ -162,7 +166,8 @@ fn a_falling_learning_rate_is_that_of_the_step() {
     let after_step_six = |name: &str, pairs: &[&str]| {
         let mut run = toy::run(name, pairs);
         run.steps = 8;
-        let mut model = models::build(&run, Path::new("judges"), &device::cpu()).expect("built");
+        let mut model =
+            models::build(&run, Path::new("reward models"), &device::cpu()).expect("built");
         take_steps(model.as_mut(), 6..7);
         two(model.as_ref())
     };
@@ -257,7 +262,7 @@ fn models_make_images_of_every_size_and_of_one_channel() {
             let mut run = toy::run(entry.name, &["backbone.generator_width=2"]);
             (run.image_size, run.channels) = (size, channels);
             let mut model =
-                models::build(&run, Path::new("judges"), &device::cpu()).expect("a model");
+                models::build(&run, Path::new("reward models"), &device::cpu()).expect("a model");
             let values = Random::new(0)
                 .stream("images")
                 .normals(2 * channels * size * size);
@@ -407,8 +412,8 @@ fn a_run_stopped_at_any_step_goes_on_to_the_same_bytes() {
             name: entry.name.to_owned(),
             ..System::default()
         };
-        let mut judge = |_: &Config| Ok(toy::judge());
-        let run_config = experiment::run_config(&config, &system, 0, &store, &mut judge);
+        let mut reward_model = |_: &Config| Ok(toy::reward_model());
+        let run_config = experiment::run_config(&config, &system, 0, &store, &mut reward_model);
         let run_config = run_config.expect("a run");
         stops_at_every_step(&run_config, |root, stop| {
             let mut run = Run::open(root, &run_config)?;

@@ -40,7 +40,9 @@ fn earlier() -> Lab {
 fn shows_both(table: &str) {
     for (name, fid) in ROWS {
         let mut rows = table.lines().filter(|line| line.starts_with(name));
-        let row = rows.next().unwrap_or_else(|| panic!("no row `{name}`: {table}"));
+        let row = rows
+            .next()
+            .unwrap_or_else(|| panic!("no row `{name}`: {table}"));
         assert!(row.contains(fid), "{row}");
     }
 }
@@ -50,7 +52,11 @@ fn runs_of_an_earlier_version_are_reported() {
     let lab = earlier();
     shows_both(&lab.succeed("report old"));
     let listed = lab.succeed("list runs");
-    assert_eq!(listed.matches("finished after step 3").count(), 2, "{listed}");
+    assert_eq!(
+        listed.matches("finished after step 3").count(),
+        2,
+        "{listed}"
+    );
 }
 
 #[test]
@@ -59,10 +65,21 @@ fn runs_of_an_earlier_version_are_found_and_measure_as_they_did() {
     let command = format!("reproduce table1 --experiment old.toml --profile smoke {SETTINGS}");
     let said = lab.run(&command);
     assert_eq!(said.code, 0, "{}", said.errors);
-    assert_eq!(said.errors.matches("already trained").count(), 2, "{}", said.errors);
+    assert_eq!(
+        said.errors.matches("already trained").count(),
+        2,
+        "{}",
+        said.errors
+    );
     shows_both(&said.output);
     let runs = fs::read_dir(lab.path("runs")).expect("runs");
-    let names = runs.map(|entry| entry.expect("a run").file_name().to_string_lossy().into_owned());
+    let names = runs.map(|entry| {
+        entry
+            .expect("a run")
+            .file_name()
+            .to_string_lossy()
+            .into_owned()
+    });
     let ddpm: Vec<String> = names.filter(|name| name.starts_with("ddpm")).collect();
     assert_eq!(ddpm, ["ddpm-s0-b5eb01f91107"], "the run keeps its folder");
     // Another sampler measures again and trains nothing; the settings have their old names too.
@@ -71,10 +88,19 @@ fn runs_of_an_earlier_version_are_found_and_measure_as_they_did() {
         "--set models.ddpm.sampling_steps=3",
     ] {
         let said = lab.run(&format!("{command} {other}"));
-        assert_eq!(said.errors.matches("already trained").count(), 2, "{}", said.errors);
+        assert_eq!(
+            said.errors.matches("already trained").count(),
+            2,
+            "{}",
+            said.errors
+        );
         let row = said.output.lines().find(|line| line.starts_with("ddpm"));
         assert!(!row.expect("a row").contains("244.0"), "{}", said.output);
-        assert!(said.output.contains("drawn by ddim (steps = 3)"), "{}", said.output);
+        assert!(
+            said.output.contains("drawn by ddim (steps = 3)"),
+            "{}",
+            said.output
+        );
     }
 }
 

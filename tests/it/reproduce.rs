@@ -64,7 +64,7 @@ fn everything_from_nothing_to_the_tables_and_again_without_training() {
     assert_eq!(again.code, 0, "{}", again.errors);
     assert_eq!(
         again.errors.matches("already trained").count(),
-        8 + 1, // the systems and the judge
+        8 + 1, // the systems and the reward model
         "{}",
         again.errors
     );

@@ -11,7 +11,7 @@ use histogen::nn::dcgan::{Critic, CriticNorm, Generator, ImageShape};
 use histogen::nn::parameters::Parameters;
 use histogen::nn::vgg::Vgg16;
 use histogen::random::Random;
-use histogen::snn::{Coupling, cosine};
+use histogen::reward::{Coupling, cosine};
 
 use crate::differences::{ToDouble, check_gradient, gradients};
 use crate::mathematics::{critic, images};
@@ -21,8 +21,12 @@ const STEPS: u64 = 20;
 
 fn trained(model: &str, pairs: &[&str]) -> (Box<dyn GenerativeModel>, Scalars) {
     let images = toy::images(64, 0);
-    let mut model = models::build(&toy::run(model, pairs), Path::new("judges"), &device::cpu())
-        .expect("a model");
+    let mut model = models::build(
+        &toy::run(model, pairs),
+        Path::new("reward models"),
+        &device::cpu(),
+    )
+    .expect("a model");
     let mut last = Scalars::new();
     for position in 0..STEPS {
         let batch = toy::batch(&images, 8, position);
@@ -187,17 +191,17 @@ fn the_gradient_by_the_generator_is_that_of_central_differences() {
     };
     let generator = Generator::new(&parameters("generator"), image, 4, 2).map(&mut ToDouble);
     let critic = critic(CriticNorm::None, 2).map(&mut ToDouble).no_grad();
-    let judge = Vgg16::random(2, &device::cpu())
+    let model = Vgg16::random(2, &device::cpu())
         .map(&mut ToDouble)
         .no_grad();
     let latents = Random::new(4).stream("latents").normals(3 * 4);
     let latents = Tensor::<2>::from_data(TensorData::new(latents, [3, 4]), &device::cpu());
     let latents = latents.cast(DType::F64);
-    let real = judge.embed(images(3, &device::cpu()).cast(DType::F64));
+    let real = model.embed(images(3, &device::cpu()).cast(DType::F64));
     let value = |generator: &Generator, rewarded: bool| {
         let fake = generator.clone().forward_training(latents.clone());
         let loss = loss::non_saturating_generator(critic.forward(fake.clone()));
-        let similarity = cosine(real.clone(), judge.embed(fake));
+        let similarity = cosine(real.clone(), model.embed(fake));
         if rewarded {
             loss + generator_reward(similarity, WEIGHT)
         } else {

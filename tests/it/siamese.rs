@@ -14,7 +14,7 @@ use histogen::device;
 use histogen::images::Images;
 use histogen::nn::vgg::Vgg16;
 use histogen::random::Random;
-use histogen::snn::{
+use histogen::reward::{
     Autoencoder, Pretrained, SnnConfig, Stage, Trainer, contrastive_loss, distance,
     mean_squared_error, reconstruction_optimiser, similarity_optimiser,
 };
@@ -376,7 +376,7 @@ fn a_network_is_trained_once_measured_and_used_as_a_judge() {
     let config = lab.read(format!("{run}/config.toml"));
     assert!(config.contains("[reward.judge.snn.settings"), "{config}");
     assert!(config.contains("source = \"mft-snn\""), "{config}");
-    // Drawing samples needs no judge.
+    // Drawing samples needs no reward model.
     fs::remove_dir_all(lab.path("runs/cache")).expect("a cache");
     lab.succeed(&format!("sample {run} --n 4 --out grid.png"));
 

@@ -7,7 +7,7 @@ use histogen::experiment;
 use histogen::images::{Images, Pixels};
 use histogen::models::{Draws, MODELS};
 use histogen::random::Random;
-use histogen::snn::{Judge, Reward, Source};
+use histogen::reward::{Reward, RewardModelConfig, Source};
 
 /// Height and width of toy images.
 pub(crate) const SIZE: usize = 16;
@@ -90,9 +90,9 @@ impl ToyDraws {
     }
 }
 
-/// A judge that needs no file.
-pub(crate) fn judge() -> Judge {
-    Judge {
+/// A reward model that needs no file.
+pub(crate) fn reward_model() -> RewardModelConfig {
+    RewardModelConfig {
         source: Source::Untrained,
         layers: 2,
         image_size: SIZE,
@@ -140,7 +140,7 @@ pub(crate) fn run(model: &str, pairs: &[&str]) -> RunConfig {
         reward: entry
             .needs
             .reward
-            .then(|| Reward::new(&config.reward, judge())),
+            .then(|| Reward::new(&config.reward, reward_model())),
         models: config.models.clone(),
     }
 }

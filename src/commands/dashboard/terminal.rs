@@ -23,7 +23,7 @@ use crossterm::terminal::{disable_raw_mode, is_raw_mode_enabled};
 
 use super::board::Board;
 use super::{Shown, Title, say};
-use crate::stop;
+use crate::shutdown;
 
 /// Time between two looks at signals and keys.
 const LOOK: Duration = Duration::from_millis(50);
@@ -131,7 +131,7 @@ fn run(title: Title, shown: &Receiver<Shown>) {
         if !is_raw_mode_enabled().unwrap_or(false) {
             break panics == PANICS.load(Ordering::SeqCst);
         }
-        if stop::requested().is_some() {
+        if shutdown::requested().is_some() {
             break false;
         }
         let show = AssertUnwindSafe(|| next.map(|next| board.show(next)));

@@ -14,8 +14,8 @@ use crate::images::Images;
 use crate::models::Scalars;
 use crate::nn::record::{load_parts, save_parts};
 use crate::random::Random;
+use crate::reward::{Autoencoder, SnnConfig, SnnRunConfig, Stage, Trainer};
 use crate::run::{Run, Training, conduct};
-use crate::snn::{Autoencoder, SnnConfig, SnnRunConfig, Stage, Trainer};
 
 /// Where a finetuning stands.
 pub struct FinetuneProgress<'a> {

@@ -12,7 +12,7 @@ use crate::files::write_whole;
 use crate::images::write_png;
 use crate::random::Random;
 use crate::report::figure::histograms;
-use crate::snn::{self, Neighbours, SnnConfig};
+use crate::reward::{self, Neighbours, SnnConfig};
 
 /// Held-out patches whose neighbours are drawn, and how many of each.
 const QUERIES: usize = 10;
@@ -62,7 +62,7 @@ pub(super) fn neighbours(
         .map(|place| test[place])
         .collect();
     for (name, encoder) in &measured.encoders {
-        let found = snn::neighbours(
+        let found = reward::neighbours(
             encoder,
             settings,
             store,

@@ -7,7 +7,7 @@ use crate::data::{Level, PatchStore};
 use crate::error::{Result, refuse};
 use crate::nn::vgg::Vgg16;
 use crate::random::Random;
-use crate::snn::{Autoencoder, HeldOut, Separation, SnnConfig, SnnRunConfig, gain, separation};
+use crate::reward::{Autoencoder, HeldOut, RocAuc, SnnConfig, SnnRunConfig, gain, roc_auc};
 
 /// Similarities of pairs, by their level.
 pub(super) type ByLevel = Vec<(Level, Vec<f64>)>;
@@ -104,7 +104,7 @@ impl Measured {
                 .iter()
                 .map(|&level| {
                     let dissimilar = of_level(found, level);
-                    let separation = separation(similar, dissimilar, random)?;
+                    let separation = roc_auc(similar, dissimilar, random)?;
                     Ok(level_record(level, separation, similar, dissimilar))
                 })
                 .collect::<Result<_>>()?;
@@ -175,7 +175,7 @@ fn start(trained: &SnnRunConfig, settings: &SnnConfig, device: &Device) -> Resul
 /// What `separation` says of pairs of `level`.
 fn level_record(
     level: Level,
-    separation: Separation,
+    separation: RocAuc,
     similar: &[f64],
     dissimilar: &[f64],
 ) -> LevelRecord {

@@ -4,7 +4,7 @@ use super::SnnRecord;
 use crate::data::{PatchStore, SimilarPair, Split};
 use crate::error::Result;
 use crate::report::{Cell, Column, Row, Table};
-use crate::snn::{SnnConfig, SnnRunConfig};
+use crate::reward::{SnnConfig, SnnRunConfig};
 
 /// The table of an evaluation, with what was measured on what in its caption. `spread` as in [`super::record::Measured`].
 pub(super) fn table(

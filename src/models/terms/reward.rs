@@ -14,14 +14,14 @@ use crate::device::{number, tensor, values};
 use crate::error::Result;
 use crate::models::Scalars;
 use crate::models::gan::{DiscriminatorNetwork, Round};
-use crate::snn::{Coupling, Reward, Similarity, judge as load_reward_model};
+use crate::reward::{Coupling, Reward, RewardModel, load_reward_model};
 
 /// reward = w mean(s_i), with s_i the similarity of the i-th real and the i-th generated image (equation 4), in the loss
 /// that its [`Coupling`] names.
 pub struct RewardTerm {
     reward: Reward,
     /// Loaded at the first step: drawing samples needs none.
-    model: Option<Box<dyn Similarity>>,
+    model: Option<Box<dyn RewardModel>>,
     /// Folder of the reward models' files.
     files: PathBuf,
     /// Embeddings of real patches by their index in the store: the reward model is frozen, so each is computed once.
@@ -58,7 +58,7 @@ impl RewardTerm {
         step.map_or(0.0, |step| self.reward.weight * step.mean)
     }
 
-    fn model(&self) -> Result<&dyn Similarity> {
+    fn model(&self) -> Result<&dyn RewardModel> {
         self.model
             .as_deref()
             .context("the reward model is loaded before it is asked")
@@ -67,7 +67,7 @@ impl RewardTerm {
     /// Embeddings of the real images, [n, d].
     fn embed_real(&mut self, batch: &Batch, real: &Tensor<4>) -> Result<Tensor<2>> {
         if self.model.is_none() {
-            let description = &self.reward.judge;
+            let description = &self.reward.model;
             let size = batch.images.size;
             self.model = Some(load_reward_model(
                 description,

@@ -1,31 +1,32 @@
-//! How well a similarity tells similar pairs from dissimilar ones.
+//! ROC AUC: how well a similarity tells similar pairs from dissimilar ones.
 
 use crate::error::{Result, refuse};
 use crate::random::Random;
 
-/// Redrawings behind the interval of [`Separation::interval`].
-const REDRAWINGS: usize = 1000;
+/// Bootstrap samples behind [`RocAuc::interval`].
+const BOOTSTRAPS: usize = 1000;
 /// How sure the interval is.
 const CONFIDENCE: f64 = 0.95;
 
 /// What similarities say about which pairs are similar.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Separation {
+pub struct RocAuc {
     /// Area under the ROC curve: the probability that a similar pair is more similar than a dissimilar one, ties counted
     /// half. 0.5 is chance.
     pub auc: f64,
-    /// The 95 % interval of `auc` from redrawing anchors with replacement (bootstrap).
+    /// The 95 % interval of `auc`, by bootstrap over anchors.
     pub interval: (f64, f64),
-    /// The largest share of pairs that one threshold puts on their side. It is chosen on these very pairs, so it flatters.
+    /// The largest fraction of pairs that one threshold puts on their side. It is chosen on these very pairs, so it flatters.
     pub accuracy: f64,
     /// That threshold: pairs at least this similar count as similar.
     pub threshold: f64,
 }
 
-/// The separation of `similar` from `dissimilar` pairs, both in the order of their anchors. `random` draws the bootstrap.
+/// The ROC AUC of `similar` against `dissimilar` pairs, both in the order of their anchors. `random` draws the bootstrap.
 ///
+/// # Errors
 /// Refuses numbers that are not finite, and sets that are empty or of different lengths.
-pub fn separation(similar: &[f64], dissimilar: &[f64], random: Random) -> Result<Separation> {
+pub fn roc_auc(similar: &[f64], dissimilar: &[f64], random: Random) -> Result<RocAuc> {
     if similar.is_empty() || similar.len() != dissimilar.len() {
         return Err(refuse(
             format!(
@@ -47,28 +48,27 @@ pub fn separation(similar: &[f64], dissimilar: &[f64], random: Random) -> Result
         ));
     }
     let (accuracy, threshold) = best_threshold(similar, dissimilar);
-    let redrawn = redrawn(similar, dissimilar, random);
-    Ok(Separation {
+    let areas = bootstrap(similar, dissimilar, random);
+    Ok(RocAuc {
         auc: area(similar, dissimilar),
-        interval: interval(redrawn),
+        interval: interval(areas),
         accuracy,
         threshold,
     })
 }
 
 /// How much larger the area is by one network's similarities than by another's on the same pairs, and the 95 % interval
-/// of that from redrawing anchors with replacement, the same for both. Each side is (similar, dissimilar), as
-/// [`separation`] takes them.
+/// of that by bootstrap over anchors, the same draws for both. Each side is (similar, dissimilar), as [`roc_auc`] takes them.
 pub fn gain(
     ours: (&[f64], &[f64]),
     theirs: (&[f64], &[f64]),
     random: Random,
 ) -> Result<(f64, (f64, f64))> {
-    let ours_whole = separation(ours.0, ours.1, random)?;
-    let theirs_whole = separation(theirs.0, theirs.1, random)?;
-    let differences = redrawn(ours.0, ours.1, random)
+    let ours_whole = roc_auc(ours.0, ours.1, random)?;
+    let theirs_whole = roc_auc(theirs.0, theirs.1, random)?;
+    let differences = bootstrap(ours.0, ours.1, random)
         .into_iter()
-        .zip(redrawn(theirs.0, theirs.1, random))
+        .zip(bootstrap(theirs.0, theirs.1, random))
         .map(|(ours, theirs)| ours - theirs);
     Ok((
         ours_whole.auc - theirs_whole.auc,
@@ -76,9 +76,9 @@ pub fn gain(
     ))
 }
 
-/// The areas of pairs redrawn by their anchors.
-fn redrawn(similar: &[f64], dissimilar: &[f64], random: Random) -> Vec<f64> {
-    let areas = (0..REDRAWINGS as u64).map(|number| {
+/// The areas of bootstrap samples, pairs drawn by their anchors with replacement.
+fn bootstrap(similar: &[f64], dissimilar: &[f64], random: Random) -> Vec<f64> {
+    let areas = (0..BOOTSTRAPS as u64).map(|number| {
         let mut stream = random.at(number).stream("bootstrap");
         let places: Vec<usize> = (0..similar.len())
             .map(|_| stream.below(similar.len()))
@@ -151,8 +151,8 @@ fn best_threshold(similar: &[f64], dissimilar: &[f64]) -> (f64, f64) {
 mod tests {
     use super::*;
 
-    fn of(similar: &[f64], dissimilar: &[f64]) -> Separation {
-        separation(similar, dissimilar, Random::new(0)).unwrap()
+    fn of(similar: &[f64], dissimilar: &[f64]) -> RocAuc {
+        roc_auc(similar, dissimilar, Random::new(0)).unwrap()
     }
 
     #[test]
@@ -222,9 +222,9 @@ mod tests {
 
     #[test]
     fn numbers_that_are_none_are_refused() {
-        let error = separation(&[f64::NAN], &[0.5], Random::new(0)).unwrap_err();
+        let error = roc_auc(&[f64::NAN], &[0.5], Random::new(0)).unwrap_err();
         assert_eq!(error.to_string(), "a similarity is NaN");
-        assert!(separation(&[], &[], Random::new(0)).is_err());
-        assert!(separation(&[0.5], &[0.5, 0.6], Random::new(0)).is_err());
+        assert!(roc_auc(&[], &[], Random::new(0)).is_err());
+        assert!(roc_auc(&[0.5], &[0.5, 0.6], Random::new(0)).is_err());
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
-use super::settings::{Pretrained, SnnConfig};
+use super::snn::{Pretrained, SnnConfig};
 use crate::error::Result;
 use crate::nn::parameters::Parameters;
 use crate::nn::record::{EachPart, NetworkPart, Part, load_parts};

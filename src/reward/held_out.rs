@@ -3,7 +3,7 @@
 use burn::tensor::Device;
 
 use super::autoencoder::{Autoencoder, mean_squared_error};
-use super::settings::SnnConfig;
+use super::snn::SnnConfig;
 use crate::data::{Level, Pairs, PatchStore, Split};
 use crate::device::{batches, values};
 use crate::digest::sha256;

@@ -1,4 +1,4 @@
-//! How similar two images are, as a judge sees them.
+//! How similar two images are, as a reward model sees them.
 
 use std::path::{Path, PathBuf};
 
@@ -6,14 +6,14 @@ use burn::tensor::module::avg_pool2d;
 use burn::tensor::ops::AvgPoolOptions;
 use burn::tensor::{Device, Tensor, TensorData};
 
-use super::reward::{Judge, Source};
+use super::config::{RewardModelConfig, Source};
 use crate::error::{Result, refuse};
 use crate::nn::vgg::Vgg16;
 use crate::random::Random;
 
 /// Something that embeds images; the similarity of two images is the cosine of their embeddings.
-pub trait Similarity: Send {
-    /// [n, 3, size, size] in [-1, 1] -> [n, d]. The judge has no gradient; the images may have one.
+pub trait RewardModel: Send {
+    /// [n, 3, size, size] in [-1, 1] -> [n, d]. The reward model has no gradient; the images may have one.
     fn embed(&self, images: Tensor<4>) -> Tensor<2>;
 
     /// The similarity of each pair of embeddings, in [0, 1]: [n, d] and [n, d] -> `[n]`. `random` stands at the number of the
@@ -34,38 +34,38 @@ pub fn cosine(left: Tensor<2>, right: Tensor<2>) -> Tensor<1> {
 }
 
 /// The file in `folder` that holds the weights with this SHA-256.
-pub fn judge_file(folder: &Path, hash: &str) -> PathBuf {
+pub fn reward_model_file(folder: &Path, hash: &str) -> PathBuf {
     folder.join(format!("{hash}.weights"))
 }
 
-/// The judge that `judge` describes, for images of `size` x `size`. The file of its weights, if it has any, lies in `folder`
-/// under its hash, see [`judge_file`].
+/// The reward model that `model` describes, for images of `size` x `size`. The file of its weights, if it has any, lies in `folder`
+/// under its hash, see [`reward_model_file`].
 ///
 /// Fails if the images cannot be brought to its size, and if its weights are not there or are others.
-pub fn judge(
-    judge: &Judge,
+pub fn load_reward_model(
+    model: &RewardModelConfig,
     size: usize,
     folder: &Path,
     device: &Device,
-) -> Result<Box<dyn Similarity>> {
-    if judge.image_size == 0 || !size.is_multiple_of(judge.image_size) {
+) -> Result<Box<dyn RewardModel>> {
+    if model.image_size == 0 || !size.is_multiple_of(model.image_size) {
         return Err(refuse(
             format!(
-                "the judge looks at images of {0} x {0}, which does not divide patches of {size}",
-                judge.image_size
+                "the reward model looks at images of {0} x {0}, which does not divide patches of {size}",
+                model.image_size
             ),
-            "take a judge that was trained on patches of this size",
+            "take one that was trained on patches of this size",
         ));
     }
-    let shrink = size / judge.image_size;
-    let network = match judge.source {
-        Source::Pixels => return Ok(Box::new(PixelSimilarity { shrink })),
-        Source::Random => return Ok(Box::new(RandomSimilarity)),
-        Source::Untrained => Vgg16::random(judge.layers, device),
+    let shrink = size / model.image_size;
+    let network = match model.source {
+        Source::Pixels => return Ok(Box::new(PixelModel { shrink })),
+        Source::Random => return Ok(Box::new(RandomModel)),
+        Source::Untrained => Vgg16::random(model.layers, device),
         Source::Vgg16 | Source::MftSnn | Source::Stage1 | Source::Stage2 => {
-            let path = judge_file(folder, &judge.weights);
-            let (network, hash) = Vgg16::from_file(judge.layers, &path, device)?;
-            if hash != judge.weights {
+            let path = reward_model_file(folder, &model.weights);
+            let (network, hash) = Vgg16::from_file(model.layers, &path, device)?;
+            if hash != model.weights {
                 return Err(refuse(
                     format!(
                         "`{}` is not what its name says: its SHA-256 is {hash}",
@@ -77,7 +77,7 @@ pub fn judge(
             network
         }
     };
-    Ok(Box::new(NetworkSimilarity { network, shrink }))
+    Ok(Box::new(NetworkModel { network, shrink }))
 }
 
 /// Averages squares of `shrink` x `shrink` pixels.
@@ -89,33 +89,33 @@ fn reduced(images: Tensor<4>, shrink: usize) -> Tensor<4> {
 }
 
 /// The first convolutions of VGG-16 with global average pooling.
-struct NetworkSimilarity {
+struct NetworkModel {
     network: Vgg16,
     shrink: usize,
 }
 
-impl Similarity for NetworkSimilarity {
+impl RewardModel for NetworkModel {
     fn embed(&self, images: Tensor<4>) -> Tensor<2> {
         self.network.embed(reduced(images, self.shrink))
     }
 }
 
 /// RGB in [0, 1], pixel by pixel.
-struct PixelSimilarity {
+struct PixelModel {
     shrink: usize,
 }
 
-impl Similarity for PixelSimilarity {
+impl RewardModel for PixelModel {
     fn embed(&self, images: Tensor<4>) -> Tensor<2> {
         let pixels = reduced(images, self.shrink).add_scalar(1.0).div_scalar(2.0);
         pixels.flatten(1, 3)
     }
 }
 
-/// No judge at all: uniform numbers from [0, 1).
-struct RandomSimilarity;
+/// No reward model at all: uniform numbers from [0, 1).
+struct RandomModel;
 
-impl Similarity for RandomSimilarity {
+impl RewardModel for RandomModel {
     fn embed(&self, images: Tensor<4>) -> Tensor<2> {
         Tensor::zeros([images.dims()[0], 1], &images.device())
     }
@@ -147,26 +147,26 @@ mod tests {
         )
     }
 
-    fn of(source: Source, image_size: usize) -> Box<dyn Similarity> {
-        let description = Judge {
+    fn of(source: Source, image_size: usize) -> Box<dyn RewardModel> {
+        let description = RewardModelConfig {
             source,
             layers: 2,
             image_size,
             weights: String::new(),
             snn: None,
         };
-        judge(&description, 16, Path::new("nowhere"), &cpu()).unwrap()
+        load_reward_model(&description, 16, Path::new("nowhere"), &cpu()).unwrap()
     }
 
     #[test]
     fn an_image_is_like_itself_and_less_like_another() {
         let pictures = images(4, 16);
         for source in [Source::Untrained, Source::Pixels] {
-            let judge = of(source, 8);
-            let embeddings = judge.embed(pictures.clone());
+            let model = of(source, 8);
+            let embeddings = model.embed(pictures.clone());
             let turned = embeddings.clone().flip([0]);
-            let same = judge.compare(embeddings.clone(), embeddings.clone(), Random::new(0));
-            let other = judge.compare(embeddings, turned, Random::new(0));
+            let same = model.compare(embeddings.clone(), embeddings.clone(), Random::new(0));
+            let other = model.compare(embeddings, turned, Random::new(0));
             for (same, other) in values(same).unwrap().iter().zip(values(other).unwrap()) {
                 assert!((same - 1.0).abs() < 1e-5, "{source:?}: {same}");
                 assert!((0.0..0.9999).contains(&other), "{source:?}: {other}");
@@ -176,10 +176,10 @@ mod tests {
 
     #[test]
     fn a_random_similarity_depends_on_the_step_alone() {
-        let judge = of(Source::Random, 16);
+        let model = of(Source::Random, 16);
         let at = |position| {
-            let embeddings = judge.embed(images(5, 16));
-            values(judge.compare(embeddings.clone(), embeddings, Random::new(2).at(position)))
+            let embeddings = model.embed(images(5, 16));
+            values(model.compare(embeddings.clone(), embeddings, Random::new(2).at(position)))
                 .unwrap()
         };
         assert_eq!(at(3), at(3));
@@ -199,14 +199,14 @@ mod tests {
 
     #[test]
     fn a_size_that_does_not_divide_the_patches_is_refused() {
-        let description = Judge {
+        let description = RewardModelConfig {
             source: Source::Pixels,
             layers: 0,
             image_size: 12,
             weights: String::new(),
             snn: None,
         };
-        let error = judge(&description, 16, Path::new("nowhere"), &cpu())
+        let error = load_reward_model(&description, 16, Path::new("nowhere"), &cpu())
             .err()
             .unwrap();
         assert!(

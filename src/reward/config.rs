@@ -1,10 +1,10 @@
-//! The external reward of `rl-eo`: its settings, and who judges.
+//! The external reward of `rl-eo`: its settings, and its reward model.
 
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::settings::SnnRunConfig;
+use super::snn::SnnRunConfig;
 
 /// Where the reward enters the training of `rl-eo`. Only the first form is printed in the paper.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,7 +22,7 @@ pub enum Coupling {
     Generator,
 }
 
-/// Who judges how similar two images are.
+/// Which reward model says how similar two images are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Source {
@@ -90,9 +90,9 @@ pub struct RewardConfig {
     pub weight: f64,
     /// Where the reward enters.
     pub coupling: Coupling,
-    /// Who judges.
+    /// The reward model.
     pub source: Source,
-    /// Folder of an MFT-SNN to judge with, as `snn train` prints it; empty trains one on the data of the run, or finds it.
+    /// Folder of an MFT-SNN to take, as `snn train` prints it; empty trains one on the data of the run, or finds it.
     pub snn: PathBuf,
     /// Steps from one reward to the next for `literal`, which trains the same whatever the reward is. Every other
     /// coupling takes it in each step.
@@ -111,13 +111,13 @@ impl Default for RewardConfig {
     }
 }
 
-/// Everything that determines what a judge says.
+/// Everything that determines what a reward model says.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Judge {
-    /// Who judges.
+pub struct RewardModelConfig {
+    /// Which one.
     pub source: Source,
-    /// Convolutions of VGG-16, for a judge that is a network; otherwise 0.
+    /// Convolutions of VGG-16, for one that is a network; otherwise 0.
     pub layers: usize,
     /// Height and width at which images are looked at.
     pub image_size: usize,
@@ -129,8 +129,8 @@ pub struct Judge {
     pub snn: Option<SnnRunConfig>,
 }
 
-impl Judge {
-    /// The judge in words, for the caption of a run on the patches with content hash `data`.
+impl RewardModelConfig {
+    /// The reward model in words, for the caption of a run on the patches with content hash `data`.
     pub fn describe(&self, data: &str) -> String {
         let (_, name, about) = Source::ALL
             .into_iter()
@@ -161,13 +161,14 @@ pub struct Reward {
     pub coupling: Coupling,
     /// Steps from one reward to the next.
     pub every: u64,
-    /// Who judges.
-    pub judge: Judge,
+    /// The reward model. (Its key is older than its name.)
+    #[serde(rename = "judge")]
+    pub model: RewardModelConfig,
 }
 
 impl Reward {
-    /// The reward that `config` describes, given by `judge`.
-    pub fn new(config: &RewardConfig, judge: Judge) -> Self {
+    /// The reward that `config` describes, given by `model`.
+    pub fn new(config: &RewardConfig, model: RewardModelConfig) -> Self {
         Self {
             weight: config.weight,
             coupling: config.coupling,
@@ -175,7 +176,7 @@ impl Reward {
                 Coupling::Literal => config.every,
                 _ => 1,
             },
-            judge,
+            model,
         }
     }
 }

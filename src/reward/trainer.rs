@@ -10,7 +10,7 @@ use burn_optim::{AdaGradConfig, AdamConfig, GradientsParams, ModuleOptimizer};
 
 use super::autoencoder::{Autoencoder, mean_squared_error};
 use super::contrastive::{contrastive_loss, distance};
-use super::settings::{SnnConfig, SnnRunConfig, Stage};
+use super::snn::{SnnConfig, SnnRunConfig, Stage};
 use crate::device::{number, tensor};
 use crate::error::Result;
 use crate::images::Images;
