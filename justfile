@@ -70,7 +70,7 @@ check:
 test:
     HISTOGEN_MLFLOW="$(.ci/mlflow)" cargo test --release -- --include-ignored
 
-# Gradients and samples of every model on a graphics processor (or Mesa's software device) beside the processor's
+# Gradients and samples of every model on a GPU (or Mesa's software device) beside the CPU's
 [group('check')]
 gpu-parity:
     cargo test --release --features wgpu --test gpu_parity -- --nocapture

@@ -78,7 +78,7 @@ pub struct Settings {
     /// Weights file of the feature extractor (PyTorch or safetensors). Without it, the one that `histogen weights` keeps.
     #[arg(long, value_name = "FILE")]
     pub weights: Option<PathBuf>,
-    /// What computes: cpu, wgpu or cuda, with a number among several (cuda:1). Without it the processor.
+    /// What computes: cpu, wgpu or cuda, with a number among several (cuda:1). Without it the CPU.
     #[arg(long, value_name = "DEVICE")]
     pub device: Option<String>,
     /// The numbers it computes in: f32, or bf16 where the device has it.

@@ -34,7 +34,7 @@ const SHARED_ROWS: usize = 16;
 /// The pieces that a decomposition is cut into, on however many threads they are then computed.
 const SHARES: usize = 4;
 
-/// A share of a variance that may be all rounding.
+/// A fraction of a variance that may be all rounding.
 const LEFT_OVER: f64 = 1e-10;
 
 /// A number that features are kept in: f32 in files and memory, f64 where a closed form is checked.

@@ -1,4 +1,4 @@
-//! Every model on a graphics processor beside the processor: the gradients of a first step, and samples before and after
+//! Every model on a GPU beside the CPU: the gradients of a first step, and samples before and after
 //! it. Prints a line a model; fails where the two differ by more than [`TOLERANCE`].
 //!
 //!     just gpu-parity
@@ -103,7 +103,7 @@ fn largest(a: &[f32], b: &[f32]) -> f64 {
 }
 
 #[test]
-fn every_model_computes_on_a_graphics_processor_what_it_computes_on_the_processor() {
+fn every_model_computes_on_a_gpu_what_it_computes_on_the_cpu() {
     let chosen = std::env::var("HISTOGEN_PARITY_DEVICE").unwrap_or_else(|_| "wgpu".to_owned());
     let place: Place = chosen
         .parse()

@@ -13,7 +13,7 @@ use crate::reward::Source;
 use crate::run::state;
 use crate::samplers::SAMPLERS;
 use crate::tracker::{Event, Ledger};
-use crate::workspace::run_folders;
+use crate::workspace::{Workspace, run_folders};
 
 /// What can be listed.
 const KINDS: [&str; 8] = [
@@ -51,7 +51,7 @@ pub(super) fn run(arguments: &List) -> Outcome {
             }
         }
         "settings" => list_settings(),
-        "runs" => list_runs(&arguments.out.join("runs"))?,
+        "runs" => list_runs(&Workspace::new(&arguments.out).runs())?,
         other => return Err(unknown_name("list", other, KINDS)),
     }
     Ok(Answer::Yes)

@@ -62,8 +62,8 @@ impl Progress {
             bar.set_message(message.to_owned());
         } else if self.last_line.elapsed() >= INTERVAL {
             self.last_line = Instant::now();
-            let share = (done - before).max(1) as f64 / (self.total - before).max(1) as f64;
-            let left = self.start.elapsed().as_secs_f64() * (1.0 - share) / share;
+            let fraction = (done - before).max(1) as f64 / (self.total - before).max(1) as f64;
+            let left = self.start.elapsed().as_secs_f64() * (1.0 - fraction) / fraction;
             let left = duration(Duration::from_secs_f64(left.max(0.0)));
             eprintln!(
                 "{}: {done} of {}, {left} left  {message}",

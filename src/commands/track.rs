@@ -13,6 +13,7 @@ use crate::cli::{Track, TrackPlace};
 use crate::error::{Result, refuse};
 use crate::tracker::mlflow::{Client, Failure, Server};
 use crate::tracker::{Destination, Upload, UploadStatus, is_written, retry};
+use crate::workspace::Workspace;
 
 /// Failures in a row after which a server is given up.
 const TRIES: u32 = 5;
@@ -59,7 +60,10 @@ fn status(place: &TrackPlace, json: bool) -> Outcome {
         return Ok(Answer::Yes);
     }
     if lines.is_empty() {
-        eprintln!("no runs in `{}`", place.out.join("runs").display());
+        eprintln!(
+            "no runs in `{}`",
+            Workspace::new(&place.out).runs().display()
+        );
     }
     for Line { run, upload } in &lines {
         match upload {
@@ -140,7 +144,7 @@ fn sync(place: &TrackPlace, timeout: f64) -> Outcome {
         return Err(refuse(
             format!(
                 "no tracking server for the runs in `{}`",
-                place.out.join("runs").display()
+                Workspace::new(&place.out).runs().display()
             ),
             "give its address with `--uri` or `MLFLOW_TRACKING_URI`; `just mlflow` starts one",
         ));

@@ -18,7 +18,7 @@ use crate::tracker::mlflow::{Client, Server};
 use crate::tracker::{
     Destination, Ending, Environment, Event, Ledger, SystemMonitor, Upload, UploadStatus, Uploader,
 };
-use crate::workspace::run_folders;
+use crate::workspace::{Workspace, ledger, run_folders};
 
 /// The execution of an experiment: the runs that a command trains or finds hang below it at the server.
 ///
@@ -64,7 +64,7 @@ impl Tracking {
         };
         let text = without_rgb(&config_sent.to_toml());
         let name = format!("{}-{}", config.name, &sha256(&text)[..12]);
-        let folder = settings.out.join("runs/experiments").join(&name);
+        let folder = Workspace::new(&settings.out).executions().join(&name);
         write_whole(&folder.join("config.toml"), text.as_bytes())?;
         let lock_path = folder.join("lock");
         let lock = File::create(&lock_path).map_err(|error| cannot_write(&lock_path, &error))?;
@@ -187,11 +187,8 @@ fn report(line: &str) {
 
 /// The folders of all executions and runs under `out`, executions first.
 pub(super) fn folders(out: &Path) -> Vec<PathBuf> {
-    let places = ["runs/experiments", "runs"];
-    let folders = places
-        .iter()
-        .flat_map(|place| run_folders(&out.join(place)));
-    folders
-        .filter(|folder| folder.join("ledger.jsonl").exists())
-        .collect()
+    let workspace = Workspace::new(out);
+    let places = [workspace.executions(), workspace.runs()];
+    let folders = places.iter().flat_map(|place| run_folders(place));
+    folders.filter(|folder| ledger(folder).exists()).collect()
 }

@@ -12,11 +12,11 @@ use crate::error::{Result, refuse, unknown_name};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
-    /// The processor. The only kind on which a seed gives the same bits every time.
+    /// The CPU. The only kind on which a seed gives the same bits every time.
     Cpu,
-    /// A graphics processor by Vulkan, Metal or DirectX 12 (feature `wgpu`).
+    /// A GPU by Vulkan, Metal or DirectX 12 (feature `wgpu`).
     Wgpu,
-    /// A graphics processor of NVIDIA (feature `cuda`).
+    /// A GPU of NVIDIA (feature `cuda`).
     Cuda,
 }
 
@@ -33,7 +33,7 @@ impl Kind {
         }
     }
 
-    /// What to add to the name of a network whose numbers were computed there: nothing for the processor.
+    /// What to add to the name of a network whose numbers were computed there: nothing for the CPU.
     pub fn remark(self) -> String {
         match self {
             Self::Cpu => String::new(),
@@ -91,7 +91,7 @@ impl FromStr for Place {
         let index = index.map(str::parse).transpose();
         match index {
             Ok(Some(_)) if kind == Kind::Cpu => Err(refuse(
-                format!("`{text}`: the processor has no number"),
+                format!("`{text}`: the CPU has no number"),
                 "write `cpu`; `RAYON_NUM_THREADS` says how many threads it takes",
             )),
             Ok(index) => Ok(Self { kind, index }),
@@ -204,7 +204,7 @@ impl Compute {
 /// A device of a kind that this build has.
 #[cfg_attr(
     not(any(feature = "wgpu", feature = "cuda")),
-    expect(clippy::unnecessary_wraps, reason = "the processor is always there")
+    expect(clippy::unnecessary_wraps, reason = "the CPU is always there")
 )]
 fn find(kind: Kind, index: Option<usize>) -> Result<Device> {
     match (kind, index) {
@@ -250,7 +250,7 @@ mod tests {
         let refused = |text: &str| text.parse::<Place>().unwrap_err().to_string();
         assert_eq!(refused("gpu"), "unknown device `gpu`");
         assert_eq!(refused("cuda:first"), "`cuda:first` is not a device");
-        assert_eq!(refused("cpu:1"), "`cpu:1`: the processor has no number");
+        assert_eq!(refused("cpu:1"), "`cpu:1`: the CPU has no number");
     }
 
     #[test]

@@ -49,7 +49,7 @@ impl Default for FeatureConfig {
 
 /// Maps images to feature vectors. An image's features do not depend on the images beside it.
 pub trait Extractor {
-    /// The extractor in a few words, for protocols and captions: name, layer, how it sums over places.
+    /// The extractor in a few words, for protocols and captions: name, layer, pooling.
     fn describe(&self) -> String;
 
     /// The SHA-256 of its weights, or what stands in their place.
@@ -116,7 +116,7 @@ pub fn load(config: &FeatureConfig, device: &Device) -> Result<Box<dyn Extractor
     })
 }
 
-/// An extractor on another device than the processor. Its features differ by how that rounds, so it says where it ran.
+/// An extractor on another device than the CPU. Its features differ by how that rounds, so it says where it ran.
 struct Elsewhere {
     extractor: Box<dyn Extractor>,
     kind: Kind,

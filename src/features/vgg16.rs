@@ -1,5 +1,5 @@
-//! The convolutional part of VGG-16 as a feature extractor: the last convolution's output after ReLU, averaged over
-//! places, 512 numbers an image, at the image's own size.
+//! The convolutional part of VGG-16 as a feature extractor: the last convolution's output after ReLU, under
+//! global average pooling, 512 numbers an image, at the image's own size.
 
 use burn::tensor::Device;
 

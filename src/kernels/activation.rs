@@ -1,6 +1,6 @@
 //! Activation functions.
 //!
-//! In f32 on the CPU they run over the entries in vectors of the widest kind the processor has, forward and backward in
+//! In f32 on the CPU they run over the entries in vectors of the widest kind the CPU has, forward and backward in
 //! one pass each; anywhere else they are Burn's. Normalisation takes one along ([`super::batch_norm`]), which saves a pass.
 
 mod extension;
@@ -58,8 +58,8 @@ impl Activation {
             Self::Relu => below(0.0),
             Self::LeakyRelu(leak) => below(leak),
             Self::Silu => {
-                let share = sigmoid(input.clone());
-                share.clone() * (input * (share.neg() + 1.0) + 1.0)
+                let gate = sigmoid(input.clone());
+                gate.clone() * (input * (gate.neg() + 1.0) + 1.0)
             }
             Self::Tanh => input.tanh().square().neg() + 1.0,
         }

@@ -49,8 +49,8 @@ impl Metric for Authenticity {
             .iter()
             .filter(|closest| closest.squared_distance > radii[closest.real])
             .count();
-        let share = authentic as f64 / closest.len() as f64;
-        Ok(vec![Score::new("authpct", 100.0 * share)])
+        let fraction = authentic as f64 / closest.len() as f64;
+        Ok(vec![Score::new("authpct", 100.0 * fraction)])
     }
 }
 

@@ -3,7 +3,7 @@
 //! Naeem et al., *Reliable Fidelity and Diversity Metrics for Generative Models* (2020, arXiv 2002.09797), section 3,
 //! eq. 3 and 4. Only real images have balls, which reach to the k-th nearest other real image, surface excluded (`<`,
 //! as in the authors' code). Density is the number of balls a generated image is in, over k, on average: 1 for equal
-//! distributions, with no upper limit. Coverage is the share of balls that hold a generated image: 1 - 1 / 2^k for
+//! distributions, with no upper limit. Coverage is the fraction of balls that hold a generated image: 1 - 1 / 2^k for
 //! equal distributions.
 
 use crate::error::Result;

@@ -26,7 +26,7 @@ use super::{Direction, ScoreDefinition};
 
 /// Pairs or ways that are decoded together: bounds memory, changes no number.
 const BATCH: usize = 16;
-/// The share of pairs left out at either end.
+/// The fraction of pairs left out at either end.
 const TRIMMED: f64 = 0.01;
 
 /// What path lengths depend on: `evaluation.path_length` of an experiment, which checks the ranges.
@@ -35,7 +35,7 @@ const TRIMMED: f64 = 0.01;
 pub struct PathSettings {
     /// Pairs of latents that `ppl` is the mean over.
     pub samples: usize,
-    /// The step of `ppl`, as a share of the way between two latents.
+    /// The step of `ppl`, as a fraction of the way between two latents.
     pub epsilon: f64,
     /// Where on the way the step of `ppl` is taken.
     pub place: Place,

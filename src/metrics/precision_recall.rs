@@ -2,7 +2,7 @@
 //!
 //! Kynkäänniemi et al., *Improved Precision and Recall Metric for Assessing Generative Models* (2019,
 //! arXiv 1904.06991), section 2, eq. 1 and 2. A set is stood for by balls around its images that reach to the k-th
-//! nearest other image, surface included (`<=`, as in the authors' code). Precision is the share of generated images
+//! nearest other image, surface included (`<=`, as in the authors' code). Precision is the fraction of generated images
 //! in a ball of the real set, recall the share of real images in a ball of the generated set. F1, their harmonic mean,
 //! is not in that paper; it is here because the tables that this project reproduces report one.
 
@@ -60,7 +60,7 @@ impl Metric for PrecisionRecall {
     }
 }
 
-/// The share of images in some ball.
+/// The fraction of images in some ball.
 pub(super) fn covered(inside: &Inside) -> f64 {
     let covered = inside.of_image.iter().filter(|&&balls| balls > 0).count();
     covered as f64 / inside.of_image.len() as f64

@@ -61,7 +61,11 @@ impl Protocol {
             format!(" ({})", settings.join(", "))
         };
         let what = format!("Protocol {}: {}{settings} of", self.id(), self.metric);
-        let (size, network) = (self.image_size, &self.extractor);
+        // In the words of captions: those that are hashed are older.
+        let network = self
+            .extractor
+            .replace("mean over places", "global average pooling");
+        let size = self.image_size;
         let network_hash = short(&self.extractor_hash);
         if self.reference_images == 0 {
             return format!(

@@ -2,7 +2,7 @@
 //!
 //! Zhang, Isola, Efros, Shechtman, Wang: The Unreasonable Effectiveness of Deep Features as a Perceptual Metric, 2018 (arXiv
 //! 1801.03924), section 3.1, eq. 1; version 0.1 of the authors' package. The activations of five layers are scaled to unit
-//! length at every place, their differences squared, weighted by channel, averaged over places and summed over layers.
+//! length at every position, their differences squared, weighted by channel, averaged over positions and summed over layers.
 //! So the distance is the squared distance of two vectors, which is how it is computed here. The package's scaling of
 //! the input (shift -0.030, -0.088, -0.188, scale 0.458, 0.448, 0.450 for values in [-1, 1]) is torchvision's
 //! normalisation, [`Vgg16`]'s own.

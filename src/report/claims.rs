@@ -385,8 +385,8 @@ fn seeds(runs: &Runs<'_>, rows: &Rows) -> Result<Vec<String>> {
         let values = runs.score(row, "fid")?;
         if values.len() > 1 {
             let summary = Summary::of(&values)?;
-            let share = 100.0 * summary.deviation.unwrap_or(0.0) / summary.mean;
-            spreads.push(format!("{} {share:.1} %", row.name));
+            let percent = 100.0 * summary.deviation.unwrap_or(0.0) / summary.mean;
+            spreads.push(format!("{} {percent:.1} %", row.name));
         }
     }
     found.push(if spreads.is_empty() {

@@ -154,7 +154,7 @@ pub fn bars(
     })
 }
 
-/// Draws the distribution of each group of `values` between `low` and `high`, in `bins` steps, as shares of the group.
+/// Draws the distribution of each group of `values` between `low` and `high`, in `bins` steps, as fractions of the group.
 pub fn histograms(
     path: &Path,
     title: &str,
@@ -167,15 +167,15 @@ pub fn histograms(
     let outlines: Vec<Curve> = groups
         .iter()
         .map(|(label, values)| {
-            let mut shares = vec![0.0; bins];
+            let mut fractions = vec![0.0; bins];
             for value in values {
                 let bin = ((value - low) / width).clamp(0.0, bins as f64 - 1.0) as usize;
-                shares[bin] += 1.0 / values.len() as f64;
+                fractions[bin] += 1.0 / values.len() as f64;
             }
             let mut points = vec![(low, 0.0)];
-            for (bin, share) in shares.into_iter().enumerate() {
+            for (bin, fraction) in fractions.into_iter().enumerate() {
                 let left = low + bin as f64 * width;
-                points.extend([(left, share), (left + width, share)]);
+                points.extend([(left, fraction), (left + width, fraction)]);
             }
             points.push((high, 0.0));
             Curve {
@@ -184,7 +184,7 @@ pub fn histograms(
             }
         })
         .collect();
-    curves(path, title, [axis, "share of pairs"], &outlines)
+    curves(path, title, [axis, "fraction of pairs"], &outlines)
 }
 
 /// From the least to the largest value, with `margin` of that distance added on both sides.

@@ -17,10 +17,10 @@ mod snn;
 mod trainer;
 
 pub use autoencoder::{Autoencoder, ENCODER, mean_squared_error};
+pub use config::{Coupling, Reward, RewardConfig, RewardModelConfig, Source};
 pub use contrastive::{contrastive_loss, distance};
 pub use held_out::{HeldOut, Neighbours, neighbours};
 pub use model::{RewardModel, cosine, load_reward_model, reward_model_file};
-pub use config::{Coupling, Reward, RewardConfig, RewardModelConfig, Source};
 pub use roc::{RocAuc, gain, roc_auc};
 pub use snn::{Pretrained, SnnConfig, SnnRunConfig, Stage, StageConfig, TrainedOn};
 pub use trainer::{Trainer, reconstruction_optimiser, similarity_optimiser};

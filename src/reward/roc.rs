@@ -97,7 +97,7 @@ fn bootstrap(similar: &[f64], dissimilar: &[f64], random: Random) -> Vec<f64> {
 /// The middle [`CONFIDENCE`] of redrawn values.
 fn interval(mut values: Vec<f64>) -> (f64, f64) {
     values.sort_by(f64::total_cmp);
-    let quantile = |share: f64| values[((values.len() - 1) as f64 * share).round() as usize];
+    let quantile = |fraction: f64| values[((values.len() - 1) as f64 * fraction).round() as usize];
     (
         quantile((1.0 - CONFIDENCE) / 2.0),
         quantile(f64::midpoint(1.0, CONFIDENCE)),

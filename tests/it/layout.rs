@@ -244,3 +244,26 @@ fn a_models_name_is_spelt_in_models_alone() {
     assert!(literals > 100, "the sources hold text");
     assert!(found.is_empty(), "{}", found.join("\n"));
 }
+
+#[test]
+fn one_file_spells_the_paths_of_runs_and_reports() {
+    for (module, sources) in modules() {
+        for source in sources {
+            let is_it = source.path.ends_with("src/workspace.rs");
+            if is_it || source.is_test || module == "tracker" {
+                continue; // an MLflow server has paths of its own
+            }
+            let text = fs::read_to_string(&source.path).expect("a source file");
+            for folder in ["runs", "reports"] {
+                for end in ["/", "\""] {
+                    let spelt = format!(".join(\"{folder}{end}");
+                    assert!(
+                        !text.contains(&spelt),
+                        "{} has {spelt}",
+                        source.path.display()
+                    );
+                }
+            }
+        }
+    }
+}

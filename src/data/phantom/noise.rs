@@ -40,7 +40,7 @@ impl Noise {
 
 /// The lattice point at or before `t`, and how far towards the next it lies, eased at both ends.
 ///
-/// Rounds by conversion: `floor` is a call into the library where the processor's own is not assumed.
+/// Rounds by conversion: `floor` is a call into the library where the CPU's own is not assumed.
 fn split(t: f32) -> (i32, f32) {
     let whole = t as i32 - i32::from(t < 0.0);
     let rest = t - whole as f32;

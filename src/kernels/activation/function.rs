@@ -32,8 +32,8 @@ impl Activation {
                 pair(entries, gradient, |x, g| if x > 0.0 { g } else { leak * g });
             }
             Self::Silu => pair(entries, gradient, |x, g| {
-                let share = sigmoid(x);
-                g * share * (1.0 + x * (1.0 - share))
+                let gate = sigmoid(x);
+                g * gate * (1.0 + x * (1.0 - gate))
             }),
             Self::Tanh => pair(entries, gradient, |x, g| {
                 let y = tanh(x);

@@ -1,7 +1,7 @@
 //! Normalisation of rows on slices, forward and backward, each in two passes over the entries.
 //!
 //! Sums are taken in a fixed order: sixteen running sums along a row, then rows one after the other in f64. So a result
-//! depends neither on the number of threads nor on the width of the processor's vectors.
+//! depends neither on the number of threads nor on the width of the CPU's vectors.
 
 #![expect(
     clippy::inline_always,
@@ -223,7 +223,7 @@ impl Line {
     }
 }
 
-/// Running sums along a row: a fixed number, whatever the processor.
+/// Running sums along a row: a fixed number, whatever the CPU.
 const LANES: usize = 16;
 
 #[inline(always)]

@@ -38,7 +38,7 @@ impl Interpolation {
     }
 }
 
-/// The shares of `a` and `b` on the arc between them; none where they have no angle to speak of.
+/// The weights of `a` and `b` on the arc between them; none where they have no angle to speak of.
 fn arc(a: &[f32], b: &[f32], t: f64) -> Option<(f64, f64)> {
     let dot = |a: &[f32], b: &[f32]| -> f64 {
         let pairs = a.iter().zip(b);
@@ -53,8 +53,8 @@ fn arc(a: &[f32], b: &[f32], t: f64) -> Option<(f64, f64)> {
         return None;
     }
     let angle = cosine.acos();
-    let share = |t: f64| (t * angle).sin() / angle.sin();
-    Some((share(1.0 - t), share(t)))
+    let weight = |t: f64| (t * angle).sin() / angle.sin();
+    Some((weight(1.0 - t), weight(t)))
 }
 
 #[cfg(test)]
