@@ -276,6 +276,7 @@ impl<C: Identity> Run<C> {
 /// A checkpoint of the run in `folder` and its step, without opening the run: that after `step` steps, or the newest; `None`
 /// if there is none yet.
 ///
+/// # Errors
 /// Fails if it is damaged, or not there: another one would be another network.
 pub fn find_checkpoint<C: Identity>(
     folder: &Path,

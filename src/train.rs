@@ -32,9 +32,13 @@ pub type Measure<'a> = dyn FnMut(&dyn GenerativeModel) -> Result<Evaluation> + '
 
 /// Trains `run` to its last step, from its newest checkpoint if it has one, and returns the model.
 ///
-/// Sample grids on the way are drawn by `samplers`. `measure` is asked every `logging.evaluate_every` steps. A finished run is only loaded. Fails if a loss is no longer finite, the critic is dead or the samples are all one image
-/// (the run is then closed as `diverged`), if a signal stops it (`killed`), if the store has fewer training patches than a
-/// batch, or if something cannot be written (`failed`).
+/// Sample grids on the way are drawn by `samplers`. `measure` is asked every `logging.evaluate_every` steps. A finished run
+/// is only loaded.
+///
+/// # Errors
+/// Fails if a loss is no longer finite, the critic is dead or the samples are all one image (the run is then closed as
+/// `diverged`), if a signal stops it (`killed`), if the store has fewer training patches than a batch, or if something
+/// cannot be written (`failed`).
 pub fn train(
     run: &mut Run,
     store: &PatchStore,

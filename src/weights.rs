@@ -121,6 +121,7 @@ pub struct Cache {
 impl Cache {
     /// The folder that `HISTOGEN_WEIGHTS` names, or `histogen/weights` in the user's cache folder.
     ///
+    /// # Errors
     /// Fails if the variable is not set and the user has no home folder.
     pub fn open() -> Result<Self> {
         let named = std::env::var_os(FOLDER_VARIABLE).filter(|folder| !folder.is_empty());
@@ -234,7 +235,10 @@ pub struct Located {
 }
 
 impl Located {
-    /// What `load` makes of the file, and its SHA-256. Refuses a file of the cache that is not the published one.
+    /// What `load` makes of the file, and its SHA-256.
+    ///
+    /// # Errors
+    /// Refuses a file of the cache that is not the published one.
     pub fn load<T>(&self, load: impl FnOnce(&Path) -> Result<(T, String)>) -> Result<(T, String)> {
         let loaded = load(&self.path);
         if let Some(known) = &self.known {
@@ -250,6 +254,7 @@ impl Located {
 
 /// The file `given`, or if that is empty `known` from the cache. `what` needs it.
 ///
+/// # Errors
 /// Fails if there is none, and says how to get it.
 pub fn locate(given: &Path, known: KnownFile, what: &str) -> Result<Located> {
     if !given.as_os_str().is_empty() {

@@ -173,6 +173,7 @@ impl Default for Compute {
 impl Compute {
     /// The device, with automatic differentiation. To be opened once: all of a command computes on it.
     ///
+    /// # Errors
     /// Refuses a kind that this build lacks, a number that no device has, and a precision that the device lacks.
     pub fn open(&self) -> Result<Device> {
         let Place { kind, index } = self.device;

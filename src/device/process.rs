@@ -7,6 +7,7 @@ use crate::error::Result;
 ///
 /// Results do not depend on it, times do: the calling thread computes as well, and memory that is freed is kept.
 ///
+/// # Errors
 /// Fails if the process computes already.
 pub fn prepare(threads: usize) -> Result<()> {
     keep_memory();

@@ -17,6 +17,7 @@ use crate::images::ImageSource;
 /// Neither images nor features are ever all in memory. A file is written under another name and renamed, so that a broken
 /// one is never read as whole.
 ///
+/// # Errors
 /// Refuses images that no longer have that hash.
 pub fn extract_cached(
     extractor: &dyn Extractor,

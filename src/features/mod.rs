@@ -106,6 +106,7 @@ pub static EXTRACTORS: Registry<ExtractorEntry> = Registry::new(
 
 /// The extractor that `config` names.
 ///
+/// # Errors
 /// Fails for an unknown name and for weights that are missing or do not fit: there is no fallback.
 pub fn load(config: &FeatureConfig, device: &Device) -> Result<Box<dyn Extractor>> {
     let entry = EXTRACTORS.find(&config.extractor)?;

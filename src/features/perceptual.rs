@@ -57,6 +57,7 @@ pub trait PerceptualDistance {
 
 /// The perceptual distance that `config` names.
 ///
+/// # Errors
 /// Fails for an unknown name and for weights that are missing or do not fit: there is no fallback.
 pub fn load_perceptual(
     config: &PerceptualConfig,

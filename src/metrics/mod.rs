@@ -135,6 +135,7 @@ pub trait Metric: Sync {
 
     /// The numbers for two sets of features, one of each definition.
     ///
+    /// # Errors
     /// Refuses what [`check_features`] refuses, and too few images.
     fn compute(&self, comparison: &Comparison<'_>) -> Result<Vec<Score>>;
 
@@ -193,6 +194,7 @@ pub struct Selection {
 
 /// What `names` stand for: scores, families of scores, path lengths.
 ///
+/// # Errors
 /// Refuses a name that is none of these, with the nearest known one, and a name that is given twice.
 pub fn select(names: &[String]) -> Result<Selection> {
     refuse_repeated("the list of metrics", names, "name each once")?;
@@ -251,6 +253,7 @@ pub fn definition(name: &str) -> Option<&'static ScoreDefinition> {
 
 /// Every score of every metric in `metrics`; a metric that fails gives failed scores, and the others go on.
 ///
+/// # Errors
 /// Refuses features that no metric could use: see [`check_features`].
 pub fn evaluate(
     metrics: &[&'static dyn Metric],
@@ -273,6 +276,7 @@ pub fn evaluate(
 
 /// The same for metrics that compare Gaussians, as features in memory give it, bit for bit.
 ///
+/// # Errors
 /// Refuses sides with different numbers of features.
 pub fn evaluate_gaussians(
     metrics: &[&'static dyn GaussianMetric],

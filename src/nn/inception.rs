@@ -43,6 +43,7 @@ pub struct InceptionV3 {
 impl InceptionV3 {
     /// The network with the weights of the file at `path`, and the SHA-256 of that file.
     ///
+    /// # Errors
     /// Fails as [`Weights`] does; the counters of batches that a batch norm may have are passed over.
     pub fn from_file(path: &Path, device: &Device) -> Result<(Self, String)> {
         let mut weights = Weights::read(path)?;

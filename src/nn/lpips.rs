@@ -44,6 +44,7 @@ impl Lpips {
     /// LPIPS with the VGG-16 in the file `network`, which uses torchvision's names, and the channel weights in the file
     /// `heads`, which uses the package's (`lin0.model.1.weight` and so on); and a hash of both.
     ///
+    /// # Errors
     /// Fails as [`Weights`] does, and for a channel weight that is negative: the distance would not be one.
     pub fn from_files(network: &Path, heads: &Path, device: &Device) -> Result<(Self, String)> {
         let (network, network_hash) = Vgg16::from_file(LAYERS, network, device)?;

@@ -82,6 +82,8 @@ impl Vgg16 {
     /// (`features.0.weight` and so on), and the SHA-256 of that file.
     ///
     /// A safetensors file's metadata may name its own normalisation as `mean` and `std`; torchvision's is used otherwise.
+    ///
+    /// # Errors
     /// Fails as [`Weights`] does; the tensors of the classifier and of further convolutions are passed over.
     pub fn from_file(layers: usize, path: &Path, device: &Device) -> Result<(Self, String)> {
         let mut weights = Weights::read(path)?;

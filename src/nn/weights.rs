@@ -60,6 +60,7 @@ impl Weights {
     /// Opens the file at `path`: safetensors, or any form that `torch.save` ever wrote (archive or legacy stream), holding a
     /// state dict by itself or under the key `state_dict`, `model_state_dict` or `model`.
     ///
+    /// # Errors
     /// Refuses a path that cannot be read, and a file that is neither or is damaged.
     pub fn read(path: &Path) -> Result<Self> {
         let shown = path.display().to_string();
@@ -142,6 +143,7 @@ impl Weights {
 
     /// The numbers of the tensor `name`, row by row.
     ///
+    /// # Errors
     /// Refuses a tensor that is missing or was taken before, has another shape than `shape` or another type than F32, or
     /// cannot be read.
     pub fn values(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
@@ -181,6 +183,7 @@ impl Weights {
 
     /// The tensor `name` in the place of `parameter`, which says the shape and the device.
     ///
+    /// # Errors
     /// Fails as [`Self::values`] does.
     pub fn take<const D: usize>(
         &mut self,

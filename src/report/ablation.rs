@@ -19,6 +19,7 @@ pub const ABLATION: TableDefinition = TableDefinition {
 /// Renders the table of an ablation, and draws its first score over its rows and the rewards over the training into
 /// `folder`. Returns the table, with a sentence on each reward in its caption, and the paths of the figures.
 ///
+/// # Errors
 /// Fails if a ledger is missing, or if two numbers of a column were measured under different protocols.
 pub fn ablation(
     record: &Record,

@@ -90,6 +90,7 @@ impl Texts {
 
 /// Every claim with what the paper's numbers and the runs of `record`, whose rewards are `rewards`, say about it.
 ///
+/// # Errors
 /// Fails if a ledger of the record cannot be read.
 pub fn claims(record: &Record, rewards: &Rewards, out: &Path) -> Result<Vec<Claim>> {
     let texts = Texts::load();

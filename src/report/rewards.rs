@@ -26,7 +26,10 @@ pub struct Rewards {
 }
 
 impl Rewards {
-    /// What the ledgers of `record` say. Fails if one cannot be read.
+    /// What the ledgers of `record` say.
+    ///
+    /// # Errors
+    /// Fails if one cannot be read.
     pub fn read(record: &Record, out: &Path) -> Result<Self> {
         let mut rewards = Self::default();
         let mut seen: Vec<&[PathBuf]> = Vec::new();

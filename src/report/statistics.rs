@@ -25,6 +25,7 @@ pub struct Summary {
 impl Summary {
     /// Summarises the values of one number, one a seed.
     ///
+    /// # Errors
     /// Refuses no values at all, and values that are not finite.
     pub fn of(values: &[f64]) -> Result<Self> {
         if let Some(value) = values.iter().find(|value| !value.is_finite()) {

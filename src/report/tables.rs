@@ -74,6 +74,7 @@ pub fn find(name: &str) -> Result<&'static TableDefinition> {
 
 /// Renders one table of an experiment from the ledgers under `out`.
 ///
+/// # Errors
 /// Fails if a ledger is missing, or if two numbers of a column were measured under different protocols.
 pub fn render(definition: &TableDefinition, record: &Record, out: &Path) -> Result<Table> {
     let published = Published::load();

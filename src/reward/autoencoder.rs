@@ -37,6 +37,7 @@ pub struct Autoencoder {
 impl Autoencoder {
     /// The network before its first stage: the encoder with the weights that `config` names, the decoder with random ones.
     ///
+    /// # Errors
     /// Fails if the weights cannot be read or do not fit.
     pub fn new(config: &SnnConfig, device: &Device) -> Result<Self> {
         let layers = config.encoder_layers;

@@ -30,6 +30,7 @@ pub struct HeldOut {
 impl HeldOut {
     /// `settings.evaluation_pairs` anchors and their partners from the test split of `store`.
     ///
+    /// # Errors
     /// Fails if there is no similar pair.
     pub fn draw(settings: &SnnConfig, store: &PatchStore) -> Result<Self> {
         let random = Random::new(settings.seed);

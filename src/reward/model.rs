@@ -41,6 +41,7 @@ pub fn reward_model_file(folder: &Path, hash: &str) -> PathBuf {
 /// The reward model that `model` describes, for images of `size` x `size`. The file of its weights, if it has any, lies in `folder`
 /// under its hash, see [`reward_model_file`].
 ///
+/// # Errors
 /// Fails if the images cannot be brought to its size, and if its weights are not there or are others.
 pub fn load_reward_model(
     model: &RewardModelConfig,

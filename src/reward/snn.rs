@@ -246,6 +246,7 @@ pub struct SnnRunConfig {
 impl SnnRunConfig {
     /// The configuration of the MFT-SNN that `settings` and the training split of `store` give on `compute`.
     ///
+    /// # Errors
     /// Refuses settings that do not fit together and a weights file that cannot be read.
     pub fn new(settings: &SnnConfig, store: &PatchStore, compute: &Compute) -> Result<Self> {
         settings.check(store.patch_size())?;

@@ -36,7 +36,10 @@ pub enum RunState {
     },
 }
 
-/// How the run in `folder` stands. Fails if its ledger cannot be read.
+/// How the run in `folder` stands.
+///
+/// # Errors
+/// Fails if its ledger cannot be read.
 pub fn state(folder: &Path) -> Result<RunState> {
     // First who holds it: what that process writes in between is then seen.
     let holder = lock::holder(folder);

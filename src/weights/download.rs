@@ -81,8 +81,11 @@ impl Download {
     /// Fetches `known` into `cache`, unless it is there. `progress` sees how many bytes there are, and why a try ended.
     ///
     /// What came before a connection broke is kept, for the next try or the next call; a server that cannot go on from
-    /// there sends all of it again. Fails if the server has no such file or another one, which is deleted, if nothing new
-    /// came in [`Self::attempts`] tries, if another process fetches the same file, and if the disk does not take it.
+    /// there sends all of it again.
+    ///
+    /// # Errors
+    /// Fails if the server has no such file or another one, which is deleted, if nothing new came in [`Self::attempts`]
+    /// tries, if another process fetches the same file, and if the disk does not take it.
     pub fn fetch(
         &self,
         known: &KnownFile,

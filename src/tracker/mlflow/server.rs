@@ -45,8 +45,11 @@ impl Server {
     /// `variable` reads the environment.
     ///
     /// User and password are those of `MLFLOW_TRACKING_USERNAME` and `MLFLOW_TRACKING_PASSWORD`, or the token is that of
-    /// `MLFLOW_TRACKING_TOKEN`, or they stand in `MLFLOW_TRACKING_URI`: the first that is there. Refuses an address that is not
-    /// of HTTP, and user information in `setting`, which is written to places where it does not belong.
+    /// `MLFLOW_TRACKING_TOKEN`, or they stand in `MLFLOW_TRACKING_URI`: the first that is there.
+    ///
+    /// # Errors
+    /// Refuses an address that is not of HTTP, and user information in `setting`, which is written to places where it does
+    /// not belong.
     pub fn find(setting: &str, variable: impl Fn(&str) -> Option<String>) -> Result<Option<Self>> {
         let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
         if !setting.is_empty() {
