@@ -56,6 +56,7 @@ impl Tracking {
         let timeout = seconds(tracking.timeout_seconds, "tracking.timeout_seconds")?;
         seconds(tracking.wait_seconds, "tracking.wait_seconds")?;
         seconds(tracking.system_seconds, "tracking.system_seconds")?;
+        // The execution is named by its settings but those of tracking.
         let server = Server::find(&tracking.uri, |name| std::env::var(name).ok())?;
         let address = server.as_ref().map_or("", |server| server.address());
         let config_sent = Config {
@@ -66,6 +67,7 @@ impl Tracking {
         let name = format!("{}-{}", config.name, &sha256(&text)[..12]);
         let folder = Workspace::new(&settings.out).executions().join(&name);
         write_whole(&folder.join("config.toml"), text.as_bytes())?;
+        // Its ledger.
         let lock_path = folder.join("lock");
         let lock = File::create(&lock_path).map_err(|error| cannot_write(&lock_path, &error))?;
         let _ = lock.try_lock();
@@ -74,6 +76,7 @@ impl Tracking {
             step: 0,
             environment: Environment::capture(),
         })?;
+        // Where it and its runs are uploaded to.
         let experiment = match tracking.experiment.as_str() {
             "" => config.name.clone(),
             name => name.to_owned(),
@@ -91,6 +94,7 @@ impl Tracking {
             ..of_runs.clone()
         };
         Destination::establish(&folder, &own)?;
+        // The upload, if there is a server.
         let uploading = match server {
             None => None,
             Some(server) => {

@@ -116,6 +116,7 @@ impl PatchStore {
                 "delete the folder and build the store again",
             )
         };
+        // What the store says of itself.
         let text = fs::read_to_string(path.join(DESCRIPTION))?;
         let description: Description = toml::from_str(&text)
             .map_err(|error| damaged(format!("`{DESCRIPTION}`: {}", error.message())))?;
@@ -129,6 +130,7 @@ impl PatchStore {
                 "build the store again",
             ));
         }
+        // Patches and their records, which must belong together.
         let images = |name: &str| {
             ImageFile::open(&path.join(name)).map_err(|what| damaged(format!("`{name}` {what}")))
         };
@@ -154,6 +156,7 @@ impl PatchStore {
                 "`{PATCHES}` or `{RECORDS}` is not what `{DESCRIPTION}` was written for"
             )));
         }
+        // The inputs beside them, if it has any.
         let inputs = match &description.inputs {
             None => None,
             Some(hash) => {

@@ -13,6 +13,7 @@ pub(super) fn captions(
     untrained: Option<&str>,
 ) -> Vec<String> {
     let slides = |split| store.slides(split).len();
+    // Data, profile, and the rows that frame the others.
     let training = &config.training;
     let length = match training.steps {
         0 => format!("{} epochs", training.epochs),
@@ -50,6 +51,7 @@ pub(super) fn captions(
         ),
         framing.join(" "),
     ];
+    // What the models of the rows were trained with.
     let settings = model_settings(config);
     if !settings.is_empty() {
         captions.push(format!("Settings of the models: {settings}."));

@@ -152,6 +152,7 @@ pub fn run_config(
 ) -> Result<RunConfig> {
     let config = config.for_system(system)?;
     let model = MODELS.find(system.model())?;
+    // How it is trained.
     let training = &config.training;
     let patches = store.indices(Split::Train).len();
     let steps = match training.steps {
@@ -167,6 +168,7 @@ pub fn run_config(
     } else {
         None
     };
+    // What it reads of the settings, and of the patches.
     let read: BTreeMap<String, Table> = config
         .models
         .iter()

@@ -276,6 +276,7 @@ fn discriminator_loss<G, D: DiscriminatorNetwork>(
         };
         GradientsParams::from_grads(loss.backward(), network)
     };
+    // The loss on generated images, and the addends of the terms.
     let targets = terms.iter().find_map(|term| term.targets());
     let on_generated = |scores: Tensor<1>| match targets.clone() {
         None => Ok(game.generated(scores)),
@@ -299,6 +300,7 @@ fn discriminator_loss<G, D: DiscriminatorNetwork>(
         }
         Ok(loss)
     };
+    // Value and gradient, in one pass or in two.
     let (value, gradients) = match passes {
         Passes::Joint => {
             let real = round.on_real().score.clone();

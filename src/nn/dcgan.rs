@@ -160,6 +160,7 @@ impl Critic {
             smallest,
             halvings: levels,
         } = image.pyramid();
+        // A layer as the norm has it.
         let layer = |name: String, inputs: usize, outputs: usize, window: Window| {
             let part = &parameters.within(name);
             let init = WeightInit::Normal(WEIGHT_DEVIATION);
@@ -170,6 +171,7 @@ impl Critic {
                 CriticNorm::Batch | CriticNorm::None => conv,
             }
         };
+        // From the image down.
         let convolutions = (0..levels)
             .map(|level| {
                 let inputs = match level {
@@ -184,6 +186,7 @@ impl Critic {
                 )
             })
             .collect();
+        // Norms of all layers but the first and the last.
         let normalised = if norm == CriticNorm::Batch {
             1..levels
         } else {

@@ -77,6 +77,7 @@ pub fn find(name: &str) -> Result<&'static TableDefinition> {
 /// # Errors
 /// Fails if a ledger is missing, or if two numbers of a column were measured under different protocols.
 pub fn render(definition: &TableDefinition, record: &Record, out: &Path) -> Result<Table> {
+    // What was measured, and what the paper prints.
     let published = Published::load();
     let results: Vec<Vec<Outcome>> = record
         .rows
@@ -96,6 +97,7 @@ pub fn render(definition: &TableDefinition, record: &Record, out: &Path) -> Resu
                 printed: number.printed.clone(),
             })
     };
+    // Which scores have a column.
     let measured = |score: &&&str| {
         let mut outcomes = results.iter().flatten();
         outcomes.any(|outcome| outcome.score(score).is_some())
@@ -108,6 +110,7 @@ pub fn render(definition: &TableDefinition, record: &Record, out: &Path) -> Resu
         .copied()
         .collect();
 
+    // The columns, and how many digits each shows.
     let mut columns = Vec::new();
     let mut digits = Vec::new();
     for score in &scores {
@@ -124,6 +127,7 @@ pub fn render(definition: &TableDefinition, record: &Record, out: &Path) -> Resu
         let known = metrics::definition(score).expect("tables show known scores");
         columns.push(Column::new(format!("{} in the paper", known.title), None));
     }
+    // The rows, with what the caption must say of their numbers.
     let mut table = Table::new(definition.title, "system", columns);
     let mut protocols: Vec<(String, String)> = Vec::new();
     let mut warnings: Vec<String> = Vec::new();
@@ -151,6 +155,7 @@ pub fn render(definition: &TableDefinition, record: &Record, out: &Path) -> Resu
             cells,
         })?;
     }
+    // The caption.
     table.caption.clone_from(&record.facts);
     table
         .caption

@@ -170,6 +170,7 @@ impl Checkpoints {
 
     fn examine<C: Identity>(&self, step: u64, config: &C, goes_on: bool) -> Result<Option<String>> {
         let place = self.place(step);
+        // Whether it has a manifest that this program reads.
         let path = place.join(MANIFEST);
         if !path.exists() {
             return Ok(Some(format!("it has no `{MANIFEST}`")));
@@ -193,6 +194,7 @@ impl Checkpoints {
         let Ok(manifest) = Manifest::deserialize(found) else {
             return Ok(Some(format!("its `{MANIFEST}` is not whole")));
         };
+        // Whether it belongs here, and is whole.
         let mut found = manifest.configuration;
         forget_retired(&mut found);
         let other = differences(&found, &table(config));
@@ -208,6 +210,7 @@ impl Checkpoints {
         if let Some(damage) = damage(&place, &manifest.files)? {
             return Ok(Some(damage));
         }
+        // Whether this program may go on with it.
         let program = env!("CARGO_PKG_VERSION");
         if goes_on && manifest.program != program {
             return Err(refuse(

@@ -161,6 +161,7 @@ impl Download {
         if part.length == known.bytes {
             return Ok(());
         }
+        // Asks for what is missing.
         let address = self.address(known);
         let mut request = client.get(&address);
         if part.length > 0 {
@@ -169,6 +170,7 @@ impl Download {
         let mut response = request
             .send()
             .map_err(|error| Failure::Passing(causes(&error)))?;
+        // What the server is willing to send.
         let total = match response.status() {
             StatusCode::PARTIAL_CONTENT => {
                 let (start, total) = range(&response).unwrap_or_default();
@@ -204,6 +206,7 @@ impl Download {
                 &format!("it has {total} bytes instead of {}", known.bytes),
             )));
         }
+        // Takes it in, as it comes.
         let mut buffer = vec![0; 1 << 16];
         loop {
             progress(part.length, "");

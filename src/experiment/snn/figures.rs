@@ -54,6 +54,7 @@ pub(super) fn neighbours(
     reporter: &mut dyn Reporter,
 ) -> Result<()> {
     let device = device.clone().without_autodiff();
+    // The patches among which neighbours are sought.
     let test = store.indices(Split::Test);
     let mut stream = Random::new(settings.seed).stream("neighbours");
     let pool: Vec<usize> = stream
@@ -71,6 +72,7 @@ pub(super) fn neighbours(
             NEAREST,
             &device,
         )?;
+        // The picture and its table.
         let shown = &found[..QUERIES.min(found.len())];
         let columns = 1 + shown.iter().map(|row| row.nearest.len()).min().unwrap_or(0);
         let places: Vec<usize> = shown

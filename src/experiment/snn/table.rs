@@ -22,6 +22,7 @@ pub(super) fn table(
         "network",
         columns,
     );
+    // A row for each network and level, and one for each level that the slides do not give.
     for network in &record.networks {
         for level in &network.separation {
             let cells = [
@@ -50,6 +51,7 @@ pub(super) fn table(
             cells,
         })?;
     }
+    // The caption.
     let other = if trained.data.hash == store.content_hash() {
         ""
     } else {

@@ -39,6 +39,7 @@ fn block(
 ) {
     let places = geometry.output_places();
     let image_out = geometry.outputs * places;
+    // Kernels of one position: the images themselves are the columns.
     if geometry.is_point() && padded(places) == places && geometry.outputs > 1 {
         let image_in = geometry.inputs * places;
         let images = output
@@ -60,6 +61,7 @@ fn block(
         }
         return;
     }
+    // Other kernels: a band of rows at a time, gathered to columns.
     let images = output.len() / image_out;
     for band in geometry.bands() {
         let band_places = band.len() * geometry.output[1];
@@ -95,6 +97,7 @@ fn block(
                 !fresh,
             );
         }
+        // Back to one map a channel of each image.
         if !alone {
             let rows = joined.chunks_exact(stride).take(geometry.outputs);
             for (channel, row) in rows.enumerate() {

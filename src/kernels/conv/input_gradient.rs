@@ -139,10 +139,12 @@ fn block(
         phases,
         ..
     } = scratch;
+    // The gradients of all images side by side.
     let joined = take(joined, geometry.outputs * stride);
     join(gradient, geometry.outputs, places, stride, joined);
     let [_, width] = geometry.input;
     let phases = take(phases, width + 2 * geometry.stride);
+    // Some channels of the input at a time: columns, scattered to their positions.
     let channels = (COLUMNS / (area * stride)).clamp(1, geometry.inputs);
     for first in (0..geometry.inputs).step_by(channels) {
         let last = (first + channels).min(geometry.inputs);
