@@ -3,7 +3,6 @@
 use std::cell::OnceCell;
 
 use anyhow::Context;
-use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 use burn_optim::{GradientsAccumulator, GradientsParams};
 
@@ -11,6 +10,7 @@ use super::draws::Draws;
 use super::game::Game;
 use super::player::Player;
 use super::prior::{Normal, Prior};
+use super::round::{DiscriminatorNetwork, GeneratorNetwork, Round};
 use super::terms::Term;
 use super::{
     Assessment, Batch, Blueprint, Discriminator, GenerativeModel, Latents, Scalars, to_images,
@@ -20,70 +20,6 @@ use crate::error::{Result, refuse};
 use crate::images::Images;
 use crate::nn::record::EachPart;
 use crate::random::Random;
-
-/// Latent vectors, and classes where there are any, to images.
-pub trait GeneratorNetwork: Module + Send {
-    /// [n, latent] and a class an image -> [n, channels, size, size] in [-1, 1], as in training: normalising by the batch
-    /// and updating running statistics. Without classes `classes` is empty.
-    fn forward_training(&mut self, latents: Tensor<2>, classes: &[usize]) -> Tensor<4>;
-
-    /// The same for samples: an image does not depend on its batch.
-    fn forward(&self, latents: Tensor<2>, classes: &[usize]) -> Tensor<4>;
-}
-
-/// Images to scores, and to logits of classes where there are any.
-pub trait DiscriminatorNetwork: Module + Send {
-    /// What it says of images [n, channels, size, size].
-    fn assess(&self, images: Tensor<4>) -> Verdict;
-
-    /// Whether an image's score depends on the images beside it.
-    fn normalises_by_batch(&self) -> bool;
-}
-
-/// What a discriminator says of images.
-#[derive(Clone, Debug)]
-pub struct Verdict {
-    /// A logit of real against generated, or the unbounded score of a critic: `[n]`.
-    pub score: Tensor<1>,
-    /// Logits of the classes, [n, classes], of a discriminator that classifies.
-    pub classes: Option<Tensor<2>>,
-}
-
-/// What both players of one step see. Each forward pass of the discriminator is computed once, when it is first asked for.
-pub struct Round<'a, G, D> {
-    /// The real images' batch.
-    pub batch: &'a Batch,
-    /// The streams of the step.
-    pub random: Random,
-    /// The generator as the step began.
-    pub generator: &'a G,
-    /// The discriminator as it is: with constant weights while the generator moves.
-    pub discriminator: &'a D,
-    /// Real images, [n, channels, size, size].
-    pub real: &'a Tensor<4>,
-    /// Generated images, as many; with the generator's gradient while the generator moves, constants before.
-    pub generated: Tensor<4>,
-    /// The latent vectors they were made from, [n, latent].
-    pub latents: &'a Tensor<2>,
-    /// The classes they were made from; empty without classes.
-    pub classes: &'a [usize],
-    on_real: OnceCell<Verdict>,
-    on_generated: OnceCell<Verdict>,
-}
-
-impl<G, D: DiscriminatorNetwork> Round<'_, G, D> {
-    /// What the discriminator says of the real images.
-    pub fn on_real(&self) -> &Verdict {
-        self.on_real
-            .get_or_init(|| self.discriminator.assess(self.real.clone()))
-    }
-
-    /// What it says of the generated ones.
-    pub fn on_generated(&self) -> &Verdict {
-        self.on_generated
-            .get_or_init(|| self.discriminator.assess(self.generated.clone()))
-    }
-}
 
 /// How real and generated images pass the discriminator in its step. The gradient is the same; memory is not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -210,8 +146,8 @@ pub fn gan_step<G: GeneratorNetwork, D: DiscriminatorNetwork>(
         generated: generated.clone().detach(),
         latents: &latents,
         classes: &classes,
-        on_real: OnceCell::new(),
-        on_generated: OnceCell::new(),
+        real_verdict: OnceCell::new(),
+        generated_verdict: OnceCell::new(),
     };
     let mut of_terms = Scalars::new();
     for term in &mut gan.terms {
@@ -235,8 +171,8 @@ pub fn gan_step<G: GeneratorNetwork, D: DiscriminatorNetwork>(
             generated,
             latents: &latents,
             classes: &classes,
-            on_real: OnceCell::new(),
-            on_generated: OnceCell::new(),
+            real_verdict: OnceCell::new(),
+            generated_verdict: OnceCell::new(),
         };
         let mut loss = gan.game.generator(round.on_generated().score.clone());
         for term in &gan.terms {

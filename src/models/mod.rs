@@ -16,6 +16,7 @@ pub mod networks;
 pub mod player;
 pub mod prior;
 mod rl_eo;
+pub mod round;
 mod sngan;
 pub mod terms;
 mod wgan_gp;

@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 
 use super::Blueprint;
-use super::gan::{DiscriminatorNetwork, GeneratorNetwork, Verdict};
+use super::round::{DiscriminatorNetwork, GeneratorNetwork, Verdict};
 use crate::config::RunConfig;
 use crate::error::{Result, refuse};
 use crate::nn::dcgan::{Critic, CriticNorm, Generator, ImageShape, Pyramid};

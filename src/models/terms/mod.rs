@@ -7,7 +7,7 @@ mod spectral;
 use burn::tensor::Tensor;
 
 use super::Scalars;
-use super::gan::Round;
+use super::round::Round;
 use crate::error::Result;
 
 pub use penalty::{GradientPenalty, TangentNetwork, gradient_penalty};

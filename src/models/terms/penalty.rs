@@ -5,7 +5,7 @@ use burn::tensor::{Tensor, TensorData};
 use super::{Addend, Term};
 use crate::device::number;
 use crate::error::Result;
-use crate::models::gan::{DiscriminatorNetwork, Round};
+use crate::models::round::{DiscriminatorNetwork, Round};
 use crate::nn::dcgan::Critic;
 
 /// A critic whose derivative along a direction can be computed with a gradient by its weights.

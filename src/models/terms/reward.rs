@@ -13,7 +13,7 @@ use crate::data::Batch;
 use crate::device::{number, tensor, values};
 use crate::error::Result;
 use crate::models::Scalars;
-use crate::models::gan::{DiscriminatorNetwork, Round};
+use crate::models::round::{DiscriminatorNetwork, Round};
 use crate::reward::{Coupling, Reward, RewardModel, load_reward_model};
 
 /// reward = w mean(s_i), with s_i the similarity of the i-th real and the i-th generated image (equation 4), in the loss
