@@ -16,7 +16,7 @@ use super::upload::Upload;
 const INTERVAL: Duration = Duration::from_secs(2);
 /// Pause after the first failure, doubled after each further one, and lengthened at random so that those who failed together do
 /// not come back together.
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
 /// Longest pause by itself (up to twice that at random), and longest that a server may ask for.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 const LONGEST_REQUEST: Duration = Duration::from_mins(10);
@@ -240,7 +240,7 @@ mod tests {
             |pause| pauses.borrow_mut().push(pause.as_secs_f64()),
         );
         assert!(failed.is_err());
-        let least = [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0, 30.0];
+        let least = [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0];
         for (pause, least) in pauses.borrow().iter().zip(least) {
             assert!((least..=2.0 * least).contains(pause), "{pause} of {least}");
         }

@@ -309,6 +309,39 @@ fn a_failure_at_any_request_loses_and_doubles_nothing() {
 }
 
 #[test]
+fn more_than_one_request_takes_arrives_though_every_other_request_fails() {
+    let server = FakeServer::new();
+    let mut trained = Trained::new();
+    let path = trained.folder().join("config.toml");
+    let mut config = String::new();
+    for number in 0..250 {
+        config += "many.";
+        config += &number.to_string();
+        config += " = 1\n";
+    }
+    config += &fs::read_to_string(&path).expect("the configuration");
+    fs::write(&path, config).expect("it is written");
+    trained.steps(1..=100);
+    trained.end(100, Ending::Finished);
+    // Once the run is found: parameters take seven requests, tags and points one each.
+    let faults = [Fault::None, Fault::Status(500, "")];
+    let faults = std::iter::repeat_n(faults, 7).flatten();
+    server.faults(std::iter::repeat_n(Fault::None, 4).chain(faults));
+    assert_eq!(trained.upload_all(&server), 7);
+    let requests = server.requests();
+    let batches = requests.iter().filter(|path| path.ends_with("/log-batch"));
+    assert_eq!(
+        batches.count(),
+        9 + 7 + 1,
+        "what was taken is not sent again"
+    );
+    trained.is_all_at(&server);
+    let run = server.run("dcgan-s0-abc");
+    assert_eq!(run.parameters["many.249"], "1");
+    assert_eq!(run.received, run.points.len(), "nothing is sent twice");
+}
+
+#[test]
 fn progress_that_is_lost_doubles_nothing() {
     let server = FakeServer::new();
     let mut trained = Trained::new();

@@ -107,11 +107,12 @@ impl Client {
         self.post("runs/update", &body).map(drop)
     }
 
-    /// Sends a batch in as many requests as the server's limits ask for. Equal batches leave the server in one state,
-    /// however often they are sent.
-    pub fn log(&self, run: &str, batch: &Batch) -> Answered<()> {
-        for body in batch.requests(run) {
+    /// Sends a batch in as many requests as the server's limits ask for; what is taken is in it no more. Equal batches leave the
+    /// server in one state, however often they are sent.
+    pub fn log(&self, run: &str, batch: &mut Batch) -> Answered<()> {
+        while let Some(body) = batch.request(run) {
             self.post("runs/log-batch", &body)?;
+            batch.advance();
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! What is sent of a run at once, and how it is divided into requests.
+//! What is sent of a run, and how it is divided into requests.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -28,7 +28,7 @@ pub struct Pair {
     pub value: String,
 }
 
-/// What is sent of a run at once.
+/// What is to be sent of a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Batch {
     /// Parameters.
@@ -56,16 +56,34 @@ impl Batch {
         self
     }
 
-    /// What it says to the run `run`, in as many requests as the server's limits ask for, in order.
-    pub(super) fn requests(&self, run: &str) -> Vec<Value> {
-        let parameters = self.parameters.chunks(PAIRS);
-        let tags = self.tags.chunks(PAIRS);
-        let points = self.points.chunks(POINTS);
-        parameters
-            .map(|chunk| json!({ "run_id": run, "params": chunk }))
-            .chain(tags.map(|chunk| json!({ "run_id": run, "tags": chunk })))
-            .chain(points.map(|chunk| json!({ "run_id": run, "metrics": chunk })))
-            .collect()
+    /// The next request about the run `run`, as large as the server takes; `None` if nothing is left.
+    pub(super) fn request(&self, run: &str) -> Option<Value> {
+        let [parameters, tags, points] = self.next();
+        (parameters + tags + points > 0).then(|| {
+            json!({
+                "run_id": run,
+                "params": self.parameters[..parameters],
+                "tags": self.tags[..tags],
+                "metrics": self.points[..points],
+            })
+        })
+    }
+
+    /// The request was taken: what it had is left no more.
+    pub(super) fn advance(&mut self) {
+        let [parameters, tags, points] = self.next();
+        self.parameters.drain(..parameters);
+        self.tags.drain(..tags);
+        self.points.drain(..points);
+    }
+
+    /// How many parameters, tags and points go into the next request.
+    fn next(&self) -> [usize; 3] {
+        match [self.parameters.len(), self.tags.len()] {
+            [0, 0] => [0, 0, self.points.len().min(POINTS)],
+            [0, tags] => [0, tags.min(PAIRS), 0],
+            [parameters, _] => [parameters.min(PAIRS), 0, 0],
+        }
     }
 }
 
@@ -93,19 +111,19 @@ mod tests {
             timestamp: i64::MAX,
             step,
         };
-        let batch = Batch {
+        let mut batch = Batch {
             parameters: (0..250).map(pair).collect(),
             tags: (0..150).map(pair).collect(),
             points: (0..2500).map(point).collect(),
         };
-        let mut whole = Batch::default();
-        for body in batch.requests(&"x".repeat(32)) {
+        let (wanted, mut whole) = (batch.clone(), Batch::default());
+        while let Some(body) = batch.request(&"x".repeat(32)) {
+            batch.advance();
             assert!(body.to_string().len() < 1_000_000);
             whole.parameters.extend(list::<Pair>(&body, "params", 100));
             whole.tags.extend(list::<Pair>(&body, "tags", 100));
             whole.points.extend(list::<Point>(&body, "metrics", 1000));
         }
-        assert_eq!(whole, batch);
-        assert!(Batch::default().requests("x").is_empty());
+        assert_eq!(whole, wanted);
     }
 }

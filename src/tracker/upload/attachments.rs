@@ -114,7 +114,7 @@ pub(super) fn send_grid(
     }
     if !progress.has_grids {
         let tags = vec![tag("mlflow.loggedImages", "true")];
-        client.log(&run.id, &Batch::of_tags(tags))?;
+        client.log(&run.id, &mut Batch::of_tags(tags))?;
         progress.has_grids = true;
     }
     let bytes = std::fs::read(&place).map_err(|error| cannot_read(&place, &error))?;

@@ -147,8 +147,7 @@ impl Upload {
                 self.progress = *after;
                 self.progress.in_flight = Some(in_flight.clone());
                 self.progress.save(&self.folder, &self.server)?;
-                self.send(client, &in_flight)?;
-                self.progress.in_flight = None;
+                self.send(client, in_flight)?;
             }
             Some(Work::Attach(file)) => file.send(client, &mut self.progress)?,
             Some(Work::Tell(status, end, time)) => self.tell(client, status, end, time)?,
@@ -224,13 +223,15 @@ impl Upload {
         Ok(is_new.then(|| InFlight::Batch(batch.scrubbed(&self.server))))
     }
 
-    fn send(&mut self, client: &Client, in_flight: &InFlight) -> Answered<()> {
-        let sent = match in_flight {
+    /// Sends what is in flight; what of it was not taken stays so.
+    fn send(&mut self, client: &Client, mut in_flight: InFlight) -> Answered<()> {
+        let sent = match &mut in_flight {
             InFlight::Batch(batch) => client.log(&self.progress.run, batch),
             InFlight::Grid { file, name } => {
                 send_grid(client, &self.folder, file, name, &mut self.progress)
             }
         };
+        self.progress.in_flight = sent.is_err().then_some(in_flight);
         sent.map_err(|failure| {
             if !failure.is("RESOURCE_DOES_NOT_EXIST") {
                 return failure;

@@ -70,7 +70,7 @@ impl Upload {
         time: Option<i64>,
     ) -> Answered<()> {
         let run = &self.progress.run;
-        client.log(run, &Batch::of_tags(vec![tag(END, &end)]))?;
+        client.log(run, &mut Batch::of_tags(vec![tag(END, &end)]))?;
         client.update_run(run, status, time)?;
         self.progress.status = Some(status);
         self.progress.end = end;
