@@ -115,8 +115,8 @@ impl Watch {
     }
 
     /// Ends the watch with a line of what came out. Fails if a signal came that nobody else has seen.
-    pub(super) fn finish(self, result: &str) -> Result<()> {
-        drop(self.dashboard);
+    pub(super) fn finish(mut self, result: &str) -> Result<()> {
+        self.dashboard = None; // closes it
         self.progress.finish(result);
         stop::check()
     }
