@@ -69,6 +69,7 @@ check:
 [group('check')]
 test:
     HISTOGEN_MLFLOW="$(.ci/mlflow)" cargo test --release -- --include-ignored
+    cargo test --release --features dashboard --lib --test it dashboard
 
 # Gradients and samples of every model on a GPU (or Mesa's software device) beside the CPU's
 [group('check')]
