@@ -6,13 +6,12 @@
 #![allow(clippy::print_stdout, reason = "a program that prints")]
 
 use burn::tensor::Tensor;
-use histogen::config::{Optimiser, Section};
 use histogen::error::Result;
 use histogen::experiment::{Silent, reproduce, resolve};
 use histogen::models::game::Game;
 use histogen::models::gan::Gan;
 use histogen::models::networks::{backbone, fits_backbone};
-use histogen::models::{MODELS, Model, Needs};
+use histogen::models::{MODELS, Model};
 use histogen::nn::dcgan::CriticNorm;
 use histogen::report::TABLES;
 use histogen::workspace::Workspace;
@@ -42,17 +41,13 @@ impl Game for PearsonChiSquared {
 static PEARSON_GAN: Model = Model {
     name: "pearson-gan",
     paper: "Nowozin et al. 2016, arXiv 1606.00709",
-    canonical: Optimiser::DCGAN,
-    reads: &[],
-    needs: Needs::NOTHING,
     fits: fits_backbone,
-    settings: toml::Table::new,
-    section: Section::EMPTY,
     build: |blueprint| {
         let (generator, critic) = backbone(blueprint, CriticNorm::Batch);
         let gan = Gan::new(blueprint, generator, critic, PearsonChiSquared);
         Ok(Box::new(gan))
     },
+    ..Model::DEFAULT
 };
 
 fn main() -> Result<()> {

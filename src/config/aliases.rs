@@ -16,20 +16,12 @@ pub struct Alias {
     pub value: fn(Value) -> Value,
 }
 
-/// Every setting that was renamed. Applied to each layer before its keys are checked.
-pub const ALIASES: &[Alias] = &[
-    // How images are drawn is no part of a run.
-    Alias {
-        old: "models.ddpm.sampler",
-        new: "evaluation.samplers",
-        value: |value| Value::Array(vec![value]),
-    },
-    Alias {
-        old: "models.ddpm.sampling_steps",
-        new: "samplers.ddim.steps",
-        value: std::convert::identity,
-    },
-];
+impl Alias {
+    /// Takes the setting out of `table`, where that has it under its old name.
+    pub fn take(&self, table: &mut Table) -> Option<Value> {
+        take(table, self.old)
+    }
+}
 
 /// Gives what `layer` has under old names their new ones.
 ///
@@ -37,8 +29,9 @@ pub const ALIASES: &[Alias] = &[
 ///
 /// Where a layer has a setting under both names.
 pub(super) fn rename(layer: &mut Layer, aliases: &[Alias]) -> Result<()> {
-    for Alias { old, new, value } in aliases {
-        let Some(given) = take(&mut layer.table, old) else {
+    for alias in aliases {
+        let Alias { old, new, value } = alias;
+        let Some(given) = alias.take(&mut layer.table) else {
             continue;
         };
         if get(&layer.table, new).is_some() {

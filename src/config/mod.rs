@@ -13,10 +13,10 @@ mod schema;
 mod sections;
 mod settings;
 
-pub use aliases::{ALIASES, Alias};
+pub use aliases::Alias;
 pub use layers::Layer;
 pub use optimiser::{Optimiser, OptimiserConfig, OptimiserProtocol};
-pub use run::{RunConfig, forget_retired};
+pub use run::RunConfig;
 pub use schema::Schema;
 pub use sections::{Backbone, Config, Evaluation, Logging, System, Tracking, Training};
 pub use settings::{Range, Section, Setting};

@@ -42,6 +42,7 @@ pub(super) const SECTIONS: &[(&str, Section)] = &[
         "data",
         Section::of::<DataConfig>(&[
             Range::between("patch_size", "pixels", 1.0, SIZE),
+            Range::between("channels", "", 1.0, 3.0).hint("set 1 (grey) or 3 (RGB)"),
             Range::between("stride", "pixels", 1.0, BATCH),
             Range::between("minimum_tissue", "fraction", 0.0, 1.0)
                 .hint("set it between 0 (keep every patch) and 1 (only patches full of tissue)"),

@@ -25,21 +25,6 @@ fn is_rgb(channels: &usize) -> bool {
     *channels == RGB
 }
 
-/// Settings of a model that determined no weight and are a sampler's now: model and key.
-const RETIRED: &[(&str, &str)] = &[("ddpm", "sampler"), ("ddpm", "sampling_steps")];
-
-/// Removes what has left the configuration of runs since an earlier version wrote it.
-pub fn forget_retired(run: &mut Table) {
-    let Some(Value::Table(models)) = run.get_mut("models") else {
-        return;
-    };
-    for (model, key) in RETIRED {
-        if let Some(Value::Table(settings)) = models.get_mut(*model) {
-            settings.remove(*key);
-        }
-    }
-}
-
 /// Everything that determines the weights of one run, and nothing else.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -92,17 +77,6 @@ impl RunConfig {
                 ),
             )
         })
-    }
-
-    /// The configuration that [`Self::to_toml`] wrote, or an earlier version of this program: settings that have left runs
-    /// since are passed over.
-    ///
-    /// # Errors
-    /// The text is not a run's configuration.
-    pub fn from_toml(text: &str) -> std::result::Result<Self, toml::de::Error> {
-        let mut table: Table = text.parse()?;
-        forget_retired(&mut table);
-        Self::deserialize(Value::Table(table))
     }
 
     /// The configuration as TOML, keys sorted.

@@ -2,10 +2,10 @@
 
 use toml::{Table, Value};
 
-use super::aliases::{ALIASES, rename};
+use super::aliases::rename;
 use super::ranges::SECTIONS;
 use super::settings::{dotted, first_sentence};
-use super::{Config, Layer, Range, Section, Setting, System};
+use super::{Alias, Config, Layer, Range, Section, Setting, System};
 use crate::error::{Result, refuse, refuse_repeated};
 
 /// The sections that a row may set for itself. Rows share all others: what they are measured on, and how.
@@ -31,17 +31,25 @@ pub struct Schema {
     defaults: Config,
     /// By dotted path.
     sections: Vec<(String, Section)>,
+    /// Settings that have another name now.
+    aliases: Vec<Alias>,
 }
 
 impl Schema {
-    /// The settings of every experiment with their defaults, and the `sections`, by dotted path, of what registries hold.
-    pub fn new(defaults: Config, sections: impl IntoIterator<Item = (String, Section)>) -> Self {
+    /// The settings of every experiment with their defaults, the `sections`, by dotted path, of what registries hold, and
+    /// settings that have another name now.
+    pub fn new(
+        defaults: Config,
+        sections: impl IntoIterator<Item = (String, Section)>,
+        aliases: impl IntoIterator<Item = Alias>,
+    ) -> Self {
         let own = SECTIONS
             .iter()
             .map(|(path, section)| ((*path).to_owned(), *section));
         Self {
             defaults,
             sections: own.chain(sections).collect(),
+            aliases: aliases.into_iter().collect(),
         }
     }
 
@@ -53,7 +61,7 @@ impl Schema {
     /// what all rows share.
     pub fn resolve(&self, mut layers: Vec<Layer>) -> Result<Config> {
         for layer in &mut layers {
-            rename(layer, ALIASES)?;
+            rename(layer, &self.aliases)?;
             self.check(layer)?;
         }
         let mut config = self.defaults.overlay(&layers)?;
@@ -66,7 +74,7 @@ impl Schema {
         let mut rows = config.systems.clone();
         for row in &mut rows {
             let mut layer = row.layer();
-            rename(&mut layer, ALIASES)?;
+            rename(&mut layer, &self.aliases)?;
             self.check(&layer)?;
             check_row(&layer, &config)?;
             if !row.same_as.is_empty() && !layer.table.is_empty() {

@@ -92,7 +92,8 @@ pub fn schema() -> Schema {
     let samplers = SAMPLERS.all().into_iter();
     let samplers = samplers.map(|sampler| (format!("samplers.{}", sampler.name), sampler.section));
     let defaults = Config::defaults(models::settings(), samplers::settings());
-    Schema::new(defaults, models.chain(samplers))
+    let renamed = MODELS.all().into_iter().flat_map(|model| model.renamed);
+    Schema::new(defaults, models.chain(samplers), renamed.copied())
 }
 
 /// The resolved configuration: defaults < experiment < profile < environment < `pairs` (`key=value`). `experiment` and

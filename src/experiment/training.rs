@@ -192,8 +192,7 @@ pub fn load_model(
     };
     let text = fs::read_to_string(folder.join("config.toml"))
         .map_err(|error| not_a_run(error.to_string()))?;
-    let config =
-        RunConfig::from_toml(&text).map_err(|error| not_a_run(error.message().to_owned()))?;
+    let config = models::read_run(&text).map_err(|error| not_a_run(error.message().to_owned()))?;
     let Some((_, checkpoint)) = find_checkpoint(folder, &config, step)? else {
         return Err(refuse(
             format!("run `{}` has no checkpoint yet", folder.display()),

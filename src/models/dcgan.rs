@@ -6,28 +6,21 @@
 //! 2. The critic has no biases beside batch normalisation (they would have no effect) nor in its first and last layer
 //!    (as in the reference implementation in PyTorch's examples).
 
-use toml::Table;
-
+use super::Model;
 use super::game::CrossEntropy;
 use super::gan::Gan;
 use super::networks::{backbone, fits_backbone};
-use super::{Model, Needs};
-use crate::config::{Optimiser, Section};
 use crate::nn::dcgan::CriticNorm;
 
 /// The registry's entry.
 pub(super) const MODEL: Model = Model {
     name: "dcgan",
     paper: "Radford et al. 2016, arXiv 1511.06434",
-    canonical: Optimiser::DCGAN,
-    reads: &[],
-    needs: Needs::NOTHING,
     fits: fits_backbone,
-    settings: Table::new,
-    section: Section::EMPTY,
     build: |blueprint| {
         let (generator, critic) = backbone(blueprint, CriticNorm::Batch);
         let game = CrossEntropy::default();
         Ok(Box::new(Gan::new(blueprint, generator, critic, game)))
     },
+    ..Model::DEFAULT
 };

@@ -14,11 +14,12 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 use documented::DocumentedFields;
 use serde::{Deserialize, Serialize};
+use toml::Value;
 
 use super::diffusion::{self, Denoiser, NoiseSchedule};
 use super::player::Player;
-use super::{Batch, Blueprint, Draws, GenerativeModel, Model, Needs, Scalars, table};
-use crate::config::{Optimiser, Range, RunConfig, Section};
+use super::{Batch, Blueprint, Draws, GenerativeModel, Model, Scalars, table};
+use crate::config::{Alias, Optimiser, Range, RunConfig, Section};
 use crate::device::tensor;
 use crate::error::{Result, refuse};
 use crate::images::Images;
@@ -37,7 +38,6 @@ pub(super) const MODEL: Model = Model {
         ..Optimiser::DCGAN
     },
     reads: &["ddpm"],
-    needs: Needs::NOTHING,
     fits,
     settings: || table(&Settings::default()),
     section: Section::of::<Settings>(&[
@@ -50,7 +50,21 @@ pub(super) const MODEL: Model = Model {
         Range::between("blocks", "blocks", 1.0, 1024.0),
         Range::between("attention", "pixels", 1.0, 4096.0),
     ]),
+    // How images are drawn is no part of a run.
+    renamed: &[
+        Alias {
+            old: "models.ddpm.sampler",
+            new: "evaluation.samplers",
+            value: |value| Value::Array(vec![value]),
+        },
+        Alias {
+            old: "models.ddpm.sampling_steps",
+            new: "samplers.ddim.steps",
+            value: std::convert::identity,
+        },
+    ],
     build: |blueprint| Ok(Box::new(Ddpm::new(blueprint)?)),
+    ..Model::DEFAULT
 };
 
 /// The settings of `models.ddpm`. Defaults: appendix B of the paper.

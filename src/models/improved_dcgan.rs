@@ -17,8 +17,8 @@ use serde::{Deserialize, Serialize};
 use super::game::CrossEntropy;
 use super::gan::Gan;
 use super::networks::{backbone, fits_backbone};
-use super::{Blueprint, Model, Needs, table};
-use crate::config::{Optimiser, Range, Section};
+use super::{Blueprint, Model, table};
+use crate::config::{Range, Section};
 use crate::error::Result;
 use crate::nn::dcgan::{Critic, CriticNorm, Generator};
 
@@ -26,9 +26,7 @@ use crate::nn::dcgan::{Critic, CriticNorm, Generator};
 pub(super) const MODEL: Model = Model {
     name: "improved-dcgan",
     paper: "Salimans et al. 2016, arXiv 1606.03498, as in arXiv 2409.20340, section 2.4",
-    canonical: Optimiser::DCGAN,
     reads: &["improved-dcgan"],
-    needs: Needs::NOTHING,
     fits: fits_backbone,
     settings: || table(&Settings::default()),
     section: Section::of::<Settings>(&[
@@ -36,6 +34,7 @@ pub(super) const MODEL: Model = Model {
         Range::above("clip_value", "", 0.0),
     ]),
     build: |blueprint| Ok(Box::new(improved_dcgan(blueprint)?)),
+    ..Model::DEFAULT
 };
 
 /// The settings of `models.improved-dcgan`.

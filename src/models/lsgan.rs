@@ -4,13 +4,11 @@
 //! 1. The backbone is DCGAN's, shared by all systems, in place of the paper's own 112 x 112 architecture.
 //! 2. The scores are the critic's raw output, and the losses have the factor 1/2 (equation 9 with a = 0, b = c = 1).
 
-use toml::Table;
-
+use super::Model;
 use super::game::LeastSquares;
 use super::gan::Gan;
 use super::networks::{backbone, fits_backbone};
-use super::{Model, Needs};
-use crate::config::{Optimiser, Section};
+use crate::config::Optimiser;
 use crate::nn::dcgan::CriticNorm;
 
 /// The registry's entry.
@@ -22,11 +20,7 @@ pub(super) const MODEL: Model = Model {
         learning_rate: 1e-3,
         ..Optimiser::DCGAN
     },
-    reads: &[],
-    needs: Needs::NOTHING,
     fits: fits_backbone,
-    settings: Table::new,
-    section: Section::EMPTY,
     build: |blueprint| {
         let (generator, critic) = backbone(blueprint, CriticNorm::Batch);
         Ok(Box::new(Gan::new(
@@ -36,4 +30,5 @@ pub(super) const MODEL: Model = Model {
             LeastSquares,
         )))
     },
+    ..Model::DEFAULT
 };

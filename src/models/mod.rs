@@ -28,7 +28,7 @@ use std::path::Path;
 use burn::tensor::{Device, Tensor};
 use toml::Table;
 
-use crate::config::{Optimiser, RunConfig, Section};
+use crate::config::{Alias, Optimiser, RunConfig, Section};
 use crate::data::Batch;
 use crate::device::values;
 use crate::error::{Result, refuse};
@@ -186,8 +186,26 @@ pub struct Model {
     pub settings: fn() -> Table,
     /// What they are, and the ranges of the numbers among them.
     pub section: Section,
+    /// Settings of it that have another name now. Runs of earlier versions have them under the old one, and are found.
+    pub renamed: &'static [Alias],
     /// Builds it untrained.
     pub build: fn(&Blueprint<'_>) -> Result<Box<dyn GenerativeModel>>,
+}
+
+impl Model {
+    /// What a row is where its file says nothing else; name, paper and `build` are always its own.
+    pub const DEFAULT: Self = Self {
+        name: "",
+        paper: "",
+        canonical: Optimiser::DCGAN,
+        reads: &[],
+        needs: Needs::NOTHING,
+        fits: |_| Ok(()),
+        settings: Table::new,
+        section: Section::EMPTY,
+        renamed: &[],
+        build: |blueprint| anyhow::bail!("`{}` says not how it is built", blueprint.run.model),
+    };
 }
 
 impl Named for Model {
@@ -216,6 +234,23 @@ pub fn settings() -> BTreeMap<String, Table> {
     models
         .map(|model| (model.name.to_owned(), (model.settings)()))
         .collect()
+}
+
+/// The configuration of a run that [`RunConfig::to_toml`] wrote, in this version of the program or an earlier one.
+///
+/// # Errors
+/// The text is not a run's configuration.
+pub fn read_run(text: &str) -> std::result::Result<RunConfig, toml::de::Error> {
+    let mut table: Table = text.parse()?;
+    forget_renamed(&mut table);
+    table.try_into()
+}
+
+/// Removes settings that have left runs since an earlier version wrote `run`.
+pub fn forget_renamed(run: &mut Table) {
+    for alias in MODELS.all().iter().flat_map(|model| model.renamed) {
+        alias.take(run);
+    }
 }
 
 /// Refuses a run whose model lacks something it needs, or has no network for it.

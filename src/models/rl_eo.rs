@@ -10,31 +10,27 @@
 //! [`Coupling`](crate::reward::Coupling) and [`RewardTerm`].
 
 use anyhow::Context;
-use toml::Table;
 
 use super::improved_dcgan::improved_dcgan;
 use super::networks::fits_backbone;
 use super::terms::RewardTerm;
 use super::{Model, Needs};
-use crate::config::{Optimiser, Section};
 
 /// The registry's entry.
 pub(super) const MODEL: Model = Model {
     name: "rl-eo",
     paper: "Mustafa 2024, arXiv 2409.20340",
-    canonical: Optimiser::DCGAN,
     reads: &["improved-dcgan"],
     needs: Needs {
         reward: true,
         ..Needs::NOTHING
     },
     fits: fits_backbone,
-    settings: Table::new,
-    section: Section::EMPTY,
     build: |blueprint| {
         let reward = blueprint.run.reward.clone();
         let reward = reward.context("a run of `rl-eo` has a reward")?;
         let reward = RewardTerm::new(reward, blueprint.reward_models.to_owned());
         Ok(Box::new(improved_dcgan(blueprint)?.with_term(reward)))
     },
+    ..Model::DEFAULT
 };

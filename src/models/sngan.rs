@@ -14,7 +14,7 @@ use super::game::{CrossEntropy, Hinge};
 use super::gan::Gan;
 use super::networks::{backbone, fits_backbone};
 use super::terms::SpectralNormalisation;
-use super::{Model, Needs, table};
+use super::{Model, table};
 use crate::config::{Optimiser, Range, Section};
 use crate::nn::dcgan::CriticNorm;
 
@@ -30,7 +30,6 @@ pub(super) const MODEL: Model = Model {
         ..Optimiser::DCGAN
     },
     reads: &["sngan"],
-    needs: Needs::NOTHING,
     fits: fits_backbone,
     settings: || table(&Settings::default()),
     section: Section::of::<Settings>(&[Range::between(
@@ -50,6 +49,7 @@ pub(super) const MODEL: Model = Model {
             power_iterations: settings.power_iterations,
         })))
     },
+    ..Model::DEFAULT
 };
 
 /// The settings of `models.sngan`.

@@ -14,7 +14,7 @@ use super::game::Wasserstein;
 use super::gan::Gan;
 use super::networks::{backbone, fits_backbone};
 use super::terms::GradientPenalty;
-use super::{Model, Needs, table};
+use super::{Model, table};
 use crate::config::{Optimiser, Range, Section};
 use crate::nn::dcgan::CriticNorm;
 
@@ -31,7 +31,6 @@ pub(super) const MODEL: Model = Model {
         ..Optimiser::DCGAN
     },
     reads: &["wgan-gp"],
-    needs: Needs::NOTHING,
     fits: fits_backbone,
     settings: || table(&Settings::default()),
     section: Section::of::<Settings>(&[Range::at_least("penalty", "", 0.0)]),
@@ -43,6 +42,7 @@ pub(super) const MODEL: Model = Model {
             weight: settings.penalty,
         })))
     },
+    ..Model::DEFAULT
 };
 
 /// The settings of `models.wgan-gp`.

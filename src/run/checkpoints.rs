@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 use super::Identity;
-use crate::config::forget_retired;
 use crate::digest::sha256;
 use crate::error::{Result, refuse};
 use crate::files::{cannot_write, sync_folder, write_whole};
+use crate::models::forget_renamed;
 
 /// Counts the layouts of checkpoints; one that changes what a file means gets the next number.
 const FORMAT: i64 = 1;
@@ -196,7 +196,7 @@ impl Checkpoints {
         };
         // Whether it belongs here, and is whole.
         let mut found = manifest.configuration;
-        forget_retired(&mut found);
+        forget_renamed(&mut found);
         let other = differences(&found, &table(config));
         if !other.is_empty() {
             return Err(another(&place, &other));
@@ -238,7 +238,7 @@ pub(super) fn same_configuration<C: Identity>(path: &Path, config: &C) -> Result
     }
     match text.parse::<Table>() {
         Ok(mut found) => {
-            forget_retired(&mut found);
+            forget_renamed(&mut found);
             let other = differences(&found, &table(config));
             if other.is_empty() {
                 return Ok(());

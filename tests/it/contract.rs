@@ -261,6 +261,9 @@ fn models_make_images_of_every_size_and_of_one_channel() {
         for entry in MODELS.built_in() {
             let mut run = toy::run(entry.name, &["backbone.generator_width=2"]);
             (run.image_size, run.channels) = (size, channels);
+            if let Some(reward) = &mut run.reward {
+                reward.model.image_size = size;
+            }
             let mut model =
                 models::build(&run, Path::new("reward models"), &device::cpu()).expect("a model");
             let values = Random::new(0)

@@ -6,7 +6,7 @@ use std::fs;
 use histogen::config::{Config, Layer, Range, Schema, Section, Setting};
 use histogen::experiment::{EXPERIMENTS, PROFILES, resolve, schema};
 use histogen::models;
-use histogen::samplers;
+use histogen::samplers::{self, SAMPLERS};
 use toml::{Table, Value};
 
 use crate::lab::Lab;
@@ -83,13 +83,19 @@ fn the_list_has_every_setting_and_nothing_else() {
         );
     }
 
+    // The program knows no samplers of the tests.
+    let is_known = |setting: &&Setting<'_>| match setting.section.strip_prefix("samplers.") {
+        Some(name) => SAMPLERS.built_in().iter().any(|entry| entry.name == name),
+        None => true,
+    };
+    let known: Vec<&Setting<'_>> = settings.iter().filter(is_known).collect();
     let printed = Lab::new().succeed("list settings");
     let lines: Vec<&str> = printed
         .lines()
         .filter(|line| !line.trim().is_empty())
         .collect();
-    assert_eq!(lines.len(), 1 + expected.len());
-    for (line, setting) in lines[1..].iter().zip(&settings) {
+    assert_eq!(lines.len(), 1 + known.len());
+    for (line, setting) in lines[1..].iter().zip(known) {
         let mut words = line.split_whitespace();
         assert_eq!(words.next(), Some(&*setting.key()));
         assert!(line.contains(&setting.default.to_string()), "{line}");
@@ -378,7 +384,7 @@ fn a_model_brings_the_ranges_of_its_own_settings() {
     let schema = |section: Section| {
         let own = [("mine".to_owned(), "pull = 0.5".parse().unwrap())].into();
         let defaults = Config::defaults(own, samplers::settings());
-        Schema::new(defaults, [("models.mine".to_owned(), section)])
+        Schema::new(defaults, [("models.mine".to_owned(), section)], [])
     };
     let layer = |pull: &str| {
         let pairs = [format!("models.mine.pull={pull}")];

@@ -4,7 +4,6 @@
 use burn::module::Module;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor, TensorData};
-use histogen::config::{Optimiser, Section};
 use histogen::device::number;
 use histogen::error::Result;
 use histogen::models::game::CrossEntropy;
@@ -20,15 +19,11 @@ use histogen::nn::linear::Linear;
 pub(super) static MODEL: Model = Model {
     name: "ac-gan",
     paper: "Odena et al. 2017, arXiv 1610.09585",
-    canonical: Optimiser::DCGAN,
-    reads: &[],
     needs: Needs {
         classes: true,
         ..Needs::NOTHING
     },
     fits: fits_backbone,
-    settings: toml::Table::new,
-    section: Section::EMPTY,
     build: |blueprint| {
         let run = blueprint.run;
         let (image, classes, width) = (
@@ -58,6 +53,7 @@ pub(super) static MODEL: Model = Model {
         let gan = Gan::new(blueprint, generator, discriminator, game);
         Ok(Box::new(gan.with_term(ClassLoss)))
     },
+    ..Model::DEFAULT
 };
 
 #[derive(Module, Debug)]

@@ -4,7 +4,6 @@
 use anyhow::Context;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use histogen::config::{Optimiser, Section};
 use histogen::data::Batch;
 use histogen::device::tensor;
 use histogen::error::Result;
@@ -24,15 +23,11 @@ const L1: f64 = 100.0;
 pub(super) static MODEL: Model = Model {
     name: "translator",
     paper: "Isola et al. 2017, arXiv 1611.07004",
-    canonical: Optimiser::DCGAN,
-    reads: &[],
     needs: Needs {
         input: true,
         ..Needs::NOTHING
     },
     fits: fits_backbone,
-    settings: toml::Table::new,
-    section: Section::EMPTY,
     build: |blueprint| {
         let run = blueprint.run;
         let input = run.input.as_ref().context("a translator has an input")?;
@@ -75,6 +70,7 @@ pub(super) static MODEL: Model = Model {
             device: blueprint.device.clone(),
         }))
     },
+    ..Model::DEFAULT
 };
 
 #[derive(Module, Debug)]
