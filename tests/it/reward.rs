@@ -216,23 +216,3 @@ fn the_gradient_by_the_generator_is_that_of_central_differences() {
     let (without, _) = gradients(&generator, &value(&generator, false));
     assert!(with != without, "the reward has a gradient");
 }
-
-#[test]
-fn equation_5_as_printed_adds_exactly_nothing_to_the_gradient() {
-    let critic = critic(CriticNorm::None, 2).map(&mut ToDouble);
-    let loss = critic_loss(Coupling::Literal, &critic);
-    let reward = similarities().mean().mul_scalar(WEIGHT);
-    let modified = loss.clone() - reward;
-    let (base, _) = gradients(&critic, &loss);
-    let again = critic_loss(Coupling::Literal, &critic) - similarities().mean().mul_scalar(WEIGHT);
-    assert!(modified.into_scalar::<f64>() < loss.into_scalar::<f64>());
-    let (with, _) = gradients(&critic, &again);
-    let bits = |gradients: &[Vec<f64>]| -> Vec<u64> {
-        gradients
-            .iter()
-            .flatten()
-            .map(|value| value.to_bits())
-            .collect()
-    };
-    assert_eq!(bits(&with), bits(&base));
-}
