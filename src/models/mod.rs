@@ -1,6 +1,6 @@
 //! The systems under comparison, behind one trait. Adding one is one new file and one line in [`MODELS`].
 //!
-//! An adversarial system is a composition: two [`Player`](player::Player)s, a [`Prior`](prior::Prior), a
+//! An adversarial system is a composition: two [`Player`](player::Player)s, a [`Prior`], a
 //! [`Game`](game::Game) and [`Term`](terms::Term)s make a [`Gan`](gan::Gan), whose step is [`gan::gan_step`].
 
 mod dcgan;

@@ -9,6 +9,8 @@ use burn_train::metric::{
 };
 use burn_train::renderer::{MetricState, MetricsRenderer};
 
+use super::{Shown, Title};
+
 /// The dashboard, behind burn-train's traits.
 ///
 /// burn-train counts epochs, and items of one. Here a command's trainings are its epochs, and steps their items: the first bar
