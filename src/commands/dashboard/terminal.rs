@@ -86,7 +86,7 @@ impl Drop for Dashboard {
 
 /// The terminal, given back when this is dropped.
 struct Borrowed {
-    _held: stop::Held,
+    _held: shutdown::Held,
 }
 
 impl Borrowed {
@@ -94,7 +94,7 @@ impl Borrowed {
         keep_panics();
         *kept() = Some(Vec::new());
         Self {
-            _held: stop::hold(),
+            _held: shutdown::hold(),
         }
     }
 }
@@ -145,7 +145,7 @@ fn run(title: Title, shown: &Receiver<Shown>) {
         // Even its end would panic.
         std::mem::forget(board);
     }
-    if is_stopped && let Err(error) = stop::interrupt() {
+    if is_stopped && let Err(error) = shutdown::interrupt() {
         say(&format!("cannot stop: {error:#}"));
     }
     drop(borrowed);
