@@ -25,4 +25,4 @@ for row, name in enumerate(names):
     for index in range(SHOWN):
         left, upper = (GAP + (index % columns) * (SIZE + GAP), GAP + (index // columns) * (SIZE + GAP))
         picture.paste(grid.crop((left, upper, left + SIZE, upper + SIZE)), (LABEL + index * (SIZE + GAP), top))
-picture.save(out, optimize=True)
+picture.quantize(128).save(out, optimize=True)
