@@ -92,11 +92,11 @@ impl<C: Identity> Run<C> {
     /// The folder of the run of `config` under `root`: that of its name or, if there is none, one that an earlier version
     /// made for the same settings under another name.
     pub fn folder(root: &Path, config: &C) -> PathBuf {
-        let folder = root.join(config.name());
+        let name = config.name();
+        let folder = root.join(&name);
         if folder.exists() {
             return folder;
         }
-        let name = config.name();
         let (stem, _) = name.rsplit_once('-').unwrap_or((&name, ""));
         let entries = fs::read_dir(root).into_iter().flatten().flatten();
         let earlier = entries.map(|entry| entry.path()).find(|path| {

@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OptimiserProtocol {
-    /// The numbers of this section, for every system (arXiv 2409.20340, section 5).
+    /// The settings of this section, for every system (arXiv 2409.20340, section 5).
     Identical,
-    /// Each model's own paper's; the numbers of this section are not used.
+    /// Each model's own paper's; the settings of this section are not used.
     Canonical,
 }
 
@@ -17,7 +17,7 @@ pub enum OptimiserProtocol {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, DocumentedFields)]
 #[serde(deny_unknown_fields)]
 pub struct OptimiserConfig {
-    /// `identical`: the numbers of this section, for every system; `canonical`: each model's own paper's.
+    /// `identical`: the settings of this section, for every system; `canonical`: each model's own paper's.
     pub protocol: OptimiserProtocol,
     /// Learning rate of Adam.
     pub learning_rate: f64,
@@ -56,7 +56,7 @@ impl Default for OptimiserConfig {
 }
 
 impl OptimiserConfig {
-    /// The numbers of this section, as a run has them.
+    /// The settings of this section, as a run has them.
     pub fn shared(&self) -> Optimiser {
         Optimiser {
             learning_rate: self.learning_rate,

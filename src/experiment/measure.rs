@@ -1,5 +1,7 @@
 //! Measuring the rows of an experiment into ledgers. What a ledger has under the same protocol is not measured again.
 
+use std::collections::BTreeSet;
+
 use super::{Context, Evaluator, PathEvaluator, Reference, Reporter, trained_on};
 use crate::config::Evaluation;
 use crate::error::Result;
@@ -134,7 +136,7 @@ fn names_shown(tables: &[&TableDefinition]) -> Vec<String> {
             && lengths.all(|length| length.definition.name != *name)
     };
     let shown = tables.iter().flat_map(|table| table.all_scores());
-    let others: Vec<&str> = shown.filter(is_other).collect();
+    let others: BTreeSet<&str> = shown.filter(is_other).collect();
     if others.is_empty() {
         return Vec::new();
     }
