@@ -45,7 +45,8 @@ pub trait Game: Send {
     }
 }
 
-/// Binary cross-entropy of logits, with the non-saturating loss of the generator (Goodfellow et al. 2014).
+/// Binary cross-entropy of logits, with the non-saturating loss of the generator (Goodfellow et al. 2014; equations 1 to 3 of arXiv
+/// 2409.20340).
 #[derive(Clone, Copy, Debug)]
 pub struct CrossEntropy {
     /// The target of real images, in (0, 1]: 1, or less for one-sided label smoothing. Generated images have 0.

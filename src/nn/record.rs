@@ -78,19 +78,19 @@ impl Part for ModuleOptimizer {
 }
 
 /// Writes the parameters of a module.
-pub fn save_module<M: Module>(module: &M, path: &Path) -> Result<()> {
+fn save_module<M: Module>(module: &M, path: &Path) -> Result<()> {
     write_whole(path, &module.clone().into_record().into_bytes()?)
 }
 
 /// A module with the parameters that [`save_module`] wrote.
-pub fn load_module<M: Module>(module: &M, path: &Path) -> Result<M> {
+fn load_module<M: Module>(module: &M, path: &Path) -> Result<M> {
     let record = ModuleRecord::from_bytes(read(path)?)?;
     Ok(module.clone().try_load_record(record)?)
 }
 
 /// Writes the moments of an optimiser, sorted by parameter: Burn keeps them in a hash map, whose order differs from one
 /// process to the next.
-pub fn save_optimiser(optimiser: &ModuleOptimizer, path: &Path) -> Result<()> {
+fn save_optimiser(optimiser: &ModuleOptimizer, path: &Path) -> Result<()> {
     let reader = Reader::from_bytes(optimiser.to_record().into_bytes()?)?;
     let (scalars, notes) = (reader.scalars().clone(), reader.metadata().clone());
     let mut writer = Writer::new(reader.into_tensors()?); // the reader sorts them
@@ -104,7 +104,7 @@ pub fn save_optimiser(optimiser: &ModuleOptimizer, path: &Path) -> Result<()> {
 }
 
 /// An optimiser with the settings of `optimiser` and the moments that [`save_optimiser`] wrote.
-pub fn load_optimiser(optimiser: &ModuleOptimizer, path: &Path) -> Result<ModuleOptimizer> {
+fn load_optimiser(optimiser: &ModuleOptimizer, path: &Path) -> Result<ModuleOptimizer> {
     let record = OptimizerRecord::from_bytes(read(path)?)?;
     Ok(optimiser.clone().load_record(record))
 }

@@ -8,6 +8,7 @@ use histogen::data::Batch;
 use histogen::device::tensor;
 use histogen::error::Result;
 use histogen::images::Images;
+use histogen::models::game::{CrossEntropy, Game};
 use histogen::models::networks::{fits_backbone, image_shape};
 use histogen::models::player::Player;
 use histogen::models::{Draws, GenerativeModel, Model, Needs, Scalars, loss, to_images};
@@ -102,7 +103,7 @@ impl GenerativeModel for Translator {
         let pair = |images: Tensor<4>| Tensor::cat(vec![inputs.clone(), images], 1);
 
         let network = &self.discriminator.network;
-        let loss = loss::minimax_critic(
+        let loss = CrossEntropy::default().discriminator(
             network.forward(pair(real.clone())),
             network.forward(pair(generated.clone().detach())),
         );
