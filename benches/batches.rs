@@ -43,6 +43,6 @@ fn main() -> Result<()> {
         assert!(sum.is_finite());
         Ok(1e3 * start.elapsed().as_secs_f64() / arguments.batches as f64)
     })?;
-    result::say(&[milliseconds]);
+    result::say(&[milliseconds], None);
     Ok(())
 }

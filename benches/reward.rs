@@ -11,7 +11,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use histogen::config::{Backbone, Optimiser, RunConfig};
-use histogen::data::Batch;
+use histogen::data::{Batch, Symmetry};
 use histogen::device::{self, Kind, Precision};
 use histogen::images::Images;
 use histogen::models::{self, GenerativeModel};
@@ -40,12 +40,14 @@ fn main() {
         input: None,
         steps: 0,
         batch,
+        symmetries: false,
         device: Kind::Cpu,
         precision: Precision::F32,
         backbone: Backbone {
             latent: 100,
             generator_width: width,
             critic_width: width,
+            ema_decay: 0.0,
         },
         optimiser: Optimiser::DCGAN,
         reward: coupling.map(|coupling| {
@@ -84,6 +86,7 @@ fn main() {
     let batch = Batch {
         images: Images::new(batch, 3, size, values),
         patches: (0..batch).collect(),
+        symmetries: vec![Symmetry::default(); batch],
         classes: Vec::new(),
         class_names: [].into(),
         inputs: None,

@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use clap::Parser;
 use histogen::config::{Optimiser, RunConfig};
-use histogen::data::Batch;
-use histogen::device::{self, Kind, Precision};
+use histogen::data::{Batch, Symmetry};
+use histogen::device::{self, Compute, Place, Precision};
 use histogen::error::Result;
 use histogen::experiment;
 use histogen::images::Images;
@@ -39,6 +39,12 @@ struct Arguments {
     /// Threads.
     #[arg(long, default_value_t = 2)]
     threads: usize,
+    /// `cpu`, `wgpu[:n]` or `cuda[:n]`, as far as this build has them.
+    #[arg(long, default_value = "cpu")]
+    device: Place,
+    /// Computes in bf16 instead of f32.
+    #[arg(long)]
+    bf16: bool,
     /// Times this many batches of samples instead of steps.
     #[arg(long, default_value_t = 0)]
     sample: usize,
@@ -51,13 +57,20 @@ fn main() -> Result<()> {
     let arguments = Arguments::parse();
     device::prepare(arguments.threads)?;
     let (run, samplers) = configure(&arguments)?;
-    let mut model = models::build(&run, Path::new("reward models"), &device::cpu())?;
+    let begin = Instant::now();
+    let compute = Compute {
+        device: arguments.device,
+        precision: run.precision,
+    };
+    let device = compute.open()?;
+    let mut model = models::build(&run, Path::new("reward models"), &device)?;
     let random = Random::new(0);
     let pixels = random.stream("images").normals(run.batch * 3 * SIZE * SIZE);
     let pixels = pixels.into_iter().map(|x| x.clamp(-1.0, 1.0)).collect();
     let batch = Batch {
         images: Images::new(run.batch, 3, SIZE, pixels),
         patches: (0..run.batch).collect(),
+        symmetries: vec![Symmetry::default(); run.batch],
         classes: Vec::new(),
         class_names: [].into(),
         inputs: None,
@@ -68,7 +81,8 @@ fn main() -> Result<()> {
         arguments.steps
     };
     let mut milliseconds = Vec::new();
-    // The first warms up: memory, and the embeddings of real images.
+    let mut first_step = 0.0;
+    // The first warms up: memory, kernels of a GPU, and the embeddings of real images.
     for position in 0..=repeats as u64 {
         let start = Instant::now();
         if arguments.sample > 0 {
@@ -77,10 +91,14 @@ fn main() -> Result<()> {
             samples::draw(sampler.as_ref(), &plan, &mut |_| {})?;
         } else {
             model.step(&batch, random.at(position))?;
+            device.sync()?;
         }
         milliseconds.push(1e3 * start.elapsed().as_secs_f64());
+        if position == 0 {
+            first_step = begin.elapsed().as_secs_f64();
+        }
     }
-    result::say(&milliseconds[1..]);
+    result::say(&milliseconds[1..], Some(first_step));
     Ok(())
 }
 
@@ -116,8 +134,13 @@ fn configure(arguments: &Arguments) -> Result<(RunConfig, Samplers)> {
         input: None,
         steps: 0,
         batch: arguments.batch,
-        device: Kind::Cpu,
-        precision: Precision::F32,
+        symmetries: false,
+        device: arguments.device.kind,
+        precision: if arguments.bf16 {
+            Precision::Bf16
+        } else {
+            Precision::F32
+        },
         backbone: config.backbone.clone(),
         optimiser: Optimiser::DCGAN,
         reward: model.needs.reward.then(reward),

@@ -51,7 +51,10 @@ pub fn train(
     let random = Random::new(run.config.seed);
     let reward_models = reward_models(run.path().parent().unwrap_or(Path::new("")));
     let mut model = models::build(&run.config, &reward_models, device)?;
-    let batches = Batches::new(store.indices(Split::Train), run.config.batch, random)?;
+    let mut batches = Batches::new(store.indices(Split::Train), run.config.batch, random)?;
+    if run.config.symmetries {
+        batches = batches.with_symmetries();
+    }
     let first = run
         .load_checkpoint(|folder| models::load(model.as_mut(), folder))?
         .unwrap_or(0);

@@ -2,11 +2,13 @@
 
 use serde_json::json;
 
-/// Prints the one line of JSON that is the result: times, the most memory that this process ever had, the version.
+/// Prints the one line of JSON that is the result: times, for steps the seconds from
+/// opening the device to the end of the first, the most memory that this process ever had, the version.
 #[expect(clippy::print_stdout, reason = "the one line is the result")]
-pub(crate) fn say(milliseconds: &[f64]) {
+pub(crate) fn say(milliseconds: &[f64], first_step: Option<f64>) {
     let line = json!({
         "milliseconds": milliseconds,
+        "first_step_s": first_step,
         "peak_kib": peak(),
         "version": concat!("histogen ", env!("CARGO_PKG_VERSION")),
     });

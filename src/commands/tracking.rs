@@ -9,7 +9,7 @@ use super::dashboard::say;
 use super::{Answer, Outcome};
 use crate::cli::Settings;
 use crate::config::{self, Config};
-use crate::data::without_rgb;
+use crate::data::as_hashed;
 use crate::digest::sha256;
 use crate::error::{Result, refuse};
 use crate::files::{cannot_write, write_whole};
@@ -63,7 +63,7 @@ impl Tracking {
             tracking: config::Tracking::default(),
             ..config.clone()
         };
-        let text = without_rgb(&config_sent.to_toml());
+        let text = as_hashed(&config_sent.to_toml());
         let name = format!("{}-{}", config.name, &sha256(&text)[..12]);
         let folder = Workspace::new(&settings.out).executions().join(&name);
         write_whole(&folder.join("config.toml"), text.as_bytes())?;

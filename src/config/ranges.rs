@@ -44,6 +44,7 @@ pub(super) const SECTIONS: &[(&str, Section)] = &[
             Range::between("patch_size", "pixels", 1.0, SIZE),
             Range::between("channels", "", 1.0, 3.0).hint("set 1 (grey) or 3 (RGB)"),
             Range::between("stride", "pixels", 1.0, BATCH),
+            Range::between("reduction", "", 1.0, 64.0).hint("set 1 to keep the slides as they are"),
             Range::between("minimum_tissue", "fraction", 0.0, 1.0)
                 .hint("set it between 0 (keep every patch) and 1 (only patches full of tissue)"),
             Range::new("held_out", "fraction", (Excluded(0.0), Excluded(1.0)))
@@ -74,6 +75,8 @@ pub(super) const SECTIONS: &[(&str, Section)] = &[
             Range::between("latent", "numbers", 1.0, 65_536.0),
             Range::between("generator_width", "feature maps", 1.0, WIDTH),
             Range::between("critic_width", "feature maps", 1.0, WIDTH),
+            Range::new("ema_decay", "", (Included(0.0), Excluded(1.0)))
+                .hint("set 0 for no average, or for example 0.999"),
         ]),
     ),
     (

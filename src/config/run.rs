@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::ser::SerializeStruct;
+use serde::{Deserialize, Serialize, Serializer};
 use toml::{Table, Value};
 
 use super::{Backbone, Optimiser};
 use crate::data::Input;
 use crate::device::{Kind, Precision};
 use crate::digest::sha256;
-use crate::error::{Result, refuse};
+use crate::error::{self, refuse};
 use crate::images::RGB;
 use crate::reward::Reward;
 
@@ -23,6 +24,24 @@ fn rgb() -> usize {
 )]
 fn is_rgb(channels: &usize) -> bool {
     *channels == RGB
+}
+
+/// A backbone as it is hashed: one whose weights are not averaged has the bytes of the time before they could be.
+fn backbone<S: Serializer>(backbone: &Backbone, serialiser: S) -> Result<S::Ok, S::Error> {
+    let Backbone {
+        latent,
+        generator_width,
+        critic_width,
+        ema_decay,
+    } = backbone;
+    let mut fields = serialiser.serialize_struct("Backbone", 4)?;
+    fields.serialize_field("latent", latent)?;
+    fields.serialize_field("generator_width", generator_width)?;
+    fields.serialize_field("critic_width", critic_width)?;
+    if *ema_decay > 0.0 {
+        fields.serialize_field("ema_decay", ema_decay)?;
+    }
+    fields.end()
 }
 
 /// Everything that determines the weights of one run, and nothing else.
@@ -50,11 +69,15 @@ pub struct RunConfig {
     pub steps: usize,
     /// Real images per step.
     pub batch: usize,
+    /// Whether real images are turned and mirrored.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub symmetries: bool,
     /// The kind of device: each rounds in its own way.
     pub device: Kind,
     /// The numbers it computes in.
     pub precision: Precision,
     /// The shared networks.
+    #[serde(serialize_with = "backbone")]
     pub backbone: Backbone,
     /// The optimiser.
     pub optimiser: Optimiser,
@@ -67,7 +90,7 @@ pub struct RunConfig {
 
 impl RunConfig {
     /// The settings of `model` as the struct that its file defines.
-    pub fn settings<T: for<'de> Deserialize<'de>>(&self, model: &str) -> Result<T> {
+    pub fn settings<T: for<'de> Deserialize<'de>>(&self, model: &str) -> error::Result<T> {
         let table = self.models.get(model).cloned().unwrap_or_default();
         T::deserialize(Value::Table(table)).map_err(|error| {
             refuse(

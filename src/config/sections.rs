@@ -94,6 +94,8 @@ pub struct Training {
     pub epochs: usize,
     /// Steps instead of epochs; 0 leaves it to `epochs`.
     pub steps: usize,
+    /// Turns and mirrors real images at random, each as one of the eight symmetries of the square. All systems of a seed see the same.
+    pub symmetries: bool,
 }
 
 impl Default for Training {
@@ -102,6 +104,7 @@ impl Default for Training {
             batch: 128,
             epochs: 200,
             steps: 0,
+            symmetries: false,
         }
     }
 }
@@ -116,6 +119,10 @@ pub struct Backbone {
     pub generator_width: usize,
     /// Feature maps of the critic's first layer.
     pub critic_width: usize,
+    /// Decay of the moving average of the generator's weights that images are drawn from; 0 draws them from the weights
+    /// themselves.
+    #[serde(default)]
+    pub ema_decay: f64,
 }
 
 impl Default for Backbone {
@@ -124,6 +131,7 @@ impl Default for Backbone {
             latent: 100,
             generator_width: 64,
             critic_width: 64,
+            ema_decay: 0.0,
         }
     }
 }

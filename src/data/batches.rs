@@ -1,5 +1,6 @@
 //! Which patches make up a training step: a pure function of the step, so that a resumed run needs to store nothing.
 
+use super::Symmetry;
 use crate::error::{Result, refuse};
 use crate::random::Random;
 
@@ -9,6 +10,8 @@ pub struct Batches {
     indices: Vec<usize>,
     batch: usize,
     random: Random,
+    /// Whether patches are turned and mirrored.
+    symmetries: bool,
     /// The epoch whose order is at hand, and that order.
     current: Option<(u64, Vec<usize>)>,
 }
@@ -38,8 +41,27 @@ impl Batches {
             indices,
             batch,
             random,
+            symmetries: false,
             current: None,
         })
+    }
+
+    /// The same with every patch turned and mirrored as the streams called `symmetries` say.
+    #[must_use]
+    pub fn with_symmetries(mut self) -> Self {
+        self.symmetries = true;
+        self
+    }
+
+    /// How each patch of step `step` is turned and mirrored: not at all, or by one of the eight at random.
+    pub fn symmetries_at(&self, step: u64) -> Vec<Symmetry> {
+        if !self.symmetries {
+            return vec![Symmetry::default(); self.batch];
+        }
+        let mut stream = self.random.at(step).stream("symmetries");
+        (0..self.batch)
+            .map(|_| Symmetry::new(stream.below(Symmetry::COUNT)))
+            .collect()
     }
 
     /// How many whole batches the patches give; the rest of an epoch's order is left out.

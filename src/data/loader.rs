@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{Scope, ScopedJoinHandle};
 
-use super::{Batches, PatchStore};
+use super::{Batches, PatchStore, Symmetry, symmetry};
 use crate::error::Result;
 use crate::images::Images;
 
@@ -15,8 +15,10 @@ use crate::images::Images;
 pub struct Batch {
     /// The images.
     pub images: Images,
-    /// Their places in the patch store: what is computed once per patch can be kept under these.
+    /// Their places in the patch store: what is computed once per patch can be kept under these and the symmetry.
     pub patches: Vec<usize>,
+    /// How each was turned and mirrored.
+    pub symmetries: Vec<Symmetry>,
     /// The class of each, an index into `class_names`.
     pub classes: Vec<usize>,
     /// The names of all classes of the store, sorted.
@@ -49,7 +51,7 @@ impl<'scope> Loader<'scope> {
         let (answer, read) = channel();
         let thread = scope.spawn(move || {
             for step in asked {
-                let batch = read_batch(store, batches.at(step));
+                let batch = read_batch(store, batches.at(step), batches.symmetries_at(step));
                 if answer.send((step, batch)).is_err() {
                     return; // nobody waits any more
                 }
@@ -102,13 +104,20 @@ impl<'scope> Loader<'scope> {
     }
 }
 
-fn read_batch(store: &PatchStore, patches: Vec<usize>) -> Result<Batch> {
+fn read_batch(store: &PatchStore, patches: Vec<usize>, symmetries: Vec<Symmetry>) -> Result<Batch> {
+    let mut images = store.read(&patches)?.to_images();
+    let mut inputs = store.inputs(&patches)?.map(|inputs| inputs.to_images());
+    symmetry::apply(&mut images, &symmetries);
+    if let Some(inputs) = &mut inputs {
+        symmetry::apply(inputs, &symmetries);
+    }
     let classes = store.class_indices();
     Ok(Batch {
-        images: store.read(&patches)?.to_images(),
-        inputs: store.inputs(&patches)?.map(|inputs| inputs.to_images()),
+        images,
+        inputs,
         classes: patches.iter().map(|&patch| classes[patch]).collect(),
         patches,
+        symmetries,
         class_names: store.classes().clone(),
     })
 }

@@ -19,6 +19,7 @@ mod source;
 pub mod splits;
 pub mod store;
 mod subset;
+mod symmetry;
 mod task;
 mod thumbnails;
 mod tiles;
@@ -44,6 +45,7 @@ pub use phantom::PhantomConfig;
 pub use splits::Split;
 pub use store::{PatchRecord, PatchStore};
 pub use subset::PatchSubset;
+pub use symmetry::Symmetry;
 pub use task::{Input, Task};
 pub use thumbnails::Thumbnails;
 
@@ -66,6 +68,10 @@ pub struct DataConfig {
     pub channels: usize,
     /// Pixels from one patch to the next; less than `patch_size` lets patches overlap.
     pub stride: usize,
+    /// How many times smaller slides become before patches are cut: a pixel is then the mean of `reduction` x `reduction`
+    /// pixels (a box filter, as Pillow's `reduce`), and patches show as much more tissue. 1 keeps them. Stride and places of
+    /// patches are in pixels of the smaller slide.
+    pub reduction: usize,
     /// Fraction of a patch's pixels that must be tissue, 0 to 1.
     pub minimum_tissue: f64,
     /// Fraction of the slides of each class kept for the test split, above 0 and below 1.
@@ -80,10 +86,16 @@ pub struct DataConfig {
     pub phantom: PhantomConfig,
 }
 
-/// Settings in TOML as they are hashed and stand in stores: those of RGB patches have the bytes of the time before there were
-/// others.
-pub(crate) fn without_rgb(settings: &str) -> String {
-    settings.replacen("\nchannels = 3\nstride = ", "\nstride = ", 1)
+/// Settings in TOML as they are hashed and stand in stores: those of RGB patches at full size have the bytes of the time before
+/// there were others.
+pub(crate) fn as_hashed(settings: &str) -> String {
+    settings
+        .replacen("\nchannels = 3\nstride = ", "\nstride = ", 1)
+        .replacen(
+            "\nreduction = 1\nminimum_tissue = ",
+            "\nminimum_tissue = ",
+            1,
+        )
 }
 
 impl Default for DataConfig {
@@ -94,6 +106,7 @@ impl Default for DataConfig {
             patch_size: 64,
             channels: RGB,
             stride: 64,
+            reduction: 1,
             minimum_tissue: 0.5,
             held_out: 0.3,
             maximum_patches: 0,
@@ -223,7 +236,7 @@ fn cached(
     let key = format!(
         "{}\n{}\n{}",
         store::FORMAT,
-        without_rgb(&toml::to_string(&settings)?),
+        as_hashed(&toml::to_string(&settings)?),
         source.fingerprint
     );
     let folder = cache.join(&sha256(key)[..12]);

@@ -19,7 +19,7 @@ use anyhow::Context;
 use serde::{Deserialize, Serialize};
 
 use super::npy::{ImageFile, Shape};
-use super::{DataConfig, Input, Split, without_rgb};
+use super::{DataConfig, Input, Split, as_hashed};
 use crate::digest::Sha256Writer;
 use crate::error::{Result, refuse};
 use crate::files::write_whole;
@@ -72,7 +72,7 @@ struct Description {
 
 impl Description {
     fn to_toml(&self) -> Result<String> {
-        Ok(without_rgb(&toml::to_string(self)?))
+        Ok(as_hashed(&toml::to_string(self)?))
     }
 }
 

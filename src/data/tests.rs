@@ -52,6 +52,65 @@ fn refusal(config: &DataConfig, cache: &TempDir) -> (String, String) {
 }
 
 #[test]
+fn patches_of_reduced_slides_are_means_and_a_store_of_their_own() {
+    let (folder, cache) = lab(4);
+    let whole = quietly(&config(&folder), &cache).unwrap();
+    let reduced = DataConfig {
+        patch_size: 4,
+        stride: 4,
+        reduction: 2,
+        ..config(&folder)
+    };
+    let store = quietly(&reduced, &cache).unwrap();
+    assert_ne!(store.path(), whole.path());
+    assert_eq!(store.len(), 8 * 2);
+    let places: Vec<_> = store.records()[..2].iter().map(|r| (r.x, r.y)).collect();
+    assert_eq!(places, [(0, 0), (4, 0)]);
+    let (one, other) = (whole.read(&[0]).unwrap(), store.read(&[0]).unwrap());
+    assert_eq!(one.bytes[..48], other.bytes[..]);
+    let too_much = DataConfig {
+        reduction: 4,
+        ..reduced
+    };
+    let (message, hint) = refusal(&too_much, &cache);
+    assert_eq!(
+        message,
+        "image `a/0.png` is 4 x 2 after `data.reduction = 4`, smaller than a patch of 4 x 4"
+    );
+    assert_eq!(
+        hint,
+        "choose a smaller `data.patch_size`, at most 2, a smaller `data.reduction`, or remove the image"
+    );
+}
+
+#[test]
+fn symmetries_are_drawn_for_the_step_and_turn_patches_only_where_asked() {
+    let (folder, cache) = lab(4);
+    let store = quietly(&config(&folder), &cache).unwrap();
+    let plain = || Batches::new(store.indices(Split::Train), 8, Random::new(5)).unwrap();
+    let at = |batches: &Batches, step| batches.symmetries_at(step);
+    assert!(at(&plain(), 3).iter().all(|&s| s == Symmetry::default()));
+    let turned = plain().with_symmetries();
+    assert_eq!(at(&turned, 3), at(&plain().with_symmetries(), 3));
+    assert_ne!(at(&turned, 3), at(&turned, 4));
+    // The same patches in the same order, whatever is done to them.
+    assert_eq!(plain().at(3), plain().with_symmetries().at(3));
+    std::thread::scope(|scope| {
+        let batch = |batches| Loader::start(scope, &store, batches, 9).at(2).unwrap();
+        let (plain, turned) = (batch(plain()), batch(self::turned(&store)));
+        assert_eq!(turned.symmetries, at(&self::turned(&store), 2));
+        let mut expected = plain.images;
+        symmetry::apply(&mut expected, &turned.symmetries);
+        assert_eq!(turned.images, expected);
+    });
+}
+
+fn turned(store: &PatchStore) -> Batches {
+    let batches = Batches::new(store.indices(Split::Train), 8, Random::new(5));
+    batches.unwrap().with_symmetries()
+}
+
+#[test]
 fn a_folder_becomes_a_store_once() {
     let (folder, cache) = lab(4);
     let mut counts = Vec::new();

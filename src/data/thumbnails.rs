@@ -79,12 +79,9 @@ fn from_source(source: &Source, name: &str, config: &DataConfig) -> Result<Vec<P
     };
     let mut placed = Vec::with_capacity(slide.images.len());
     for image in &slide.images {
-        match image.load() {
-            Ok(pixels) => placed.push(Placed {
-                x: image.x,
-                y: image.y,
-                image: pixels,
-            }),
+        let (x, y) = image.place(config.reduction);
+        match image.load(config.reduction) {
+            Ok(image) => placed.push(Placed { x, y, image }),
             Err(_) if config.skip_unreadable => {}
             Err(error) => {
                 return Err(refuse(

@@ -37,7 +37,7 @@ pub(super) struct Tile {
 pub(super) fn tile(slide: &Slide, config: &DataConfig) -> Result<Tiles> {
     let mut tiles = Tiles::default();
     for image in &slide.images {
-        match image.load() {
+        match image.load(config.reduction) {
             Ok(pixels) => tiles.add(image, &pixels, config)?,
             Err(_) if config.skip_unreadable => tiles.skipped.push(image.name.clone()),
             Err(error) => {
@@ -58,19 +58,29 @@ impl Tiles {
     fn add(&mut self, of: &SlideImage, image: &RgbImage, config: &DataConfig) -> Result<()> {
         let size = config.patch_size;
         let (width, height) = (image.width() as usize, image.height() as usize);
+        let reduced = match config.reduction {
+            1 => String::new(),
+            factor => format!(" after `data.reduction = {factor}`"),
+        };
         if width < size || height < size {
             return Err(refuse(
                 format!(
-                    "image `{}` is {width} x {height}, smaller than a patch of {size} x {size}",
+                    "image `{}` is {width} x {height}{reduced}, smaller than a patch of {size} x {size}",
                     of.name
                 ),
                 format!(
-                    "choose a smaller `data.patch_size`, at most {}, or remove the image",
-                    width.min(height)
+                    "choose a smaller `data.patch_size`, at most {}, {}or remove the image",
+                    width.min(height).max(1),
+                    if config.reduction == 1 {
+                        ""
+                    } else {
+                        "a smaller `data.reduction`, "
+                    },
                 ),
             ));
         }
         let mask = TissueMask::new(image);
+        let (left, top) = of.place(config.reduction);
         let is_ready_made = width == size && height == size;
         for y in (0..=height - size).step_by(config.stride) {
             for x in (0..=width - size).step_by(config.stride) {
@@ -79,8 +89,8 @@ impl Tiles {
                     continue;
                 }
                 self.places.push(Tile {
-                    x: of.x + x,
-                    y: of.y + y,
+                    x: left + x,
+                    y: top + y,
                     tissue,
                 });
                 for row in y..y + size {

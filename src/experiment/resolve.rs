@@ -191,6 +191,7 @@ pub fn run_config(
         input: task.input.filter(|_| model.needs.input),
         steps,
         batch: training.batch,
+        symmetries: training.symmetries,
         device: config.compute.device.kind,
         precision: config.compute.precision,
         backbone: config.backbone.clone(),

@@ -2,15 +2,13 @@
 //! is [`super::diffusion::ancestral`]; others are in [`crate::samplers`].
 //!
 //! What differs from the paper:
-//! 1. The decay of the average of the weights starts low and rises to its value, min(decay, (1 + n) / (10 + n)) after n
-//!    steps, so that short trainings are not judged by their first weights.
+//! 1. The decay of the average of the weights starts low and rises to its value ([`Player::with_average`]).
 //! 2. The learning rate has no warm-up and gradients are not clipped by norm, so that the optimiser is every system's.
 //! 3. No horizontal flips: no system augments its real images.
 //! 4. The width is `models.ddpm.width`, as the adversarial backbone's does not carry over.
 
 use std::ops::Bound::{Excluded, Included};
 
-use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 use documented::DocumentedFields;
 use serde::{Deserialize, Serialize};
@@ -23,8 +21,7 @@ use crate::config::{Alias, Optimiser, Range, RunConfig, Section};
 use crate::device::tensor;
 use crate::error::{Result, refuse};
 use crate::images::Images;
-use crate::nn::ema;
-use crate::nn::record::{EachPart, NetworkPart};
+use crate::nn::record::EachPart;
 use crate::nn::unet::{UNet, UNetShape};
 use crate::random::Random;
 
@@ -129,9 +126,6 @@ fn fits(run: &RunConfig) -> Result<()> {
 
 struct Ddpm {
     network: Player<UNet>,
-    /// The moving average of the network's weights, which images are drawn from.
-    average: UNet,
-    ema_decay: f64,
     schedule: NoiseSchedule,
     /// Channels, height and width of an image.
     shape: [usize; 3],
@@ -153,9 +147,8 @@ impl Ddpm {
         };
         let network = UNet::new(&blueprint.parameters("unet"), &shape);
         Ok(Self {
-            average: network.valid(),
-            network: Player::new(network, run, ["network.bpk", "optimiser.bpk"]),
-            ema_decay: settings.ema_decay,
+            network: Player::new(network, run, ["network.bpk", "optimiser.bpk"])
+                .with_average(settings.ema_decay, "average.bpk"),
             schedule: NoiseSchedule::linear(
                 settings.timesteps,
                 settings.beta_start,
@@ -196,11 +189,6 @@ impl GenerativeModel for Ddpm {
             .reshape([count as i32, -1])
             .mean_dim(1);
         let value = self.network.minimise(&errors.mean(), random);
-
-        // The average of the weights.
-        let steps = random.position() as f64;
-        let decay = self.ema_decay.min((1.0 + steps) / (10.0 + steps));
-        self.average = ema::follow(self.average.clone(), &self.network.network, decay);
         Ok(vec![("noise_loss".into(), value)])
     }
 
@@ -209,8 +197,7 @@ impl GenerativeModel for Ddpm {
     }
 
     fn parts(&mut self, each: &mut EachPart<'_>) -> Result<()> {
-        self.network.parts(each)?;
-        each("average.bpk", &mut NetworkPart(&mut self.average))
+        self.network.parts(each)
     }
 
     fn denoiser(&self) -> Option<&dyn Denoiser> {
@@ -225,7 +212,7 @@ impl Denoiser for Ddpm {
 
     fn predict(&self, images: Tensor<4>, level: usize) -> Tensor<4> {
         let levels = vec![level; images.dims()[0]];
-        self.average.forward(images, &levels)
+        self.network.drawn_from().forward(images, &levels)
     }
 
     fn shape(&self) -> [usize; 3] {

@@ -56,7 +56,10 @@ impl<G: GeneratorNetwork, D: DiscriminatorNetwork> Gan<G, D> {
     ) -> Self {
         let run = blueprint.run;
         let files = ["generator.bpk", "generator_optimiser.bpk"];
-        let generator = Player::new(generator, run, files);
+        let mut generator = Player::new(generator, run, files);
+        if run.backbone.ema_decay > 0.0 {
+            generator = generator.with_average(run.backbone.ema_decay, "generator_average.bpk");
+        }
         // The file's name is from before systems with logits were told from critics.
         let files = ["critic.bpk", "critic_optimiser.bpk"];
         Self {
@@ -315,7 +318,7 @@ impl<G: GeneratorNetwork, D: DiscriminatorNetwork> Latents for Gan<G, D> {
         let device = self.device.clone().without_autodiff();
         let latents = self.to_latents(latents.to_vec(), &device);
         let classes = if self.classes == 0 { &[] } else { classes };
-        let network = self.generator.network.valid();
+        let network = self.generator.drawn_from();
         to_images(network.forward(latents, classes))
     }
 }

@@ -8,6 +8,7 @@ use burn_optim::{AdamConfig, GradientsParams, ModuleOptimizer};
 use crate::config::{Optimiser, RunConfig};
 use crate::device::number;
 use crate::error::Result;
+use crate::nn::ema;
 use crate::nn::record::{EachPart, NetworkPart};
 use crate::random::Random;
 
@@ -21,6 +22,15 @@ pub struct Player<N> {
     steps: usize,
     /// Names of the files of the network and of the optimiser's moments in a checkpoint.
     files: [&'static str; 2],
+    average: Option<Average<N>>,
+}
+
+/// A moving average of a network's weights over its steps.
+struct Average<N> {
+    network: N,
+    /// What its decay rises to.
+    decay: f64,
+    file: &'static str,
 }
 
 impl<N: Module> Player<N> {
@@ -32,7 +42,22 @@ impl<N: Module> Player<N> {
             optimiser: run.optimiser,
             steps: run.steps,
             files,
+            average: None,
         }
+    }
+
+    /// The same with a moving average of the network's weights and running statistics, kept in `file` of a checkpoint, that
+    /// images are drawn from. Its decay starts low and rises to `decay`, min(decay, (1 + n) / (10 + n)) after n steps of the
+    /// training, so that short trainings are not judged by their first weights.
+    #[must_use]
+    pub fn with_average(mut self, decay: f64, file: &'static str) -> Self {
+        let network = self.network.valid();
+        self.average = Some(Average {
+            network,
+            decay,
+            file,
+        });
+        self
     }
 
     /// The same with every entry of every gradient clipped to [-`bound`, `bound`].
@@ -48,6 +73,14 @@ impl<N: Module> Player<N> {
         self.network.clone().no_grad()
     }
 
+    /// The network that images are drawn from, without automatic differentiation: the average of its weights, if there is one.
+    pub fn drawn_from(&self) -> N {
+        match &self.average {
+            Some(average) => average.network.clone(),
+            None => self.network.valid(),
+        }
+    }
+
     /// The gradient of `loss` by the network's weights.
     pub fn gradients(&self, loss: &Tensor<1>) -> GradientsParams {
         GradientsParams::from_grads(loss.backward(), &self.network)
@@ -59,6 +92,11 @@ impl<N: Module> Player<N> {
             .optimiser
             .learning_rate_at(random.position(), self.steps);
         self.network = self.adam.step(rate, self.network.clone(), gradients);
+        if let Some(average) = &mut self.average {
+            let steps = random.position() as f64;
+            let decay = average.decay.min((1.0 + steps) / (10.0 + steps));
+            average.network = ema::follow(average.network.clone(), &self.network, decay);
+        }
     }
 
     /// One step down the gradient of `loss`, whose value is returned.
@@ -69,14 +107,18 @@ impl<N: Module> Player<N> {
         value
     }
 
-    /// Shows `each` the network and the optimiser's moments.
+    /// Shows `each` the network, the optimiser's moments, and the average if there is one.
     ///
     /// # Errors
     /// Those of `each`.
     pub fn parts(&mut self, each: &mut EachPart<'_>) -> Result<()> {
         let [network, optimiser] = self.files;
         each(network, &mut NetworkPart(&mut self.network))?;
-        each(optimiser, &mut self.adam)
+        each(optimiser, &mut self.adam)?;
+        match &mut self.average {
+            Some(average) => each(average.file, &mut NetworkPart(&mut average.network)),
+            None => Ok(()),
+        }
     }
 }
 

@@ -182,6 +182,34 @@ fn a_falling_learning_rate_is_that_of_the_step() {
 }
 
 #[test]
+fn averaging_the_generators_weights_changes_what_is_drawn_and_not_what_is_learned() {
+    for entry in systems::models() {
+        let of_average = |decay: &str| {
+            let run = toy::run(entry.name, &[&format!("backbone.ema_decay={decay}")]);
+            let model = models::build(&run, Path::new("reward models"), &device::cpu());
+            let mut model = model.expect("a model");
+            let untrained = two(model.as_ref());
+            let batch = toy::batch(&toy::images(64, 0), 8, 0);
+            let steps = (0..4).map(|step| model.step(&batch, Random::new(1).at(step)).unwrap());
+            let scalars: Vec<_> = steps.collect();
+            (untrained, scalars, two(model.as_ref()), model)
+        };
+        let (untrained, scalars, drawn, model) = of_average("0");
+        let (of_untrained, of_scalars, of_drawn, _) = of_average("0.999");
+        assert_eq!(untrained, of_untrained, "{}", entry.name);
+        assert_eq!(scalars, of_scalars, "{}", entry.name);
+        // DDPM has an average of its own.
+        let is_averaged = model.latents().is_some();
+        assert_eq!(drawn != of_drawn, is_averaged, "{}", entry.name);
+        // An average that forgets at once is the weights themselves.
+        let (_, _, forgetting, _) = of_average("1e-12");
+        let differences = drawn.values.iter().zip(&forgetting.values);
+        let largest = differences.fold(0.0f32, |largest, (a, b)| largest.max((a - b).abs()));
+        assert!(largest < 1e-5, "{}: {largest}", entry.name);
+    }
+}
+
+#[test]
 fn latent_spaces_decode_what_samples_show() {
     let mut decoded = 0;
     for entry in systems::models() {
@@ -348,7 +376,8 @@ fn folder() -> TempDir {
     folder.expect("a folder")
 }
 
-/// The smoke profile with six steps, of which some have a checkpoint or a grid; with its patches.
+/// The smoke profile with six steps, of which some have a checkpoint or a grid; with its patches. Whatever a step may do
+/// besides is switched on.
 fn short_runs(cache: &Path) -> (Config, PatchStore) {
     let pairs = [
         "training.steps=6",
@@ -356,6 +385,8 @@ fn short_runs(cache: &Path) -> (Config, PatchStore) {
         "logging.samples_every=3",
         "logging.grid_images=4",
         "snn.stage1.pairs=24",
+        "backbone.ema_decay=0.9",
+        "training.symmetries=true",
     ];
     let config = experiment::resolve("table1", "smoke", &pairs.map(str::to_owned));
     let config = config.expect("the settings are known");

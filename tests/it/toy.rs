@@ -1,7 +1,7 @@
 //! A data set small enough to learn in seconds, and runs small enough to train on it.
 
 use histogen::config::RunConfig;
-use histogen::data::{Batch, Input};
+use histogen::data::{Batch, Input, Symmetry};
 use histogen::device::{Kind, Precision};
 use histogen::experiment;
 use histogen::images::{Images, Pixels};
@@ -47,6 +47,7 @@ pub(crate) fn batch(images: &Pixels, batch: usize, position: u64) -> Batch {
     Batch {
         classes: patches.iter().map(|patch| patch % 2).collect(),
         patches,
+        symmetries: vec![Symmetry::default(); batch],
         class_names: CLASSES.map(String::from).into(),
         inputs: Some(inputs(&images)),
         images,
@@ -133,6 +134,7 @@ pub(crate) fn run(model: &str, pairs: &[&str]) -> RunConfig {
         }),
         steps: 0,
         batch: 8,
+        symmetries: false,
         device: Kind::Cpu,
         precision: Precision::F32,
         backbone: config.backbone.clone(),

@@ -9,7 +9,7 @@ use burn::tensor::activation::sigmoid;
 use burn::tensor::{Tensor, TensorData};
 
 use super::{Addend, Term};
-use crate::data::Batch;
+use crate::data::{Batch, Symmetry};
 use crate::device::{number, tensor, values};
 use crate::error::Result;
 use crate::models::Scalars;
@@ -24,8 +24,8 @@ pub struct RewardTerm {
     model: Option<Box<dyn RewardModel>>,
     /// Folder of the reward models' files.
     files: PathBuf,
-    /// Embeddings of real patches by their index in the store: the reward model is frozen, so each is computed once.
-    real_embeddings: HashMap<usize, Vec<f32>>,
+    /// Embeddings of real images by their patch and its symmetry: the reward model is frozen, so each is computed once.
+    real_embeddings: HashMap<(usize, Symmetry), Vec<f32>>,
     /// What this step's images have; none at a step without a reward.
     step: Option<Similarities>,
 }
@@ -77,9 +77,11 @@ impl RewardTerm {
             )?);
         }
 
-        // Patches that were not seen yet.
-        let unseen: Vec<usize> = (0..batch.patches.len())
-            .filter(|&index| !self.real_embeddings.contains_key(&batch.patches[index]))
+        // Images that were not seen yet.
+        let patches = batch.patches.iter().copied();
+        let keys: Vec<_> = patches.zip(batch.symmetries.iter().copied()).collect();
+        let unseen: Vec<usize> = (0..keys.len())
+            .filter(|&index| !self.real_embeddings.contains_key(&keys[index]))
             .collect();
         if !unseen.is_empty() {
             let images = batch.images.select(&unseen);
@@ -87,19 +89,17 @@ impl RewardTerm {
             let [_, dimension] = embeddings.dims();
             let embeddings = values(embeddings)?;
             for (&index, row) in unseen.iter().zip(embeddings.chunks_exact(dimension)) {
-                let patch = batch.patches[index];
-                self.real_embeddings.insert(patch, row.to_vec());
+                self.real_embeddings.insert(keys[index], row.to_vec());
             }
         }
 
         // All of the batch.
-        let rows: Vec<f32> = batch
-            .patches
+        let rows: Vec<f32> = keys
             .iter()
-            .flat_map(|patch| &self.real_embeddings[patch])
+            .flat_map(|key| &self.real_embeddings[key])
             .copied()
             .collect();
-        let shape = [batch.patches.len(), rows.len() / batch.patches.len()];
+        let shape = [keys.len(), rows.len() / keys.len()];
         let rows = TensorData::new(rows, shape);
         Ok(Tensor::from_data(rows, &real.device()))
     }
