@@ -39,6 +39,9 @@ pub enum Command {
     /// Pretrained networks, by SHA-256: what is known, what is here.
     #[command(subcommand)]
     Weights(Weights),
+    /// Compiled kernels of GPUs: where they are kept, and forgetting them.
+    #[command(subcommand)]
+    Cache(Cache),
     /// Tracking server: what of the runs it has, and uploading the rest.
     #[command(subcommand)]
     Track(Track),
@@ -288,6 +291,15 @@ pub enum Weights {
     },
     /// Reads every file that is present again and compares its SHA-256.
     Verify,
+}
+
+/// The `cache` commands.
+#[derive(Debug, Subcommand)]
+pub enum Cache {
+    /// Says where compiled kernels of GPUs are kept, and how much they take.
+    Show,
+    /// Deletes them: the next process compiles anew.
+    Clear,
 }
 
 /// The `track` commands.

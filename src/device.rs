@@ -1,6 +1,7 @@
 //! Where tensors live, how images get there and values come back. The one place that names a back end.
 
 mod compute;
+mod kernel_cache;
 mod process;
 
 use burn::tensor::{Device, Tensor, TensorData};
@@ -9,6 +10,7 @@ use crate::error::Result;
 use crate::images::Images;
 
 pub use compute::{Compute, Kind, Place, Precision};
+pub use kernel_cache::KernelCache;
 pub use process::prepare;
 
 /// The CPU, with automatic differentiation.

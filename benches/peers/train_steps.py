@@ -304,21 +304,38 @@ def main():
     parser.add_argument("--steps", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--sample", type=int, default=0, help="time this many batches of samples instead")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_argument("--strict", action="store_true", help="on a GPU: f32 products without TF32")
+    parser.add_argument("--bf16", action="store_true", help="on a GPU: autocast to bf16")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(0)
+    start = time.perf_counter()
+    torch.set_default_device(arguments.device)
+    on_gpu = arguments.device != "cpu"
+    torch.backends.cudnn.benchmark = on_gpu
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = not arguments.strict
+    wait = torch.cuda.synchronize if on_gpu else lambda: None
     model = MODELS[arguments.model](arguments.width)
     real = torch.rand(arguments.batch, 3, SIZE, SIZE) * 2 - 1
-    times = []
+    times, first_step = [], None
     for _ in range(1 + (arguments.sample or arguments.steps)):  # the first warms up
-        start = time.perf_counter()
-        if arguments.sample:
-            model.sample(arguments.batch)
-        else:
-            model.step(real)
-        times.append(1e3 * (time.perf_counter() - start))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(json.dumps({"milliseconds": times[1:], "peak_kib": peak, "version": f"PyTorch {torch.__version__}"}))
+        begin = time.perf_counter()
+        with torch.autocast("cuda", torch.bfloat16, enabled=arguments.bf16):
+            if arguments.sample:
+                model.sample(arguments.batch)
+            else:
+                model.step(real)
+        wait()
+        times.append(1e3 * (time.perf_counter() - begin))
+        first_step = first_step or time.perf_counter() - start
+    result = {
+        "milliseconds": times[1:],
+        "first_step_s": first_step,
+        "peak_kib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+        "version": f"PyTorch {torch.__version__}",
+    }
+    print(json.dumps(result))
 
 
 if __name__ == "__main__":

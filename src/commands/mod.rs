@@ -6,6 +6,7 @@
 )]
 
 mod ablate;
+mod cache;
 mod dashboard;
 mod data;
 mod evaluate;
@@ -79,6 +80,7 @@ fn run(command: &Command) -> Outcome {
         Command::Report(arguments) => report::run(arguments),
         Command::Data(arguments) => data::run(arguments),
         Command::Snn(arguments) => snn::run(arguments),
+        Command::Cache(command) => cache::run(command),
         Command::Weights(arguments) => weights::run(arguments),
         Command::Track(arguments) => track::run(arguments),
         Command::List(arguments) => list::run(arguments),
