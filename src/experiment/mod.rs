@@ -218,5 +218,5 @@ fn carry_out(
 
 fn no_cell_failed(table: &Table) -> bool {
     let mut cells = table.rows().iter().flat_map(|row| &row.cells);
-    !cells.any(|cell| matches!(cell, Cell::Failed(_)))
+    !cells.any(|cell| matches!(cell, Cell::Failed(_) | Cell::Unfinished(_)))
 }

@@ -60,8 +60,14 @@ pub enum Cell {
         mean: f64,
         /// The standard deviation over seeds; none for one seed.
         spread: Option<f64>,
+        /// The 95 % t interval of the mean; none for one seed.
+        interval: Option<(f64, f64)>,
         /// How many seeds.
         n: usize,
+        /// The number of each seed, in the order of the seeds.
+        values: Vec<f64>,
+        /// The seeds of the trainings; empty where nothing was trained.
+        seeds: Vec<u64>,
         /// How many decimal places to show.
         digits: usize,
         /// The id of its protocol.
@@ -76,6 +82,8 @@ pub enum Cell {
     },
     /// A number that could not be had, and why.
     Failed(String),
+    /// A number that is not there yet, and why: a training runs, was interrupted, or has not begun.
+    Unfinished(String),
     /// A number that there cannot be, and why.
     Absent(String),
     /// Nothing was measured.
@@ -223,7 +231,7 @@ impl Table {
     fn reasons(&self) -> Vec<&str> {
         let mut reasons: Vec<&str> = Vec::new();
         for cell in self.in_order().flat_map(|row| &row.cells) {
-            if let Cell::Failed(reason) | Cell::Absent(reason) = cell
+            if let Cell::Failed(reason) | Cell::Unfinished(reason) | Cell::Absent(reason) = cell
                 && !reasons.contains(&reason.as_str())
             {
                 reasons.push(reason);
@@ -315,6 +323,7 @@ fn shown(cell: &Cell, reasons: &[&str]) -> String {
         },
         Cell::Published { printed, .. } => printed.clone(),
         Cell::Failed(reason) => format!("failed{}", note(reason, reasons)),
+        Cell::Unfinished(reason) => format!("unfinished{}", note(reason, reasons)),
         Cell::Absent(reason) => format!("-{}", note(reason, reasons)),
         Cell::Missing => "-".to_owned(),
     }

@@ -2,11 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Cell, Column, Published, Record, Row, RowRecord, Summary, Table};
+use super::{Cell, Column, Outcome, Published, Record, Row, RowRecord, Summary, Table};
 use crate::error::{Result, unknown_name};
 use crate::files::write_whole;
 use crate::metrics;
-use crate::tracker::{self, Ending, Event, Ledger, ScoreRecord};
 
 /// One table of the paper.
 pub struct TableDefinition {
@@ -75,20 +74,11 @@ pub fn find(name: &str) -> Result<&'static TableDefinition> {
 /// Renders one table of an experiment from the ledgers under `out`.
 ///
 /// # Errors
-/// Fails if a ledger is missing, or if two numbers of a column were measured under different protocols.
+/// Fails if a ledger is damaged, or if two numbers of a column were measured under different protocols.
 pub fn render(definition: &TableDefinition, record: &Record, out: &Path) -> Result<Table> {
     // What was measured, and what the paper prints.
     let published = Published::load();
-    let results: Vec<Vec<Outcome>> = record
-        .rows
-        .iter()
-        .map(|row| {
-            row.ledgers
-                .iter()
-                .map(|path| Outcome::read(&out.join(path)))
-                .collect()
-        })
-        .collect::<Result<_>>()?;
+    let results = Outcome::of_rows(record, out)?;
     let number = |row: &RowRecord, score: &str| {
         published
             .lookup(definition.name, &row.name, score)
@@ -204,45 +194,27 @@ fn decimal_places(largest: f64) -> usize {
     (3 - largest.log10().floor() as i32).clamp(0, 8) as usize
 }
 
-/// What one ledger says in the end.
-struct Outcome {
-    /// Why the training has no result, if it has none.
-    failure: Option<String>,
-    scores: Vec<ScoreRecord>,
-}
-
-impl Outcome {
-    fn read(path: &Path) -> Result<Self> {
-        let events = Ledger::read(path)?;
-        let failure = events.iter().rev().find_map(|event| match event {
-            Event::End { ending, reason, .. } => {
-                Some((*ending != Ending::Finished).then(|| format!("{ending}: {reason}")))
-            }
-            Event::Start { step, .. } => {
-                Some(Some(format!("not finished: stopped after step {step}")))
-            }
-            _ => None,
-        });
-        let result = tracker::result(&events);
-        Ok(Self {
-            failure: failure.flatten(),
-            scores: result.map_or_else(Vec::new, |result| result.scores.clone()),
-        })
-    }
-
-    fn score(&self, name: &str) -> Option<&ScoreRecord> {
-        self.scores.iter().find(|score| score.name == name)
-    }
-}
-
 /// The cell of one score over the seeds of a row. One seed that failed fails the cell: a mean over the rest would hide it.
 fn cell(outcomes: &[Outcome], score: &str, digits: usize) -> Result<Cell> {
-    let mut values = Vec::new();
+    let incomplete = || {
+        outcomes
+            .iter()
+            .filter(|outcome| !outcome.state.is_complete())
+    };
+    if incomplete().next().is_some() {
+        let reasons = incomplete().map(|outcome| of_seed(outcome, &outcome.state.to_string()));
+        let reasons = reasons.collect::<Vec<_>>().join("; ");
+        let is_open = incomplete().any(|outcome| outcome.state.is_open());
+        let kind = if is_open {
+            Cell::Unfinished
+        } else {
+            Cell::Failed
+        };
+        return Ok(kind(reasons));
+    }
+    let (mut values, mut seeds) = (Vec::new(), Vec::new());
     let mut protocol = String::new();
     for outcome in outcomes {
-        if let Some(reason) = &outcome.failure {
-            return Ok(Cell::Failed(reason.clone()));
-        }
         match outcome.score(score) {
             None => return Ok(Cell::Missing),
             Some(found) if !found.absent.is_empty() => {
@@ -252,6 +224,7 @@ fn cell(outcomes: &[Outcome], score: &str, digits: usize) -> Result<Cell> {
                 None => return Ok(Cell::Failed(found.failure.clone())),
                 Some(value) if protocol.is_empty() || protocol == found.protocol_id => {
                     values.push(value);
+                    seeds.extend(outcome.seed);
                     protocol.clone_from(&found.protocol_id);
                 }
                 Some(_) => {
@@ -266,8 +239,19 @@ fn cell(outcomes: &[Outcome], score: &str, digits: usize) -> Result<Cell> {
     Ok(Cell::Number {
         mean: summary.mean,
         spread: summary.deviation,
+        interval: summary.interval,
         n: summary.count,
+        values,
+        seeds,
         digits,
         protocol,
     })
+}
+
+/// A sentence on one of several seeds.
+fn of_seed(outcome: &Outcome, sentence: &str) -> String {
+    match outcome.seed {
+        Some(seed) => format!("seed {seed} {sentence}"),
+        None => sentence.to_owned(),
+    }
 }

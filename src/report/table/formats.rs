@@ -99,6 +99,7 @@ impl Table {
                     }
                     Cell::Text(text) => (None, None, Some(text.clone())),
                     Cell::Failed(reason) => (None, None, Some(format!("failed: {reason}"))),
+                    Cell::Unfinished(reason) => (None, None, Some(format!("unfinished: {reason}"))),
                     Cell::Absent(reason) => (None, None, Some(format!("none: {reason}"))),
                     Cell::Missing => (None, None, Some("missing".to_owned())),
                 };

@@ -1,12 +1,18 @@
 use super::*;
 
 fn number(mean: f64, spread: Option<f64>, protocol: &str) -> Cell {
-    let n = if spread.is_some() { 3 } else { 1 };
+    let values = match spread {
+        Some(spread) => vec![mean - spread, mean, mean + spread],
+        None => vec![mean],
+    };
     let protocol = protocol.to_owned();
     Cell::Number {
         mean,
         spread,
-        n,
+        interval: spread.map(|spread| (mean - 2.484 * spread, mean + 2.484 * spread)),
+        n: values.len(),
+        seeds: (0..).take(values.len()).collect(),
+        values,
         digits: 2,
         protocol,
     }
