@@ -126,7 +126,7 @@ pub fn render_again(name: &str, workspace: &Workspace) -> Result<Outcome> {
     render(record, &tables, workspace)
 }
 
-/// Renders and writes tables, the claims audit and the curves of rewards.
+/// Renders and writes tables, the claims audit and the figures.
 fn render(
     record: Record,
     definitions: &[&TableDefinition],
@@ -146,7 +146,15 @@ fn render(
     let text = report::claims_markdown(&claims, &record);
     write_whole(&path, text.as_bytes())?;
     let mut files = vec![path];
-    files.extend(rewards.draw(&folder)?);
+    // The figures.
+    let shown: Vec<(&TableDefinition, &Table)> = definitions
+        .iter()
+        .zip(&tables)
+        .map(|(definition, rendered)| (*definition, &rendered.table))
+        .collect();
+    let drawn = report::figures::draw(&record, &shown, workspace)?;
+    let figures = drawn.figures.iter().flat_map(|figure| &figure.files);
+    files.extend(figures.map(|file| folder.join(file)));
     Ok(Outcome {
         record,
         tables,

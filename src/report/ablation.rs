@@ -55,7 +55,9 @@ pub fn ablation(
         paths.push(path);
     }
     let rewards = Rewards::read(record, out)?;
-    paths.extend(rewards.draw(folder)?);
+    for figure in rewards.figures(folder)?.figures {
+        paths.extend(figure.files.iter().map(|file| folder.join(file)));
+    }
     table.caption.extend(rewards.sentences);
     Ok((&ABLATION, table, paths))
 }

@@ -3,6 +3,7 @@
 mod ablation;
 mod claims;
 pub mod figure;
+pub mod figures;
 mod published;
 mod record;
 mod results;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::Record;
 use super::figure::{Curve, curves};
+use super::figures::{Drawn, Figure};
 use crate::error::Result;
 use crate::tracker::{Event, Ledger};
 
@@ -61,21 +62,35 @@ impl Rewards {
         Ok(rewards)
     }
 
-    /// Draws `rewards.png`, and `rewards-<class>.png` where there are several classes. Returns their paths; none if nothing
-    /// was rewarded.
-    pub fn draw(&self, folder: &Path) -> Result<Vec<PathBuf>> {
-        let mut paths = Vec::new();
+    /// Draws the curves into the folder of a report, a figure of all images and one of each class where there are several.
+    ///
+    /// # Errors
+    /// Fails if a file cannot be written.
+    pub fn figures(&self, report: &Path) -> Result<Drawn> {
+        let mut drawn = Drawn::default();
         for (class, shown) in &self.figures {
-            let (file, of_class) = match class.as_str() {
-                "" => ("rewards.png".to_owned(), String::new()),
-                class => (format!("rewards-{class}.png"), format!(", {class}")),
+            let (name, of_class) = match class.as_str() {
+                "" => ("rewards".to_owned(), String::new()),
+                class => (format!("rewards-{class}"), format!(", {class}")),
             };
-            let path = folder.join(file);
+            let file = Path::new("figures").join(format!("{name}.png"));
             let title = format!("The reward over the training{of_class}");
-            curves(&path, &title, ["step", "similarity (reward / w)"], shown)?;
-            paths.push(path);
+            let axes = ["step", "similarity (reward / w)"];
+            curves(&report.join(&file), &title, axes, shown)?;
+            drawn.figures.push(Figure {
+                name,
+                caption: format!("{title}: the similarity that the reward model gives."),
+                title,
+                files: vec![file],
+            });
         }
-        Ok(paths)
+        if drawn.figures.is_empty() {
+            let title = "Rewards over the training".to_owned();
+            drawn
+                .absent
+                .push((title, "no system was rewarded".to_owned()));
+        }
+        Ok(drawn)
     }
 }
 

@@ -42,8 +42,8 @@ fn a_row_that_is_equal_by_construction_is_shown_and_not_trained_again() {
         "ablation.md",
         "ablation.tex",
         "ablation.png",
-        "rewards.png",
-        "rewards-benign.png",
+        "figures/rewards.png",
+        "figures/rewards-benign.png",
     ] {
         assert!(
             lab.path(&format!("reports/ablate-reward-weight/{file}"))
