@@ -105,9 +105,11 @@ pub fn ablate(
 ) -> Result<Outcome> {
     let (record, complete) = carry_out(config, &[&ABLATION], workspace, reporter)?;
     let folder = workspace.report(&record.name);
-    let (definition, table, figures) = report::ablation(&record, workspace.out(), &folder)?;
+    let (definition, table) = report::ablation(&record, workspace.out())?;
     let mut files = report::write(definition, &table, &folder)?;
-    files.extend(figures);
+    let drawn = report::figures::draw(&record, &[(definition, &table)], workspace)?;
+    let figures = drawn.figures.iter().flat_map(|figure| &figure.files);
+    files.extend(figures.map(|file| folder.join(file)));
     Ok(Outcome {
         record,
         complete: complete && no_cell_failed(&table),

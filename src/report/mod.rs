@@ -2,7 +2,6 @@
 
 mod ablation;
 mod claims;
-pub mod figure;
 pub mod figures;
 mod published;
 mod record;
@@ -18,6 +17,7 @@ pub use published::Published;
 pub use record::{Record, RowRecord};
 pub use results::{Outcome, State};
 pub use rewards::Rewards;
+use rewards::thinned;
 pub use statistics::Summary;
 pub use table::{Cell, Column, Row, Table};
 pub use tables::{TABLES, TableDefinition, find, render, write};

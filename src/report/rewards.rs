@@ -4,8 +4,6 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::Record;
-use super::figure::{Curve, curves};
-use super::figures::{Drawn, Figure};
 use crate::error::Result;
 use crate::tracker::{Event, Ledger};
 
@@ -20,8 +18,6 @@ type Points = Vec<(f64, f64)>;
 /// The similarities over the training of an experiment.
 #[derive(Default)]
 pub struct Rewards {
-    /// A curve of every row that was rewarded, the mean over its seeds: of all images under an empty name, and by class.
-    figures: BTreeMap<String, Vec<Curve>>,
     /// Whether it rises, a sentence on each row and class.
     pub sentences: Vec<String>,
 }
@@ -53,44 +49,9 @@ impl Rewards {
                     class => format!("{} to images of class {class}", row.name),
                 };
                 rewards.sentences.push(trend(&name, &seeds, &points));
-                rewards.figures.entry(class).or_default().push(Curve {
-                    label: row.name.clone(),
-                    points,
-                });
             }
         }
         Ok(rewards)
-    }
-
-    /// Draws the curves into the folder of a report, a figure of all images and one of each class where there are several.
-    ///
-    /// # Errors
-    /// Fails if a file cannot be written.
-    pub fn figures(&self, report: &Path) -> Result<Drawn> {
-        let mut drawn = Drawn::default();
-        for (class, shown) in &self.figures {
-            let (name, of_class) = match class.as_str() {
-                "" => ("rewards".to_owned(), String::new()),
-                class => (format!("rewards-{class}"), format!(", {class}")),
-            };
-            let file = Path::new("figures").join(format!("{name}.png"));
-            let title = format!("The reward over the training{of_class}");
-            let axes = ["step", "similarity (reward / w)"];
-            curves(&report.join(&file), &title, axes, shown)?;
-            drawn.figures.push(Figure {
-                name,
-                caption: format!("{title}: the similarity that the reward model gives."),
-                title,
-                files: vec![file],
-            });
-        }
-        if drawn.figures.is_empty() {
-            let title = "Rewards over the training".to_owned();
-            drawn
-                .absent
-                .push((title, "no system was rewarded".to_owned()));
-        }
-        Ok(drawn)
     }
 }
 
@@ -128,7 +89,7 @@ fn mean_over(seeds: &[Points]) -> Points {
 }
 
 /// At most `count` points, each the mean of as many neighbours.
-fn thinned(points: &[(f64, f64)], count: usize) -> Points {
+pub(super) fn thinned(points: &[(f64, f64)], count: usize) -> Points {
     let size = points.len().div_ceil(count).max(1);
     let mean = |chunk: &[(f64, f64)], value: fn(&(f64, f64)) -> f64| {
         chunk.iter().map(value).sum::<f64>() / chunk.len() as f64

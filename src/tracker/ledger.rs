@@ -84,6 +84,10 @@ pub struct Evaluation {
     pub step: u64,
     /// Seed of the generated images.
     pub seed: u64,
+    /// The SHA-256 of the images that were measured, by which their features are found again; empty where those were not
+    /// kept, and in ledgers of earlier versions.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub images_hash: String,
     /// The scores.
     pub scores: Vec<ScoreRecord>,
 }
@@ -186,6 +190,15 @@ impl Ledger {
     pub fn read(path: &Path) -> Result<Vec<Event>> {
         let lines = read(path)?.0.into_iter();
         Ok(lines.map(|line| line.event).collect())
+    }
+
+    /// The same, each with its time in milliseconds since 1970; none in a ledger from before lines had times.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn read_with_times(path: &Path) -> Result<Vec<(Option<i64>, Event)>> {
+        let lines = read(path)?.0.into_iter();
+        Ok(lines.map(|line| (line.time, line.event)).collect())
     }
 
     /// Whether the last line was cut off when it was opened, and so is lost.
@@ -336,6 +349,7 @@ mod tests {
             Evaluation {
                 step,
                 seed: 0,
+                images_hash: String::new(),
                 scores,
             }
         };

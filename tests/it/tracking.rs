@@ -114,7 +114,12 @@ impl Trained {
             scores.push(failed);
         }
         let seed = 0;
-        self.append(Event::Evaluation(Evaluation { step, seed, scores }));
+        self.append(Event::Evaluation(Evaluation {
+            step,
+            seed,
+            images_hash: String::new(),
+            scores,
+        }));
     }
 
     fn identify(&self, server: &FakeServer) {

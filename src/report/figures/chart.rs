@@ -1,0 +1,382 @@
+//! A panel of curves over a common horizontal axis, each with its label at its end, and panels side by side.
+
+use super::axis::Axis;
+use super::canvas::{Anchor, Canvas, Frame, Point, Stroke, Text};
+use super::font;
+use super::style::{
+    AXIS, BAND, CURVE, Colour, FAINT, GREY, INK, MARGIN, SMALL, TEXT, TICK, readable,
+};
+
+/// Space between panels.
+const GAP: f64 = 10.0;
+/// Height of the title above a panel, of the numbers below it, and of a title of an axis.
+const LINE: f64 = 10.0;
+/// Space between a curve's end and its label.
+const BESIDE: f64 = 4.0;
+
+/// One curve.
+#[derive(Clone)]
+pub(super) struct Curve {
+    pub(super) label: String,
+    pub(super) colour: Colour,
+    /// By growing x.
+    pub(super) points: Vec<Point>,
+    /// x, and the ends of what lies around the curve there.
+    pub(super) band: Vec<[f64; 3]>,
+    /// Whether each point is a measurement and gets a dot.
+    pub(super) dots: bool,
+    /// Whether the training broke off at the last point: it gets a cross.
+    pub(super) broke_off: bool,
+}
+
+impl Curve {
+    /// A curve without a band.
+    pub(super) fn new(label: impl Into<String>, colour: Colour, points: Vec<Point>) -> Self {
+        Self {
+            label: label.into(),
+            colour,
+            points,
+            band: Vec::new(),
+            dots: false,
+            broke_off: false,
+        }
+    }
+}
+
+/// How the curves of a panel are named.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Labels {
+    /// Each at its right end.
+    AtEnds,
+    /// In a line below the title.
+    Above,
+    /// Not at all.
+    None,
+}
+
+/// A panel.
+pub(super) struct Chart {
+    pub(super) title: String,
+    pub(super) x: Axis,
+    pub(super) y: Axis,
+    pub(super) x_title: String,
+    pub(super) y_title: String,
+    pub(super) curves: Vec<Curve>,
+    pub(super) labels: Labels,
+    /// Said at the bottom of the panel, a line each.
+    pub(super) notes: Vec<String>,
+}
+
+impl Chart {
+    /// The range of y over curves, wide enough for all of them and for most of their bands.
+    pub(super) fn y_over(curves: &[Curve]) -> Option<Axis> {
+        let points = curves.iter().flat_map(|curve| &curve.points);
+        let mut values: Vec<f64> = points.map(|point| point[1]).collect();
+        for curve in curves {
+            let ends = |end: usize| curve.band.iter().map(move |band| band[end]);
+            values.extend(quantile(ends(1), 0.05));
+            values.extend(quantile(ends(2), 0.95));
+        }
+        Axis::over(values, 0.04)
+    }
+
+    /// The range of x over curves, counted from 0.
+    pub(super) fn x_over(curves: &[Curve]) -> Option<Axis> {
+        let points = curves.iter().flat_map(|curve| &curve.points);
+        Axis::counts(points.map(|point| point[0]))
+    }
+
+    /// Space for the numbers of the vertical axis and its title.
+    fn left(&self, height: f64) -> f64 {
+        let ticks = self.y.ticks(vertical_ticks(height));
+        let widths = ticks
+            .iter()
+            .map(|(_, label)| font::width(label, SMALL, false));
+        let title = if self.y_title.is_empty() { 0.0 } else { LINE };
+        widths.fold(0.0, f64::max) + TICK + 2.0 + title
+    }
+
+    /// Space for what stands at the ends of curves.
+    fn right(&self) -> f64 {
+        if self.labels != Labels::AtEnds {
+            return 4.0;
+        }
+        let widths = self
+            .curves
+            .iter()
+            .map(|curve| font::width(&curve.label, SMALL, false));
+        widths.fold(0.0, f64::max) + BESIDE + 2.0
+    }
+
+    fn top(&self) -> f64 {
+        let lines = usize::from(!self.title.is_empty()) + usize::from(self.labels == Labels::Above);
+        lines as f64 * LINE + 4.0
+    }
+
+    fn bottom(&self) -> f64 {
+        TICK + LINE + if self.x_title.is_empty() { 0.0 } else { LINE }
+    }
+
+    /// Draws the panel so that its axes enclose `frame`.
+    fn draw(&self, canvas: &mut Canvas, frame: Frame) {
+        let place = |point: &Point| {
+            let x = frame.left + self.x.fraction(point[0]) * frame.width();
+            let y = frame.bottom - self.y.fraction(point[1]) * frame.height();
+            [x, y]
+        };
+        axes(canvas, frame, &self.x, &self.y, true);
+        // Bands below all curves.
+        canvas.within(frame, |canvas| {
+            for curve in &self.curves {
+                let lower = curve.band.iter().map(|band| place(&[band[0], band[1]]));
+                let upper = curve
+                    .band
+                    .iter()
+                    .rev()
+                    .map(|band| place(&[band[0], band[2]]));
+                canvas.area(lower.chain(upper).collect(), curve.colour, BAND);
+            }
+            for curve in &self.curves {
+                let points = curve.points.iter().map(place).collect();
+                canvas.line(points, Stroke::new(curve.colour, CURVE));
+            }
+        });
+        for curve in &self.curves {
+            if curve.dots {
+                for point in &curve.points {
+                    canvas.circle(place(point), 1.4, curve.colour, curve.colour);
+                }
+            }
+            if let (true, Some(last)) = (curve.broke_off, curve.points.last()) {
+                cross(canvas, place(last), curve.colour);
+            }
+        }
+        self.words(canvas, frame);
+        if self.labels == Labels::AtEnds {
+            let ends: Vec<(&Curve, Point)> = self
+                .curves
+                .iter()
+                .filter_map(|curve| Some((curve, place(curve.points.last()?))))
+                .collect();
+            end_labels(canvas, frame, &ends);
+        }
+    }
+
+    /// Titles, names of curves above the panel, and notes.
+    fn words(&self, canvas: &mut Canvas, frame: Frame) {
+        let mut y = frame.top - self.top() + TEXT;
+        canvas.text(Text::new(&self.title, [frame.left, y], Anchor::Start).bold());
+        if self.labels == Labels::Above {
+            if !self.title.is_empty() {
+                y += LINE - 0.5;
+            }
+            let mut x = frame.left;
+            for curve in &self.curves {
+                let label = Text::new(&curve.label, [x, y], Anchor::Start)
+                    .size(SMALL)
+                    .colour(readable(curve.colour));
+                x += label.width() + 7.0;
+                canvas.text(label);
+            }
+        }
+        let middle = f64::midpoint(frame.left, frame.right);
+        let below = [middle, frame.bottom + self.bottom() - 2.0];
+        canvas.text(Text::new(&self.x_title, below, Anchor::Middle));
+        let beside = [
+            frame.left - self.left(frame.height()) + TEXT - 1.0,
+            f64::midpoint(frame.top, frame.bottom),
+        ];
+        canvas.text(Text::new(&self.y_title, beside, Anchor::Middle).upwards());
+        for (place, note) in self.notes.iter().rev().enumerate() {
+            let at = [frame.right, frame.top + 5.0 + 8.0 * place as f64];
+            let note = font::fitted(note, SMALL, frame.width() - 4.0);
+            let note = Text::new(note, at, Anchor::End).size(SMALL);
+            canvas.text(note.colour(GREY));
+        }
+    }
+}
+
+/// The axes at the left and at the bottom of `frame`, their ticks and numbers, and a faint line at each vertical tick.
+pub(super) fn axes(canvas: &mut Canvas, frame: Frame, x: &Axis, y: &Axis, lines: bool) {
+    let ink = Stroke::new(INK, AXIS);
+    for (value, label) in y.ticks(vertical_ticks(frame.height())) {
+        let at = frame.bottom - y.fraction(value) * frame.height();
+        if lines && at < frame.bottom - 1.0 {
+            let stroke = Stroke::new(FAINT, AXIS);
+            canvas.line(vec![[frame.left, at], [frame.right, at]], stroke);
+        }
+        canvas.line(vec![[frame.left - TICK, at], [frame.left, at]], ink);
+        let place = [frame.left - TICK - 2.0, at + 0.36 * SMALL];
+        canvas.text(Text::new(label, place, Anchor::End).size(SMALL));
+    }
+    canvas.line(
+        vec![[frame.left, frame.top], [frame.left, frame.bottom]],
+        ink,
+    );
+    horizontal_axis(canvas, frame, x);
+}
+
+/// The axis at the bottom of `frame`.
+pub(super) fn horizontal_axis(canvas: &mut Canvas, frame: Frame, axis: &Axis) {
+    let ink = Stroke::new(INK, AXIS);
+    canvas.line(
+        vec![[frame.left, frame.bottom], [frame.right, frame.bottom]],
+        ink,
+    );
+    // Fewer ticks where their numbers would touch.
+    let at = |value: f64| frame.left + axis.fraction(value) * frame.width();
+    let fits = |ticks: &[(f64, String)]| {
+        let ends = ticks.iter().map(|(value, label)| {
+            let half = font::width(label, SMALL, false) / 2.0;
+            (at(*value) - half, at(*value) + half)
+        });
+        let ends: Vec<(f64, f64)> = ends.collect();
+        ends.windows(2).all(|pair| pair[1].0 - pair[0].1 > 4.0)
+    };
+    let counts = (1..=((frame.width() / 32.0) as usize).clamp(2, 7)).rev();
+    let mut tried = counts.map(|count| axis.ticks(count));
+    let ticks = tried.find(|ticks| fits(ticks)).unwrap_or_default();
+    for (value, label) in ticks {
+        let x = at(value);
+        canvas.line(vec![[x, frame.bottom], [x, frame.bottom + TICK]], ink);
+        let place = [x, frame.bottom + TICK + 7.0];
+        canvas.text(Text::new(label, place, Anchor::Middle).size(SMALL));
+    }
+}
+
+fn vertical_ticks(height: f64) -> usize {
+    ((height / 22.0) as usize).clamp(2, 6)
+}
+
+/// A training broke off here.
+pub(super) fn cross(canvas: &mut Canvas, [x, y]: Point, colour: Colour) {
+    let stroke = Stroke::new(colour, CURVE);
+    canvas.line(vec![[x - 2.5, y - 2.5], [x + 2.5, y + 2.5]], stroke);
+    canvas.line(vec![[x - 2.5, y + 2.5], [x + 2.5, y - 2.5]], stroke);
+}
+
+/// Names the curves at the right of `frame`, each as near to its end as the others let it; a thin line leads to a name that
+/// was moved.
+fn end_labels(canvas: &mut Canvas, frame: Frame, ends: &[(&Curve, Point)]) {
+    let wanted: Vec<f64> = ends.iter().map(|(_, end)| end[1]).collect();
+    let room = (frame.top - 6.0, frame.bottom + 6.0);
+    let places = moved_apart(&wanted, SMALL + 1.0, room);
+    for ((curve, [x, y]), place) in ends.iter().zip(places) {
+        let left = frame.right + BESIDE;
+        if (place - y).abs() > 2.0 || left - x > BESIDE + 6.0 {
+            let stroke = Stroke::new(curve.colour, 0.4);
+            canvas.line(vec![[x + 1.0, *y], [left - 0.8, place]], stroke);
+        }
+        let at = [left, place + 0.36 * SMALL];
+        let label = Text::new(&curve.label, at, Anchor::Start).size(SMALL);
+        canvas.text(label.colour(readable(curve.colour)));
+    }
+}
+
+/// Places near the `wanted` ones and in their order that are `distance` apart, between `low` and `high` as far as there is
+/// room: groups of places that touch are centred on the mean of what their members want.
+pub(super) fn moved_apart(wanted: &[f64], distance: f64, (low, high): (f64, f64)) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..wanted.len()).collect();
+    order.sort_by(|&one, &other| wanted[one].total_cmp(&wanted[other]));
+    // Groups: the first member's place, and the members.
+    let mut groups: Vec<(f64, Vec<usize>)> = Vec::new();
+    for index in order {
+        groups.push((wanted[index], vec![index]));
+        loop {
+            let last = groups.len() - 1;
+            let (first, members) = &groups[last];
+            let length = (members.len() - 1) as f64 * distance;
+            // Within the room, from the top where there is too little.
+            let first = first.min(high - length).max(low);
+            groups[last].0 = first;
+            if last == 0 {
+                break;
+            }
+            let (above, others) = &groups[last - 1];
+            if above + others.len() as f64 * distance <= first {
+                break;
+            }
+            let (_, members) = groups.pop().expect("there are two");
+            let group = groups.last_mut().expect("there are two");
+            group.1.extend(members);
+            let sum: f64 = group
+                .1
+                .iter()
+                .enumerate()
+                .map(|(place, member)| wanted[*member] - place as f64 * distance)
+                .sum();
+            group.0 = sum / group.1.len() as f64;
+        }
+    }
+    let mut places = vec![0.0; wanted.len()];
+    for (first, members) in groups {
+        for (place, member) in members.into_iter().enumerate() {
+            places[member] = first + place as f64 * distance;
+        }
+    }
+    places
+}
+
+/// Panels in rows of `columns` on a canvas of `width`; the axes of each are `height` high.
+pub(super) fn panels(charts: &[Chart], columns: usize, width: f64, height: f64) -> Canvas {
+    let most = |value: &dyn Fn(&Chart) -> f64| charts.iter().map(value).fold(0.0, f64::max);
+    let (left, right) = (most(&|chart| chart.left(height)), most(&Chart::right));
+    let (top, bottom) = (most(&Chart::top), most(&Chart::bottom));
+    let columns = columns.clamp(1, charts.len().max(1));
+    let cell = (width - 2.0 * MARGIN - GAP * (columns - 1) as f64) / columns as f64;
+    let row = top + height + bottom;
+    let rows = charts.len().div_ceil(columns);
+    let total = 2.0 * MARGIN + rows as f64 * row + (rows.saturating_sub(1)) as f64 * 4.0;
+    let mut canvas = Canvas::new(width, total);
+    for (place, chart) in charts.iter().enumerate() {
+        let x = MARGIN + (place % columns) as f64 * (cell + GAP);
+        let y = MARGIN + (place / columns) as f64 * (row + 4.0);
+        let frame = Frame {
+            left: x + left,
+            top: y + top,
+            right: x + cell - right,
+            bottom: y + top + height,
+        };
+        chart.draw(&mut canvas, frame);
+    }
+    canvas
+}
+
+/// The value below which `fraction` of `values` lie.
+fn quantile(values: impl Iterator<Item = f64>, fraction: f64) -> Option<f64> {
+    let mut values: Vec<f64> = values.filter(|value| value.is_finite()).collect();
+    values.sort_by(f64::total_cmp);
+    let place = (fraction * values.len().saturating_sub(1) as f64).round() as usize;
+    values.get(place).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_moved_apart_no_further_than_they_must() {
+        assert_eq!(moved_apart(&[10.0, 50.0], 7.0, (0.0, 100.0)), [10.0, 50.0]);
+        let close = moved_apart(&[30.0, 30.0, 90.0], 8.0, (0.0, 100.0));
+        assert_eq!(close, [26.0, 34.0, 90.0]);
+        assert_eq!(moved_apart(&[34.0, 30.0], 8.0, (0.0, 100.0)), [36.0, 28.0]);
+        assert_eq!(moved_apart(&[99.0, 99.0], 8.0, (0.0, 100.0)), [92.0, 100.0]);
+        assert_eq!(moved_apart(&[1.0, 1.0], 8.0, (0.0, 100.0)), [0.0, 8.0]);
+    }
+
+    #[test]
+    fn the_range_of_a_panel_holds_curves_and_most_of_their_bands() {
+        let points = (0..100)
+            .map(|x| [f64::from(x), f64::from(x) / 100.0])
+            .collect();
+        let mut curve = Curve::new("it", INK, points);
+        curve.band = (0..100)
+            .map(|x| [f64::from(x), -0.1, if x == 3 { 1e6 } else { 1.1 }])
+            .collect();
+        let axis = Chart::y_over(&[curve]).unwrap();
+        assert!(
+            axis.low < -0.1 && axis.high > 1.1 && axis.high < 1.3,
+            "{axis:?}"
+        );
+    }
+}
