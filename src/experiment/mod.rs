@@ -13,6 +13,7 @@
 //! # }
 //! ```
 
+mod again;
 mod captions;
 mod compare;
 mod context;
@@ -34,9 +35,12 @@ use crate::config::Config;
 use crate::error::{Result, refuse};
 use crate::files::write_whole;
 use crate::images::write_png;
-use crate::report::{self, ABLATION, Cell, Record, Rewards, TABLES, Table, TableDefinition};
+use crate::report::figures::Drawn;
+use crate::report::page::Page;
+use crate::report::{self, ABLATION, Cell, Claim, Record, Rewards, TABLES, Table, TableDefinition};
 use crate::workspace::Workspace;
 
+use again::{again, keep};
 use captions::captions;
 use measure::Evaluators;
 use plan::plan;
@@ -107,9 +111,11 @@ pub fn ablate(
     let folder = workspace.report(&record.name);
     let (definition, table) = report::ablation(&record, workspace.out())?;
     let mut files = report::write(definition, &table, &folder)?;
-    let drawn = report::figures::draw(&record, &[(definition, &table)], workspace)?;
+    let shown = [(definition, &table)];
+    let drawn = report::figures::draw(&record, &shown, workspace)?;
     let figures = drawn.figures.iter().flat_map(|figure| &figure.files);
     files.extend(figures.map(|file| folder.join(file)));
+    files.push(page(&record, &shown, &drawn, &[], &files, workspace)?);
     Ok(Outcome {
         record,
         complete: complete && no_cell_failed(&table),
@@ -157,12 +163,41 @@ fn render(
     let drawn = report::figures::draw(&record, &shown, workspace)?;
     let figures = drawn.figures.iter().flat_map(|figure| &figure.files);
     files.extend(figures.map(|file| folder.join(file)));
+    let of_tables = tables.iter().flat_map(|rendered| &rendered.files);
+    let written: Vec<PathBuf> = of_tables.chain(&files).cloned().collect();
+    let page = page(&record, &shown, &drawn, &claims, &written, workspace)?;
+    files.push(page);
     Ok(Outcome {
         record,
         tables,
         files,
         complete,
     })
+}
+
+/// Writes the page of a report; of the files that were written it offers for download what no figure is.
+fn page(
+    record: &Record,
+    tables: &[(&TableDefinition, &Table)],
+    figures: &Drawn,
+    claims: &[Claim],
+    written: &[PathBuf],
+    workspace: &Workspace,
+) -> Result<PathBuf> {
+    let folder = workspace.report(&record.name);
+    let in_folder = written.iter().filter(|file| file.parent() == Some(&folder));
+    let mut files: Vec<PathBuf> = in_folder.cloned().collect();
+    let again = again(record, workspace)?;
+    files.extend(again.as_ref().map(|_| workspace.settings(&record.name)));
+    let page = Page {
+        record,
+        tables,
+        figures,
+        claims,
+        files: &files,
+        again: again.as_ref(),
+    };
+    page.write(workspace)
 }
 
 /// Trains and measures every row. Returns the record behind the tables, and whether every training came to its end.
@@ -223,6 +258,7 @@ fn carry_out(
         record.rows.push(made);
     }
     record.save(workspace.out())?;
+    keep(config, workspace)?;
     Ok((record, complete))
 }
 

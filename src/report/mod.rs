@@ -3,6 +3,7 @@
 mod ablation;
 mod claims;
 pub mod figures;
+pub mod page;
 mod published;
 mod record;
 mod results;

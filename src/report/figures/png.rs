@@ -1,7 +1,7 @@
 //! A canvas as PNG: 300 pixels to the inch, which the file says.
 
-use image::RgbImage;
 use ::png::{BitDepth, ColorType, Encoder, PixelDimensions, Unit};
+use image::RgbImage;
 use tiny_skia::{
     FillRule, LineJoin, Mask, Paint, Path, PathBuilder, Pixmap, PremultipliedColorU8, Rect,
     StrokeDash, Transform,
