@@ -108,7 +108,7 @@ impl Column {
 
 impl Cell {
     /// The number that competes in its column.
-    pub(super) fn value(&self) -> Option<f64> {
+    fn value(&self) -> Option<f64> {
         match self {
             Self::Number { mean, .. } => Some(*mean),
             Self::Published { value, .. } => Some(*value),
@@ -184,7 +184,7 @@ impl Table {
     }
 
     /// Whether a column is aligned as numbers: it has no words.
-    pub(super) fn is_numeric(&self, index: usize) -> bool {
+    fn is_numeric(&self, index: usize) -> bool {
         let mut cells = self.rows.iter().map(|row| &row.cells[index]);
         !cells.any(|cell| matches!(cell, Cell::Text(_)))
     }
@@ -228,7 +228,7 @@ impl Table {
     }
 
     /// Why cells have no number, each reason once.
-    pub(super) fn reasons(&self) -> Vec<&str> {
+    fn reasons(&self) -> Vec<&str> {
         let mut reasons: Vec<&str> = Vec::new();
         for cell in self.in_order().flat_map(|row| &row.cells) {
             if let Cell::Failed(reason) | Cell::Unfinished(reason) | Cell::Absent(reason) = cell
@@ -241,7 +241,7 @@ impl Table {
     }
 
     /// Models, then reference rows.
-    pub(super) fn in_order(&self) -> impl Iterator<Item = &Row> {
+    fn in_order(&self) -> impl Iterator<Item = &Row> {
         let of_kind = |reference| {
             self.rows
                 .iter()
@@ -251,7 +251,7 @@ impl Table {
     }
 
     /// The best number of the models in a column, where they have at least two different ones.
-    pub(super) fn best(&self, index: usize) -> Option<f64> {
+    fn best(&self, index: usize) -> Option<f64> {
         let direction = self.columns[index].direction?;
         let models = self.rows.iter().filter(|row| !row.reference);
         let values = || models.clone().filter_map(|row| row.cells[index].value());
@@ -264,7 +264,7 @@ impl Table {
     }
 
     /// The caption, then what a reader needs to know about the numbers; `mark` says how the best are marked.
-    pub(super) fn notes(&self, mark: &str) -> Vec<String> {
+    fn notes(&self, mark: &str) -> Vec<String> {
         let mut notes = self.caption.clone();
         // Of the models: what they are compared with is measured once.
         let models = || self.rows.iter().filter(|row| !row.reference);
@@ -309,7 +309,7 @@ struct Line {
 }
 
 /// What a cell shows; one that gives a reason has its number, and the reason stands in the notes.
-pub(super) fn shown(cell: &Cell, reasons: &[&str]) -> String {
+fn shown(cell: &Cell, reasons: &[&str]) -> String {
     match cell {
         Cell::Text(text) => text.clone(),
         Cell::Number {
