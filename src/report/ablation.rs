@@ -10,6 +10,7 @@ use crate::error::Result;
 pub const ABLATION: TableDefinition = TableDefinition {
     name: "ablation",
     title: "Ablation",
+    caption: "",
     scores: &["fid", "kid", "precision", "recall", "f1"],
     optional: &[],
     remark: "",
@@ -22,6 +23,6 @@ pub const ABLATION: TableDefinition = TableDefinition {
 pub fn ablation(record: &Record, out: &Path) -> Result<(&'static TableDefinition, Table)> {
     let mut table = render(&ABLATION, record, out)?;
     table.title.clone_from(&record.question);
-    table.caption.extend(Rewards::read(record, out)?.sentences);
+    table.notes.extend(Rewards::read(record, out)?.sentences);
     Ok((&ABLATION, table))
 }

@@ -19,6 +19,9 @@ pub use record::{Record, RowRecord};
 pub use results::{Outcome, State};
 pub use rewards::Rewards;
 use rewards::thinned;
-pub use statistics::Summary;
+pub use statistics::{
+    LEAST_FOR_BOOTSTRAP, Paired, Summary, bootstrap_interval, holm, interquartile_mean, over_seeds,
+    probability_of_improvement,
+};
 pub use table::{Cell, Column, Row, Table};
 pub use tables::{TABLES, TableDefinition, find, render, write};

@@ -1,7 +1,10 @@
 //! The tables of the paper, from an experiment's ledgers.
 
+mod appendix;
+
 use std::path::{Path, PathBuf};
 
+use super::statistics::over_seeds;
 use super::{Cell, Column, Outcome, Published, Record, Row, RowRecord, Summary, Table};
 use crate::error::{Result, unknown_name};
 use crate::files::write_whole;
@@ -13,11 +16,13 @@ pub struct TableDefinition {
     pub name: &'static str,
     /// Its title.
     pub title: &'static str,
+    /// Its caption, a sentence or two; empty where the title says it all.
+    pub caption: &'static str,
     /// The scores it shows, by name.
     pub scores: &'static [&'static str],
     /// The scores it shows if any row has them.
     pub optional: &'static [&'static str],
-    /// What a reader must know about its scores; empty if nothing.
+    /// What a reader must know about its scores, a note; empty if nothing.
     pub remark: &'static str,
 }
 
@@ -33,6 +38,7 @@ pub const TABLES: &[TableDefinition] = &[
     TableDefinition {
         name: "table1",
         title: "Table 1: FID",
+        caption: "Fréchet distance (FID) between the features of generated and of held-out real patches, all systems trained alike.",
         scores: &["fid"],
         optional: &[],
         remark: "",
@@ -40,6 +46,7 @@ pub const TABLES: &[TableDefinition] = &[
     TableDefinition {
         name: "table2",
         title: "Table 2: perceptual path length",
+        caption: "Perceptual path length of the generators, all systems trained alike.",
         scores: &["ppl", "ppl-path"],
         optional: &[],
         remark: "A short path alone is no merit: a generator that always shows one image has length 0, and an untrained \
@@ -49,18 +56,25 @@ pub const TABLES: &[TableDefinition] = &[
     TableDefinition {
         name: "table3",
         title: "Table 3: KID",
+        caption: "Kernel distance (KID) between the features of generated and of held-out real patches, all systems trained alike.",
         scores: &["kid"],
         optional: &[],
         remark: "",
     },
     TableDefinition {
         name: "table4",
-        title: "Table 4: precision, recall, F1 (density and coverage beside them)",
+        title: "Table 4: precision, recall, F1",
+        caption: "Precision, recall and F1 of generated against held-out real patches, all systems trained alike; density, coverage and what is no copy of a training patch beside them.",
         scores: &["precision", "recall", "f1", "density", "coverage"],
         optional: &["authpct"],
         remark: "",
     },
 ];
+
+/// The heading above the columns of the paper's numbers.
+const PUBLISHED: &str = "published";
+/// The row that statistics compare the others with.
+const BASELINE: &str = "rl-eo";
 
 /// The table called `name`.
 pub fn find(name: &str) -> Result<&'static TableDefinition> {
@@ -115,9 +129,9 @@ pub fn render(definition: &TableDefinition, record: &Record, out: &Path) -> Resu
     }
     for score in &with_published {
         let known = metrics::definition(score).expect("tables show known scores");
-        columns.push(Column::new(format!("{} in the paper", known.title), None));
+        columns.push(Column::new(known.title, None).in_group(PUBLISHED));
     }
-    // The rows, with what the caption must say of their numbers.
+    // The rows, with what must be said of their numbers.
     let mut table = Table::new(definition.title, "system", columns);
     let mut protocols: Vec<(String, String)> = Vec::new();
     let mut warnings: Vec<String> = Vec::new();
@@ -145,37 +159,67 @@ pub fn render(definition: &TableDefinition, record: &Record, out: &Path) -> Resu
             cells,
         })?;
     }
-    // The caption.
-    table.caption.clone_from(&record.facts);
-    table
-        .caption
-        .extend(protocols.into_iter().map(|(_, sentence)| sentence));
+    // The notes, and what stands in the appendix.
+    definition.caption.clone_into(&mut table.caption);
     let warnings = warnings.into_iter();
     table
-        .caption
+        .notes
         .extend(warnings.map(|warning| format!("Warning: {warning}.")));
     if !definition.remark.is_empty() {
-        table.caption.push(definition.remark.to_owned());
+        table.notes.push(definition.remark.to_owned());
     }
     if !with_published.is_empty() {
-        table.caption.push(published.describe());
-        table.caption.push(
-            "The paper's numbers were measured under another protocol on other data: no difference is shown, as none would \
-             mean anything."
-                .to_owned(),
-        );
+        table.notes.push(format!(
+            "Published: arXiv {}, other data and another protocol, so not compared.",
+            published.arxiv
+        ));
+    }
+    table.notes.push(format!(
+        "Data, training, settings and protocols: `{}-protocol`.",
+        definition.name
+    ));
+    table.protocol.clone_from(&record.facts);
+    table
+        .protocol
+        .extend(protocols.into_iter().map(|(_, sentence)| sentence));
+    if !with_published.is_empty() {
+        table.protocol.push(published.describe());
     }
     Ok(table)
 }
 
-/// Writes a table as Markdown, CSV and LaTeX into `folder`, and returns the paths.
+/// Writes a table into `folder` as Markdown, CSV, LaTeX and HTML, its statistics over seeds where there are several, and how
+/// its numbers came about. Returns the paths.
+///
+/// # Errors
+/// Fails if a file cannot be written.
 pub fn write(definition: &TableDefinition, table: &Table, folder: &Path) -> Result<Vec<PathBuf>> {
     let name = definition.name;
-    let files = [
+    let mut files = vec![
         (format!("{name}.md"), table.markdown()),
         (format!("{name}.csv"), table.csv()?),
         (format!("{name}.tex"), table.latex(&format!("tab:{name}"))),
+        (format!("{name}.html"), table.html() + &table.notes_html()),
     ];
+    if !table.protocol.is_empty() {
+        files.push((format!("{name}-protocol.md"), appendix::markdown(table)));
+        files.push((format!("{name}-protocol.tex"), appendix::latex(table)));
+    }
+    let statistics = over_seeds(table, BASELINE)?;
+    if !statistics.is_empty() {
+        let markdown: Vec<String> = statistics.iter().map(Table::markdown).collect();
+        let html = statistics
+            .iter()
+            .map(|table| table.html() + &table.notes_html());
+        let latex = statistics
+            .iter()
+            .zip(1..)
+            .map(|(table, number)| table.latex(&format!("tab:{name}-statistics-{number}")));
+        let latex: Vec<String> = latex.collect();
+        files.push((format!("{name}-statistics.md"), markdown.join("\n")));
+        files.push((format!("{name}-statistics.tex"), latex.join("\n")));
+        files.push((format!("{name}-statistics.html"), html.collect()));
+    }
     files
         .into_iter()
         .map(|(file, text)| {
