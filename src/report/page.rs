@@ -15,7 +15,6 @@ use super::figures::{Drawn, Figure};
 use super::{Claim, Outcome, Record, State, Table, TableDefinition};
 use crate::error::Result;
 use crate::files::write_whole;
-use crate::metrics::Direction;
 use crate::workspace::Workspace;
 
 use runs::Protocols;
@@ -72,7 +71,7 @@ impl Page<'_> {
         };
         let sections: Vec<(&str, &str, Markup)> = vec![
             ("summary", "Summary", self.summary(&outcomes)),
-            ("tables", "Tables", self.tables(&protocols)),
+            ("tables", "Tables", self.tables(&protocols)?),
             ("figures", "Figures", self.figures()),
             ("samples", "Samples", self.samples(&outcomes, workspace)),
             ("claims", "Claims audit", self.claims()),
@@ -166,17 +165,21 @@ impl Page<'_> {
         }
     }
 
-    fn tables(&self, protocols: &Protocols<'_>) -> Markup {
-        html! {
-            @if self.tables.is_empty() { p { "No table was rendered." } }
+    fn tables(&self, protocols: &Protocols<'_>) -> Result<Markup> {
+        let tables: Vec<Markup> = self
+            .tables
+            .iter()
+            .map(|(_, table)| tables::table(table, self.record, protocols))
+            .collect::<Result<_>>()?;
+        Ok(html! {
+            @if tables.is_empty() { p { "No table was rendered." } }
             @else {
                 p.hint { "A number leads to its runs, the eight digits below a heading to the protocol of its column." }
             }
-            @for (place, (_, table)) in self.tables.iter().enumerate() {
-                h3 id={ "table-" (place + 1) } { (table.title) }
-                (tables::table(table, self.record, protocols))
+            @for (place, table) in tables.iter().enumerate() {
+                div.table id={ "table-" (place + 1) } { (table) }
             }
-        }
+        })
     }
 
     fn figures(&self) -> Markup {
@@ -313,14 +316,6 @@ fn row_id(record: &Record, name: &str) -> Option<String> {
     Some(format!("row-{}", place + 1))
 }
 
-fn arrow(direction: Direction) -> Markup {
-    let (sign, words) = match direction {
-        Direction::Lower => ("↓", "lower is better"),
-        Direction::Higher => ("↑", "higher is better"),
-    };
-    html! { " " span aria-hidden="true" { (sign) } span.hidden { (words) } }
-}
-
 fn counted(count: usize, what: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
     format!("{count} {what}{plural}")
@@ -339,7 +334,7 @@ fn of_seeds(seeds: &[u64]) -> String {
 fn consequence(state: &State) -> &'static str {
     match state {
         State::Running { .. } => ". It is still going; render the report again when it has ended.",
-        _ if state.is_open() => ". The command below takes it up.",
+        _ if state.is_open() => ". The command takes it up.",
         _ => ". It has no numbers.",
     }
 }

@@ -9,6 +9,7 @@ mod html;
 mod latex;
 mod notes;
 
+pub(super) use html::Links;
 pub(super) use latex::latex_text;
 pub(super) use notes::paired;
 

@@ -74,7 +74,7 @@ pub const TABLES: &[TableDefinition] = &[
 /// The heading above the columns of the paper's numbers.
 const PUBLISHED: &str = "published";
 /// The row that statistics compare the others with.
-const BASELINE: &str = "rl-eo";
+pub(super) const BASELINE: &str = "rl-eo";
 
 /// The table called `name`.
 pub fn find(name: &str) -> Result<&'static TableDefinition> {

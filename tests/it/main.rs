@@ -23,6 +23,7 @@ mod lpips;
 mod mathematics;
 mod mlflow;
 mod noise;
+mod page;
 mod reproduce;
 mod resize;
 mod reward;

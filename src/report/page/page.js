@@ -21,16 +21,15 @@ function sort(table, column, descending) {
   }
 }
 
+// The text of a heading becomes a button; its link to the protocol stays beside it.
 for (const table of document.querySelectorAll("table")) {
-  const headings = [...table.tHead.rows[0].cells];
+  const headings = [...table.tHead.rows[table.tHead.rows.length - 1].cells];
   headings.forEach((heading, column) => {
-    const label = heading.querySelector(".label");
-    if (!label) return;
     const button = document.createElement("button");
     button.type = "button";
     button.title = "Sort by this column";
-    label.replaceWith(button);
-    button.append(label);
+    button.append(...[...heading.childNodes].filter((node) => !node.matches?.("a")));
+    heading.prepend(button);
     button.addEventListener("click", () => {
       const descending = heading.getAttribute("aria-sort") === "ascending";
       headings.forEach((other) => other.removeAttribute("aria-sort"));
@@ -39,6 +38,7 @@ for (const table of document.querySelectorAll("table")) {
     });
   });
 }
+document.querySelector("#tables ~ .hint")?.append(" A heading sorts.");
 
 // A picture opens in the page; the link alone would open the file.
 const dialog = document.createElement("dialog");
@@ -47,7 +47,7 @@ const large = document.createElement("img");
 const caption = document.createElement("p");
 close.type = "button";
 close.textContent = "Close";
-dialog.append(close, large, caption);
+dialog.append(large, close, caption);
 dialog.addEventListener("click", () => dialog.close());
 document.body.append(dialog);
 for (const link of document.querySelectorAll("a.enlarge")) {
@@ -57,10 +57,10 @@ for (const link of document.querySelectorAll("a.enlarge")) {
     large.src = link.href;
     large.alt = link.querySelector("img").alt;
     caption.textContent = large.alt;
-    // Whole multiples of its pixels, so that every one has the same size.
+    // As large as there is room, from twice its size on by whole numbers: every pixel then has the same size.
     const [width, height] = ["width", "height"].map((side) => Number(link.querySelector("img").getAttribute(side)));
-    const factor = Math.min((innerWidth - 40) / width, (innerHeight - 130) / height);
-    large.width = width * (factor > 1 ? Math.floor(factor) : factor);
+    const factor = Math.min((innerWidth - 40) / width, (innerHeight - 100) / height);
+    large.width = width * (factor > 2 ? Math.floor(factor) : factor);
     dialog.showModal();
   });
 }

@@ -33,14 +33,16 @@ impl<'a> Protocols<'a> {
         Self(found)
     }
 
-    /// A link to the protocol called `id`; its bare name where it is no protocol of ours.
-    pub(super) fn link(&self, id: &str) -> Markup {
-        let place = self.0.iter().position(|score| score.protocol_id == id);
+    /// Where the protocol called `id` stands on the page; none where it is no protocol of ours.
+    pub(super) fn id(&self, id: &str) -> Option<String> {
+        let place = self.0.iter().position(|score| score.protocol_id == id)?;
+        Some(format!("protocol-{}", place + 1))
+    }
+
+    fn link(&self, id: &str) -> Markup {
         html! {
-            @match place {
-                Some(place) => a.protocol href={ "#protocol-" (place + 1) } { (id) },
-                None => span.protocol { (id) },
-            }
+            @if let Some(place) = self.id(id) { a.protocol href={ "#" (place) } { (id) } }
+            @else { span.protocol { (id) } }
         }
     }
 

@@ -5,11 +5,25 @@ use std::fmt::Write;
 use super::{Cell, Line, Table};
 use crate::metrics::Direction;
 
+/// Where a table on a page leads: addresses by the name of a row and by the id of a protocol; none where there is nothing.
+pub(in crate::report) struct Links<'a> {
+    pub(in crate::report) row: &'a dyn Fn(&str) -> Option<String>,
+    pub(in crate::report) protocol: &'a dyn Fn(&str) -> Option<String>,
+}
+
 impl Table {
     /// One `<table class="results">`: models in the first body, reference rows in a second one of class `reference`. A cell
     /// with a number has it in full in `data-value`, the best models are `<strong>` in cells of class `best`, and the heading
     /// of a column that competes has its direction (`lower`, `higher`) in `data-better`.
     pub fn html(&self) -> String {
+        self.linked_html(&Links {
+            row: &|_| None,
+            protocol: &|_| None,
+        })
+    }
+
+    /// The same where names and numbers lead to what they are from.
+    pub(in crate::report) fn linked_html(&self, links: &Links<'_>) -> String {
         let title = self.title.trim_end_matches('.');
         let caption = match self.caption.as_str() {
             "" => html_text(title),
@@ -17,7 +31,7 @@ impl Table {
         };
         let mut text =
             format!("<table class=\"results\">\n<caption>{caption}</caption>\n<thead>\n");
-        text += &self.html_headings();
+        text += &self.html_headings(links);
         text += "</thead>\n";
         let lines = self.lines();
         let (models, reference) = lines.split_at(self.models());
@@ -27,7 +41,7 @@ impl Table {
             }
             let _ = writeln!(text, "<tbody{class}>");
             for line in lines {
-                text += &html_row(line);
+                text += &html_row(line, links);
             }
             text += "</tbody>\n";
         }
@@ -43,7 +57,7 @@ impl Table {
         text + "</ul>\n"
     }
 
-    fn html_headings(&self) -> String {
+    fn html_headings(&self, links: &Links<'_>) -> String {
         let mut text = String::new();
         let has_groups = self.columns.iter().any(|column| !column.group.is_empty());
         if has_groups {
@@ -67,8 +81,17 @@ impl Table {
         );
         for column in &self.columns {
             let title = html_text(&column.title);
+            let protocol = column.protocol().unwrap_or_default();
+            let protocol = match (links.protocol)(protocol) {
+                Some(address) => format!(
+                    " <a class=\"protocol\" href=\"{}\">{}</a>",
+                    html_text(&address),
+                    html_text(protocol)
+                ),
+                None => String::new(),
+            };
             let _ = match column.direction {
-                None => write!(text, "<th scope=\"col\">{title}</th>"),
+                None => write!(text, "<th scope=\"col\">{title}{protocol}</th>"),
                 Some(direction) => {
                     let better = match direction {
                         Direction::Lower => "lower",
@@ -77,7 +100,7 @@ impl Table {
                     write!(
                         text,
                         "<th scope=\"col\" data-better=\"{better}\">{title} <span role=\"img\" aria-label=\"{better} is \
-                         better\">{}</span></th>",
+                         better\">{}</span>{protocol}</th>",
                         column.arrow().trim()
                     )
                 }
@@ -87,14 +110,21 @@ impl Table {
     }
 }
 
-fn html_row(line: &Line<'_>) -> String {
-    let mut text = format!("<tr><th scope=\"row\">{}</th>", html_text(&line.row.name));
+fn html_row(line: &Line<'_>, links: &Links<'_>) -> String {
+    let address = (links.row)(&line.row.name);
+    let linked = |text: String| match &address {
+        Some(address) => format!("<a href=\"{}\">{text}</a>", html_text(address)),
+        None => text,
+    };
+    let name = linked(html_text(&line.row.name));
+    let mut text = format!("<tr><th scope=\"row\">{name}</th>");
     for (entry, cell) in line.entries.iter().zip(&line.row.cells) {
         let value = cell
             .value()
             .map_or_else(String::new, |value| format!(" data-value=\"{value}\""));
         let shown = match cell {
             Cell::Missing | Cell::Absent(_) => "–".to_owned(),
+            Cell::Number { .. } => linked(html_text(&entry.text)),
             _ => html_text(&entry.text),
         };
         let note = entry
