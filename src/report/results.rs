@@ -146,11 +146,11 @@ impl Outcome {
 
 /// How the training stands whose ledger has these events.
 fn state(events: &[Event], folder: &Path) -> State {
-    let steps = events.iter().filter_map(|event| match event {
+    let step = events.iter().rev().find_map(|event| match event {
         Event::Step { step, .. } | Event::Start { step, .. } => Some(*step),
         _ => None,
     });
-    let step = steps.last().unwrap_or(0);
+    let step = step.unwrap_or(0);
     let mark = events
         .iter()
         .rev()

@@ -120,9 +120,12 @@ pub fn render(definition: &TableDefinition, record: &Record, out: &Path) -> Resu
     for score in &scores {
         let known = metrics::definition(score).expect("tables show known scores");
         columns.push(Column::new(known.title, Some(known.direction)));
-        let largest = results
+        // Of the models: an untrained generator may be far off.
+        let models = results
             .iter()
             .flatten()
+            .filter(|outcome| !outcome.reference);
+        let largest = models
             .filter_map(|outcome| outcome.score(score)?.value)
             .fold(0.0f64, |largest, value| largest.max(value.abs()));
         digits.push(decimal_places(largest));
@@ -160,32 +163,47 @@ pub fn render(definition: &TableDefinition, record: &Record, out: &Path) -> Resu
         })?;
     }
     // The notes, and what stands in the appendix.
+    let mut outcomes = results.iter().flatten();
+    let is_measured =
+        outcomes.any(|outcome| scores.iter().any(|score| outcome.score(score).is_some()));
+    let published = (!with_published.is_empty()).then_some(&published);
     definition.caption.clone_into(&mut table.caption);
-    let warnings = warnings.into_iter();
-    table
-        .notes
-        .extend(warnings.map(|warning| format!("Warning: {warning}.")));
+    table.notes = notes(definition, is_measured, &warnings, published);
+    table.protocol.clone_from(&record.facts);
+    let sentences = protocols.into_iter().map(|(_, sentence)| sentence);
+    table.protocol.extend(sentences);
+    table.protocol.extend(published.map(Published::describe));
+    Ok(table)
+}
+
+/// What a reader must know about a table; `published` are the paper's numbers if it shows any.
+fn notes(
+    definition: &TableDefinition,
+    is_measured: bool,
+    warnings: &[String],
+    published: Option<&Published>,
+) -> Vec<String> {
+    let mut notes: Vec<String> = Vec::new();
+    if !is_measured {
+        notes.push("None of it was measured in this experiment.".to_owned());
+    }
+    notes.extend(
+        warnings
+            .iter()
+            .map(|warning| format!("Warning: {warning}.")),
+    );
     if !definition.remark.is_empty() {
-        table.notes.push(definition.remark.to_owned());
+        notes.push(definition.remark.to_owned());
     }
-    if !with_published.is_empty() {
-        table.notes.push(format!(
-            "Published: arXiv {}, other data and another protocol, so not compared.",
-            published.arxiv
-        ));
-    }
-    table.notes.push(format!(
+    notes.extend(published.map(|published| {
+        let arxiv = &published.arxiv;
+        format!("Published: arXiv {arxiv}, other data and another protocol, so not compared.")
+    }));
+    notes.push(format!(
         "Data, training, settings and protocols: `{}-protocol`.",
         definition.name
     ));
-    table.protocol.clone_from(&record.facts);
-    table
-        .protocol
-        .extend(protocols.into_iter().map(|(_, sentence)| sentence));
-    if !with_published.is_empty() {
-        table.protocol.push(published.describe());
-    }
-    Ok(table)
+    notes
 }
 
 /// Writes a table into `folder` as Markdown, CSV, LaTeX and HTML, its statistics over seeds where there are several, and how

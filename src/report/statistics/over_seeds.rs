@@ -202,6 +202,14 @@ fn against(
 ) -> Vec<Cell> {
     let improvement =
         |own: &[f64], other: &[f64]| probability_of_improvement(own, other, direction);
+    // A difference may be much smaller than what it is the difference of.
+    let (low, high) = difference.summary.interval.unwrap_or_default();
+    let largest = low.abs().max(high.abs());
+    let digits = if largest > 0.0 {
+        digits.max((2 - largest.log10().floor() as i32).clamp(0, 12) as usize)
+    } else {
+        digits
+    };
     let mut cells = vec![
         derived(difference.summary.mean, digits),
         ends(difference.summary.interval, digits, "one seed"),
@@ -241,12 +249,14 @@ fn notes(least: usize, most: usize, baseline: Option<&str>, direction: Direction
              better than one of {name}."
         ));
         let smallest = 2.0 / (1u64 << most.min(MOST_FOR_EXACT_TEST)) as f64;
-        let mut test =
-            "p: exact sign-flip test, two-sided; Holm's correction over the rows.".to_owned();
-        if smallest > 0.001 {
-            test += &format!(" With {most} seeds p cannot be below {smallest:.3}.");
-        }
-        notes.push(test);
+        let bound = if smallest > 0.001 {
+            format!(" With {most} seeds p cannot be below {smallest:.3}.")
+        } else {
+            String::new()
+        };
+        notes.push(format!(
+            "p: exact sign-flip test, two-sided; Holm's correction over the rows.{bound}"
+        ));
     }
     notes
 }

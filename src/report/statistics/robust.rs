@@ -1,6 +1,8 @@
 //! Interquartile mean, probability of improvement and their bootstrap, as Agarwal et al. define them (Deep Reinforcement
 //! Learning at the Edge of the Statistical Precipice, NeurIPS 2021, arXiv 2108.13264, section 4; package rliable).
 
+use std::cmp::Ordering;
+
 use super::CONFIDENCE;
 use crate::metrics::Direction;
 use crate::random::Random;
@@ -25,10 +27,16 @@ pub fn interquartile_mean(values: &[f64]) -> f64 {
 /// The fraction of pairs of a value of `own` and one of `other` in which the own is the better one; a tie counts half
 /// (section 4.3; the Mann-Whitney statistic). 0.5: neither is better.
 pub fn probability_of_improvement(own: &[f64], other: &[f64], direction: Direction) -> f64 {
-    let better = |own: f64, other: f64| match direction {
-        _ if own == other => 0.5,
-        Direction::Lower => f64::from(u8::from(own < other)),
-        Direction::Higher => f64::from(u8::from(own > other)),
+    let better = |own: f64, other: f64| {
+        let ordering = match direction {
+            Direction::Lower => other.total_cmp(&own),
+            Direction::Higher => own.total_cmp(&other),
+        };
+        match ordering {
+            Ordering::Greater => 1.0,
+            Ordering::Equal => 0.5,
+            Ordering::Less => 0.0,
+        }
     };
     let pairs = own
         .iter()

@@ -1,7 +1,11 @@
 //! A table in LaTeX, as a paper prints it.
 
+use std::fmt::Write;
+
 use super::{Cell, Entry, Table};
 
+/// How siunitx sets the numbers of a table.
+const SIUNITX: &str = "separate-uncertainty=true, retain-zero-uncertainty=true, group-digits=none, detect-weight=true";
 /// More columns than this are set smaller.
 const WIDE: usize = 5;
 
@@ -35,19 +39,16 @@ impl Table {
                 .map(|(place, entry)| self.latex_entry(entry, place, &line.row.cells[place]));
             body += &latex_row(std::iter::once(latex_text(&line.row.name)).chain(cells));
         }
-        let notes: String = self
-            .all_notes("in bold")
-            .into_iter()
-            .map(|note| {
-                let number = note
-                    .number
-                    .map_or_else(String::new, |number| format!("[{number}]"));
-                format!("      \\item{number} {}\n", latex_text(&note.text))
-            })
-            .collect();
+        let mut notes = String::new();
+        for note in self.all_notes("in bold") {
+            let number = note
+                .number
+                .map_or_else(String::new, |number| format!("[{number}]"));
+            let _ = writeln!(notes, "      \\item{number} {}", latex_text(&note.text));
+        }
         format!(
             "% Needs \\usepackage{{booktabs,siunitx,threeparttable}}.\n\\begin{{table}}\n  \\centering\n  \
-             \\begin{{threeparttable}}\n    \\caption{{{}}}\n    \\label{{{label}}}\n{size}{gap}    \
+             \\begin{{threeparttable}}\n    \\caption{{{}}}\n    \\label{{{label}}}\n    \\sisetup{{{SIUNITX}}}\n{size}{gap}    \
              \\begin{{tabular}}{{@{{}}l{columns}@{{}}}}\n      \\toprule\n{body}      \\bottomrule\n    \
              \\end{{tabular}}\n    \\begin{{tablenotes}}[flushleft]\n      \\footnotesize\n{notes}    \
              \\end{{tablenotes}}\n  \\end{{threeparttable}}\n\\end{{table}}\n",
@@ -68,12 +69,12 @@ impl Table {
                         "\\multicolumn{{{count}}}{{c}}{{{}}}",
                         latex_text(group)
                     ));
-                    rules += &format!("\\cmidrule(l){{{first}-{}}}", first + count - 1);
+                    let _ = write!(rules, "\\cmidrule(l){{{first}-{}}}", first + count - 1);
                 }
                 first += count;
             }
             text += &latex_row(cells.into_iter());
-            text += &format!("      {rules}\n");
+            let _ = writeln!(text, "      {rules}");
         }
         let titles = self.columns.iter().map(|column| {
             let title = latex_text(&format!("{}{}", column.title, column.arrow()));
@@ -111,7 +112,8 @@ impl Table {
                 before = before.max(places(*mean));
                 behind = behind.max(*digits);
                 if let Some(spread) = spread {
-                    uncertain = uncertain.max(places(*spread) + digits);
+                    let text = format!("{spread:.digits$}").replace('.', "");
+                    uncertain = uncertain.max(text.trim_start_matches('0').len().max(1));
                 }
                 if *mean < 0.0 {
                     sign = "-";
@@ -122,9 +124,7 @@ impl Table {
             0 => String::new(),
             places => format!("({places})"),
         };
-        format!(
-            "S[table-format={sign}{before}.{behind}{uncertain}, separate-uncertainty=true, detect-weight=true]"
-        )
+        format!("S[table-format={sign}{before}.{behind}{uncertain}]")
     }
 
     fn latex_entry(&self, entry: &Entry, index: usize, cell: &Cell) -> String {
@@ -137,7 +137,7 @@ impl Table {
             _ => latex_number(&entry.text),
         };
         if let Some(number) = entry.note {
-            text += &format!("\\tnote{{{number}}}");
+            let _ = write!(text, "\\tnote{{{number}}}");
         }
         if self.is_aligned(index) {
             format!("{{{bold}{text}}}")

@@ -179,7 +179,8 @@ fn latex() {
   \begin{threeparttable}
     \caption{Distances, 100\% phantom\_slides.}
     \label{tab:one}
-    \begin{tabular}{@{}lS[table-format=3.2(3), separate-uncertainty=true, detect-weight=true]S[table-format=1.2, separate-uncertainty=true, detect-weight=true]rl@{}}
+    \sisetup{separate-uncertainty=true, retain-zero-uncertainty=true, group-digits=none, detect-weight=true}
+    \begin{tabular}{@{}lS[table-format=3.2(3)]S[table-format=1.2]rl@{}}
       \toprule
        &  &  & \multicolumn{1}{c}{published} &  \\
       \cmidrule(l){4-4}
