@@ -1,6 +1,7 @@
 //! Measuring the rows of an experiment into ledgers. What a ledger has under the same protocol is not measured again.
 
 use std::collections::BTreeSet;
+use std::time::Instant;
 
 use super::{Context, Evaluator, PathEvaluator, Reference, Reporter, trained_on};
 use crate::config::Evaluation;
@@ -91,6 +92,7 @@ impl Evaluators {
         let known = Known::of(ledger, step, seed);
         let mut draw = Some(draw);
         let (mut drawn, mut scores) = (None, Vec::new());
+        let mut drawing_seconds = known.drawing_seconds;
         // Every evaluator takes the same images.
         let memorisation = self.memorisation.as_ref();
         let evaluators = [Some(&self.main), memorisation.map(|own| &own.evaluator)];
@@ -100,7 +102,9 @@ impl Evaluators {
                 continue;
             }
             if let Some(draw) = draw.take() {
+                let start = Instant::now();
                 drawn = Some(draw(reporter)?);
+                drawing_seconds = model.map(|_| start.elapsed().as_secs_f64());
             }
             let images = drawn.as_ref().expect("they were drawn for the first");
             scores.extend(evaluator.measure(images)?);
@@ -125,6 +129,7 @@ impl Evaluators {
             step,
             seed,
             images_hash,
+            drawing_seconds,
             scores,
         });
         if ledger.events().last() != Some(&event) {
@@ -153,11 +158,12 @@ fn names_shown(tables: &[&TableDefinition]) -> Vec<String> {
     names.map(ToString::to_string).collect()
 }
 
-/// The scores that a ledger has of one step and one sampling seed, and the SHA-256 of their images.
+/// The scores that a ledger has of one step and one sampling seed, the SHA-256 of their images, and how long those took.
 #[derive(Default)]
 struct Known {
     scores: Vec<ScoreRecord>,
     images_hash: String,
+    drawing_seconds: Option<f64>,
 }
 
 impl Known {
@@ -166,6 +172,7 @@ impl Known {
             Event::Evaluation(found) if found.step == step && found.seed == seed => Some(Self {
                 scores: found.scores.clone(),
                 images_hash: found.images_hash.clone(),
+                drawing_seconds: found.drawing_seconds,
             }),
             _ => None,
         });

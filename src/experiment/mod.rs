@@ -37,7 +37,9 @@ use crate::files::write_whole;
 use crate::images::write_png;
 use crate::report::figures::Drawn;
 use crate::report::page::Page;
-use crate::report::{self, ABLATION, Cell, Claim, Record, Rewards, TABLES, Table, TableDefinition};
+use crate::report::{
+    self, ABLATION, COSTS, Cell, Claim, Record, Rewards, TABLES, Table, TableDefinition,
+};
 use crate::workspace::Workspace;
 
 use again::{again, keep};
@@ -148,17 +150,20 @@ fn render(
         complete &= no_cell_failed(&table);
         tables.push(Rendered { table, files });
     }
+    let costs = report::costs(&record, out)?;
+    let mut files = report::write(&COSTS, &costs, &folder)?;
     let rewards = Rewards::read(&record, out)?;
     let claims = report::claims(&record, &rewards, out)?;
     let path = folder.join("claims.md");
     let text = report::claims_markdown(&claims, &record);
     write_whole(&path, text.as_bytes())?;
-    let mut files = vec![path];
+    files.push(path);
     // The figures.
     let shown: Vec<(&TableDefinition, &Table)> = definitions
         .iter()
         .zip(&tables)
         .map(|(definition, rendered)| (*definition, &rendered.table))
+        .chain([(&COSTS, &costs)])
         .collect();
     let drawn = report::figures::draw(&record, &shown, workspace)?;
     let figures = drawn.figures.iter().flat_map(|figure| &figure.files);

@@ -89,6 +89,7 @@ pub(super) fn train_run(
                 step,
                 seed,
                 images_hash: String::new(), // their features are not kept
+                drawing_seconds: None,
                 scores,
             })
         };

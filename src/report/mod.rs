@@ -2,6 +2,7 @@
 
 mod ablation;
 mod claims;
+mod costs;
 pub mod figures;
 pub mod page;
 mod published;
@@ -14,6 +15,7 @@ mod tables;
 
 pub use ablation::{ABLATION, ablation};
 pub use claims::{Claim, claims, claims_markdown};
+pub use costs::{COSTS, costs};
 pub use published::Published;
 pub use record::{Record, RowRecord};
 pub use results::{Outcome, State};

@@ -225,6 +225,7 @@ mod tests {
             ending,
             reason: reason.to_owned(),
             seconds: 1.5,
+            peak_megabytes: None,
         };
         ledger.append(event).unwrap();
     }

@@ -51,6 +51,10 @@ pub enum Event {
         reason: String,
         /// Seconds since the last start.
         seconds: f64,
+        /// The most memory of the process since the last start, in millions of bytes; none where the system does not say, and
+        /// in ledgers of earlier versions.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        peak_megabytes: Option<f64>,
     },
 }
 
@@ -88,6 +92,9 @@ pub struct Evaluation {
     /// kept, and in ledgers of earlier versions.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub images_hash: String,
+    /// Seconds that drawing the images took; none where nothing was drawn, and in ledgers of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drawing_seconds: Option<f64>,
     /// The scores.
     pub scores: Vec<ScoreRecord>,
 }
@@ -350,6 +357,7 @@ mod tests {
                 step,
                 seed: 0,
                 images_hash: String::new(),
+                drawing_seconds: None,
                 scores,
             }
         };
@@ -358,6 +366,7 @@ mod tests {
             ending,
             reason: String::new(),
             seconds: 0.0,
+            peak_megabytes: None,
         };
         let measured = |step: u64| Event::Evaluation(evaluation(step));
         assert_eq!(result(&[]), None);
@@ -405,6 +414,7 @@ mod tests {
             ending: Ending::Killed,
             reason: String::new(),
             seconds: 0.5,
+            peak_megabytes: None,
         };
         assert_eq!(ledger.events(), [step(1), end]);
         ledger.append(step(2)).unwrap();

@@ -59,6 +59,7 @@ fn run(lab: &Lab, name: &str, seed: u64, fid: f64) -> String {
         ending: Ending::Finished,
         reason: String::new(),
         seconds: 1.0,
+        peak_megabytes: None,
     };
     ledger.append(end).unwrap();
     ledger
@@ -66,6 +67,7 @@ fn run(lab: &Lab, name: &str, seed: u64, fid: f64) -> String {
             step: 2,
             seed: 0,
             images_hash: String::new(),
+            drawing_seconds: None,
             scores: vec![score],
         }))
         .unwrap();

@@ -86,6 +86,7 @@ impl Trained {
             ending,
             reason,
             seconds,
+            peak_megabytes: None,
         });
     }
 
@@ -118,6 +119,7 @@ impl Trained {
             step,
             seed,
             images_hash: String::new(),
+            drawing_seconds: None,
             scores,
         }));
     }

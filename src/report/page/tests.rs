@@ -47,6 +47,7 @@ fn ended(out: &Path, run: &str, ending: Ending, reason: &str) {
         ending,
         reason: reason.to_owned(),
         seconds: 1.0,
+        peak_megabytes: None,
     };
     ledger.append(event).unwrap();
 }
