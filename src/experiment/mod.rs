@@ -69,6 +69,8 @@ pub struct Outcome {
     pub tables: Vec<Rendered>,
     /// What else was written.
     pub files: Vec<PathBuf>,
+    /// Figures that could not be drawn: what each would show, and why it is not there.
+    pub absent: Vec<(String, String)>,
     /// Whether every training came to its end and no cell of a table failed.
     pub complete: bool,
 }
@@ -123,6 +125,7 @@ pub fn ablate(
         complete: complete && no_cell_failed(&table),
         tables: vec![Rendered { table, files }],
         files: Vec::new(),
+        absent: drawn.absent,
     })
 }
 
@@ -176,6 +179,7 @@ fn render(
         record,
         tables,
         files,
+        absent: drawn.absent,
         complete,
     })
 }

@@ -11,6 +11,7 @@ mod ends;
 mod evaluate;
 mod experiment;
 mod fake_mlflow;
+mod figures;
 mod golden;
 mod golden_metrics;
 mod images;

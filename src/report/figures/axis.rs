@@ -133,14 +133,16 @@ fn extent(values: impl IntoIterator<Item = f64>) -> Option<(f64, f64)> {
     })
 }
 
-/// 1, 2 or 5 times a power of ten, the one nearest above `step`.
+/// 1, 2 or 5 times a power of ten, the one whose ratio to `step` is nearest to 1.
 fn round_step(step: f64) -> f64 {
     let power = 10f64.powf(step.log10().floor());
-    let factor = step / power;
-    let round = [1.0, 2.0, 5.0]
-        .into_iter()
-        .find(|round| factor <= round * (1.0 + 1e-9));
-    power * round.unwrap_or(10.0)
+    power
+        * match step / power {
+            ..1.415 => 1.0,
+            ..3.163 => 2.0,
+            ..7.072 => 5.0,
+            _ => 10.0,
+        }
 }
 
 /// Thousands with a k, millions with an M.

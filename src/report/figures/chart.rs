@@ -50,8 +50,6 @@ pub(super) enum Labels {
     AtEnds,
     /// In a line below the title.
     Above,
-    /// Not at all.
-    None,
 }
 
 /// A panel.
@@ -233,7 +231,7 @@ pub(super) fn horizontal_axis(canvas: &mut Canvas, frame: Frame, axis: &Axis) {
         let ends: Vec<(f64, f64)> = ends.collect();
         ends.windows(2).all(|pair| pair[1].0 - pair[0].1 > 4.0)
     };
-    let counts = (1..=((frame.width() / 32.0) as usize).clamp(2, 7)).rev();
+    let counts = (1..=((frame.width() / 22.0) as usize).clamp(2, 5)).rev();
     let mut tried = counts.map(|count| axis.ticks(count));
     let ticks = tried.find(|ticks| fits(ticks)).unwrap_or_default();
     for (value, label) in ticks {
@@ -245,7 +243,7 @@ pub(super) fn horizontal_axis(canvas: &mut Canvas, frame: Frame, axis: &Axis) {
 }
 
 fn vertical_ticks(height: f64) -> usize {
-    ((height / 22.0) as usize).clamp(2, 6)
+    ((height / 18.0) as usize).clamp(2, 5)
 }
 
 /// A training broke off here.

@@ -204,18 +204,34 @@ fn frame_lines(canvas: &mut Canvas, frame: Frame, panel: &Panel, x: impl Fn(f64)
     for (name, value) in &panel.framing {
         framing.push((name, x(*value)));
     }
-    // Names keep within the panel and apart from each other.
+    // Names keep within the panel, and apart where they would touch.
     let widths: Vec<f64> = framing
         .iter()
         .map(|(name, _)| font::width(name, SMALL, false))
         .collect();
     let widest = widths.iter().copied().fold(0.0, f64::max);
-    let wanted: Vec<f64> = framing.iter().map(|(_, at)| *at).collect();
-    let room = (
-        frame.left + widest / 2.0 - 4.0,
-        frame.right - widest / 2.0 + 4.0,
-    );
-    let middles = moved_apart(&wanted, widest + 4.0, room);
+    let mut middles: Vec<f64> = framing
+        .iter()
+        .zip(&widths)
+        .map(|((_, at), width)| {
+            let half = width / 2.0;
+            at.clamp(
+                frame.left + half - 6.0,
+                (frame.right - half + 2.0).max(frame.left + half),
+            )
+        })
+        .collect();
+    let close = |one: usize, other: usize| {
+        (middles[one] - middles[other]).abs() < f64::midpoint(widths[one], widths[other]) + 4.0
+    };
+    let touch = (1..middles.len()).any(|other| (0..other).any(|one| close(one, other)));
+    if touch {
+        let room = (
+            frame.left + widest / 2.0 - 6.0,
+            frame.right - widest / 2.0 + 2.0,
+        );
+        middles = moved_apart(&middles, widest + 4.0, room);
+    }
     for ((name, at), middle) in framing.into_iter().zip(middles) {
         let dashed = Stroke {
             dashes: Some([2.0, 2.0]),

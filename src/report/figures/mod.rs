@@ -135,3 +135,6 @@ fn write_both(path: &Path, title: &str, caption: &str, canvas: &Canvas) -> Resul
     write_whole(path, svg::write(canvas, title, caption).as_bytes())?;
     write_whole(&path.with_extension("png"), &png::write(canvas, &[])?)
 }
+
+#[cfg(test)]
+mod tests;

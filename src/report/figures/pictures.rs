@@ -21,7 +21,7 @@ const GAP: u32 = 2;
 /// Width of an image on a sheet in pixels, at least half of it where a whole factor makes that: about 11 mm.
 const SIDE: u32 = 128;
 /// Space between blocks of images, and height of a line of text, in points.
-const BETWEEN: f64 = 9.0;
+const BETWEEN: f64 = 7.0;
 const LINE: f64 = 10.0;
 /// Systems beside each other, and rows of images of each.
 const COLUMNS: usize = 3;
@@ -234,12 +234,13 @@ fn training(
     }
     let steps = spread(&steps, STEPS);
     let mut sheet = Sheet::new(size);
-    let room = (PAGE - 2.0 * MARGIN - BETWEEN * (steps.len() - 1) as f64) / steps.len() as f64;
+    let between = BETWEEN * 0.6;
+    let room = (PAGE - 2.0 * MARGIN - between * (steps.len() - 1) as f64) / steps.len() as f64;
     let columns = sheet.across(room).min(4);
     let rows = if shown.len() > 4 { 1 } else { 2 };
     let mut y = MARGIN + LINE;
     for (place, step) in steps.iter().enumerate() {
-        let x = MARGIN + place as f64 * (room + BETWEEN);
+        let x = MARGIN + place as f64 * (room + between);
         let label = Text::new(format!("step {step}"), [x, MARGIN + TEXT], Anchor::Start);
         sheet.canvas.text(label);
     }
@@ -253,7 +254,7 @@ fn training(
         }
         y += LINE;
         for (place, step) in steps.iter().enumerate() {
-            let x = MARGIN + place as f64 * (room + BETWEEN);
+            let x = MARGIN + place as f64 * (room + between);
             let drawn = seed.grids.iter().find(|(at, _)| at == step);
             let path = drawn.map(|(_, file)| workspace.out().join(&seed.folder).join(file));
             if let Some(path) = path.filter(|path| path.exists()) {
@@ -263,8 +264,8 @@ fn training(
                 sheet.canvas.text(words.colour(GREY));
             }
         }
-        y += sheet.side(rows) + BETWEEN * 0.6;
-        sheet.canvas.size[1] = y - BETWEEN * 0.6;
+        y += sheet.side(rows) + between;
+        sheet.canvas.size[1] = y - between;
     }
     let caption = "Samples from the same latents as the training goes on: a row a system, a column a step; the first seed of each.";
     sheet.finish("training", TITLE, caption, drawer, drawn)

@@ -4,14 +4,14 @@ use super::axis::Axis;
 use super::canvas::{Anchor, Canvas, Frame, Point, Stroke, Text};
 use super::chart::axes;
 use super::font;
-use super::style::{COLUMN, Colour, GREY, MARGIN, SMALL, TEXT, TICK, colour, readable};
+use super::style::{COLUMN, Colour, GREY, INK, MARGIN, SMALL, TEXT, TICK, colour, readable};
 use super::{Drawer, Drawn};
 use crate::error::Result;
 use crate::report::{Cell, Row, Table, TableDefinition};
 
 const TITLE: &str = "Precision against recall";
 
-/// A row as a point, with the points of its seeds.
+/// A row as a point, with the points of its seeds; rows at the same point are one.
 struct Place {
     name: String,
     reference: bool,
@@ -38,7 +38,7 @@ pub(super) fn draw(
     let mut places = Vec::new();
     for row in table.rows() {
         if let Some(place) = place(row, columns, colour(number)) {
-            places.push(place);
+            add(&mut places, place);
         }
         number += usize::from(!row.reference);
     }
@@ -73,6 +73,22 @@ fn place(row: &Row, columns: [usize; 2], colour: Colour) -> Option<Place> {
         mean: [x, y],
         seeds: xs.iter().zip(ys).map(|(x, y)| [*x, *y]).collect(),
     })
+}
+
+/// Adds a row, or its name to that of a row that lies where it does.
+fn add(places: &mut Vec<Place>, place: Place) {
+    let is_there = |known: &&mut Place| {
+        let apart = [0, 1].map(|axis| (known.mean[axis] - place.mean[axis]).abs());
+        apart.into_iter().all(|distance| distance < 0.01) && known.reference == place.reference
+    };
+    match places.iter_mut().find(is_there) {
+        Some(known) => {
+            known.name = format!("{}, {}", known.name, place.name);
+            known.colour = INK;
+            known.seeds.extend(place.seeds);
+        }
+        None => places.push(place),
+    }
 }
 
 fn canvas(places: &[Place]) -> Canvas {

@@ -10,6 +10,8 @@ use crate::error::Result;
 
 /// Points of a curve.
 const POINTS: usize = 45;
+/// Most curves that are named above a panel; the names of more do not fit there.
+const MOST_ABOVE: usize = 2;
 /// The number of a step that is drawn; that of a class has the class's name behind it and a dot.
 const SIMILARITY: &str = "similarity";
 
@@ -85,7 +87,11 @@ fn chart(histories: &[History], scalar: &str, title: &str) -> Option<Chart> {
         x_title: "step".to_owned(),
         y_title: "similarity (reward / w)".to_owned(),
         notes: notes.collect(),
+        labels: if curves.len() <= MOST_ABOVE {
+            Labels::Above
+        } else {
+            Labels::AtEnds
+        },
         curves,
-        labels: Labels::AtEnds,
     })
 }

@@ -37,8 +37,8 @@ pub(super) const GREY: Colour = [104, 104, 104];
 /// Lines behind the data.
 pub(super) const FAINT: Colour = [228, 228, 228];
 
-/// Colours that are told apart also without seeing red, green or blue (Okabe and Ito, without their yellow, which is not
-/// seen on white), and a grey.
+/// Colours that are told apart also without seeing red, green or blue: those of Okabe and Ito but for their yellow, which is not
+/// seen on white, and Tol's wine red.
 const SYSTEMS: [Colour; 8] = [
     [0, 114, 178],
     [213, 94, 0],
@@ -47,7 +47,7 @@ const SYSTEMS: [Colour; 8] = [
     [86, 180, 233],
     [230, 159, 0],
     [0, 0, 0],
-    [140, 140, 140],
+    [136, 34, 85],
 ];
 
 /// The colour of a system in all figures, by its place among the rows that compete.
