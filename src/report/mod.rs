@@ -20,7 +20,6 @@ pub use published::Published;
 pub use record::{Record, RowRecord};
 pub use results::{Outcome, State};
 pub use rewards::Rewards;
-use rewards::thinned;
 pub use statistics::{
     LEAST_FOR_BOOTSTRAP, Paired, Summary, bootstrap_interval, holm, interquartile_mean, over_seeds,
     probability_of_improvement,

@@ -89,7 +89,7 @@ fn mean_over(seeds: &[Points]) -> Points {
 }
 
 /// At most `count` points, each the mean of as many neighbours.
-pub(super) fn thinned(points: &[(f64, f64)], count: usize) -> Points {
+fn thinned(points: &[(f64, f64)], count: usize) -> Points {
     let size = points.len().div_ceil(count).max(1);
     let mean = |chunk: &[(f64, f64)], value: fn(&(f64, f64)) -> f64| {
         chunk.iter().map(value).sum::<f64>() / chunk.len() as f64

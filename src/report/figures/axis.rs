@@ -109,18 +109,16 @@ impl Axis {
             self.high.log10().floor() as i32,
         );
         let skip = ((last - first) / 6 + 1).max(1) as usize;
-        let decades = (first..=last).step_by(skip);
-        decades
-            .map(|decade| {
-                let value = 10f64.powi(decade);
-                let label = match decade {
-                    4.. => thousand(value),
-                    0..4 => grouped(value, 0),
-                    _ => format!("{value:.*}", -decade as usize),
-                };
-                (value, label)
-            })
-            .collect()
+        let decades: Vec<i32> = (first..=last).step_by(skip).collect();
+        let in_powers = decades.iter().any(|decade| !(-3..7).contains(decade));
+        let label = |decade: i32| match decade {
+            _ if in_powers => format!("10{}", raised(decade)),
+            4.. => thousand(10f64.powi(decade)),
+            0..4 => grouped(10f64.powi(decade), 0),
+            _ => format!("{:.*}", -decade as usize, 10f64.powi(decade)),
+        };
+        let place = |decade: i32| (10f64.powi(decade), label(decade));
+        decades.into_iter().map(place).collect()
     }
 }
 
@@ -143,6 +141,15 @@ fn round_step(step: f64) -> f64 {
             ..7.072 => 5.0,
             _ => 10.0,
         }
+}
+
+/// An exponent.
+fn raised(exponent: i32) -> String {
+    let letter = |letter: char| match letter {
+        '-' => '\u{207b}',
+        digit => ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'][digit as usize - '0' as usize],
+    };
+    exponent.to_string().chars().map(letter).collect()
 }
 
 /// Thousands with a k, millions with an M.
@@ -192,7 +199,7 @@ mod tests {
         assert_eq!(steps(1700.0), ["0", "500", "1\u{2009}000", "1\u{2009}500"]);
         assert_eq!(steps(3.0), ["0", "1", "2", "3"], "no step 1.5");
         assert_eq!(steps(1.0), ["0", "1"]);
-        assert_eq!(steps(100_000.0), ["0", "50k", "100k"]);
+        assert_eq!(steps(100_000.0), ["0", "20k", "40k", "60k", "80k", "100k"]);
         let axis = Axis::over([-0.3, 0.4], 0.0).unwrap();
         assert_eq!(labels(axis, 4), ["\u{2212}0.2", "0.0", "0.2", "0.4"]);
     }
@@ -202,6 +209,8 @@ mod tests {
         let axis = Axis::by_ratio([0.6, 491.0], 0.0).unwrap();
         assert!(axis.logarithmic);
         assert_eq!(labels(axis, 4), ["1", "10", "100"]);
+        let small = Axis::by_ratio([1e-5, 1.0], 0.0).unwrap();
+        assert_eq!(labels(small, 4)[..2], ["10⁻⁵", "10⁻⁴"]);
         assert!((axis.fraction((0.6f64 * 491.0).sqrt()) - 0.5).abs() < 1e-12);
         assert!(!Axis::by_ratio([1.0, 99.0], 0.0).unwrap().logarithmic);
         assert!(!Axis::by_ratio([-1.0, 500.0], 0.0).unwrap().logarithmic);

@@ -17,6 +17,7 @@ const BESIDE: f64 = 4.0;
 /// One curve.
 #[derive(Clone)]
 pub(super) struct Curve {
+    /// Its name; empty where another curve of the panel is named for both.
     pub(super) label: String,
     pub(super) colour: Colour,
     /// By growing x.
@@ -27,6 +28,8 @@ pub(super) struct Curve {
     pub(super) dots: bool,
     /// Whether the training broke off at the last point: it gets a cross.
     pub(super) broke_off: bool,
+    /// Whether it is one seed of several.
+    pub(super) one_of_several: bool,
 }
 
 impl Curve {
@@ -39,6 +42,7 @@ impl Curve {
             band: Vec::new(),
             dots: false,
             broke_off: false,
+            one_of_several: false,
         }
     }
 }
@@ -50,6 +54,8 @@ pub(super) enum Labels {
     AtEnds,
     /// In a line below the title.
     Above,
+    /// Beside another panel whose curves end at the same heights.
+    None,
 }
 
 /// A panel.
@@ -61,7 +67,7 @@ pub(super) struct Chart {
     pub(super) y_title: String,
     pub(super) curves: Vec<Curve>,
     pub(super) labels: Labels,
-    /// Said at the bottom of the panel, a line each.
+    /// Said below the names, a line each.
     pub(super) notes: Vec<String>,
 }
 
@@ -107,8 +113,9 @@ impl Chart {
     }
 
     fn top(&self) -> f64 {
-        let lines = usize::from(!self.title.is_empty()) + usize::from(self.labels == Labels::Above);
-        lines as f64 * LINE + 4.0
+        let title = usize::from(!self.title.is_empty());
+        let names = usize::from(self.labels == Labels::Above);
+        (title + names + self.notes.len()) as f64 * LINE + 4.0
     }
 
     fn bottom(&self) -> f64 {
@@ -136,7 +143,8 @@ impl Chart {
             }
             for curve in &self.curves {
                 let points = curve.points.iter().map(place).collect();
-                canvas.line(points, Stroke::new(curve.colour, CURVE));
+                let width = if curve.one_of_several { 0.7 } else { CURVE };
+                canvas.line(points, Stroke::new(curve.colour, width));
             }
         });
         for curve in &self.curves {
@@ -154,6 +162,7 @@ impl Chart {
             let ends: Vec<(&Curve, Point)> = self
                 .curves
                 .iter()
+                .filter(|curve| !curve.label.is_empty())
                 .filter_map(|curve| Some((curve, place(curve.points.last()?))))
                 .collect();
             end_labels(canvas, frame, &ends);
@@ -162,20 +171,28 @@ impl Chart {
 
     /// Titles, names of curves above the panel, and notes.
     fn words(&self, canvas: &mut Canvas, frame: Frame) {
+        // Above the panel, from the top: title, names, notes.
         let mut y = frame.top - self.top() + TEXT;
-        canvas.text(Text::new(&self.title, [frame.left, y], Anchor::Start).bold());
+        if !self.title.is_empty() {
+            canvas.text(Text::new(&self.title, [frame.left, y], Anchor::Start).bold());
+            y += LINE - 0.5;
+        }
         if self.labels == Labels::Above {
-            if !self.title.is_empty() {
-                y += LINE - 0.5;
-            }
             let mut x = frame.left;
-            for curve in &self.curves {
+            for curve in self.curves.iter().filter(|curve| !curve.label.is_empty()) {
                 let label = Text::new(&curve.label, [x, y], Anchor::Start)
                     .size(SMALL)
                     .colour(readable(curve.colour));
                 x += label.width() + 7.0;
                 canvas.text(label);
             }
+            y += LINE - 0.5;
+        }
+        for note in &self.notes {
+            let note = font::fitted(note, SMALL, frame.width() + self.right());
+            let note = Text::new(note, [frame.left, y], Anchor::Start).size(SMALL);
+            canvas.text(note.colour(GREY));
+            y += LINE - 0.5;
         }
         let middle = f64::midpoint(frame.left, frame.right);
         let below = [middle, frame.bottom + self.bottom() - 2.0];
@@ -185,12 +202,6 @@ impl Chart {
             f64::midpoint(frame.top, frame.bottom),
         ];
         canvas.text(Text::new(&self.y_title, beside, Anchor::Middle).upwards());
-        for (place, note) in self.notes.iter().rev().enumerate() {
-            let at = [frame.right, frame.top + 5.0 + 8.0 * place as f64];
-            let note = font::fitted(note, SMALL, frame.width() - 4.0);
-            let note = Text::new(note, at, Anchor::End).size(SMALL);
-            canvas.text(note.colour(GREY));
-        }
     }
 }
 
@@ -315,25 +326,42 @@ pub(super) fn moved_apart(wanted: &[f64], distance: f64, (low, high): (f64, f64)
     places
 }
 
-/// Panels in rows of `columns` on a canvas of `width`; the axes of each are `height` high.
+/// Panels in rows of `columns` on a canvas of `width`; the axes of each are `height` high, and all are equally wide.
 pub(super) fn panels(charts: &[Chart], columns: usize, width: f64, height: f64) -> Canvas {
-    let most = |value: &dyn Fn(&Chart) -> f64| charts.iter().map(value).fold(0.0, f64::max);
-    let (left, right) = (most(&|chart| chart.left(height)), most(&Chart::right));
-    let (top, bottom) = (most(&Chart::top), most(&Chart::bottom));
     let columns = columns.clamp(1, charts.len().max(1));
-    let cell = (width - 2.0 * MARGIN - GAP * (columns - 1) as f64) / columns as f64;
-    let row = top + height + bottom;
+    // What stands beside the axes, the widest of each column; what stands above and below, the highest of all.
+    let widest = |column: usize, value: &dyn Fn(&Chart) -> f64| {
+        let charts = charts.iter().skip(column).step_by(columns);
+        charts.map(value).fold(0.0, f64::max)
+    };
+    let beside: Vec<(f64, f64)> = (0..columns)
+        .map(|column| {
+            let left = widest(column, &|chart| chart.left(height));
+            (left, widest(column, &Chart::right))
+        })
+        .collect();
+    let highest = |value: fn(&Chart) -> f64| charts.iter().map(value).fold(0.0, f64::max);
+    let (top, bottom) = (highest(Chart::top), highest(Chart::bottom));
+    // The axes share what is left.
+    let taken: f64 = beside.iter().map(|(left, right)| left + right).sum();
+    let gaps = GAP * (columns - 1) as f64;
+    let axes = (width - 2.0 * MARGIN - gaps - taken) / columns as f64;
+    let row = top + height + bottom + 4.0;
     let rows = charts.len().div_ceil(columns);
-    let total = 2.0 * MARGIN + rows as f64 * row + (rows.saturating_sub(1)) as f64 * 4.0;
-    let mut canvas = Canvas::new(width, total);
+    let mut canvas = Canvas::new(width, 2.0 * MARGIN + rows as f64 * row - 4.0);
     for (place, chart) in charts.iter().enumerate() {
-        let x = MARGIN + (place % columns) as f64 * (cell + GAP);
-        let y = MARGIN + (place / columns) as f64 * (row + 4.0);
+        let column = place % columns;
+        let before: f64 = beside[..column]
+            .iter()
+            .map(|(left, right)| left + right)
+            .sum();
+        let x = MARGIN + before + column as f64 * (axes + GAP) + beside[column].0;
+        let y = MARGIN + (place / columns) as f64 * row + top;
         let frame = Frame {
-            left: x + left,
-            top: y + top,
-            right: x + cell - right,
-            bottom: y + top + height,
+            left: x,
+            top: y,
+            right: x + axes,
+            bottom: y + height,
         };
         chart.draw(&mut canvas, frame);
     }

@@ -123,14 +123,28 @@ fn features(
     Ok(Ok((read(real)?, read(generated)?)))
 }
 
+/// The middle of places along an axis, and how far they reach to both sides of it.
+fn middle_and_reach(places: &[Point], axis: usize) -> (f64, f64) {
+    let values = || places.iter().map(|place| place[axis]);
+    let low = values().fold(f64::INFINITY, f64::min);
+    let high = values().fold(f64::NEG_INFINITY, f64::max);
+    (f64::midpoint(low, high), (high - low) / 2.0)
+}
+
 fn canvas(panels: &[Panel<'_>]) -> Canvas {
     let columns = panels.len().clamp(2, COLUMNS);
     let side = (PAGE - 2.0 * MARGIN - GAP * (columns - 1) as f64) / columns as f64;
     let side = side.min(160.0);
+    // As high as the highest panel needs at that width, square at most.
+    let ratios = panels.iter().map(|panel| {
+        let [(_, x), (_, y)] = [0, 1].map(|axis| middle_and_reach(&panel.places, axis));
+        y / x.max(f64::MIN_POSITIVE)
+    });
+    let height = side * ratios.fold(0.5, f64::max).min(1.0);
     let rows = panels.len().div_ceil(columns);
-    let row = side + 2.0 * TEXT + 9.0;
+    let row = height + 2.0 * TEXT + 9.0;
     let width = 2.0 * MARGIN + columns as f64 * (side + GAP) - GAP;
-    let mut canvas = Canvas::new(width, 2.0 * MARGIN + rows as f64 * row);
+    let mut canvas = Canvas::new(width, 2.0 * MARGIN + rows as f64 * row - 4.0);
     for (place, panel) in panels.iter().enumerate() {
         let left = MARGIN + (place % columns) as f64 * (side + GAP);
         let top = MARGIN + (place / columns) as f64 * row + 2.0 * TEXT + 5.0;
@@ -138,7 +152,7 @@ fn canvas(panels: &[Panel<'_>]) -> Canvas {
             left,
             top,
             right: left + side,
-            bottom: top + side,
+            bottom: top + height,
         };
         draw_panel(&mut canvas, frame, panel);
     }
@@ -167,16 +181,10 @@ fn draw_panel(canvas: &mut Canvas, frame: Frame, panel: &Panel<'_>) {
     ];
     canvas.line(corners, Stroke::new(FAINT, AXIS));
     // One scale for both axes.
-    let middle_and_reach = |axis: usize| {
-        let values = || panel.places.iter().map(|place| place[axis]);
-        let (low, high) = (
-            values().fold(f64::INFINITY, f64::min),
-            values().fold(f64::NEG_INFINITY, f64::max),
-        );
-        (f64::midpoint(low, high), (high - low) / 2.0)
-    };
-    let ((x, reach_x), (y, reach_y)) = (middle_and_reach(0), middle_and_reach(1));
-    let scale = (frame.width() / 2.0 - 3.0) / reach_x.max(reach_y).max(f64::MIN_POSITIVE);
+    let (x, reach_x) = middle_and_reach(&panel.places, 0);
+    let (y, reach_y) = middle_and_reach(&panel.places, 1);
+    let fit = |side: f64, reach: f64| (side / 2.0 - 3.0) / reach.max(f64::MIN_POSITIVE);
+    let scale = fit(frame.width(), reach_x).min(fit(frame.height(), reach_y));
     let (centre_x, centre_y) = (f64::midpoint(left, right), f64::midpoint(top, bottom));
     // Real and generated in turn, so that neither hides the other.
     let (real, generated) = panel.places.split_at(panel.real);
@@ -186,7 +194,7 @@ fn draw_panel(canvas: &mut Canvas, frame: Frame, panel: &Panel<'_>) {
                 centre_x + (place[0] - x) * scale,
                 centre_y + (place[1] - y) * scale,
             ];
-            canvas.dot(at, 0.9, colour);
+            canvas.dot(at, 0.8, colour);
         }
     }
 }

@@ -8,8 +8,8 @@ use super::canvas::Point;
 use super::chart::Curve;
 use super::style::{Colour, colour};
 use crate::error::Result;
+use crate::report::Record;
 use crate::report::results::{Outcome, State};
-use crate::report::{Record, thinned};
 use crate::tracker::{Evaluation, Event, Ledger};
 
 /// One system over its seeds.
@@ -175,48 +175,63 @@ impl History {
 
     /// The curve of a number of steps, in `count` points that are each the mean of as many steps. One seed: with the range of
     /// those steps around it. Several: their mean, with the range over the seeds; where they do not reach the same step, a
-    /// curve for each.
+    /// curve for each, of which one is named.
     pub(super) fn smooth(&self, scalar: &str, count: usize) -> Vec<Curve> {
-        let seeds: Vec<(&Training, &Vec<Point>)> = self
-            .seeds
-            .iter()
+        let seeds = self.seeds.iter();
+        let seeds: Vec<(&Training, &Vec<Point>)> = seeds
             .filter_map(|seed| Some((seed, seed.scalars.get(scalar)?)))
             .collect();
-        let pairs = |points: &[Point]| points.iter().map(|&[x, y]| (x, y)).collect::<Vec<_>>();
-        let smooth = |points: &[Point]| -> Vec<Point> {
-            let found = thinned(&pairs(points), count);
-            found.into_iter().map(|(x, y)| [x, y]).collect()
-        };
+        let longest = seeds.iter().map(|(_, points)| points.len()).max();
+        let size = longest.unwrap_or(0).div_ceil(count).max(1);
+        let smooth = |points: &[Point]| -> Vec<Point> { points.chunks(size).map(mean).collect() };
+        let all = || seeds.iter().map(|(_, points)| smooth(points));
         match seeds.as_slice() {
             [] => Vec::new(),
             [(seed, points)] => {
                 let mut curve = Curve::new(&self.name, self.colour, smooth(points));
-                let size = points.len().div_ceil(count).max(1);
                 let chunks = points.chunks(size).zip(&curve.points);
                 let bands = chunks.map(|(chunk, middle)| {
-                    let values = chunk.iter().map(|point| point[1]);
-                    let (low, high) = ends(values);
+                    let (low, high) = ends(chunk.iter().map(|point| point[1]));
                     [middle[0], low, high]
                 });
                 curve.band = bands.collect();
                 curve.broke_off = broke_off(seed);
                 vec![curve]
             }
-            seeds if self.is_even() => {
-                let all: Vec<Vec<Point>> = seeds.iter().map(|(_, points)| smooth(points)).collect();
+            _ if self.is_even() => {
+                let all: Vec<Vec<Point>> = all().collect();
                 vec![over_seeds(&self.name, self.colour, &all)]
             }
-            seeds => seeds
-                .iter()
-                .map(|(seed, points)| {
-                    let label = format!("{}, {}", self.name, seed.label);
-                    let mut curve = Curve::new(label, self.colour, smooth(points));
-                    curve.broke_off = broke_off(seed);
-                    curve
-                })
-                .collect(),
+            _ => self.one_by_one(all()),
         }
     }
+
+    /// A curve for each training, thinner, with a cross where it broke off; the one that reaches farthest is named.
+    pub(super) fn one_by_one(&self, points: impl Iterator<Item = Vec<Point>>) -> Vec<Curve> {
+        let mut curves: Vec<Curve> = self
+            .seeds
+            .iter()
+            .zip(points)
+            .map(|(seed, points)| {
+                let mut curve = Curve::new("", self.colour, points);
+                curve.broke_off = broke_off(seed);
+                curve.one_of_several = true;
+                curve
+            })
+            .collect();
+        let reach = |curve: &Curve| curve.points.last().map_or(0.0, |point| point[0]);
+        let farthest = curves.iter().map(reach).fold(0.0, f64::max);
+        let named = curves.iter_mut().find(|curve| reach(curve) >= farthest);
+        if let Some(curve) = named {
+            curve.label.clone_from(&self.name);
+        }
+        curves
+    }
+}
+
+/// The mean of points.
+fn mean(points: &[Point]) -> Point {
+    [0, 1].map(|axis| points.iter().map(|point| point[axis]).sum::<f64>() / points.len() as f64)
 }
 
 /// Whether a training ended before its time.

@@ -11,7 +11,6 @@ use crate::error::Result;
 const POINTS: usize = 80;
 /// What a scalar of a loss ends in.
 const LOSS: &str = "_loss";
-const GENERATOR: &str = "generator_loss";
 const DISCRIMINATOR: &str = "critic_loss";
 /// A scalar that a critic has and a discriminator has not.
 const OF_CRITIC: &str = "wasserstein_estimate";
@@ -67,23 +66,17 @@ fn chart(history: &History) -> Option<Chart> {
             other => other.trim_end_matches(LOSS),
         };
         for mut curve in history.smooth(name, POINTS) {
-            label.clone_into(&mut curve.label);
+            if !curve.label.is_empty() {
+                label.clone_into(&mut curve.label);
+            }
             if name == DISCRIMINATOR {
                 curve.colour = GREY;
             }
             curves.push(curve);
         }
     }
-    // The generator's curve lies above the discriminator's; names of several seeds' curves stand once.
-    curves.sort_by_key(|curve| curve.label == GENERATOR.trim_end_matches(LOSS));
-    let mut named: Vec<String> = Vec::new();
-    for curve in &mut curves {
-        if named.contains(&curve.label) {
-            curve.label.clear();
-        } else {
-            named.push(curve.label.clone());
-        }
-    }
+    // The generator's curves lie above the discriminator's.
+    curves.sort_by_key(|curve| curve.colour != GREY);
     Some(Chart {
         title: history.name.clone(),
         x: Chart::x_over(&curves)?,

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use image::{Rgb, RgbImage};
+use image::RgbImage;
 
 use super::canvas::{Anchor, Canvas, Text};
 use super::history::History;
@@ -16,8 +16,9 @@ use crate::error::{Result, refuse};
 use crate::report::Record;
 use crate::workspace::Workspace;
 
-/// Pixels between the images of a grid, those that were written and those that are composed.
+/// Pixels between the images of a grid that was written, and between those of a sheet.
 const GAP: u32 = 2;
+const SPACE: u32 = 4;
 /// Width of an image on a sheet in pixels, at least half of it where a whole factor makes that: about 11 mm.
 const SIDE: u32 = 128;
 /// Space between blocks of images, and height of a line of text, in points.
@@ -94,31 +95,34 @@ impl Sheet {
         }
     }
 
+    /// From the left of one image to the left of the next, in pixels of the sheet.
+    fn step(&self) -> u32 {
+        self.size * self.scale + SPACE
+    }
+
     /// How many images fit beside each other into `width` points.
     fn across(&self, width: f64) -> u32 {
-        let pixels = (width * PIXELS) as u32 / self.scale;
-        ((pixels + GAP) / (self.size + GAP)).max(1)
+        (((width * PIXELS) as u32 + SPACE) / self.step()).max(1)
     }
 
     /// How wide or high so many images are, in points.
     fn side(&self, images: u32) -> f64 {
-        f64::from((images * (self.size + GAP)).saturating_sub(GAP) * self.scale) / PIXELS
+        f64::from((images * self.step()).saturating_sub(SPACE)) / PIXELS
     }
 
     /// Puts the first of `images` in rows of `columns` at a place.
-    fn block(&mut self, images: &[RgbImage], columns: u32, rows: u32, at: [f64; 2]) {
-        let side = |count: u32| count * (self.size + GAP) - GAP;
-        let mut pixels = RgbImage::from_pixel(side(columns), side(rows), Rgb([255; 3]));
+    fn block(&mut self, images: &[RgbImage], columns: u32, rows: u32, [left, top]: [f64; 2]) {
         for (place, image) in (0..columns * rows).zip(images) {
-            let (x, y) = (place % columns, place / columns);
-            let at = [x, y].map(|step| i64::from(step * (self.size + GAP)));
-            image::imageops::replace(&mut pixels, image, at[0], at[1]);
+            let offset = |steps: u32| f64::from(steps * self.step()) / PIXELS;
+            self.pictures.push(Picture {
+                at: [
+                    left + offset(place % columns),
+                    top + offset(place / columns),
+                ],
+                scale: self.scale,
+                pixels: image.clone(),
+            });
         }
-        self.pictures.push(Picture {
-            at,
-            scale: self.scale,
-            pixels,
-        });
     }
 
     fn finish(
@@ -291,26 +295,31 @@ fn nearest(
     drawn: &mut Drawn,
 ) -> Result<()> {
     const TITLE: &str = "Samples and their nearest training patches";
-    let mut sheet = Sheet::new(size);
-    let columns = sheet.across(PAGE - 2.0 * MARGIN);
-    let mut y = MARGIN;
+    let mut found = Vec::new();
     for (place, row) in record.rows.iter().enumerate() {
-        let Some(path) = of_row(record, place, "-nearest", workspace) else {
-            continue;
-        };
+        if let Some(path) = of_row(record, place, "-nearest", workspace) {
+            found.push((&row.name, read(&path, size)?));
+        }
+    }
+    // One system beside the other where there are many.
+    let beside = if found.len() > 4 { 2 } else { 1 };
+    let between = BETWEEN * 1.5;
+    let room = (PAGE - 2.0 * MARGIN - between * (beside - 1) as f64) / beside as f64;
+    let mut sheet = Sheet::new(size);
+    let columns = sheet.across(room);
+    let height = LINE + 2.0 * sheet.side(1) + 2.0 + BETWEEN;
+    for (place, (name, images)) in found.iter().enumerate() {
+        let x = MARGIN + (place % beside) as f64 * (room + between);
+        let y = MARGIN + (place / beside) as f64 * height;
+        sheet
+            .canvas
+            .text(Text::new(*name, [x, y + TEXT], Anchor::Start).bold());
         // The upper half of the grid are samples, the lower half their neighbours.
-        let images = read(&path, size)?;
         let (upper, lower) = images.split_at(images.len() / 2);
         let columns = columns.min(upper.len().max(1) as u32);
-        let name = Text::new(&row.name, [MARGIN, y + TEXT], Anchor::Start).bold();
-        sheet.canvas.text(name);
-        y += LINE;
-        for images in [upper, lower] {
-            sheet.block(images, columns, 1, [MARGIN, y]);
-            y += sheet.side(1) + 2.0;
-        }
-        sheet.canvas.size[1] = y;
-        y += BETWEEN * 0.6;
+        sheet.block(upper, columns, 1, [x, y + LINE]);
+        sheet.block(lower, columns, 1, [x, y + LINE + sheet.side(1) + 2.0]);
+        sheet.canvas.size[1] = y + height - BETWEEN;
     }
     if sheet.pictures.is_empty() {
         drawn.miss(

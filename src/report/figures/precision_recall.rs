@@ -13,7 +13,7 @@ const TITLE: &str = "Precision against recall";
 
 /// A row as a point, with the points of its seeds; rows at the same point are one.
 struct Place {
-    name: String,
+    names: Vec<String>,
     reference: bool,
     colour: Colour,
     mean: Point,
@@ -67,7 +67,7 @@ fn place(row: &Row, columns: [usize; 2], colour: Colour) -> Option<Place> {
     };
     let ((x, xs), (y, ys)) = (number(0)?, number(1)?);
     Some(Place {
-        name: row.name.clone(),
+        names: vec![row.name.clone()],
         reference: row.reference,
         colour: if row.reference { GREY } else { colour },
         mean: [x, y],
@@ -75,7 +75,7 @@ fn place(row: &Row, columns: [usize; 2], colour: Colour) -> Option<Place> {
     })
 }
 
-/// Adds a row, or its name to that of a row that lies where it does.
+/// Adds a row, or its name to those of a row that lies where it does.
 fn add(places: &mut Vec<Place>, place: Place) {
     let is_there = |known: &&mut Place| {
         let apart = [0, 1].map(|axis| (known.mean[axis] - place.mean[axis]).abs());
@@ -83,7 +83,7 @@ fn add(places: &mut Vec<Place>, place: Place) {
     };
     match places.iter_mut().find(is_there) {
         Some(known) => {
-            known.name = format!("{}, {}", known.name, place.name);
+            known.names.extend(place.names);
             known.colour = INK;
             known.seeds.extend(place.seeds);
         }
@@ -147,10 +147,15 @@ fn labels(canvas: &mut Canvas, frame: Frame, places: &[Place], at: impl Fn(&Poin
         .collect();
     for place in places {
         let [x, y] = at(&place.mean);
-        let width = font::width(&place.name, SMALL, false);
-        let half = [width / 2.0, SMALL / 2.0];
+        let widths = place.names.iter();
+        let widths = widths.map(|name| font::width(name, SMALL, false));
+        let lines = place.names.len() as f64;
+        let half = [
+            widths.fold(0.0, f64::max) / 2.0,
+            lines * (SMALL + 1.0) / 2.0,
+        ];
         // To the right, to the left, above, below; then the same further away.
-        let candidates = (0..6).flat_map(|ring| {
+        let candidates = (0..12).flat_map(|ring| {
             let far = f64::from(ring) * 7.0;
             let beside = 5.0 + half[0];
             [
@@ -158,8 +163,8 @@ fn labels(canvas: &mut Canvas, frame: Frame, places: &[Place], at: impl Fn(&Poin
                 [x - beside, y - far],
                 [x + beside, y + far],
                 [x - beside, y + far],
-                [x, y - 7.0 - far],
-                [x, y + 7.0 + far],
+                [x, y - 3.5 - half[1] - far],
+                [x, y + 3.5 + half[1] + far],
             ]
         });
         let fits = |middle: &Point| {
@@ -170,20 +175,34 @@ fn labels(canvas: &mut Canvas, frame: Frame, places: &[Place], at: impl Fn(&Poin
                 && own.bottom <= frame.bottom - 1.0;
             inside && taken.iter().all(|other| !touch(&own, other))
         };
-        let mut candidates = candidates.into_iter();
-        let middle = candidates.find(fits).unwrap_or([x + 5.0 + half[0], y]);
+        // Within the height of the frame.
+        let (highest, lowest) = (frame.top + half[1], frame.bottom - half[1] - 2.0);
+        let within = |[x, y]: Point| [x, y.min(lowest).max(highest)];
+        let mut candidates = candidates.map(within);
+        let middle = candidates
+            .find(fits)
+            .unwrap_or(within([x + 5.0 + half[0], y]));
         taken.push(around(middle, half));
-        // A thin line to a name that is not beside its point.
-        if (middle[1] - y).abs() > 8.0 {
+        // A thin line to names that are not beside their point.
+        if (middle[1] - y).abs() > half[1] + 5.0 {
             let end = [
-                middle[0].clamp(x - half[0], x + half[0]),
+                x.clamp(middle[0] - half[0], middle[0] + half[0]),
                 middle[1] + half[1] * (y - middle[1]).signum(),
             ];
             canvas.line(vec![[x, y], end], Stroke::new(place.colour, 0.4));
         }
-        let at = [middle[0], middle[1] + 0.36 * SMALL];
-        let name = Text::new(&place.name, at, Anchor::Middle).size(SMALL);
-        canvas.text(name.colour(readable(place.colour)));
+        // Names beside their point are set towards it.
+        let (left, anchor) = match middle[0] - x {
+            1.0.. => (middle[0] - half[0], Anchor::Start),
+            ..-1.0 => (middle[0] + half[0], Anchor::End),
+            _ => (middle[0], Anchor::Middle),
+        };
+        for (line, name) in place.names.iter().enumerate() {
+            let line = line as f64 + 0.5 - lines / 2.0;
+            let at = [left, middle[1] + line * (SMALL + 1.0) + 0.36 * SMALL];
+            let name = Text::new(name, at, anchor).size(SMALL);
+            canvas.text(name.colour(readable(place.colour)));
+        }
     }
 }
 

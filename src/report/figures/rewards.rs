@@ -80,6 +80,10 @@ fn chart(histories: &[History], scalar: &str, title: &str) -> Option<Chart> {
             let remarks = history.remarks().into_iter();
             remarks.map(|remark| format!("{}, {remark}", history.name))
         });
+    let named = curves
+        .iter()
+        .filter(|curve| !curve.label.is_empty())
+        .count();
     Some(Chart {
         title: title.to_owned(),
         x: Chart::x_over(&curves)?,
@@ -87,7 +91,7 @@ fn chart(histories: &[History], scalar: &str, title: &str) -> Option<Chart> {
         x_title: "step".to_owned(),
         y_title: "similarity (reward / w)".to_owned(),
         notes: notes.collect(),
-        labels: if curves.len() <= MOST_ABOVE {
+        labels: if named <= MOST_ABOVE {
             Labels::Above
         } else {
             Labels::AtEnds

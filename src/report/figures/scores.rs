@@ -2,7 +2,7 @@
 //! over wall time and over images seen.
 
 use super::canvas::Point;
-use super::chart::{Chart, Curve, Labels, panels};
+use super::chart::{Chart, Labels, panels};
 use super::history::{History, Measured, Training, over_seeds, seeds_in_words};
 use super::style::{COLUMN, PAGE};
 use super::{Drawer, Drawn};
@@ -92,8 +92,11 @@ fn over_cost(histories: &[History], drawer: &Drawer<'_>, drawn: &mut Drawn) -> R
     }
     for chart in &mut charts {
         chart.title.clear();
+        chart.notes.clear();
         chart.y_title = heading(score);
     }
+    // Both end with the same numbers: curves are named once.
+    charts[0].labels = Labels::None;
     let canvas = panels(&charts, 2, PAGE, 110.0);
     let caption = format!(
         "{} over the wall time of the training, measurements on the way among it, and over the training images seen, steps \
@@ -173,10 +176,7 @@ fn chart(
         if is_even {
             curves.push(over_seeds(&history.name, history.colour, &seeds));
         } else {
-            for (seed, points) in history.seeds.iter().zip(seeds) {
-                let label = format!("{}, {}", history.name, seed.label);
-                curves.push(Curve::new(label, history.colour, points));
-            }
+            curves.extend(history.one_by_one(seeds.into_iter()));
         }
     }
     curves.retain(|curve| !curve.points.is_empty());
@@ -185,6 +185,10 @@ fn chart(
     }
     let numbers = curves.iter().flat_map(|curve| &curve.points);
     let y = super::axis::Axis::by_ratio(numbers.map(|point| point[1]), 0.05)?;
+    let notes = histories.iter().flat_map(|history| {
+        let remarks = history.remarks().into_iter();
+        remarks.map(|remark| format!("{}, {remark}", history.name))
+    });
     let unit = if y.logarithmic { ", logarithmic" } else { "" };
     Some(Chart {
         title: format!("{}{unit}", heading(score)),
@@ -194,6 +198,6 @@ fn chart(
         y_title: String::new(),
         curves,
         labels: Labels::AtEnds,
-        notes: Vec::new(),
+        notes: notes.collect(),
     })
 }
