@@ -46,6 +46,15 @@ ablate-layers *options:
 snn *options:
     {{ histogen }} snn evaluate {{ options }}
 
+# The figures (and tables) of all reports again, from ledgers, caches and pictures alone
+[group('run')]
+figures out=".":
+    #!/usr/bin/env bash
+    set -euo pipefail
+    for record in "{{ out }}"/reports/*/experiment.toml; do
+        {{ histogen }} report "$(basename "$(dirname "$record")")" --out "{{ out }}"
+    done
+
 # A tracking server on this machine (MLflow with SQLite, all of it in target/mlflow)
 [group('run')]
 mlflow port="5000":

@@ -112,6 +112,13 @@ pub fn ablate(
     reporter: &mut dyn Reporter,
 ) -> Result<Outcome> {
     let (record, complete) = carry_out(config, &[&ABLATION], workspace, reporter)?;
+    let mut outcome = render_ablation(record, workspace)?;
+    outcome.complete &= complete;
+    Ok(outcome)
+}
+
+/// Renders and writes the table of an ablation and its figures.
+fn render_ablation(record: Record, workspace: &Workspace) -> Result<Outcome> {
     let folder = workspace.report(&record.name);
     let (definition, table) = report::ablation(&record, workspace.out())?;
     let mut files = report::write(definition, &table, &folder)?;
@@ -122,19 +129,22 @@ pub fn ablate(
     files.push(page(&record, &shown, &drawn, &[], &files, workspace)?);
     Ok(Outcome {
         record,
-        complete: complete && no_cell_failed(&table),
+        complete: no_cell_failed(&table),
         tables: vec![Rendered { table, files }],
         files: Vec::new(),
         absent: drawn.absent,
     })
 }
 
-/// All tables of the experiment `name` and the claims audit, again, from its ledgers alone.
+/// All tables of the experiment `name` and the claims audit, again, from its ledgers alone; of an ablation, its table.
 ///
 /// # Errors
 /// Refuses an experiment that was never run, and fails if a ledger is gone.
 pub fn render_again(name: &str, workspace: &Workspace) -> Result<Outcome> {
     let record = Record::load(workspace.out(), name)?;
+    if ABLATIONS.iter().any(|(_, ablation)| *ablation == name) {
+        return render_ablation(record, workspace);
+    }
     let tables: Vec<&TableDefinition> = TABLES.iter().collect();
     render(record, &tables, workspace)
 }

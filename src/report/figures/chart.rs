@@ -122,8 +122,8 @@ impl Chart {
         TICK + LINE + if self.x_title.is_empty() { 0.0 } else { LINE }
     }
 
-    /// Draws the panel so that its axes enclose `frame`.
-    fn draw(&self, canvas: &mut Canvas, frame: Frame) {
+    /// Draws the panel so that its axes enclose `frame`; its title stands `top` above them.
+    fn draw(&self, canvas: &mut Canvas, frame: Frame, top: f64) {
         let place = |point: &Point| {
             let x = frame.left + self.x.fraction(point[0]) * frame.width();
             let y = frame.bottom - self.y.fraction(point[1]) * frame.height();
@@ -157,7 +157,7 @@ impl Chart {
                 cross(canvas, place(last), curve.colour);
             }
         }
-        self.words(canvas, frame);
+        self.words(canvas, frame, top);
         if self.labels == Labels::AtEnds {
             let ends: Vec<(&Curve, Point)> = self
                 .curves
@@ -170,9 +170,9 @@ impl Chart {
     }
 
     /// Titles, names of curves above the panel, and notes.
-    fn words(&self, canvas: &mut Canvas, frame: Frame) {
+    fn words(&self, canvas: &mut Canvas, frame: Frame, top: f64) {
         // Above the panel, from the top: title, names, notes.
-        let mut y = frame.top - self.top() + TEXT;
+        let mut y = frame.top - top + TEXT;
         if !self.title.is_empty() {
             canvas.text(Text::new(&self.title, [frame.left, y], Anchor::Start).bold());
             y += LINE - 0.5;
@@ -329,7 +329,7 @@ pub(super) fn moved_apart(wanted: &[f64], distance: f64, (low, high): (f64, f64)
 /// Panels in rows of `columns` on a canvas of `width`; the axes of each are `height` high, and all are equally wide.
 pub(super) fn panels(charts: &[Chart], columns: usize, width: f64, height: f64) -> Canvas {
     let columns = columns.clamp(1, charts.len().max(1));
-    // What stands beside the axes, the widest of each column; what stands above and below, the highest of all.
+    // What stands beside the axes, the widest of each column.
     let widest = |column: usize, value: &dyn Fn(&Chart) -> f64| {
         let charts = charts.iter().skip(column).step_by(columns);
         charts.map(value).fold(0.0, f64::max)
@@ -340,31 +340,30 @@ pub(super) fn panels(charts: &[Chart], columns: usize, width: f64, height: f64) 
             (left, widest(column, &Chart::right))
         })
         .collect();
-    let highest = |value: fn(&Chart) -> f64| charts.iter().map(value).fold(0.0, f64::max);
-    let (top, bottom) = (highest(Chart::top), highest(Chart::bottom));
     // The axes share what is left.
     let taken: f64 = beside.iter().map(|(left, right)| left + right).sum();
     let gaps = GAP * (columns - 1) as f64;
     let axes = (width - 2.0 * MARGIN - gaps - taken) / columns as f64;
-    let row = top + height + bottom + 4.0;
-    let rows = charts.len().div_ceil(columns);
-    let mut canvas = Canvas::new(width, 2.0 * MARGIN + rows as f64 * row - 4.0);
-    for (place, chart) in charts.iter().enumerate() {
-        let column = place % columns;
-        let before: f64 = beside[..column]
-            .iter()
-            .map(|(left, right)| left + right)
-            .sum();
-        let x = MARGIN + before + column as f64 * (axes + GAP) + beside[column].0;
-        let y = MARGIN + (place / columns) as f64 * row + top;
-        let frame = Frame {
-            left: x,
-            top: y,
-            right: x + axes,
-            bottom: y + height,
-        };
-        chart.draw(&mut canvas, frame);
+    let mut canvas = Canvas::new(width, MARGIN);
+    for (number, row) in charts.chunks(columns).enumerate() {
+        // What stands above and below the axes, the highest of the row.
+        let highest = |value: fn(&Chart) -> f64| row.iter().map(value).fold(0.0, f64::max);
+        let (top, bottom) = (highest(Chart::top), highest(Chart::bottom));
+        let y = canvas.size[1] + top + if number > 0 { 5.0 } else { 0.0 };
+        let mut x = MARGIN;
+        for (chart, (left, right)) in row.iter().zip(&beside) {
+            let frame = Frame {
+                left: x + left,
+                top: y,
+                right: x + left + axes,
+                bottom: y + height,
+            };
+            chart.draw(&mut canvas, frame, top);
+            x += left + axes + right + GAP;
+        }
+        canvas.size[1] = y + height + bottom;
     }
+    canvas.size[1] += MARGIN;
     canvas
 }
 

@@ -162,6 +162,7 @@ fn labels(canvas: &mut Canvas, frame: Frame, places: &[Place], at: impl Fn(&Poin
                 [x + beside, y - far],
                 [x - beside, y - far],
                 [x + beside, y + far],
+                [x + beside + 3.0 * far, y],
                 [x - beside, y + far],
                 [x, y - 3.5 - half[1] - far],
                 [x, y + 3.5 + half[1] + far],
@@ -184,11 +185,11 @@ fn labels(canvas: &mut Canvas, frame: Frame, places: &[Place], at: impl Fn(&Poin
             .unwrap_or(within([x + 5.0 + half[0], y]));
         taken.push(around(middle, half));
         // A thin line to names that are not beside their point.
-        if (middle[1] - y).abs() > half[1] + 5.0 {
-            let end = [
-                x.clamp(middle[0] - half[0], middle[0] + half[0]),
-                middle[1] + half[1] * (y - middle[1]).signum(),
-            ];
+        let end = [
+            x.clamp(middle[0] - half[0] - 1.0, middle[0] + half[0] + 1.0),
+            y.clamp(middle[1] - half[1], middle[1] + half[1]),
+        ];
+        if (end[0] - x).hypot(end[1] - y) > 8.0 {
             canvas.line(vec![[x, y], end], Stroke::new(place.colour, 0.4));
         }
         // Names beside their point are set towards it.
