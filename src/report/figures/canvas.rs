@@ -81,7 +81,7 @@ impl Stroke {
 /// A line of text.
 #[derive(Clone)]
 pub(super) struct Text {
-    pub(super) text: String,
+    pub(super) content: String,
     /// Where its base line starts, has its middle, or ends.
     pub(super) at: Point,
     pub(super) anchor: Anchor,
@@ -104,7 +104,7 @@ impl Text {
     /// Text of the usual size and colour.
     pub(super) fn new(text: impl Into<String>, at: Point, anchor: Anchor) -> Self {
         Self {
-            text: text.into(),
+            content: text.into(),
             at,
             anchor,
             size: TEXT,
@@ -139,7 +139,7 @@ impl Text {
 
     /// How long it is.
     pub(super) fn width(&self) -> f64 {
-        font::width(&self.text, self.size, self.bold)
+        font::width(&self.content, self.size, self.bold)
     }
 
     /// How far before `at` it starts.
@@ -213,7 +213,7 @@ impl Canvas {
 
     /// A line of text.
     pub(super) fn text(&mut self, text: Text) {
-        if !text.text.is_empty() {
+        if !text.content.is_empty() {
             self.push(Mark::Text(text));
         }
     }

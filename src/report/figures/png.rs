@@ -218,9 +218,15 @@ fn line_of_text(pixmap: &mut Pixmap, text: &Text, mask: Option<&Mask>) {
         left: left as f32,
         scale: scale as f32,
     };
-    font::outline(&text.text, text.size, text.bold, start, |glyph: Glyph| {
-        if let Some(path) = glyph.path.finish() {
-            pixmap.fill_path(&path, &paint, FillRule::Winding, transform, mask);
-        }
-    });
+    font::outline(
+        &text.content,
+        text.size,
+        text.bold,
+        start,
+        |glyph: Glyph| {
+            if let Some(path) = glyph.path.finish() {
+                pixmap.fill_path(&path, &paint, FillRule::Winding, transform, mask);
+            }
+        },
+    );
 }

@@ -63,7 +63,9 @@ fn chart(histories: &[History], scalar: &str, title: &str) -> Option<Chart> {
         let mut curves = history.smooth(scalar, POINTS);
         if history.seeds.len() == 1 {
             // The range of single steps would hide the other curves.
-            curves.iter_mut().for_each(|curve| curve.band.clear());
+            for curve in &mut curves {
+                curve.band.clear();
+            }
         }
         curves
     });

@@ -117,7 +117,7 @@ fn line_of_text(text: &Text) -> String {
         "<text x=\"{x}\" y=\"{y}\" font-size=\"{}\" fill=\"{}\"{anchor}{weight}{turn}>{}</text>",
         number(text.size),
         hex(text.colour),
-        escaped(&text.text)
+        escaped(&text.content)
     )
 }
 
