@@ -1,18 +1,16 @@
 //! A panel of curves over a common horizontal axis, each with its label at its end, and panels side by side.
 
+use super::axes::{axes, vertical_ticks};
 use super::axis::Axis;
 use super::canvas::{Anchor, Canvas, Frame, Point, Stroke, Text};
 use super::font;
-use super::style::{
-    AXIS, BAND, CURVE, Colour, FAINT, GREY, INK, MARGIN, SMALL, TEXT, TICK, readable,
-};
+use super::labels::{BESIDE, end_labels};
+use super::style::{BAND, CURVE, Colour, GREY, MARGIN, SMALL, TEXT, TICK, readable};
 
 /// Space between panels.
 const GAP: f64 = 10.0;
 /// Height of the title above a panel, of the numbers below it, and of a title of an axis.
 const LINE: f64 = 10.0;
-/// Space between a curve's end and its label.
-const BESIDE: f64 = 4.0;
 
 /// One curve.
 #[derive(Clone)]
@@ -205,125 +203,11 @@ impl Chart {
     }
 }
 
-/// The axes at the left and at the bottom of `frame`, their ticks and numbers, and a faint line at each vertical tick.
-pub(super) fn axes(canvas: &mut Canvas, frame: Frame, x: &Axis, y: &Axis, lines: bool) {
-    let ink = Stroke::new(INK, AXIS);
-    for (value, label) in y.ticks(vertical_ticks(frame.height())) {
-        let at = frame.bottom - y.fraction(value) * frame.height();
-        if lines && at < frame.bottom - 1.0 {
-            let stroke = Stroke::new(FAINT, AXIS);
-            canvas.line(vec![[frame.left, at], [frame.right, at]], stroke);
-        }
-        canvas.line(vec![[frame.left - TICK, at], [frame.left, at]], ink);
-        let place = [frame.left - TICK - 2.0, at + 0.36 * SMALL];
-        canvas.text(Text::new(label, place, Anchor::End).size(SMALL));
-    }
-    canvas.line(
-        vec![[frame.left, frame.top], [frame.left, frame.bottom]],
-        ink,
-    );
-    horizontal_axis(canvas, frame, x);
-}
-
-/// The axis at the bottom of `frame`.
-pub(super) fn horizontal_axis(canvas: &mut Canvas, frame: Frame, axis: &Axis) {
-    let ink = Stroke::new(INK, AXIS);
-    canvas.line(
-        vec![[frame.left, frame.bottom], [frame.right, frame.bottom]],
-        ink,
-    );
-    // Fewer ticks where their numbers would touch.
-    let at = |value: f64| frame.left + axis.fraction(value) * frame.width();
-    let fits = |ticks: &[(f64, String)]| {
-        let ends = ticks.iter().map(|(value, label)| {
-            let half = font::width(label, SMALL, false) / 2.0;
-            (at(*value) - half, at(*value) + half)
-        });
-        let ends: Vec<(f64, f64)> = ends.collect();
-        ends.windows(2).all(|pair| pair[1].0 - pair[0].1 > 4.0)
-    };
-    let counts = (1..=((frame.width() / 22.0) as usize).clamp(2, 5)).rev();
-    let mut tried = counts.map(|count| axis.ticks(count));
-    let ticks = tried.find(|ticks| fits(ticks)).unwrap_or_default();
-    for (value, label) in ticks {
-        let x = at(value);
-        canvas.line(vec![[x, frame.bottom], [x, frame.bottom + TICK]], ink);
-        let place = [x, frame.bottom + TICK + 7.0];
-        canvas.text(Text::new(label, place, Anchor::Middle).size(SMALL));
-    }
-}
-
-fn vertical_ticks(height: f64) -> usize {
-    ((height / 18.0) as usize).clamp(2, 5)
-}
-
 /// A training broke off here.
 pub(super) fn cross(canvas: &mut Canvas, [x, y]: Point, colour: Colour) {
     let stroke = Stroke::new(colour, CURVE);
     canvas.line(vec![[x - 2.5, y - 2.5], [x + 2.5, y + 2.5]], stroke);
     canvas.line(vec![[x - 2.5, y + 2.5], [x + 2.5, y - 2.5]], stroke);
-}
-
-/// Names the curves at the right of `frame`, each as near to its end as the others let it; a thin line leads to a name that
-/// was moved.
-fn end_labels(canvas: &mut Canvas, frame: Frame, ends: &[(&Curve, Point)]) {
-    let wanted: Vec<f64> = ends.iter().map(|(_, end)| end[1]).collect();
-    let room = (frame.top - 6.0, frame.bottom + 6.0);
-    let places = moved_apart(&wanted, SMALL + 1.0, room);
-    for ((curve, [x, y]), place) in ends.iter().zip(places) {
-        let left = frame.right + BESIDE;
-        if (place - y).abs() > 2.0 || left - x > BESIDE + 6.0 {
-            let stroke = Stroke::new(curve.colour, 0.4);
-            canvas.line(vec![[x + 1.0, *y], [left - 0.8, place]], stroke);
-        }
-        let at = [left, place + 0.36 * SMALL];
-        let label = Text::new(&curve.label, at, Anchor::Start).size(SMALL);
-        canvas.text(label.colour(readable(curve.colour)));
-    }
-}
-
-/// Places near the `wanted` ones and in their order that are `distance` apart, between `low` and `high` as far as there is
-/// room: groups of places that touch are centred on the mean of what their members want.
-pub(super) fn moved_apart(wanted: &[f64], distance: f64, (low, high): (f64, f64)) -> Vec<f64> {
-    let mut order: Vec<usize> = (0..wanted.len()).collect();
-    order.sort_by(|&one, &other| wanted[one].total_cmp(&wanted[other]));
-    // Groups: the first member's place, and the members.
-    let mut groups: Vec<(f64, Vec<usize>)> = Vec::new();
-    for index in order {
-        groups.push((wanted[index], vec![index]));
-        loop {
-            let last = groups.len() - 1;
-            let (first, members) = &groups[last];
-            let length = (members.len() - 1) as f64 * distance;
-            // Within the room, from the top where there is too little.
-            let first = first.min(high - length).max(low);
-            groups[last].0 = first;
-            if last == 0 {
-                break;
-            }
-            let (above, others) = &groups[last - 1];
-            if above + others.len() as f64 * distance <= first {
-                break;
-            }
-            let (_, members) = groups.pop().expect("there are two");
-            let group = groups.last_mut().expect("there are two");
-            group.1.extend(members);
-            let sum: f64 = group
-                .1
-                .iter()
-                .enumerate()
-                .map(|(place, member)| wanted[*member] - place as f64 * distance)
-                .sum();
-            group.0 = sum / group.1.len() as f64;
-        }
-    }
-    let mut places = vec![0.0; wanted.len()];
-    for (first, members) in groups {
-        for (place, member) in members.into_iter().enumerate() {
-            places[member] = first + place as f64 * distance;
-        }
-    }
-    places
 }
 
 /// Panels in rows of `columns` on a canvas of `width`; the axes of each are `height` high, and all are equally wide.
@@ -377,17 +261,8 @@ fn quantile(values: impl Iterator<Item = f64>, fraction: f64) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::style::INK;
     use super::*;
-
-    #[test]
-    fn labels_are_moved_apart_no_further_than_they_must() {
-        assert_eq!(moved_apart(&[10.0, 50.0], 7.0, (0.0, 100.0)), [10.0, 50.0]);
-        let close = moved_apart(&[30.0, 30.0, 90.0], 8.0, (0.0, 100.0));
-        assert_eq!(close, [26.0, 34.0, 90.0]);
-        assert_eq!(moved_apart(&[34.0, 30.0], 8.0, (0.0, 100.0)), [36.0, 28.0]);
-        assert_eq!(moved_apart(&[99.0, 99.0], 8.0, (0.0, 100.0)), [92.0, 100.0]);
-        assert_eq!(moved_apart(&[1.0, 1.0], 8.0, (0.0, 100.0)), [0.0, 8.0]);
-    }
 
     #[test]
     fn the_range_of_a_panel_holds_curves_and_most_of_their_bands() {

@@ -1,10 +1,11 @@
 //! A table as dots: a row a system, a panel a score; the mean, its interval as a line, the numbers of the seeds as small marks,
 //! and the rows that frame the others as dashed lines.
 
+use super::axes::horizontal_axis;
 use super::axis::Axis;
 use super::canvas::{Anchor, Canvas, Frame, Stroke, Text};
-use super::chart::{horizontal_axis, moved_apart};
 use super::font;
+use super::labels::moved_apart;
 use super::style::{
     COLUMN, CURVE, Colour, FAINT, GREY, INK, MARGIN, PAGE, SMALL, TEXT, TICK, colour,
 };

@@ -1,6 +1,7 @@
 //! The figures of a report, drawn from an experiment's record, its ledgers and the files beside them: each as SVG and as PNG
 //! at the width of a journal's column or page. No model and no network is needed, and drawing twice gives the same bytes.
 
+mod axes;
 mod axis;
 mod canvas;
 mod chart;
@@ -9,6 +10,7 @@ mod embedding;
 mod font;
 mod history;
 mod histogram;
+mod labels;
 mod losses;
 mod pictures;
 mod png;

@@ -1,8 +1,8 @@
 //! Precision against recall: each system a point with its name, the rows that frame them hollow.
 
+use super::axes::axes;
 use super::axis::Axis;
 use super::canvas::{Anchor, Canvas, Frame, Point, Stroke, Text};
-use super::chart::axes;
 use super::font;
 use super::style::{COLUMN, Colour, GREY, INK, MARGIN, SMALL, TEXT, TICK, colour, readable};
 use super::{Drawer, Drawn};
