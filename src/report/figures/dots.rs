@@ -27,6 +27,11 @@ pub(super) fn draw(
     drawer: &Drawer<'_>,
     drawn: &mut Drawn,
 ) -> Result<()> {
+    // A table in which nothing competes is no comparison.
+    let mut columns = table.columns().iter();
+    if columns.all(|column| column.direction.is_none()) {
+        return Ok(());
+    }
     let title = format!("{} as dots", table.title);
     let panels: Vec<Panel> = (0..table.columns().len())
         .filter_map(|index| Panel::of(table, index))

@@ -133,6 +133,7 @@ fn evaluate(ledger: &mut Ledger, step: u64, fid: f64) {
         step,
         seed: 0,
         images_hash: String::new(),
+        drawing_seconds: None,
         scores: vec![score],
     };
     ledger.append(Event::Evaluation(evaluation)).unwrap();
@@ -149,6 +150,7 @@ fn end(ledger: &mut Ledger, ending: Ending, step: u64) {
         ending,
         reason: reason.to_owned(),
         seconds: 1.0,
+        peak_megabytes: None,
     };
     ledger.append(event).unwrap();
 }
