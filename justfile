@@ -46,6 +46,15 @@ ablate-layers *options:
 snn *options:
     {{ histogen }} snn evaluate {{ options }}
 
+# The figures (and tables) of all reports again, from ledgers, caches and pictures alone
+[group('run')]
+figures out=".":
+    #!/usr/bin/env bash
+    set -euo pipefail
+    for record in "{{ out }}"/reports/*/experiment.toml; do
+        {{ histogen }} report "$(basename "$(dirname "$record")")" --out "{{ out }}"
+    done
+
 # A tracking server on this machine (MLflow with SQLite, all of it in target/mlflow)
 [group('run')]
 mlflow port="5000":
@@ -65,10 +74,10 @@ check:
     cargo clippy --release --all-targets -- -D warnings
     RUSTDOCFLAGS="-D warnings" cargo doc --release --no-deps
 
-# All tests, those against a real MLflow server too
+# All tests, those against a real MLflow server and in a browser too
 [group('check')]
 test:
-    HISTOGEN_MLFLOW="$(.ci/mlflow)" cargo test --release -- --include-ignored
+    HISTOGEN_MLFLOW="$(.ci/mlflow)" HISTOGEN_CHROMIUM="$(.ci/chromium)" cargo test --release -- --include-ignored
     cargo test --release --features dashboard --lib --test it dashboard
 
 # Gradients and samples of every model on a GPU (or Mesa's software device) beside the CPU's

@@ -62,6 +62,7 @@ fn mean(features: &Features) -> Vec<f64> {
 static TABLE: TableDefinition = TableDefinition {
     name: "means",
     title: "FID and how far the means lie apart",
+    caption: "",
     scores: &["fid", "mean-distance"],
     optional: &[],
     remark: "",

@@ -30,6 +30,8 @@ pub enum Command {
     Sample(Sample),
     /// Renders the tables of an experiment again from its ledgers.
     Report(Report),
+    /// Shows reports and running trainings in a browser on this machine. Reads only.
+    Serve(Serve),
     /// Makes or shows a patch store.
     #[command(subcommand)]
     Data(Data),
@@ -217,6 +219,17 @@ pub struct Report {
     /// Where `runs/` and `reports/` are kept.
     #[arg(long, default_value = ".", value_name = "DIR")]
     pub out: PathBuf,
+}
+
+/// Arguments of `serve`.
+#[derive(Args, Debug)]
+pub struct Serve {
+    /// Where `runs/` and `reports/` are kept.
+    #[arg(long, default_value = ".", value_name = "DIR")]
+    pub out: PathBuf,
+    /// The port on 127.0.0.1; 0 takes a free one.
+    #[arg(long, default_value_t = 8000, value_name = "N")]
+    pub port: u16,
 }
 
 /// The `data` commands.

@@ -348,7 +348,7 @@ pub fn nuclear_norm_of_product(a: MatRef<'_, f64>, b: MatRef<'_, f64>) -> Result
 }
 
 /// The eigenvalues of a symmetric matrix, from its lower half, and into `vectors` its eigenvectors.
-fn eigenvalues(matrix: MatRef<'_, f64>, vectors: Option<MatMut<'_, f64>>) -> Result<Vec<f64>> {
+pub fn eigenvalues(matrix: MatRef<'_, f64>, vectors: Option<MatMut<'_, f64>>) -> Result<Vec<f64>> {
     let compute = if vectors.is_some() {
         ComputeEigenvectors::Yes
     } else {

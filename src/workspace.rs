@@ -72,6 +72,16 @@ impl Workspace {
         self.out.join("reports").join(name)
     }
 
+    /// The settings that the experiment `name` was carried out with, in its report.
+    pub fn settings(&self, name: &str) -> PathBuf {
+        self.report(name).join("settings.toml")
+    }
+
+    /// The folder of all reports.
+    pub fn reports(&self) -> PathBuf {
+        self.out.join("reports")
+    }
+
     /// The folder of the pictures of images in the report of the experiment `name`.
     pub fn samples(&self, name: &str) -> PathBuf {
         self.report(name).join("samples")

@@ -16,6 +16,7 @@ mod report;
 mod reporter;
 mod reproduce;
 mod sample;
+mod serve;
 mod settings;
 mod snn;
 mod track;
@@ -78,6 +79,7 @@ fn run(command: &Command) -> Outcome {
         Command::Evaluate(arguments) => evaluate::run(arguments),
         Command::Sample(arguments) => sample::run(arguments),
         Command::Report(arguments) => report::run(arguments),
+        Command::Serve(arguments) => serve::run(arguments),
         Command::Data(arguments) => data::run(arguments),
         Command::Snn(arguments) => snn::run(arguments),
         Command::Cache(command) => cache::run(command),

@@ -25,4 +25,7 @@ pub(super) fn print(outcome: &experiment::Outcome) {
     for path in &outcome.files {
         eprintln!("wrote `{}`", path.display());
     }
+    for (title, reason) in &outcome.absent {
+        eprintln!("not drawn: {title}: {reason}");
+    }
 }

@@ -139,6 +139,7 @@ impl Tracking {
             ending,
             reason,
             seconds: self.start.elapsed().as_secs_f64(),
+            peak_megabytes: None, // it is no training
         });
         if let Err(error) = ended {
             report(&format!("cannot note the end: {error:#}"));

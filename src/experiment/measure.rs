@@ -1,11 +1,12 @@
 //! Measuring the rows of an experiment into ledgers. What a ledger has under the same protocol is not measured again.
 
 use std::collections::BTreeSet;
+use std::time::Instant;
 
 use super::{Context, Evaluator, PathEvaluator, Reference, Reporter, trained_on};
 use crate::config::Evaluation;
 use crate::error::Result;
-use crate::images::Pixels;
+use crate::images::{ImageSource, Pixels};
 use crate::metrics::{PATH_LENGTHS, STANDARD};
 use crate::models::GenerativeModel;
 use crate::report::TableDefinition;
@@ -91,6 +92,7 @@ impl Evaluators {
         let known = Known::of(ledger, step, seed);
         let mut draw = Some(draw);
         let (mut drawn, mut scores) = (None, Vec::new());
+        let mut drawing_seconds = known.drawing_seconds;
         // Every evaluator takes the same images.
         let memorisation = self.memorisation.as_ref();
         let evaluators = [Some(&self.main), memorisation.map(|own| &own.evaluator)];
@@ -100,7 +102,9 @@ impl Evaluators {
                 continue;
             }
             if let Some(draw) = draw.take() {
+                let start = Instant::now();
                 drawn = Some(draw(reporter)?);
+                drawing_seconds = model.map(|_| start.elapsed().as_secs_f64());
             }
             let images = drawn.as_ref().expect("they were drawn for the first");
             scores.extend(evaluator.measure(images)?);
@@ -110,14 +114,24 @@ impl Evaluators {
             scores.extend(found.unwrap_or_else(|| paths.measure(model)));
         }
         // Only what is new is told.
-        let new = scores.iter().filter(|score| !known.0.contains(score));
+        let new = scores.iter().filter(|score| !known.scores.contains(score));
         let new: Vec<ScoreRecord> = new.cloned().collect();
         if !new.is_empty() {
             reporter.scores(&new);
         }
+        let images_hash = match &drawn {
+            Some(images) => (images as &dyn ImageSource).hash()?,
+            None => known.images_hash.clone(),
+        };
         scores.extend(known.without(&scores));
         // The newest measurement is the one that tables show.
-        let event = Event::Evaluation(tracker::Evaluation { step, seed, scores });
+        let event = Event::Evaluation(tracker::Evaluation {
+            step,
+            seed,
+            images_hash,
+            drawing_seconds,
+            scores,
+        });
         if ledger.events().last() != Some(&event) {
             ledger.append(event)?;
         }
@@ -144,25 +158,32 @@ fn names_shown(tables: &[&TableDefinition]) -> Vec<String> {
     names.map(ToString::to_string).collect()
 }
 
-/// The scores that a ledger has of one step and one sampling seed.
-struct Known(Vec<ScoreRecord>);
+/// The scores that a ledger has of one step and one sampling seed, the SHA-256 of their images, and how long those took.
+#[derive(Default)]
+struct Known {
+    scores: Vec<ScoreRecord>,
+    images_hash: String,
+    drawing_seconds: Option<f64>,
+}
 
 impl Known {
     fn of(ledger: &Ledger, step: u64, seed: u64) -> Self {
         let found = ledger.events().iter().rev().find_map(|event| match event {
-            Event::Evaluation(found) if found.step == step && found.seed == seed => {
-                Some(found.scores.clone())
-            }
+            Event::Evaluation(found) if found.step == step && found.seed == seed => Some(Self {
+                scores: found.scores.clone(),
+                images_hash: found.images_hash.clone(),
+                drawing_seconds: found.drawing_seconds,
+            }),
             _ => None,
         });
-        Self(found.unwrap_or_default())
+        found.unwrap_or_default()
     }
 
     /// The scores with these protocols, if there are scores of each. Scores of one family share a protocol.
     fn find(&self, ids: &[String]) -> Option<Vec<ScoreRecord>> {
-        let is_known = |id: &String| self.0.iter().any(|score| score.protocol_id == *id);
+        let is_known = |id: &String| self.scores.iter().any(|score| score.protocol_id == *id);
         let found = self
-            .0
+            .scores
             .iter()
             .filter(|score| ids.contains(&score.protocol_id));
         ids.iter().all(is_known).then(|| found.cloned().collect())
@@ -171,6 +192,6 @@ impl Known {
     /// Those that `scores` does not name: what other tables show stays.
     fn without(self, scores: &[ScoreRecord]) -> Vec<ScoreRecord> {
         let is_other = |old: &ScoreRecord| scores.iter().all(|new| new.name != old.name);
-        self.0.into_iter().filter(is_other).collect()
+        self.scores.into_iter().filter(is_other).collect()
     }
 }

@@ -13,6 +13,7 @@
 //! # }
 //! ```
 
+mod again;
 mod captions;
 mod compare;
 mod context;
@@ -34,9 +35,14 @@ use crate::config::Config;
 use crate::error::{Result, refuse};
 use crate::files::write_whole;
 use crate::images::write_png;
-use crate::report::{self, ABLATION, Cell, Record, Rewards, TABLES, Table, TableDefinition};
+use crate::report::figures::Drawn;
+use crate::report::page::Page;
+use crate::report::{
+    self, ABLATION, COSTS, Cell, Claim, Record, Rewards, TABLES, Table, TableDefinition,
+};
 use crate::workspace::Workspace;
 
+use again::{again, keep};
 use captions::captions;
 use measure::Evaluators;
 use plan::plan;
@@ -63,6 +69,8 @@ pub struct Outcome {
     pub tables: Vec<Rendered>,
     /// What else was written.
     pub files: Vec<PathBuf>,
+    /// Figures that could not be drawn: what each would show, and why it is not there.
+    pub absent: Vec<(String, String)>,
     /// Whether every training came to its end and no cell of a table failed.
     pub complete: bool,
 }
@@ -104,29 +112,44 @@ pub fn ablate(
     reporter: &mut dyn Reporter,
 ) -> Result<Outcome> {
     let (record, complete) = carry_out(config, &[&ABLATION], workspace, reporter)?;
+    let mut outcome = render_ablation(record, workspace)?;
+    outcome.complete &= complete;
+    Ok(outcome)
+}
+
+/// Renders and writes the table of an ablation and its figures.
+fn render_ablation(record: Record, workspace: &Workspace) -> Result<Outcome> {
     let folder = workspace.report(&record.name);
-    let (definition, table, figures) = report::ablation(&record, workspace.out(), &folder)?;
+    let (definition, table) = report::ablation(&record, workspace.out())?;
     let mut files = report::write(definition, &table, &folder)?;
-    files.extend(figures);
+    let shown = [(definition, &table)];
+    let drawn = report::figures::draw(&record, &shown, workspace)?;
+    let figures = drawn.figures.iter().flat_map(|figure| &figure.files);
+    files.extend(figures.map(|file| folder.join(file)));
+    files.push(page(&record, &shown, &drawn, &[], &files, workspace)?);
     Ok(Outcome {
         record,
-        complete: complete && no_cell_failed(&table),
+        complete: no_cell_failed(&table),
         tables: vec![Rendered { table, files }],
         files: Vec::new(),
+        absent: drawn.absent,
     })
 }
 
-/// All tables of the experiment `name` and the claims audit, again, from its ledgers alone.
+/// All tables of the experiment `name` and the claims audit, again, from its ledgers alone; of an ablation, its table.
 ///
 /// # Errors
 /// Refuses an experiment that was never run, and fails if a ledger is gone.
 pub fn render_again(name: &str, workspace: &Workspace) -> Result<Outcome> {
     let record = Record::load(workspace.out(), name)?;
+    if ABLATIONS.iter().any(|(_, ablation)| *ablation == name) {
+        return render_ablation(record, workspace);
+    }
     let tables: Vec<&TableDefinition> = TABLES.iter().collect();
     render(record, &tables, workspace)
 }
 
-/// Renders and writes tables, the claims audit and the curves of rewards.
+/// Renders and writes tables, the claims audit and the figures.
 fn render(
     record: Record,
     definitions: &[&TableDefinition],
@@ -140,19 +163,60 @@ fn render(
         complete &= no_cell_failed(&table);
         tables.push(Rendered { table, files });
     }
+    let costs = report::costs(&record, out)?;
+    let mut files = report::write(&COSTS, &costs, &folder)?;
     let rewards = Rewards::read(&record, out)?;
     let claims = report::claims(&record, &rewards, out)?;
     let path = folder.join("claims.md");
     let text = report::claims_markdown(&claims, &record);
     write_whole(&path, text.as_bytes())?;
-    let mut files = vec![path];
-    files.extend(rewards.draw(&folder)?);
+    files.push(path);
+    // The figures.
+    let shown: Vec<(&TableDefinition, &Table)> = definitions
+        .iter()
+        .zip(&tables)
+        .map(|(definition, rendered)| (*definition, &rendered.table))
+        .chain([(&COSTS, &costs)])
+        .collect();
+    let drawn = report::figures::draw(&record, &shown, workspace)?;
+    let figures = drawn.figures.iter().flat_map(|figure| &figure.files);
+    files.extend(figures.map(|file| folder.join(file)));
+    let of_tables = tables.iter().flat_map(|rendered| &rendered.files);
+    let written: Vec<PathBuf> = of_tables.chain(&files).cloned().collect();
+    let page = page(&record, &shown, &drawn, &claims, &written, workspace)?;
+    files.push(page);
     Ok(Outcome {
         record,
         tables,
         files,
+        absent: drawn.absent,
         complete,
     })
+}
+
+/// Writes the page of a report; of the files that were written it offers for download what no figure is.
+fn page(
+    record: &Record,
+    tables: &[(&TableDefinition, &Table)],
+    figures: &Drawn,
+    claims: &[Claim],
+    written: &[PathBuf],
+    workspace: &Workspace,
+) -> Result<PathBuf> {
+    let folder = workspace.report(&record.name);
+    let in_folder = written.iter().filter(|file| file.parent() == Some(&folder));
+    let mut files: Vec<PathBuf> = in_folder.cloned().collect();
+    let again = again(record, workspace)?;
+    files.extend(again.as_ref().map(|_| workspace.settings(&record.name)));
+    let page = Page {
+        record,
+        tables,
+        figures,
+        claims,
+        files: &files,
+        again: again.as_ref(),
+    };
+    page.write(workspace)
 }
 
 /// Trains and measures every row. Returns the record behind the tables, and whether every training came to its end.
@@ -213,10 +277,11 @@ fn carry_out(
         record.rows.push(made);
     }
     record.save(workspace.out())?;
+    keep(config, workspace)?;
     Ok((record, complete))
 }
 
 fn no_cell_failed(table: &Table) -> bool {
     let mut cells = table.rows().iter().flat_map(|row| &row.cells);
-    !cells.any(|cell| matches!(cell, Cell::Failed(_)))
+    !cells.any(|cell| matches!(cell, Cell::Failed(_) | Cell::Unfinished(_)))
 }

@@ -65,7 +65,7 @@ pub const PROFILES: &[(&str, &str)] = &[
 ];
 
 /// A built-in text by name, or a file ending in `.toml`.
-fn layer(kind: &str, name: &str, built_in: &[(&str, &str)]) -> Result<Layer> {
+pub(super) fn layer(kind: &str, name: &str, built_in: &[(&str, &str)]) -> Result<Layer> {
     if let Some((_, text)) = built_in.iter().find(|(known, _)| *known == name) {
         return Layer::parse(format!("{kind} `{name}`"), text);
     }

@@ -83,6 +83,7 @@ impl Rows<'_> {
                 ending: Ending::Failed,
                 reason: reason.clone(),
                 seconds: 0.0,
+                peak_megabytes: None,
             })?;
             ledgers.push(workspace.relative_ledger(&folder));
             complete = false;

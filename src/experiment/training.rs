@@ -85,7 +85,13 @@ pub(super) fn train_run(
             let scores = evaluator.measure_once(&pixels)?;
             reporter.borrow_mut().scores(&scores);
             let step = 0; // the loop knows it
-            Ok(tracker::Evaluation { step, seed, scores })
+            Ok(tracker::Evaluation {
+                step,
+                seed,
+                images_hash: String::new(), // their features are not kept
+                drawing_seconds: None,
+                scores,
+            })
         };
         train::train(
             run,

@@ -25,27 +25,54 @@ pub fn extract_cached(
     hash: &str,
     folder: &Path,
 ) -> Result<FeatureFile> {
-    let key = format!(
-        "{}|{}|{}|{}|{hash}",
-        extractor.describe_for(images.channels()),
-        extractor.hash(),
+    let path = folder.join(file_name(
+        &extractor.describe_for(images.channels()),
+        &extractor.hash(),
         extractor.resize(),
         images.size(),
-    );
-    let path = folder.join(format!("{}.npy", &sha256(key)[..32]));
+        hash,
+    ));
     if !path.exists() {
         write(&path, extractor, images, hash)?;
     }
-    let damaged = || {
-        format!(
-            "`{}` is damaged: delete it, and it is computed again",
-            path.display()
-        )
-    };
-    let file = FeatureFile::open(&path).map_err(|error| anyhow!("{error:#}"));
-    let file = file.with_context(damaged)?;
-    anyhow::ensure!(file.rows == images.count(), damaged());
+    let file = open(&path)?;
+    anyhow::ensure!(file.rows == images.count(), damaged(&path));
     Ok(file)
+}
+
+/// The features that [`extract_cached`] left in `folder`, without an extractor: its name, the SHA-256 of its weights and how it
+/// resizes images as protocols have them, the images' height and width in pixels, and the SHA-256 of their bytes. None where
+/// there are none.
+///
+/// # Errors
+/// Fails if the file is damaged.
+pub fn cached(
+    folder: &Path,
+    extractor: &str,
+    weights: &str,
+    resize: &str,
+    size: usize,
+    hash: &str,
+) -> Result<Option<FeatureFile>> {
+    let path = folder.join(file_name(extractor, weights, resize, size, hash));
+    path.exists().then(|| open(&path)).transpose()
+}
+
+fn file_name(extractor: &str, weights: &str, resize: &str, size: usize, hash: &str) -> String {
+    let key = format!("{extractor}|{weights}|{resize}|{size}|{hash}");
+    format!("{}.npy", &sha256(key)[..32])
+}
+
+fn open(path: &Path) -> Result<FeatureFile> {
+    let file = FeatureFile::open(path).map_err(|error| anyhow!("{error:#}"));
+    file.with_context(|| damaged(path))
+}
+
+fn damaged(path: &Path) -> String {
+    format!(
+        "`{}` is damaged: delete it, and it is computed again",
+        path.display()
+    )
 }
 
 fn write(

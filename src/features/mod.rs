@@ -22,7 +22,7 @@ use crate::error::Result;
 use crate::images::{GREY, Pixels};
 use crate::registry::{Named, Registry};
 
-pub use cache::extract_cached;
+pub use cache::{cached, extract_cached};
 pub use file::{FeatureFile, is_feature_file};
 pub use matrix::Features;
 pub use perceptual::{PERCEPTUAL_DISTANCES, PerceptualConfig, PerceptualDistance, load_perceptual};

@@ -1,61 +1,28 @@
-//! The table and the figures of an ablation.
+//! The table of an ablation.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::figure::{Bar, bars};
 use super::rewards::Rewards;
-use super::{Cell, Record, Table, TableDefinition, render};
+use super::{Record, Table, TableDefinition, render};
 use crate::error::Result;
 
 /// What the table of an ablation shows.
 pub const ABLATION: TableDefinition = TableDefinition {
     name: "ablation",
     title: "Ablation",
+    caption: "",
     scores: &["fid", "kid", "precision", "recall", "f1"],
     optional: &[],
     remark: "",
 };
 
-/// Renders the table of an ablation, and draws its first score over its rows and the rewards over the training into
-/// `folder`. Returns the table, with a sentence on each reward in its caption, and the paths of the figures.
+/// Renders the table of an ablation, with a sentence on each reward in its caption.
 ///
 /// # Errors
 /// Fails if a ledger is missing, or if two numbers of a column were measured under different protocols.
-pub fn ablation(
-    record: &Record,
-    out: &Path,
-    folder: &Path,
-) -> Result<(&'static TableDefinition, Table, Vec<PathBuf>)> {
+pub fn ablation(record: &Record, out: &Path) -> Result<(&'static TableDefinition, Table)> {
     let mut table = render(&ABLATION, record, out)?;
     table.title.clone_from(&record.question);
-    let score = table.columns()[0].title.clone();
-    let mut points = Vec::new();
-    let mut reference = None;
-    for row in table.rows() {
-        let Cell::Number { mean, spread, .. } = row.cells[0] else {
-            continue;
-        };
-        if !row.reference {
-            points.push(Bar {
-                label: row.name.clone(),
-                mean,
-                spread,
-            });
-        } else if reference.is_none() {
-            reference = Some((row.name.clone(), mean));
-        }
-    }
-    let mut paths = Vec::new();
-    if !points.is_empty() {
-        let path = folder.join("ablation.png");
-        let reference = reference
-            .as_ref()
-            .map(|(name, value)| (name.as_str(), *value));
-        bars(&path, &record.question, &score, &points, reference)?;
-        paths.push(path);
-    }
-    let rewards = Rewards::read(record, out)?;
-    paths.extend(rewards.draw(folder)?);
-    table.caption.extend(rewards.sentences);
-    Ok((&ABLATION, table, paths))
+    table.notes.extend(Rewards::read(record, out)?.sentences);
+    Ok((&ABLATION, table))
 }

@@ -2,9 +2,12 @@
 
 mod ablation;
 mod claims;
-pub mod figure;
+mod costs;
+pub mod figures;
+pub mod page;
 mod published;
 mod record;
+mod results;
 mod rewards;
 mod statistics;
 mod table;
@@ -12,9 +15,14 @@ mod tables;
 
 pub use ablation::{ABLATION, ablation};
 pub use claims::{Claim, claims, claims_markdown};
+pub use costs::{COSTS, costs};
 pub use published::Published;
 pub use record::{Record, RowRecord};
+pub use results::{Outcome, State};
 pub use rewards::Rewards;
-pub use statistics::Summary;
+pub use statistics::{
+    LEAST_FOR_BOOTSTRAP, Paired, Summary, bootstrap_interval, holm, interquartile_mean, over_seeds,
+    probability_of_improvement,
+};
 pub use table::{Cell, Column, Row, Table};
 pub use tables::{TABLES, TableDefinition, find, render, write};

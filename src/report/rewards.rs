@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::Record;
-use super::figure::{Curve, curves};
 use crate::error::Result;
 use crate::tracker::{Event, Ledger};
 
@@ -19,8 +18,6 @@ type Points = Vec<(f64, f64)>;
 /// The similarities over the training of an experiment.
 #[derive(Default)]
 pub struct Rewards {
-    /// A curve of every row that was rewarded, the mean over its seeds: of all images under an empty name, and by class.
-    figures: BTreeMap<String, Vec<Curve>>,
     /// Whether it rises, a sentence on each row and class.
     pub sentences: Vec<String>,
 }
@@ -52,30 +49,9 @@ impl Rewards {
                     class => format!("{} to images of class {class}", row.name),
                 };
                 rewards.sentences.push(trend(&name, &seeds, &points));
-                rewards.figures.entry(class).or_default().push(Curve {
-                    label: row.name.clone(),
-                    points,
-                });
             }
         }
         Ok(rewards)
-    }
-
-    /// Draws `rewards.png`, and `rewards-<class>.png` where there are several classes. Returns their paths; none if nothing
-    /// was rewarded.
-    pub fn draw(&self, folder: &Path) -> Result<Vec<PathBuf>> {
-        let mut paths = Vec::new();
-        for (class, shown) in &self.figures {
-            let (file, of_class) = match class.as_str() {
-                "" => ("rewards.png".to_owned(), String::new()),
-                class => (format!("rewards-{class}.png"), format!(", {class}")),
-            };
-            let path = folder.join(file);
-            let title = format!("The reward over the training{of_class}");
-            curves(&path, &title, ["step", "similarity (reward / w)"], shown)?;
-            paths.push(path);
-        }
-        Ok(paths)
     }
 }
 

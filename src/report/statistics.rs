@@ -1,10 +1,25 @@
-//! A number over seeds: mean, standard deviation and confidence interval.
+//! A number over seeds: mean, standard deviation and confidence interval. Seeds are the unit: what is resampled, paired and
+//! counted is trainings, never images.
 //!
 //! One seed has no spread, and says so by having none: it is never printed as zero.
+
+#[cfg(test)]
+mod coverage;
+#[cfg(test)]
+mod golden;
+mod over_seeds;
+mod paired;
+mod robust;
 
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
 use crate::error::{Result, refuse};
+
+pub use over_seeds::over_seeds;
+pub use paired::{Paired, holm};
+pub use robust::{
+    LEAST_FOR_BOOTSTRAP, bootstrap_interval, interquartile_mean, probability_of_improvement,
+};
 
 /// How sure a confidence interval is.
 const CONFIDENCE: f64 = 0.95;

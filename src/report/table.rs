@@ -1,12 +1,17 @@
-//! Tables of results: models by scores, for a terminal, Markdown, CSV and LaTeX.
+//! Tables of results: models by scores, for a terminal, Markdown, CSV, LaTeX and HTML.
 //!
-//! A column holds numbers of one protocol only; a table refuses to mix them. The best model of a column is marked,
-//! where reference rows (the real images against themselves, an untrained generator) stand below a rule and do not
-//! compete. A cell without a number says why.
+//! A column holds numbers of one protocol only; a table refuses to mix them. The best model of a column is marked where seeds
+//! say that it is (`notes.rs`); reference rows (the real images against themselves, an untrained generator) stand below a rule
+//! and do not compete, and neither do published numbers. A cell without a number says why.
 
 mod formats;
+mod html;
+mod latex;
+mod notes;
 
-use std::fmt::Write;
+pub(super) use html::Links;
+pub(super) use latex::latex_text;
+pub(super) use notes::paired;
 
 use crate::error::{Result, refuse};
 use crate::metrics::Direction;
@@ -14,15 +19,19 @@ use crate::metrics::Direction;
 /// What stands for a protocol where a number is taken from a paper.
 const PUBLISHED: &str = "published";
 
-/// A table of rows by columns, with a title and lines of caption.
+/// A table of rows by columns, with a caption and notes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Table {
-    /// What the table shows.
+    /// What the table shows, in a few words.
     pub title: String,
+    /// What the table shows, in one or two sentences that a paper can print; empty where the title says it all.
+    pub caption: String,
     /// What a row is: the heading of the first column.
     pub subject: String,
-    /// Lines under the table, before the notes it makes itself.
-    pub caption: Vec<String>,
+    /// Short notes, which stand under the table before those it makes itself.
+    pub notes: Vec<String>,
+    /// How its numbers came about, all of it, a paragraph each: for an appendix.
+    pub protocol: Vec<String>,
     columns: Vec<Column>,
     rows: Vec<Row>,
 }
@@ -34,6 +43,8 @@ pub struct Column {
     pub title: String,
     /// Which way its numbers get better; none where they do not compete.
     pub direction: Option<Direction>,
+    /// What stands above it and its neighbours of the same group; empty for a column of its own.
+    pub group: String,
     /// The id of the protocol of all its numbers; set by the first one.
     protocol: Option<String>,
 }
@@ -60,12 +71,25 @@ pub enum Cell {
         mean: f64,
         /// The standard deviation over seeds; none for one seed.
         spread: Option<f64>,
+        /// The 95 % t interval of the mean; none for one seed.
+        interval: Option<(f64, f64)>,
         /// How many seeds.
         n: usize,
+        /// The number of each seed, in the order of the seeds.
+        values: Vec<f64>,
+        /// The seeds of the trainings; empty where nothing was trained.
+        seeds: Vec<u64>,
         /// How many decimal places to show.
         digits: usize,
         /// The id of its protocol.
         protocol: String,
+    },
+    /// A number that is no measurement itself: a count, a cost, a statistic.
+    Derived {
+        /// The number, for sorting and in files.
+        value: f64,
+        /// What is shown of it.
+        shown: String,
     },
     /// A number of a paper.
     Published {
@@ -76,6 +100,8 @@ pub enum Cell {
     },
     /// A number that could not be had, and why.
     Failed(String),
+    /// A number that is not there yet, and why: a training runs, was interrupted, or has not begun.
+    Unfinished(String),
     /// A number that there cannot be, and why.
     Absent(String),
     /// Nothing was measured.
@@ -88,7 +114,34 @@ impl Column {
         Self {
             title: title.into(),
             direction,
+            group: String::new(),
             protocol: None,
+        }
+    }
+
+    /// The column in the group `group`.
+    pub fn in_group(self, group: &str) -> Self {
+        Self {
+            group: group.to_owned(),
+            ..self
+        }
+    }
+
+    /// Its heading where a table has one line of headings.
+    fn full_title(&self) -> String {
+        if self.group.is_empty() {
+            self.title.clone()
+        } else {
+            format!("{} ({})", self.title, self.group)
+        }
+    }
+
+    /// The arrow of its direction, with a space before it; empty where its numbers do not compete.
+    fn arrow(&self) -> &'static str {
+        match self.direction {
+            Some(Direction::Lower) => " ↓",
+            Some(Direction::Higher) => " ↑",
+            None => "",
         }
     }
 
@@ -99,11 +152,11 @@ impl Column {
 }
 
 impl Cell {
-    /// The number that competes in its column.
-    fn value(&self) -> Option<f64> {
+    /// Its number: of one that we measured the mean.
+    pub fn value(&self) -> Option<f64> {
         match self {
             Self::Number { mean, .. } => Some(*mean),
-            Self::Published { value, .. } => Some(*value),
+            Self::Derived { value, .. } | Self::Published { value, .. } => Some(*value),
             _ => None,
         }
     }
@@ -122,8 +175,10 @@ impl Table {
     pub fn new(title: impl Into<String>, subject: impl Into<String>, columns: Vec<Column>) -> Self {
         Self {
             title: title.into(),
+            caption: String::new(),
             subject: subject.into(),
-            caption: Vec::new(),
+            notes: Vec::new(),
+            protocol: Vec::new(),
             columns,
             rows: Vec::new(),
         }
@@ -181,129 +236,95 @@ impl Table {
         !cells.any(|cell| matches!(cell, Cell::Text(_)))
     }
 
-    /// All headings, those of competing columns with the mark of their direction.
-    fn headings(&self, lower: &str, higher: &str) -> Vec<String> {
-        let heading = |column: &Column| {
-            let mark = match column.direction {
-                Some(Direction::Lower) => lower,
-                Some(Direction::Higher) => higher,
-                None => "",
-            };
-            format!("{}{mark}", column.title)
-        };
+    /// All headings in one line.
+    fn headings(&self) -> Vec<String> {
+        let columns = self.columns.iter();
+        let titles = columns.map(|column| column.full_title() + column.arrow());
         std::iter::once(self.subject.clone())
-            .chain(self.columns.iter().map(heading))
+            .chain(titles)
             .collect()
     }
 
-    /// The rows as text, models first; `mark` is given each text and, in columns where one is marked, whether it is
-    /// the best.
-    fn lines(&self, mark: impl Fn(String, Option<bool>) -> String) -> Vec<Line> {
-        let best: Vec<Option<f64>> = (0..self.columns.len())
-            .map(|index| self.best(index))
-            .collect();
-        let reasons = self.reasons();
-        let line = |row: &Row| Line {
-            name: row.name.clone(),
-            reference: row.reference,
-            cells: row
-                .cells
-                .iter()
-                .zip(&best)
-                .map(|(cell, best)| {
-                    let is_best = best.map(|best| !row.reference && cell.value() == Some(best));
-                    mark(shown(cell, &reasons), is_best)
-                })
-                .collect(),
-        };
-        self.in_order().map(line).collect()
-    }
-
-    /// Why cells have no number, each reason once.
-    fn reasons(&self) -> Vec<&str> {
-        let mut reasons: Vec<&str> = Vec::new();
-        for cell in self.in_order().flat_map(|row| &row.cells) {
-            if let Cell::Failed(reason) | Cell::Absent(reason) = cell
-                && !reasons.contains(&reason.as_str())
-            {
-                reasons.push(reason);
-            }
-        }
-        reasons
+    /// The groups of columns from the left, each with the number of its columns.
+    fn groups(&self) -> Vec<(&str, usize)> {
+        let same = |left: &Column, right: &Column| left.group == right.group;
+        let runs = self.columns.chunk_by(same);
+        runs.map(|run| (run[0].group.as_str(), run.len())).collect()
     }
 
     /// Models, then reference rows.
     fn in_order(&self) -> impl Iterator<Item = &Row> {
         let of_kind = |reference| {
-            self.rows
-                .iter()
-                .filter(move |row| row.reference == reference)
+            let rows = self.rows.iter();
+            rows.filter(move |row| row.reference == reference)
         };
         of_kind(false).chain(of_kind(true))
     }
 
-    /// The best number of the models in a column, where they have at least two different ones.
-    fn best(&self, index: usize) -> Option<f64> {
-        let direction = self.columns[index].direction?;
-        let models = self.rows.iter().filter(|row| !row.reference);
-        let values = || models.clone().filter_map(|row| row.cells[index].value());
-        let (least, most) = (values().reduce(f64::min)?, values().reduce(f64::max)?);
-        let best = match direction {
-            Direction::Lower => least,
-            Direction::Higher => most,
-        };
-        (least < most).then_some(best)
+    /// How many rows compete.
+    fn models(&self) -> usize {
+        self.rows.iter().filter(|row| !row.reference).count()
     }
 
-    /// The caption, then what a reader needs to know about the numbers; `mark` says how the best are marked.
-    fn notes(&self, mark: &str) -> Vec<String> {
-        let mut notes = self.caption.clone();
-        // Of the models: what they are compared with is measured once.
-        let models = || self.rows.iter().filter(|row| !row.reference);
-        let seeds = || {
-            let cells = models().flat_map(|row| &row.cells);
-            cells.filter_map(|cell| match cell {
-                Cell::Number { n, .. } => Some(*n),
-                _ => None,
-            })
+    /// The rows as text, models first.
+    fn lines(&self) -> Vec<Line<'_>> {
+        let best: Vec<Option<&Row>> = (0..self.columns.len()).map(|at| self.best(at)).collect();
+        let reasons = self.reasons();
+        let entry = |row: &Row, index: usize| Entry {
+            text: shown(&row.cells[index]),
+            note: reason(&row.cells[index]).and_then(|reason| {
+                let place = reasons.iter().position(|known| *known == reason);
+                place.map(|place| place + 1)
+            }),
+            is_best: best[index].is_some_and(|best| std::ptr::eq(best, row)),
         };
-        if let (Some(least), Some(most)) = (seeds().min(), seeds().max()) {
-            notes.push(match (least, most) {
-                (_, 1) => "One seed: no spread.".to_owned(),
-                _ if least == most => format!("Mean ± standard deviation over {most} seeds."),
-                _ => format!("Mean ± standard deviation over {least} to {most} seeds."),
-            });
-        }
-        if (0..self.columns.len()).any(|index| self.best(index).is_some()) {
-            notes.push(format!("Best model {mark}."));
-        }
-        let mut protocols = String::new();
-        for column in &self.columns {
-            if let Some(protocol) = column.protocol() {
-                let separator = if protocols.is_empty() { "" } else { ", " };
-                let _ = write!(protocols, "{separator}{} {protocol}", column.title);
-            }
-        }
-        if !protocols.is_empty() {
-            notes.push(format!("Protocols: {protocols}."));
-        }
-        let reasons = self.reasons().into_iter().zip(1..);
-        notes.extend(reasons.map(|(reason, number)| format!("[{number}] {reason}.")));
-        notes
+        let line = |row| Line {
+            row,
+            entries: (0..self.columns.len())
+                .map(|index| entry(row, index))
+                .collect(),
+        };
+        self.in_order().map(line).collect()
     }
 }
 
 /// A row as text.
-struct Line {
-    name: String,
-    reference: bool,
-    cells: Vec<String>,
+struct Line<'a> {
+    row: &'a Row,
+    entries: Vec<Entry>,
 }
 
-/// What a cell shows; one that gives a reason has its number, and the reason stands in the notes.
-fn shown(cell: &Cell, reasons: &[&str]) -> String {
+/// A cell as text.
+struct Entry {
+    text: String,
+    /// The number of the note that says why it has no number.
+    note: Option<usize>,
+    /// Whether it is the best of its column.
+    is_best: bool,
+}
+
+impl Entry {
+    /// Its text with the number of its note in brackets.
+    fn with_note(&self) -> String {
+        match self.note {
+            Some(number) => format!("{} [{number}]", self.text),
+            None => self.text.clone(),
+        }
+    }
+}
+
+/// Why a cell has no number.
+fn reason(cell: &Cell) -> Option<&str> {
     match cell {
-        Cell::Text(text) => text.clone(),
+        Cell::Failed(reason) | Cell::Unfinished(reason) | Cell::Absent(reason) => Some(reason),
+        _ => None,
+    }
+}
+
+/// What a cell shows.
+fn shown(cell: &Cell) -> String {
+    match cell {
+        Cell::Text(text) | Cell::Derived { shown: text, .. } => text.clone(),
         Cell::Number {
             mean,
             spread,
@@ -314,16 +335,10 @@ fn shown(cell: &Cell, reasons: &[&str]) -> String {
             None => format!("{mean:.digits$}"),
         },
         Cell::Published { printed, .. } => printed.clone(),
-        Cell::Failed(reason) => format!("failed{}", note(reason, reasons)),
-        Cell::Absent(reason) => format!("-{}", note(reason, reasons)),
-        Cell::Missing => "-".to_owned(),
+        Cell::Failed(_) => "failed".to_owned(),
+        Cell::Unfinished(_) => "unfinished".to_owned(),
+        Cell::Absent(_) | Cell::Missing => "-".to_owned(),
     }
-}
-
-/// The number of a reason in the notes.
-fn note(reason: &str, reasons: &[&str]) -> String {
-    let number = reasons.iter().position(|known| *known == reason);
-    number.map_or_else(String::new, |place| format!(" [{}]", place + 1))
 }
 
 #[cfg(test)]

@@ -1,12 +1,14 @@
 //! The tables of the paper, from an experiment's ledgers.
 
+mod appendix;
+
 use std::path::{Path, PathBuf};
 
-use super::{Cell, Column, Published, Record, Row, RowRecord, Summary, Table};
+use super::statistics::over_seeds;
+use super::{Cell, Column, Outcome, Published, Record, Row, RowRecord, Summary, Table};
 use crate::error::{Result, unknown_name};
 use crate::files::write_whole;
 use crate::metrics;
-use crate::tracker::{self, Ending, Event, Ledger, ScoreRecord};
 
 /// One table of the paper.
 pub struct TableDefinition {
@@ -14,11 +16,13 @@ pub struct TableDefinition {
     pub name: &'static str,
     /// Its title.
     pub title: &'static str,
+    /// Its caption, a sentence or two; empty where the title says it all.
+    pub caption: &'static str,
     /// The scores it shows, by name.
     pub scores: &'static [&'static str],
     /// The scores it shows if any row has them.
     pub optional: &'static [&'static str],
-    /// What a reader must know about its scores; empty if nothing.
+    /// What a reader must know about its scores, a note; empty if nothing.
     pub remark: &'static str,
 }
 
@@ -34,6 +38,7 @@ pub const TABLES: &[TableDefinition] = &[
     TableDefinition {
         name: "table1",
         title: "Table 1: FID",
+        caption: "Fréchet distance (FID) between the features of generated and of held-out real patches, all systems trained alike.",
         scores: &["fid"],
         optional: &[],
         remark: "",
@@ -41,6 +46,7 @@ pub const TABLES: &[TableDefinition] = &[
     TableDefinition {
         name: "table2",
         title: "Table 2: perceptual path length",
+        caption: "Perceptual path length of the generators, all systems trained alike.",
         scores: &["ppl", "ppl-path"],
         optional: &[],
         remark: "A short path alone is no merit: a generator that always shows one image has length 0, and an untrained \
@@ -50,18 +56,25 @@ pub const TABLES: &[TableDefinition] = &[
     TableDefinition {
         name: "table3",
         title: "Table 3: KID",
+        caption: "Kernel distance (KID) between the features of generated and of held-out real patches, all systems trained alike.",
         scores: &["kid"],
         optional: &[],
         remark: "",
     },
     TableDefinition {
         name: "table4",
-        title: "Table 4: precision, recall, F1 (density and coverage beside them)",
+        title: "Table 4: precision, recall, F1",
+        caption: "Precision, recall and F1 of generated against held-out real patches, all systems trained alike; density, coverage and what is no copy of a training patch beside them.",
         scores: &["precision", "recall", "f1", "density", "coverage"],
         optional: &["authpct"],
         remark: "",
     },
 ];
+
+/// The heading above the columns of the paper's numbers.
+const PUBLISHED: &str = "published";
+/// The row that statistics compare the others with.
+pub(super) const BASELINE: &str = "rl-eo";
 
 /// The table called `name`.
 pub fn find(name: &str) -> Result<&'static TableDefinition> {
@@ -75,20 +88,11 @@ pub fn find(name: &str) -> Result<&'static TableDefinition> {
 /// Renders one table of an experiment from the ledgers under `out`.
 ///
 /// # Errors
-/// Fails if a ledger is missing, or if two numbers of a column were measured under different protocols.
+/// Fails if a ledger is damaged, or if two numbers of a column were measured under different protocols.
 pub fn render(definition: &TableDefinition, record: &Record, out: &Path) -> Result<Table> {
     // What was measured, and what the paper prints.
     let published = Published::load();
-    let results: Vec<Vec<Outcome>> = record
-        .rows
-        .iter()
-        .map(|row| {
-            row.ledgers
-                .iter()
-                .map(|path| Outcome::read(&out.join(path)))
-                .collect()
-        })
-        .collect::<Result<_>>()?;
+    let results = Outcome::of_rows(record, out)?;
     let number = |row: &RowRecord, score: &str| {
         published
             .lookup(definition.name, &row.name, score)
@@ -116,18 +120,21 @@ pub fn render(definition: &TableDefinition, record: &Record, out: &Path) -> Resu
     for score in &scores {
         let known = metrics::definition(score).expect("tables show known scores");
         columns.push(Column::new(known.title, Some(known.direction)));
-        let largest = results
+        // Of the models: an untrained generator may be far off.
+        let models = results
             .iter()
             .flatten()
+            .filter(|outcome| !outcome.reference);
+        let largest = models
             .filter_map(|outcome| outcome.score(score)?.value)
             .fold(0.0f64, |largest, value| largest.max(value.abs()));
         digits.push(decimal_places(largest));
     }
     for score in &with_published {
         let known = metrics::definition(score).expect("tables show known scores");
-        columns.push(Column::new(format!("{} in the paper", known.title), None));
+        columns.push(Column::new(known.title, None).in_group(PUBLISHED));
     }
-    // The rows, with what the caption must say of their numbers.
+    // The rows, with what must be said of their numbers.
     let mut table = Table::new(definition.title, "system", columns);
     let mut protocols: Vec<(String, String)> = Vec::new();
     let mut warnings: Vec<String> = Vec::new();
@@ -155,37 +162,82 @@ pub fn render(definition: &TableDefinition, record: &Record, out: &Path) -> Resu
             cells,
         })?;
     }
-    // The caption.
-    table.caption.clone_from(&record.facts);
-    table
-        .caption
-        .extend(protocols.into_iter().map(|(_, sentence)| sentence));
-    let warnings = warnings.into_iter();
-    table
-        .caption
-        .extend(warnings.map(|warning| format!("Warning: {warning}.")));
-    if !definition.remark.is_empty() {
-        table.caption.push(definition.remark.to_owned());
-    }
-    if !with_published.is_empty() {
-        table.caption.push(published.describe());
-        table.caption.push(
-            "The paper's numbers were measured under another protocol on other data: no difference is shown, as none would \
-             mean anything."
-                .to_owned(),
-        );
-    }
+    // The notes, and what stands in the appendix.
+    let mut outcomes = results.iter().flatten();
+    let is_measured =
+        outcomes.any(|outcome| scores.iter().any(|score| outcome.score(score).is_some()));
+    let published = (!with_published.is_empty()).then_some(&published);
+    definition.caption.clone_into(&mut table.caption);
+    table.notes = notes(definition, is_measured, &warnings, published);
+    table.protocol.clone_from(&record.facts);
+    let sentences = protocols.into_iter().map(|(_, sentence)| sentence);
+    table.protocol.extend(sentences);
+    table.protocol.extend(published.map(Published::describe));
     Ok(table)
 }
 
-/// Writes a table as Markdown, CSV and LaTeX into `folder`, and returns the paths.
+/// What a reader must know about a table; `published` are the paper's numbers if it shows any.
+fn notes(
+    definition: &TableDefinition,
+    is_measured: bool,
+    warnings: &[String],
+    published: Option<&Published>,
+) -> Vec<String> {
+    let mut notes: Vec<String> = Vec::new();
+    if !is_measured {
+        notes.push("None of it was measured in this experiment.".to_owned());
+    }
+    notes.extend(
+        warnings
+            .iter()
+            .map(|warning| format!("Warning: {warning}.")),
+    );
+    if !definition.remark.is_empty() {
+        notes.push(definition.remark.to_owned());
+    }
+    notes.extend(published.map(|published| {
+        let arxiv = &published.arxiv;
+        format!("Published: arXiv {arxiv}, other data and another protocol, so not compared.")
+    }));
+    notes.push(format!(
+        "Data, training, settings and protocols: `{}-protocol`.",
+        definition.name
+    ));
+    notes
+}
+
+/// Writes a table into `folder` as Markdown, CSV, LaTeX and HTML, its statistics over seeds where there are several, and how
+/// its numbers came about. Returns the paths.
+///
+/// # Errors
+/// Fails if a file cannot be written.
 pub fn write(definition: &TableDefinition, table: &Table, folder: &Path) -> Result<Vec<PathBuf>> {
     let name = definition.name;
-    let files = [
+    let mut files = vec![
         (format!("{name}.md"), table.markdown()),
         (format!("{name}.csv"), table.csv()?),
         (format!("{name}.tex"), table.latex(&format!("tab:{name}"))),
+        (format!("{name}.html"), table.html() + &table.notes_html()),
     ];
+    if !table.protocol.is_empty() {
+        files.push((format!("{name}-protocol.md"), appendix::markdown(table)));
+        files.push((format!("{name}-protocol.tex"), appendix::latex(table)));
+    }
+    let statistics = over_seeds(table, BASELINE)?;
+    if !statistics.is_empty() {
+        let markdown: Vec<String> = statistics.iter().map(Table::markdown).collect();
+        let html = statistics
+            .iter()
+            .map(|table| table.html() + &table.notes_html());
+        let latex = statistics
+            .iter()
+            .zip(1..)
+            .map(|(table, number)| table.latex(&format!("tab:{name}-statistics-{number}")));
+        let latex: Vec<String> = latex.collect();
+        files.push((format!("{name}-statistics.md"), markdown.join("\n")));
+        files.push((format!("{name}-statistics.tex"), latex.join("\n")));
+        files.push((format!("{name}-statistics.html"), html.collect()));
+    }
     files
         .into_iter()
         .map(|(file, text)| {
@@ -204,45 +256,27 @@ fn decimal_places(largest: f64) -> usize {
     (3 - largest.log10().floor() as i32).clamp(0, 8) as usize
 }
 
-/// What one ledger says in the end.
-struct Outcome {
-    /// Why the training has no result, if it has none.
-    failure: Option<String>,
-    scores: Vec<ScoreRecord>,
-}
-
-impl Outcome {
-    fn read(path: &Path) -> Result<Self> {
-        let events = Ledger::read(path)?;
-        let failure = events.iter().rev().find_map(|event| match event {
-            Event::End { ending, reason, .. } => {
-                Some((*ending != Ending::Finished).then(|| format!("{ending}: {reason}")))
-            }
-            Event::Start { step, .. } => {
-                Some(Some(format!("not finished: stopped after step {step}")))
-            }
-            _ => None,
-        });
-        let result = tracker::result(&events);
-        Ok(Self {
-            failure: failure.flatten(),
-            scores: result.map_or_else(Vec::new, |result| result.scores.clone()),
-        })
-    }
-
-    fn score(&self, name: &str) -> Option<&ScoreRecord> {
-        self.scores.iter().find(|score| score.name == name)
-    }
-}
-
 /// The cell of one score over the seeds of a row. One seed that failed fails the cell: a mean over the rest would hide it.
 fn cell(outcomes: &[Outcome], score: &str, digits: usize) -> Result<Cell> {
-    let mut values = Vec::new();
+    let incomplete = || {
+        outcomes
+            .iter()
+            .filter(|outcome| !outcome.state.is_complete())
+    };
+    if incomplete().next().is_some() {
+        let reasons = incomplete().map(|outcome| of_seed(outcome, &outcome.state.to_string()));
+        let reasons = reasons.collect::<Vec<_>>().join("; ");
+        let is_open = incomplete().any(|outcome| outcome.state.is_open());
+        let kind = if is_open {
+            Cell::Unfinished
+        } else {
+            Cell::Failed
+        };
+        return Ok(kind(reasons));
+    }
+    let (mut values, mut seeds) = (Vec::new(), Vec::new());
     let mut protocol = String::new();
     for outcome in outcomes {
-        if let Some(reason) = &outcome.failure {
-            return Ok(Cell::Failed(reason.clone()));
-        }
         match outcome.score(score) {
             None => return Ok(Cell::Missing),
             Some(found) if !found.absent.is_empty() => {
@@ -252,6 +286,7 @@ fn cell(outcomes: &[Outcome], score: &str, digits: usize) -> Result<Cell> {
                 None => return Ok(Cell::Failed(found.failure.clone())),
                 Some(value) if protocol.is_empty() || protocol == found.protocol_id => {
                     values.push(value);
+                    seeds.extend(outcome.seed);
                     protocol.clone_from(&found.protocol_id);
                 }
                 Some(_) => {
@@ -266,8 +301,19 @@ fn cell(outcomes: &[Outcome], score: &str, digits: usize) -> Result<Cell> {
     Ok(Cell::Number {
         mean: summary.mean,
         spread: summary.deviation,
+        interval: summary.interval,
         n: summary.count,
+        values,
+        seeds,
         digits,
         protocol,
     })
+}
+
+/// A sentence on one of several seeds.
+fn of_seed(outcome: &Outcome, sentence: &str) -> String {
+    match outcome.seed {
+        Some(seed) => format!("seed {seed} {sentence}"),
+        None => sentence.to_owned(),
+    }
 }

@@ -7,7 +7,7 @@ use super::{Identity, Run, recorded_steps};
 use crate::error::{Result, refuse};
 use crate::models::Scalars;
 use crate::shutdown::Stopped;
-use crate::tracker::{Ending, Environment, Event};
+use crate::tracker::{Ending, Environment, Event, PeakMemory};
 
 /// The scalar that tells whether a critic still reacts to its images.
 const CRITIC_LOSS: &str = "critic_loss";
@@ -30,6 +30,7 @@ pub struct Diverged {
 /// The account of one training, from its first step to its end.
 pub(super) struct Account {
     start: Instant,
+    memory: PeakMemory,
 }
 
 impl Account {
@@ -42,6 +43,7 @@ impl Account {
         })?;
         Ok(Self {
             start: Instant::now(),
+            memory: PeakMemory::start(),
         })
     }
 
@@ -90,6 +92,7 @@ impl Account {
     /// Closes the run as its training ended, and passes on why it did not finish.
     pub(super) fn close<C: Identity>(self, run: &mut Run<C>, ended: Result<()>) -> Result<()> {
         let seconds = self.start.elapsed().as_secs_f64();
+        let peak_megabytes = self.memory.megabytes();
         let step = recorded_steps(run.ledger.events());
         let mut end = |step: u64, ending: Ending, reason: String| {
             run.ledger.append(Event::End {
@@ -97,6 +100,7 @@ impl Account {
                 ending,
                 reason,
                 seconds,
+                peak_megabytes,
             })?;
             run.ledger.sync()
         };

@@ -51,6 +51,10 @@ pub enum Event {
         reason: String,
         /// Seconds since the last start.
         seconds: f64,
+        /// The most memory of the process since the last start, in millions of bytes; none where the system does not say, and
+        /// in ledgers of earlier versions.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        peak_megabytes: Option<f64>,
     },
 }
 
@@ -84,6 +88,13 @@ pub struct Evaluation {
     pub step: u64,
     /// Seed of the generated images.
     pub seed: u64,
+    /// The SHA-256 of the images that were measured, by which their features are found again; empty where those were not
+    /// kept, and in ledgers of earlier versions.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub images_hash: String,
+    /// Seconds that drawing the images took; none where nothing was drawn, and in ledgers of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drawing_seconds: Option<f64>,
     /// The scores.
     pub scores: Vec<ScoreRecord>,
 }
@@ -186,6 +197,15 @@ impl Ledger {
     pub fn read(path: &Path) -> Result<Vec<Event>> {
         let lines = read(path)?.0.into_iter();
         Ok(lines.map(|line| line.event).collect())
+    }
+
+    /// The same, each with its time in milliseconds since 1970; none in a ledger from before lines had times.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn read_with_times(path: &Path) -> Result<Vec<(Option<i64>, Event)>> {
+        let lines = read(path)?.0.into_iter();
+        Ok(lines.map(|line| (line.time, line.event)).collect())
     }
 
     /// Whether the last line was cut off when it was opened, and so is lost.
@@ -336,6 +356,8 @@ mod tests {
             Evaluation {
                 step,
                 seed: 0,
+                images_hash: String::new(),
+                drawing_seconds: None,
                 scores,
             }
         };
@@ -344,6 +366,7 @@ mod tests {
             ending,
             reason: String::new(),
             seconds: 0.0,
+            peak_megabytes: None,
         };
         let measured = |step: u64| Event::Evaluation(evaluation(step));
         assert_eq!(result(&[]), None);
@@ -391,6 +414,7 @@ mod tests {
             ending: Ending::Killed,
             reason: String::new(),
             seconds: 0.5,
+            peak_megabytes: None,
         };
         assert_eq!(ledger.events(), [step(1), end]);
         ledger.append(step(2)).unwrap();

@@ -41,9 +41,9 @@ fn a_row_that_is_equal_by_construction_is_shown_and_not_trained_again() {
     for file in [
         "ablation.md",
         "ablation.tex",
-        "ablation.png",
-        "rewards.png",
-        "rewards-benign.png",
+        "figures/ablation-dots.svg",
+        "figures/rewards.png",
+        "figures/rewards-by-class.png",
     ] {
         assert!(
             lab.path(&format!("reports/ablate-reward-weight/{file}"))

@@ -203,7 +203,7 @@ fn a_run_that_diverges_says_where_and_the_others_go_on() {
     assert!(row("dcgan").contains("failed [1]"), "{table}");
     assert!(!row("lsgan").contains("fail"), "{table}");
     assert!(
-        table.contains("diverged: `") && table.contains(" at step "),
+        table.contains("diverged after step ") && table.contains(" at step "),
         "{table}"
     );
     let listed = lab.succeed("list runs");

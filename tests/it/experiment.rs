@@ -131,8 +131,8 @@ fn the_untrained_row_is_the_generator_of_the_first_row() {
         let config = config(&[&format!("systems=[{{name=\"{model}\"}}]")]);
         let outcome = table1(&config, &workspace, &mut Silent);
         let expected = format!("Untrained: the generator of row `{model}` before training");
-        let caption = outcome.tables[0].table.caption.join("\n");
-        assert!(caption.contains(&expected), "{caption}");
+        let protocol = outcome.tables[0].table.protocol.join("\n");
+        assert!(protocol.contains(&expected), "{protocol}");
         fid(&outcome.tables[0].table, "untrained (ceiling)")
     };
     let (dcgan, lsgan, ddpm) = (untrained("dcgan"), untrained("lsgan"), untrained("ddpm"));

@@ -29,6 +29,10 @@ fn everything_from_nothing_to_the_tables_and_again_without_training() {
         "table2.md",
         "table3.md",
         "table4.md",
+        "table1.html",
+        "table1-protocol.md",
+        "table2-protocol.md",
+        "table2-protocol.tex",
     ];
     let tables: Vec<String> = files
         .iter()
@@ -51,12 +55,15 @@ fn everything_from_nothing_to_the_tables_and_again_without_training() {
     for part in [
         "[1] no latent space that decodes to images.",
         "3.171046062094e-08",
-        "LPIPS on vgg16-random (random weights, all channels alike)",
+        "`table2-protocol`",
         "a generator that always shows one image has length 0",
     ] {
         assert!(tables[3].contains(part), "{part}: {}", tables[3]);
     }
     assert!(tables[5].contains("AuthPct"), "{}", tables[5]);
+    let lpips = "LPIPS on vgg16-random (random weights, all channels alike)";
+    assert!(tables[8].contains(lpips), "{}", tables[8]);
+    assert!(tables[0].contains("n = 1: one seed"), "{}", tables[0]);
     assert!(tables[0].contains("Warning: `fid`: 24 images of 512 features"));
 
     // Again: everything is found, nothing is trained, every byte is the same.
@@ -121,6 +128,8 @@ fn a_seed_adds_a_spread_and_reuses_the_first() {
         said.errors
     );
     assert!(said.output.contains('±'), "{}", said.output);
+    let statistics = lab.read("reports/table1/table1-statistics.md");
+    assert!(statistics.contains("**FID over seeds**"), "{statistics}");
 }
 
 #[test]
@@ -179,9 +188,11 @@ fn real_tissue_with_real_features_makes_the_same_table() {
         slides.display(),
         weights.display()
     ));
+    assert!(printed.contains("table1-protocol"), "{printed}");
+    let protocol = lab.read("reports/table1/table1-protocol.md");
     assert!(
-        printed.contains("classes benign and malignant."),
-        "{printed}"
+        protocol.contains("classes benign and malignant."),
+        "{protocol}"
     );
-    assert!(printed.contains("vgg16 (relu5_3"), "{printed}");
+    assert!(protocol.contains("vgg16 (relu5_3"), "{protocol}");
 }

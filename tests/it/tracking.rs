@@ -86,6 +86,7 @@ impl Trained {
             ending,
             reason,
             seconds,
+            peak_megabytes: None,
         });
     }
 
@@ -114,7 +115,13 @@ impl Trained {
             scores.push(failed);
         }
         let seed = 0;
-        self.append(Event::Evaluation(Evaluation { step, seed, scores }));
+        self.append(Event::Evaluation(Evaluation {
+            step,
+            seed,
+            images_hash: String::new(),
+            drawing_seconds: None,
+            scores,
+        }));
     }
 
     fn identify(&self, server: &FakeServer) {

@@ -97,8 +97,8 @@ pub fn comparison_table(scores: &[Compared]) -> Result<Table> {
             sentences.push(format!("Warning: {}.", score.warning));
         }
         for sentence in sentences {
-            if !table.caption.contains(&sentence) {
-                table.caption.push(sentence);
+            if !table.notes.contains(&sentence) {
+                table.notes.push(sentence);
             }
         }
     }

@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::files::write_whole;
 use crate::images::write_png;
 use crate::random::Random;
-use crate::report::figure::histograms;
+use crate::report::figures::histograms;
 use crate::reward::{self, Neighbours, SnnConfig};
 
 /// Held-out patches whose neighbours are drawn, and how many of each.
@@ -32,7 +32,7 @@ pub(super) fn distances(measured: &Measured, folder: &Path) -> Result<()> {
             })
             .collect();
         histograms(
-            &folder.join(format!("distances-{name}.png")),
+            &folder.join(format!("distances-{name}.svg")),
             &format!("Distances of held-out pairs, {name}"),
             "Euclidean distance of unit embeddings",
             &groups,

@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::report::{Cell, Column, Row, Table};
 use crate::reward::{SnnConfig, SnnRunConfig};
 
-/// The table of an evaluation, with what was measured on what in its caption. `spread` as in [`super::record::Measured`].
+/// The table of an evaluation, with what was measured on what in its notes. `spread` as in [`super::record::Measured`].
 pub(super) fn table(
     record: &SnnRecord,
     trained: &SnnRunConfig,
@@ -51,13 +51,13 @@ pub(super) fn table(
             cells,
         })?;
     }
-    // The caption.
+    // The notes.
     let other = if trained.data.hash == store.content_hash() {
         ""
     } else {
         " It was trained on other data than it is measured on."
     };
-    table.caption = vec![
+    table.notes = vec![
         format!("mft-snn: {}.{other}", record.trained),
         format!(
             "{} anchors from {} held-out slides of {}, each with a partner of every level; similar: {}; every partner \
@@ -71,12 +71,12 @@ pub(super) fn table(
         "Interval: bootstrap over anchors. The threshold of the accuracy is the best on these pairs, so it flatters.".to_owned(),
     ];
     for (level, difference, (low, high)) in &record.gains {
-        table.caption.push(format!(
+        table.notes.push(format!(
             "AUC against {level}: {difference:+.4} over the network it started from ({low:+.4} to {high:+.4})."
         ));
     }
     if let Some(error) = record.networks[0].reconstruction_error {
-        table.caption.push(format!(
+        table.notes.push(format!(
             "Reconstruction error of the anchors {error:.4} (mean squared, images in [-1, 1]); their variance around their \
              mean colour is {spread:.4}."
         ));

@@ -1,12 +1,18 @@
 use super::*;
 
 fn number(mean: f64, spread: Option<f64>, protocol: &str) -> Cell {
-    let n = if spread.is_some() { 3 } else { 1 };
+    let values = match spread {
+        Some(spread) => vec![mean - spread, mean, mean + spread],
+        None => vec![mean],
+    };
     let protocol = protocol.to_owned();
     Cell::Number {
         mean,
         spread,
-        n,
+        interval: spread.map(|spread| (mean - 2.484 * spread, mean + 2.484 * spread)),
+        n: values.len(),
+        seeds: (0..).take(values.len()).collect(),
+        values,
         digits: 2,
         protocol,
     }
@@ -32,11 +38,12 @@ fn table() -> Table {
     let columns = vec![
         Column::new("FID", lower),
         Column::new("F1", Some(Direction::Higher)),
-        Column::new("FID (paper)", lower),
+        Column::new("FID", None).in_group("published"),
         Column::new("Note", None),
     ];
     let mut table = Table::new("Table 1: FID & F1", "Model", columns);
-    table.caption = vec!["Profile `quick`, 100% phantom_slides.".to_owned()];
+    table.caption = "Distances, 100% phantom_slides.".to_owned();
+    table.notes = vec!["All settings: `table1-protocol`.".to_owned()];
     let failed =
         Cell::Failed("`precision-recall` needs at least 4 real images, given 3".to_owned());
     let rows = [
@@ -93,18 +100,18 @@ fn terminal() {
         table().terminal(),
         "Table 1: FID & F1
 
-Model            FID ↓          F1 ↑  FID (paper) ↓  Note
+Model            FID ↓        F1 ↑  FID (published)  Note
 ────────────────────────────────────────────────────────────────
-dcgan   57.45 ± 1.20 *        0.50          57.45    collapsed
-rl-eo  144.00 ± 0.12    failed [1]          44.04 *  -
-sngan              -          0.75 *       290.08    -
+dcgan   57.45 ± 1.20 *        0.50            57.45  collapsed
+rl-eo  144.00 ± 0.12    failed [1]            44.04  -
+sngan              -          0.75           290.08  -
 ────────────────────────────────────────────────────────────────
-real     1.25 ± 0.50          1.00              -    -
+real     1.25 ± 0.50          1.00                -  -
 
-Profile `quick`, 100% phantom_slides.
-Mean ± standard deviation over 1 to 3 seeds.
-Best model marked with *.
-Protocols: FID aaaaaaaa, F1 bbbbbbbb, FID (paper) published.
+Mean ± standard deviation over 1 to 3 seeds (not a confidence interval); one seed has none.
+The best is marked with * where the 95 % interval of its paired difference to every other excludes zero.
+All settings: `table1-protocol`.
+Protocols: FID aaaaaaaa, F1 bbbbbbbb.
 [1] `precision-recall` needs at least 4 real images, given 3.
 "
     );
@@ -114,22 +121,22 @@ Protocols: FID aaaaaaaa, F1 bbbbbbbb, FID (paper) published.
 fn markdown() {
     assert_eq!(
         table().markdown(),
-        "**Table 1: FID & F1**
+        "**Table 1: FID & F1.** Distances, 100% phantom_slides.
 
-| Model | FID ↓ | F1 ↑ | FID (paper) ↓ | Note |
+| Model | FID ↓ | F1 ↑ | FID (published) | Note |
 | --- | ---: | ---: | ---: | --- |
 | dcgan | **57.45 ± 1.20** | 0.50 | 57.45 | collapsed |
-| rl-eo | 144.00 ± 0.12 | failed [1] | **44.04** | - |
-| sngan | - | **0.75** | 290.08 | - |
+| rl-eo | 144.00 ± 0.12 | failed [1] | 44.04 | - |
+| sngan | - | 0.75 | 290.08 | - |
 | *real* | 1.25 ± 0.50 | 1.00 | - | - |
 
-Profile `quick`, 100% phantom_slides.
+Mean ± standard deviation over 1 to 3 seeds (not a confidence interval); one seed has none.
 
-Mean ± standard deviation over 1 to 3 seeds.
+The best is in bold where the 95 % interval of its paired difference to every other excludes zero.
 
-Best model in bold.
+All settings: `table1-protocol`.
 
-Protocols: FID aaaaaaaa, F1 bbbbbbbb, FID (paper) published.
+Protocols: FID aaaaaaaa, F1 bbbbbbbb.
 
 [1] `precision-recall` needs at least 4 real images, given 3.
 "
@@ -138,26 +145,27 @@ Protocols: FID aaaaaaaa, F1 bbbbbbbb, FID (paper) published.
 
 #[test]
 fn csv_has_the_numbers_in_full() {
+    let text = table().csv().unwrap();
+    let lines: Vec<&str> = text.lines().collect();
     assert_eq!(
-        table().csv().unwrap(),
-        r#"row,kind,column,mean,sd,n,protocol,note
-dcgan,model,FID,57.446,1.204,3,aaaaaaaa,
-dcgan,model,F1,0.5,,1,bbbbbbbb,
-dcgan,model,FID (paper),57.45,,,published,printed 57.45
-dcgan,model,Note,,,,,collapsed
-real,reference,FID,1.25,0.5,3,aaaaaaaa,
-real,reference,F1,1,,1,bbbbbbbb,
-real,reference,FID (paper),,,,,missing
-real,reference,Note,,,,,missing
-rl-eo,model,FID,144,0.125,3,aaaaaaaa,
-rl-eo,model,F1,,,,,"failed: `precision-recall` needs at least 4 real images, given 3"
-rl-eo,model,FID (paper),44.04,,,published,printed 44.04
-rl-eo,model,Note,,,,,missing
-sngan,model,FID,,,,,missing
-sngan,model,F1,0.75,,1,bbbbbbbb,
-sngan,model,FID (paper),290.08,,,published,printed 290.08
-sngan,model,Note,,,,,missing
-"#
+        lines[0],
+        "row,kind,column,mean,sd,low,high,n,values,seeds,best,protocol,note"
+    );
+    assert_eq!(lines.len(), 1 + 4 * 4);
+    for line in [
+        "dcgan,model,F1,0.5,,,,1,0.5,0,,bbbbbbbb,",
+        "dcgan,model,FID (published),57.45,,,,,,,,published,printed 57.45",
+        "dcgan,model,Note,,,,,,,,,,collapsed",
+        "real,reference,FID,1.25,0.5,0.008000000000000007,2.492,3,0.75 1.25 1.75,0 1 2,,aaaaaaaa,",
+        r#"rl-eo,model,F1,,,,,,,,,,"failed: `precision-recall` needs at least 4 real images, given 3""#,
+        "sngan,model,FID,,,,,,,,,,missing",
+    ] {
+        assert!(lines.contains(&line), "{line}\n{text}");
+    }
+    assert_eq!(
+        text.matches(",best,").count(),
+        2,
+        "the heading and one cell: {text}"
     );
 }
 
@@ -165,24 +173,72 @@ sngan,model,Note,,,,,missing
 fn latex() {
     assert_eq!(
         table().latex("tab:one"),
-        r"\begin{table}
+        r"% Needs \usepackage{booktabs,siunitx,threeparttable}.
+\begin{table}
   \centering
-  \caption{Table 1: FID \& F1. Profile \texttt{quick}, 100\% phantom\_slides. Mean $\pm$ standard deviation over 1 to 3 seeds. Best model in bold. Protocols: FID aaaaaaaa, F1 bbbbbbbb, FID (paper) published. [1] \texttt{precision-recall} needs at least 4 real images, given 3.}
-  \label{tab:one}
-  \begin{tabular}{lrrrl}
-    \toprule
-    Model & FID $\downarrow$ & F1 $\uparrow$ & FID (paper) $\downarrow$ & Note \\
-    \midrule
-    dcgan & \textbf{57.45 $\pm$ 1.20} & 0.50 & 57.45 & collapsed \\
-    rl-eo & 144.00 $\pm$ 0.12 & failed [1] & \textbf{44.04} & $-$ \\
-    sngan & $-$ & \textbf{0.75} & 290.08 & $-$ \\
-    \midrule
-    real & 1.25 $\pm$ 0.50 & 1.00 & $-$ & $-$ \\
-    \bottomrule
-  \end{tabular}
+  \begin{threeparttable}
+    \caption{Distances, 100\% phantom\_slides.}
+    \label{tab:one}
+    \sisetup{separate-uncertainty=true, retain-zero-uncertainty=true, group-digits=none, detect-weight=true}
+    \begin{tabular}{@{}lS[table-format=3.2(3)]S[table-format=1.2]rl@{}}
+      \toprule
+       &  &  & \multicolumn{1}{c}{published} &  \\
+      \cmidrule(l){4-4}
+      Model & {FID $\downarrow$} & {F1 $\uparrow$} & {FID} & {Note} \\
+      \midrule
+      dcgan & \bfseries 57.45 +- 1.20 & 0.50 & 57.45 & collapsed \\
+      rl-eo & 144.00 +- 0.12 & {failed\tnote{1}} & 44.04 & -- \\
+      sngan & {--} & 0.75 & 290.08 & -- \\
+      \midrule
+      real & 1.25 +- 0.50 & 1.00 & -- & -- \\
+      \bottomrule
+    \end{tabular}
+    \begin{tablenotes}[flushleft]
+      \footnotesize
+      \item Mean $\pm$ standard deviation over 1 to 3 seeds (not a confidence interval); one seed has none.
+      \item The best is in bold where the 95 \% interval of its paired difference to every other excludes zero.
+      \item All settings: \texttt{table1-protocol}.
+      \item Protocols: FID aaaaaaaa, F1 bbbbbbbb.
+      \item[1] \texttt{precision-recall} needs at least 4 real images, given 3.
+    \end{tablenotes}
+  \end{threeparttable}
 \end{table}
 "
     );
+}
+
+#[test]
+fn html() {
+    assert_eq!(
+        table().html(),
+        "<table class=\"results\">
+<caption><b>Table 1: FID &amp; F1.</b> Distances, 100% phantom_slides.</caption>
+<thead>
+<tr><td></td><td colspan=\"2\"></td><th scope=\"colgroup\" colspan=\"1\">published</th><td colspan=\"1\"></td></tr>
+<tr><th scope=\"col\">Model</th>\
+<th scope=\"col\" data-better=\"lower\">FID <span role=\"img\" aria-label=\"lower is better\">↓</span></th>\
+<th scope=\"col\" data-better=\"higher\">F1 <span role=\"img\" aria-label=\"higher is better\">↑</span></th>\
+<th scope=\"col\">FID</th><th scope=\"col\">Note</th></tr>
+</thead>
+<tbody>
+<tr><th scope=\"row\">dcgan</th><td class=\"best\" data-value=\"57.446\"><strong>57.45 ± 1.20</strong></td>\
+<td data-value=\"0.5\">0.50</td><td data-value=\"57.45\">57.45</td><td>collapsed</td></tr>
+<tr><th scope=\"row\">rl-eo</th><td data-value=\"144\">144.00 ± 0.12</td><td>failed [1]</td>\
+<td data-value=\"44.04\">44.04</td><td>–</td></tr>
+<tr><th scope=\"row\">sngan</th><td>–</td><td data-value=\"0.75\">0.75</td>\
+<td data-value=\"290.08\">290.08</td><td>–</td></tr>
+</tbody>
+<tbody class=\"reference\">
+<tr><th scope=\"row\">real</th><td data-value=\"1.25\">1.25 ± 0.50</td><td data-value=\"1\">1.00</td>\
+<td>–</td><td>–</td></tr>
+</tbody>
+</table>
+"
+    );
+    assert!(table().notes_html().ends_with(
+        "<li>Protocols: FID aaaaaaaa, F1 bbbbbbbb.</li>\n<li>[1] <code>precision-recall</code> needs at least 4 real \
+         images, given 3.</li>\n</ul>\n"
+    ));
 }
 
 #[test]
@@ -232,31 +288,88 @@ fn a_number_that_is_none_is_refused() {
     assert_eq!(error.to_string(), "row `lsgan` has NaN in column `FID`");
 }
 
+/// The table of one column in which models have these numbers, one a seed.
+fn of_seeds(direction: Direction, models: &[(&str, &[f64])]) -> Table {
+    let columns = vec![Column::new("KID", Some(direction))];
+    let mut table = Table::new("Seeds", "Model", columns);
+    for (name, values) in models {
+        let mean = values.iter().sum::<f64>() / values.len() as f64;
+        let cell = Cell::Number {
+            mean,
+            spread: (values.len() > 1).then_some(0.5),
+            interval: None,
+            n: values.len(),
+            values: values.to_vec(),
+            seeds: (0..).take(values.len()).collect(),
+            digits: 2,
+            protocol: "p".to_owned(),
+        };
+        table.push(row(name, false, vec![cell])).unwrap();
+    }
+    table
+}
+
 #[test]
-fn equal_numbers_are_both_the_best_unless_there_are_no_others() {
-    let mut table = Table::new(
-        "Ties",
-        "Model",
-        vec![Column::new("KID", Some(Direction::Lower))],
+fn a_best_is_marked_only_where_seeds_show_it() {
+    let best = |direction, models: &[(&str, &[f64])]| {
+        let table = of_seeds(direction, models);
+        table.best(0).map(|row| row.name.clone())
+    };
+    let (low, high, same): (&[f64], &[f64], &[f64]) =
+        (&[1.0, 1.2, 0.9], &[3.0, 3.3, 2.8], &[1.0, 1.2, 0.9]);
+    let models = [("a", low), ("b", high)];
+    assert_eq!(best(Direction::Lower, &models).as_deref(), Some("a"));
+    assert_eq!(best(Direction::Higher, &models).as_deref(), Some("b"));
+    // Seeds that move both alike do not hide a difference; seeds that move them apart do.
+    let paired: [(&str, &[f64]); 2] = [("a", &[1.0, 11.0, 21.0]), ("b", &[2.0, 12.1, 22.2])];
+    assert_eq!(best(Direction::Lower, &paired).as_deref(), Some("a"));
+    let apart: [(&str, &[f64]); 2] = [("a", &[1.0, 11.0, 21.0]), ("b", &[22.2, 2.0, 12.1])];
+    assert_eq!(best(Direction::Lower, &apart), None);
+    // Every other must be excluded: a third that is the same is not.
+    assert_eq!(
+        best(Direction::Lower, &[("a", low), ("b", high), ("c", same)]),
+        None
     );
-    table
-        .push(row("a", false, vec![number(1.0, None, "p")]))
-        .unwrap();
-    assert!(!table.markdown().contains("**1.00**"));
-    table
-        .push(row("b", false, vec![number(1.0, None, "p")]))
-        .unwrap();
+    // One model, one seed, other seeds.
+    assert_eq!(best(Direction::Lower, &models[..1]), None);
+    assert_eq!(
+        best(Direction::Lower, &[("a", &[1.0]), ("b", &[9.0])]),
+        None
+    );
+    assert_eq!(
+        best(Direction::Lower, &[("a", low), ("b", &[9.0, 9.1])]),
+        None
+    );
+}
+
+#[test]
+fn none_is_best_while_a_training_is_unfinished() {
+    let mut table = of_seeds(
+        Direction::Lower,
+        &[("a", &[1.0, 1.2, 0.9]), ("b", &[3.0, 3.3, 2.8])],
+    );
+    assert!(table.best(0).is_some());
+    let unfinished = Cell::Unfinished("seed 2 running, after step 40".to_owned());
+    table.push(row("c", false, vec![unfinished])).unwrap();
+    assert!(table.best(0).is_none());
     let text = table.markdown();
+    assert!(text.contains("| c | unfinished [1] |"), "{text}");
+    assert!(text.contains("None is marked as the best"), "{text}");
     assert!(
-        !text.contains("**1.00**") && !text.contains("Best"),
+        text.ends_with("\n[1] seed 2 running, after step 40.\n"),
         "{text}"
     );
-    table
-        .push(row("c", false, vec![number(2.0, None, "p")]))
-        .unwrap();
+}
+
+#[test]
+fn one_seed_says_so() {
+    let table = of_seeds(Direction::Lower, &[("a", &[1.0]), ("b", &[2.0])]);
     let text = table.markdown();
-    assert_eq!(text.matches("**1.00**").count(), 2, "{text}");
-    assert!(text.contains("Best model in bold."), "{text}");
+    assert!(!text.contains("**1.00**"), "{text}");
+    assert!(
+        text.contains("n = 1: one seed, so there is no spread"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -292,5 +405,5 @@ fn a_number_that_there_cannot_be_is_a_dash_with_a_reason() {
     assert!(text.contains("| b | - [1] |"), "{text}");
     assert!(text.ends_with("\n[1] no latent space.\n"), "{text}");
     assert!(table.csv().unwrap().contains("none: no latent space"));
-    assert!(table.latex("tab:p").contains("b & $-$ [1]"));
+    assert!(table.latex("tab:p").contains("b & {--\\tnote{1}}"));
 }

@@ -110,6 +110,7 @@ mod tests {
                 ending,
                 reason: reason.into(),
                 seconds: 1.0,
+                peak_megabytes: None,
             })
         };
         for (mark, alive, status, text) in [
