@@ -8,7 +8,7 @@
 //! runs/cache/patches/            patch stores
 //! runs/cache/features/           features of images
 //! runs/cache/judges/             weights of reward models, by their SHA-256
-//! reports/<name>/                tables and figures of an experiment, what they are made from, and samples/
+//! reports/<name>/                the page, tables and figures of an experiment, what they are made from, and samples/
 //! ```
 
 use std::fs;

@@ -247,7 +247,7 @@ mod tests {
     #[test]
     fn a_link_out_of_the_folder_is_not_followed() {
         let out = tempfile::tempdir().unwrap();
-        let folder = out.path().join("reports");
+        let folder = Workspace::new(out.path()).reports();
         fs::create_dir_all(folder.join("a")).unwrap();
         fs::write(out.path().join("secret.md"), "secret").unwrap();
         fs::write(folder.join("a/table.md"), "table").unwrap();

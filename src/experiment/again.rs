@@ -50,16 +50,19 @@ pub(super) fn again(record: &Record, workspace: &Workspace) -> Result<Option<Aga
     };
     // Where it differs.
     let before = settings_of(&base);
-    let mut options = format!(" --profile {}", quoted(profile));
-    for (key, value) in settings_of(&kept) {
+    let differs = |(key, value): &(String, Value)| {
         let is_option = !["name", "question", "profile", "seeds"].contains(&key.as_str());
-        if is_option && before.get(&key) != Some(&value) {
-            options += &match (key.as_str(), value.as_str()) {
-                ("data.source", Some(folder)) => format!(" --data {}", quoted(folder)),
-                _ => format!(" --set {}", quoted(&format!("{key}={value}"))),
-            };
-        }
-    }
+        is_option && before.get(key) != Some(value)
+    };
+    let option = |(key, value): (String, Value)| match (key.as_str(), value.as_str()) {
+        ("data.source", Some(folder)) => format!("--data {}", quoted(folder)),
+        _ => format!("--set {}", quoted(&format!("{key}={value}"))),
+    };
+    let differences = settings_of(&kept).into_iter().filter(differs).map(option);
+    let options: Vec<String> = std::iter::once(format!("--profile {}", quoted(profile)))
+        .chain(differences)
+        .collect();
+    let options = options.join(" ");
     let seeds: Vec<String> = kept.seeds.iter().map(ToString::to_string).collect();
     let experiment = quoted(experiment);
     let ablation = ABLATIONS.iter().find(|(_, name)| *name == experiment);
@@ -68,8 +71,8 @@ pub(super) fn again(record: &Record, workspace: &Workspace) -> Result<Option<Aga
         None => format!("reproduce all --experiment {experiment}"),
     };
     Ok(Some(Again {
-        whole: format!("histogen {verb} --seeds {}{options}", seeds.join(",")),
-        training: format!("histogen train {experiment}{options}"),
+        whole: format!("histogen {verb} --seeds {} {options}", seeds.join(",")),
+        training: format!("histogen train {experiment} {options}"),
         settings,
     }))
 }
@@ -142,7 +145,7 @@ mod tests {
         let found = again(&record(&config), &workspace).unwrap().unwrap();
         assert_eq!(
             found.whole,
-            "histogen ablate layers --seeds 0,1,2 --profile smoke"
+            "histogen ablate layers --seeds 0,1 --profile smoke"
         );
     }
 

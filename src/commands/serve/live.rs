@@ -216,7 +216,7 @@ mod tests {
     #[test]
     fn a_half_line_at_the_end_of_a_ledger_is_not_read() {
         let out = tempfile::tempdir().unwrap();
-        let folder = out.path().join("runs/dcgan-s0-1");
+        let folder = Workspace::new(out.path()).runs().join("dcgan-s0-1");
         fs::create_dir_all(&folder).unwrap();
         fs::write(folder.join("config.toml"), "steps = [4, 6]\n").unwrap();
         let step = |step: u64| {

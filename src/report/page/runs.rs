@@ -131,7 +131,7 @@ fn title(score: &ScoreRecord) -> &str {
 /// The number with six significant digits, or why there is none.
 fn value(score: &ScoreRecord) -> String {
     match score.value {
-        Some(value) if value == 0.0 => "0".to_owned(),
+        Some(0.0) => "0".to_owned(),
         Some(value) => {
             let places = (5 - value.abs().log10().floor() as i32).clamp(0, 12) as usize;
             format!("{value:.places$}")
