@@ -34,7 +34,9 @@ fn run(lab: &Lab, name: &str, seed: u64, fid: f64) -> String {
         .expect("it is there");
     for step in 1..=2 {
         let scalars = [("critic_loss".to_owned(), 1.0 / step as f64)].into();
-        ledger.append(Event::Step { step, scalars }).expect("it is there");
+        ledger
+            .append(Event::Step { step, scalars })
+            .expect("it is there");
     }
     let protocol = Protocol {
         images: 4,
@@ -110,7 +112,7 @@ fn hostile(lab: &Lab) -> String {
             let label = name.split(|letter: char| !letter.is_alphanumeric());
             let label: Vec<&str> = label.filter(|part| !part.is_empty()).collect();
             let path = format!("reports/hostile/samples/{}-s{seed}.png", label.join("-"));
-            fs::create_dir_all(lab.path(&path).parent().expect("it is there")).unwrap();
+            fs::create_dir_all(lab.path(&path).parent().expect("it is there")).expect("it is there");
             image::RgbImage::new(130, 130)
                 .save(lab.path(&path))
                 .expect("it is there");
@@ -126,7 +128,9 @@ fn hostile(lab: &Lab) -> String {
 fn attributes<'a>(page: &'a str, name: &str) -> Vec<&'a str> {
     let start = format!(" {name}=\"");
     let parts = page.split(start.as_str()).skip(1);
-    parts.map(|part| part.split('"').next().expect("it is there")).collect()
+    parts
+        .map(|part| part.split('"').next().expect("it is there"))
+        .collect()
 }
 
 #[test]
@@ -240,7 +244,10 @@ fn everything(folder: &Path) -> Vec<(String, Vec<u8>)> {
         if path.is_dir() {
             found.extend(everything(&path));
         } else {
-            found.push((path.display().to_string(), fs::read(&path).expect("it is there")));
+            found.push((
+                path.display().to_string(),
+                fs::read(&path).expect("it is there"),
+            ));
         }
     }
     found.sort();
