@@ -9,10 +9,11 @@ use std::path::Path;
 
 use serde::Deserialize;
 
+use super::results::events;
 use super::rewards::Rewards;
 use super::{Published, Record, RowRecord, Summary};
 use crate::error::Result;
-use crate::tracker::{self, Event, Ledger};
+use crate::tracker::{self, Event};
 
 /// Experiments whose records some checks look at.
 const LAYERS: &str = "ablate-layers";
@@ -88,6 +89,11 @@ impl Texts {
     }
 }
 
+/// The row that statistics compare the others with: the paper's system as it is printed.
+pub(super) fn baseline() -> String {
+    Texts::load().rows.literal
+}
+
 /// Every claim with what the paper's numbers and the runs of `record`, whose rewards are `rewards`, say about it.
 ///
 /// # Errors
@@ -153,7 +159,7 @@ impl Runs<'_> {
     fn score(&self, row: &RowRecord, score: &str) -> Result<Vec<f64>> {
         let mut values = Vec::new();
         for path in &row.ledgers {
-            let events = Ledger::read(&self.out.join(path))?;
+            let events = events(&self.out.join(path))?;
             let result = tracker::result(&events);
             let scores = result.iter().flat_map(|evaluation| &evaluation.scores);
             let found = scores.filter(|found| found.name == score);
@@ -186,7 +192,7 @@ fn in_short(summary: &Summary) -> String {
 
 /// The scalars of every step of a ledger.
 fn steps(path: &Path) -> Result<Vec<BTreeMap<String, f64>>> {
-    let events = Ledger::read(path)?;
+    let events = events(path)?;
     let steps = events.into_iter().filter_map(|event| match event {
         Event::Step { scalars, .. } => Some(scalars),
         _ => None,

@@ -117,11 +117,7 @@ impl Outcome {
     fn read(row: &RowRecord, ledger: &Path, out: &Path) -> Result<Self> {
         let folder = ledger.parent().unwrap_or(Path::new("")).to_owned();
         let path = out.join(ledger);
-        let events = if path.exists() {
-            Ledger::read(&path)?
-        } else {
-            Vec::new()
-        };
+        let events = events(&path)?;
         let seconds = events.iter().filter_map(|event| match event {
             Event::End { seconds, .. } => Some(*seconds),
             _ => None,
@@ -141,6 +137,15 @@ impl Outcome {
     /// What was measured under the name `score`.
     pub fn score(&self, name: &str) -> Option<&ScoreRecord> {
         self.scores.iter().find(|score| score.name == name)
+    }
+}
+
+/// The events of a ledger; none where there is no ledger yet.
+pub(super) fn events(path: &Path) -> Result<Vec<Event>> {
+    if path.exists() {
+        Ledger::read(path)
+    } else {
+        Ok(Vec::new())
     }
 }
 

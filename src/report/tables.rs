@@ -4,6 +4,7 @@ mod appendix;
 
 use std::path::{Path, PathBuf};
 
+use super::claims::baseline;
 use super::statistics::over_seeds;
 use super::{Cell, Column, Outcome, Published, Record, Row, RowRecord, Summary, Table};
 use crate::error::{Result, unknown_name};
@@ -73,8 +74,6 @@ pub const TABLES: &[TableDefinition] = &[
 
 /// The heading above the columns of the paper's numbers.
 const PUBLISHED: &str = "published";
-/// The row that statistics compare the others with.
-pub(super) const BASELINE: &str = "rl-eo";
 
 /// The table called `name`.
 pub fn find(name: &str) -> Result<&'static TableDefinition> {
@@ -223,7 +222,7 @@ pub fn write(definition: &TableDefinition, table: &Table, folder: &Path) -> Resu
         files.push((format!("{name}-protocol.md"), appendix::markdown(table)));
         files.push((format!("{name}-protocol.tex"), appendix::latex(table)));
     }
-    let statistics = over_seeds(table, BASELINE)?;
+    let statistics = over_seeds(table, &baseline())?;
     if !statistics.is_empty() {
         let markdown: Vec<String> = statistics.iter().map(Table::markdown).collect();
         let html = statistics

@@ -31,12 +31,12 @@ fn a_row_that_is_equal_by_construction_is_shown_and_not_trained_again() {
         assert_eq!(row(same), row("literal, w = 0.3\""), "{same}");
     }
     assert_ne!(row("expected-reward, w = 0.3\""), row("literal, w = 0.3\""));
+    let protocol = lab.read("reports/ablate-reward-weight/ablation-protocol.md");
     assert!(
-        said.output.contains(
+        protocol.contains(
             "equation 5 as printed has no gradient, so every weight trains the same network"
         ),
-        "{}",
-        said.output
+        "{protocol}"
     );
     for file in [
         "ablation.md",
@@ -95,7 +95,8 @@ fn a_judge_that_cannot_be_had_fails_its_row_alone_and_says_what_to_set() {
 #[test]
 fn layers_are_counted_over_all_thirteen_convolutions_whatever_the_profile() {
     let lab = Lab::new();
-    let printed = lab.succeed("ablate layers --profile smoke --seeds 0");
-    assert!(printed.contains("(last 12 convolutions)"), "{printed}");
-    assert!(printed.contains("(last 8 convolutions)"), "{printed}");
+    lab.succeed("ablate layers --profile smoke --seeds 0");
+    let protocol = lab.read("reports/ablate-layers/ablation-protocol.md");
+    assert!(protocol.contains("(last 12 convolutions)"), "{protocol}");
+    assert!(protocol.contains("(last 8 convolutions)"), "{protocol}");
 }

@@ -4,8 +4,8 @@ use maud::{Markup, PreEscaped, html};
 
 use super::{Protocols, row_id};
 use crate::error::Result;
+use crate::report::claims::baseline;
 use crate::report::table::Links;
-use crate::report::tables::BASELINE;
 use crate::report::{Record, Table, over_seeds};
 
 /// The table with what must be said of its numbers and, where there are several seeds, their statistics.
@@ -28,7 +28,7 @@ pub(super) fn table(table: &Table, record: &Record, protocols: &Protocols<'_>) -
             (PreEscaped(table.notes_html()))
         }
     };
-    let statistics = over_seeds(table, BASELINE)?;
+    let statistics = over_seeds(table, &baseline())?;
     Ok(html! {
         (shown(table))
         @if !statistics.is_empty() {
