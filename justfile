@@ -46,6 +46,11 @@ ablate-layers *options:
 snn *options:
     {{ histogen }} snn evaluate {{ options }}
 
+# The report in `reports/table1`: pictures that look like tissue, from a folder of H&E images
+[group('run')]
+example-report data="../shared/data/histology/slides" *options:
+    {{ histogen }} reproduce all --profile example --data {{ data }} --set 'data.classes=["benign", "malignant"]' {{ options }}
+
 # The figures (and tables) of all reports again, from ledgers, caches and pictures alone
 [group('run')]
 figures out=".":

@@ -67,7 +67,7 @@ impl Command {
 /// What every command that trains or evaluates takes.
 #[derive(Args, Clone, Debug)]
 pub struct Settings {
-    /// Overlay on the experiment: smoke, quick, cpu, paper, or a TOML file. Without it quick; for `evaluate` paper, whose
+    /// Overlay on the experiment: smoke, quick, example, cpu, paper, or a TOML file. Without it quick; for `evaluate` paper, whose
     /// settings are those of the literature.
     #[arg(long, value_name = "NAME")]
     pub profile: Option<String>,

@@ -40,7 +40,7 @@ pub(super) fn captions(
         ),
         format!(
             "Profile {}: {length} of batch {}, widths {} (generator) and {} (critic), latent {}, {}, seeds \
-             {:?}.",
+             {:?}.{}",
             config.profile,
             training.batch,
             backbone.generator_width,
@@ -48,6 +48,7 @@ pub(super) fn captions(
             backbone.latent,
             optimiser(&config.optimiser),
             config.seeds,
+            pictures(config),
         ),
         framing.join(" "),
     ];
@@ -58,6 +59,27 @@ pub(super) fn captions(
     }
     captions.extend(reward_models(store, planned));
     captions
+}
+
+/// What is done to images and weights for the look of samples, a sentence; empty where nothing is.
+fn pictures(config: &Config) -> String {
+    let factor = config.data.reduction;
+    let decay = config.backbone.ema_decay;
+    let parts = [
+        (factor > 1).then(|| format!("slides reduced {factor} times before patches were cut")),
+        config
+            .training
+            .symmetries
+            .then(|| "real images turned and mirrored at random".to_owned()),
+        (decay > 0.0).then(|| {
+            format!("samples of adversarial systems from averaged weights (decay {decay})")
+        }),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    if parts.is_empty() {
+        return String::new();
+    }
+    format!(" With {}.", parts.join(", "))
 }
 
 /// The reward model of every row that has one, rows of one reward model together.

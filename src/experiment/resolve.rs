@@ -59,6 +59,10 @@ pub const PROFILES: &[(&str, &str)] = &[
     ),
     ("cpu", include_str!("../../experiments/profiles/cpu.toml")),
     (
+        "example",
+        include_str!("../../experiments/profiles/example.toml"),
+    ),
+    (
         "paper",
         include_str!("../../experiments/profiles/paper.toml"),
     ),

@@ -112,7 +112,8 @@ fn hostile(lab: &Lab) -> String {
             let label = name.split(|letter: char| !letter.is_alphanumeric());
             let label: Vec<&str> = label.filter(|part| !part.is_empty()).collect();
             let path = format!("reports/hostile/samples/{}-s{seed}.png", label.join("-"));
-            fs::create_dir_all(lab.path(&path).parent().expect("it is there")).expect("it is there");
+            fs::create_dir_all(lab.path(&path).parent().expect("it is there"))
+                .expect("it is there");
             image::RgbImage::new(130, 130)
                 .save(lab.path(&path))
                 .expect("it is there");

@@ -498,10 +498,10 @@ fn a_judge_trained_on_other_data_is_allowed_recorded_and_shown() {
         "reproduce table1 --profile smoke --set systems=[{{name=\"rl-eo\"}}] --set reward.snn={snn}"
     ));
     assert_eq!(said.code, 0, "{}", said.errors);
+    let protocol = lab.read("reports/table1/table1-protocol.md");
     assert!(
-        said.output.contains("other data than that of the run"),
-        "{}",
-        said.output
+        protocol.contains("other data than that of the run"),
+        "{protocol}"
     );
     let error = lab.refused("train table1 --model rl-eo --profile smoke --set reward.snn=nowhere");
     assert!(
