@@ -2,9 +2,10 @@
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use etcetera::BaseStrategy;
 
 use crate::error::{Result, refuse};
 
@@ -26,6 +27,24 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     file.as_file().sync_all().map_err(failed)?;
     file.persist(path).map_err(|error| failed(error.error))?;
     sync_folder(folder).map_err(failed)
+}
+
+/// The folder that the environment variable `variable` names, or `histogen/NAME` in the user's cache folder.
+///
+/// # Errors
+/// Fails if the variable is not set and the user has no home folder.
+pub fn cache_folder(variable: &str, name: &str) -> Result<PathBuf> {
+    let named = std::env::var_os(variable).filter(|folder| !folder.is_empty());
+    if let Some(folder) = named {
+        return Ok(PathBuf::from(folder));
+    }
+    let strategy = etcetera::choose_base_strategy().map_err(|error| {
+        refuse(
+            format!("cannot tell where the cache folder is: {error}"),
+            format!("name one in the environment variable `{variable}`"),
+        )
+    })?;
+    Ok(strategy.cache_dir().join("histogen").join(name))
 }
 
 /// Fills `bytes` with what stands in `file` from `offset` on, wherever its cursor is: threads may read one file at once.

@@ -10,11 +10,9 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use etcetera::BaseStrategy;
-
 use crate::digest::Sha256Writer;
 use crate::error::{Result, refuse, unknown_name};
-use crate::files::cannot_write;
+use crate::files::{cache_folder, cannot_write};
 
 /// The environment variable that names the cache folder.
 pub const FOLDER_VARIABLE: &str = "HISTOGEN_WEIGHTS";
@@ -124,19 +122,7 @@ impl Cache {
     /// # Errors
     /// Fails if the variable is not set and the user has no home folder.
     pub fn open() -> Result<Self> {
-        let named = std::env::var_os(FOLDER_VARIABLE).filter(|folder| !folder.is_empty());
-        let folder = match named {
-            Some(folder) => PathBuf::from(folder),
-            None => etcetera::choose_base_strategy()
-                .map_err(|error| {
-                    refuse(
-                        format!("cannot tell where the cache folder is: {error}"),
-                        format!("name one in the environment variable `{FOLDER_VARIABLE}`"),
-                    )
-                })?
-                .cache_dir()
-                .join("histogen/weights"),
-        };
+        let folder = cache_folder(FOLDER_VARIABLE, "weights")?;
         Ok(Self::at(folder))
     }
 

@@ -6,9 +6,9 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use etcetera::BaseStrategy;
 
-use crate::error::{Result, refuse};
+use crate::error::Result;
+use crate::files::cache_folder;
 
 /// The environment variable that names the folder.
 const FOLDER_VARIABLE: &str = "HISTOGEN_KERNELS";
@@ -25,19 +25,7 @@ impl KernelCache {
     /// # Errors
     /// Fails if the variable is not set and the user has no home folder.
     pub fn open() -> Result<Self> {
-        let named = std::env::var_os(FOLDER_VARIABLE).filter(|folder| !folder.is_empty());
-        let folder = match named {
-            Some(folder) => PathBuf::from(folder),
-            None => etcetera::choose_base_strategy()
-                .map_err(|error| {
-                    refuse(
-                        format!("cannot tell where the cache folder is: {error}"),
-                        format!("name one in the environment variable `{FOLDER_VARIABLE}`"),
-                    )
-                })?
-                .cache_dir()
-                .join("histogen/kernels"),
-        };
+        let folder = cache_folder(FOLDER_VARIABLE, "kernels")?;
         Ok(Self { folder })
     }
 

@@ -13,7 +13,7 @@ pub struct Paired {
     pub summary: Summary,
     /// The two-sided p of the exact sign-flip test: of all ways to give the differences signs, the fraction whose mean is at
     /// least as far from zero. Its least value is 2 / 2^n: 0.25 for three seeds. None for more than
-    /// [`MOST_FOR_EXACT_TEST`] seeds.
+    /// `MOST_FOR_EXACT_TEST` seeds.
     ///
     /// This test and not Wilcoxon's: it is about the mean difference, which is what the table shows, is exact with ties and
     /// zeros too, and no less able to reach a small p.
