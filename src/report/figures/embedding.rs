@@ -16,7 +16,7 @@ use crate::workspace::Workspace;
 
 const TITLE: &str = "t-SNE of real and generated features";
 /// Most images of a kind in a panel.
-const IMAGES: usize = 400;
+const IMAGES: usize = 250;
 /// The score whose features are shown.
 const SCORE: &str = "fid";
 /// Panels beside each other, and space between them.
