@@ -125,7 +125,7 @@ pub fn run_folders(place: &Path) -> Vec<PathBuf> {
 }
 
 /// A label as part of a file's name: letters and digits stay, what stands between them becomes one hyphen.
-fn file_name(label: &str) -> String {
+pub(crate) fn file_name(label: &str) -> String {
     let parts = label.split(|letter: char| !letter.is_alphanumeric());
     let parts: Vec<&str> = parts.filter(|part| !part.is_empty()).collect();
     parts.join("-")

@@ -208,14 +208,9 @@ impl Compute {
     expect(clippy::unnecessary_wraps, reason = "the CPU is always there")
 )]
 fn find(kind: Kind, index: Option<usize>) -> Result<Device> {
-    match kind {
-        Kind::Cpu => {}
-        #[cfg(feature = "cuda")]
-        Kind::Cuda => super::kernel_cache::keep_kernels(&super::kernel_cache::nvidia())?,
-        #[cfg(feature = "gpu")]
-        _ => super::kernel_cache::keep_kernels(kind.name())?,
-        #[cfg(not(feature = "gpu"))]
-        _ => {}
+    #[cfg(feature = "gpu")]
+    if kind != Kind::Cpu {
+        super::kernel_cache::keep_kernels(kind)?;
     }
     match (kind, index) {
         #[cfg(feature = "wgpu")]

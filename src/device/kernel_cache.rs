@@ -7,8 +7,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
+#[cfg(feature = "gpu")]
+use super::Kind;
 use crate::error::Result;
 use crate::files::cache_folder;
+#[cfg(feature = "gpu")]
+use crate::workspace::file_name;
 
 /// The environment variable that names the folder.
 const FOLDER_VARIABLE: &str = "HISTOGEN_KERNELS";
@@ -62,14 +66,14 @@ impl KernelCache {
 #[cfg(feature = "gpu")]
 const LARGEST: u64 = 1 << 30;
 
-/// Tells CubeCL to keep its kernels in the cache; to be called before the first device is opened. `device` is told apart from others
-/// by its name, which says what its kernels depend on: the card and its driver. A folder that cannot be written is no error: CubeCL
+/// Tells CubeCL to keep its kernels in the cache; to be called before the first device is opened. The folder is named by
+/// what kernels depend on: the version of this program, and on `cuda` the cards and their driver. A folder that cannot be written is no error: CubeCL
 /// then compiles as if there were none.
 ///
 /// # Errors
 /// As [`KernelCache::open`].
 #[cfg(feature = "gpu")]
-pub(super) fn keep_kernels(device: &str) -> Result<()> {
+pub(super) fn keep_kernels(kind: Kind) -> Result<()> {
     use cubecl_runtime::config::cache::CacheConfig;
     use cubecl_runtime::config::{CubeClRuntimeConfig, RuntimeConfig};
 
@@ -77,13 +81,16 @@ pub(super) fn keep_kernels(device: &str) -> Result<()> {
     if cache.size() > LARGEST {
         cache.clear()?;
     }
-    let words = format!("{} {device}", env!("CARGO_PKG_VERSION"));
-    let parts = words.split(|letter: char| !letter.is_alphanumeric() && letter != '.');
-    let parts: Vec<&str> = parts.filter(|part| !part.is_empty()).collect();
+    let device = match kind {
+        #[cfg(feature = "cuda")]
+        Kind::Cuda => nvidia(),
+        kind => kind.name().to_owned(),
+    };
+    let name = file_name(&format!("{} {device}", env!("CARGO_PKG_VERSION")));
     // A user's own `cubecl.toml` and variables of the environment are read as ever; only the cache is ours.
     let mut config = CubeClRuntimeConfig::from_current_dir().override_from_env();
     config.compilation.cache = true;
-    config.environment.path = CacheConfig::Directory(cache.folder.join(parts.join("-")));
+    config.environment.path = CacheConfig::Directory(cache.folder.join(name));
     // The second device of a process finds it set.
     CubeClRuntimeConfig::try_set(config);
     Ok(())
@@ -91,7 +98,7 @@ pub(super) fn keep_kernels(device: &str) -> Result<()> {
 
 /// The cards of NVIDIA and their driver, as the driver names them.
 #[cfg(feature = "cuda")]
-pub(super) fn nvidia() -> String {
+fn nvidia() -> String {
     let names = || -> Option<String> {
         let driver = nvml_wrapper::Nvml::init().ok()?;
         let count = driver.device_count().ok()?;

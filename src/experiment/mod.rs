@@ -120,13 +120,22 @@ pub fn ablate(
 /// Renders and writes the table of an ablation and its figures.
 fn render_ablation(record: Record, workspace: &Workspace) -> Result<Outcome> {
     let folder = workspace.report(&record.name);
-    let (definition, table) = report::ablation(&record, workspace.out())?;
+    let outcomes = report::Outcome::of_rows(&record, workspace.out())?;
+    let (definition, table) = report::ablation(&record, &outcomes, workspace.out())?;
     let mut files = report::write(definition, &table, &folder)?;
     let shown = [(definition, &table)];
     let drawn = report::figures::draw(&record, &shown, workspace)?;
     let figures = drawn.figures.iter().flat_map(|figure| &figure.files);
     files.extend(figures.map(|file| folder.join(file)));
-    files.push(page(&record, &shown, &drawn, &[], &files, workspace)?);
+    files.push(page(
+        &record,
+        &outcomes,
+        &shown,
+        &drawn,
+        &[],
+        &files,
+        workspace,
+    )?);
     Ok(Outcome {
         record,
         complete: no_cell_failed(&table),
@@ -156,9 +165,10 @@ fn render(
     workspace: &Workspace,
 ) -> Result<Outcome> {
     let (out, folder) = (workspace.out(), workspace.report(&record.name));
+    let outcomes = report::Outcome::of_rows(&record, out)?;
     let (mut tables, mut complete) = (Vec::new(), true);
     for definition in definitions {
-        let table = report::render(definition, &record, out)?;
+        let table = report::render(definition, &record, &outcomes)?;
         let files = report::write(definition, &table, &folder)?;
         complete &= no_cell_failed(&table);
         tables.push(Rendered { table, files });
@@ -183,7 +193,9 @@ fn render(
     files.extend(figures.map(|file| folder.join(file)));
     let of_tables = tables.iter().flat_map(|rendered| &rendered.files);
     let written: Vec<PathBuf> = of_tables.chain(&files).cloned().collect();
-    let page = page(&record, &shown, &drawn, &claims, &written, workspace)?;
+    let page = page(
+        &record, &outcomes, &shown, &drawn, &claims, &written, workspace,
+    )?;
     files.push(page);
     Ok(Outcome {
         record,
@@ -197,6 +209,7 @@ fn render(
 /// Writes the page of a report; of the files that were written it offers for download what no figure is.
 fn page(
     record: &Record,
+    outcomes: &[Vec<report::Outcome>],
     tables: &[(&TableDefinition, &Table)],
     figures: &Drawn,
     claims: &[Claim],
@@ -210,6 +223,7 @@ fn page(
     files.extend(again.as_ref().map(|_| workspace.settings(&record.name)));
     let page = Page {
         record,
+        outcomes,
         tables,
         figures,
         claims,

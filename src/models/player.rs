@@ -1,5 +1,7 @@
 //! One network that learns: what a system with several of them, or with one, is put together from.
 
+use std::borrow::Cow;
+
 use burn::module::Module;
 use burn::tensor::Tensor;
 use burn_optim::grad_clipping::GradientClipping;
@@ -74,10 +76,10 @@ impl<N: Module> Player<N> {
     }
 
     /// The network that images are drawn from, without automatic differentiation: the average of its weights, if there is one.
-    pub fn drawn_from(&self) -> N {
+    pub fn drawn_from(&self) -> Cow<'_, N> {
         match &self.average {
-            Some(average) => average.network.clone(),
-            None => self.network.valid(),
+            Some(average) => Cow::Borrowed(&average.network),
+            None => Cow::Owned(self.network.valid()),
         }
     }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::rewards::Rewards;
-use super::{Record, Table, TableDefinition, render};
+use super::{Outcome, Record, Table, TableDefinition, render};
 use crate::error::Result;
 
 /// What the table of an ablation shows.
@@ -20,8 +20,12 @@ pub const ABLATION: TableDefinition = TableDefinition {
 ///
 /// # Errors
 /// Fails if a ledger is missing, or if two numbers of a column were measured under different protocols.
-pub fn ablation(record: &Record, out: &Path) -> Result<(&'static TableDefinition, Table)> {
-    let mut table = render(&ABLATION, record, out)?;
+pub fn ablation(
+    record: &Record,
+    outcomes: &[Vec<Outcome>],
+    out: &Path,
+) -> Result<(&'static TableDefinition, Table)> {
+    let mut table = render(&ABLATION, record, outcomes)?;
     table.title.clone_from(&record.question);
     table.notes.extend(Rewards::read(record, out)?.sentences);
     Ok((&ABLATION, table))

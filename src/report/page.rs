@@ -29,6 +29,8 @@ pub struct Page<'a> {
     pub record: &'a Record,
     /// Its tables.
     pub tables: &'a [(&'a TableDefinition, &'a Table)],
+    /// What its ledgers say ([`Outcome::of_rows`]).
+    pub outcomes: &'a [Vec<Outcome>],
     /// Its figures, and those that could not be drawn.
     pub figures: &'a Drawn,
     /// The claims audit; empty where there is none.
@@ -63,22 +65,22 @@ impl Page<'_> {
 
     fn html(&self, workspace: &Workspace) -> Result<String> {
         let record = self.record;
-        let outcomes = Outcome::of_rows(record, workspace.out())?;
-        let protocols = Protocols::of(&outcomes);
+        let outcomes = self.outcomes;
+        let protocols = Protocols::of(outcomes);
         let title = match record.question.as_str() {
             "" => &record.name,
             question => question,
         };
         let sections: Vec<(&str, &str, Markup)> = vec![
-            ("summary", "Summary", self.summary(&outcomes)),
+            ("summary", "Summary", self.summary(outcomes)),
             ("tables", "Tables", self.tables(&protocols)?),
             ("figures", "Figures", self.figures()),
-            ("samples", "Samples", self.samples(&outcomes, workspace)),
+            ("samples", "Samples", self.samples(outcomes, workspace)),
             ("claims", "Claims audit", self.claims()),
             (
                 "runs",
                 "Runs",
-                runs::section(record, &outcomes, &protocols, self.again, workspace.out()),
+                runs::section(record, outcomes, &protocols, self.again, workspace.out()),
             ),
             ("protocols", "Protocols", protocols.section()),
             ("settings", "Settings", self.settings()),

@@ -84,14 +84,17 @@ pub fn find(name: &str) -> Result<&'static TableDefinition> {
         .ok_or_else(|| unknown_name("table", name, names))
 }
 
-/// Renders one table of an experiment from the ledgers under `out`.
+/// Renders one table of an experiment from what its ledgers say ([`Outcome::of_rows`]).
 ///
 /// # Errors
-/// Fails if a ledger is damaged, or if two numbers of a column were measured under different protocols.
-pub fn render(definition: &TableDefinition, record: &Record, out: &Path) -> Result<Table> {
+/// Fails if two numbers of a column were measured under different protocols.
+pub fn render(
+    definition: &TableDefinition,
+    record: &Record,
+    results: &[Vec<Outcome>],
+) -> Result<Table> {
     // What was measured, and what the paper prints.
     let published = Published::load();
-    let results = Outcome::of_rows(record, out)?;
     let number = |row: &RowRecord, score: &str| {
         published
             .lookup(definition.name, &row.name, score)
@@ -137,7 +140,7 @@ pub fn render(definition: &TableDefinition, record: &Record, out: &Path) -> Resu
     let mut table = Table::new(definition.title, "system", columns);
     let mut protocols: Vec<(String, String)> = Vec::new();
     let mut warnings: Vec<String> = Vec::new();
-    for (row, outcomes) in record.rows.iter().zip(&results) {
+    for (row, outcomes) in record.rows.iter().zip(results) {
         let mut cells = Vec::new();
         for (score, digits) in scores.iter().zip(&digits) {
             for found in outcomes.iter().filter_map(|outcome| outcome.score(score)) {

@@ -19,10 +19,12 @@ fn record(rows: &[(&str, &str)]) -> Record {
 
 fn page(record: &Record, out: &Path) -> String {
     let definition = find("table1").unwrap();
-    let table = render(definition, record, out).unwrap();
+    let outcomes = Outcome::of_rows(record, out).unwrap();
+    let table = render(definition, record, &outcomes).unwrap();
     let page = Page {
         record,
         tables: &[(definition, &table)],
+        outcomes: &outcomes,
         figures: &Drawn::default(),
         claims: &[],
         files: &[],
