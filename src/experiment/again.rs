@@ -111,6 +111,7 @@ mod tests {
             question: config.question.clone(),
             profile: config.profile.clone(),
             facts: Vec::new(),
+            notes: Vec::new(),
             rows: Vec::new(),
         }
     }

@@ -5,13 +5,13 @@ use crate::config::{Config, OptimiserConfig, OptimiserProtocol};
 use crate::data::{PatchStore, Split};
 use crate::models::MODELS;
 
-/// One sentence an entry; `untrained` is the label of the row whose generator is measured untrained.
+/// The facts of an experiment for the appendix of its tables, and the notes that stand below each; one sentence an entry.
 pub(super) fn captions(
     config: &Config,
     store: &PatchStore,
     planned: &[PlannedRow<'_>],
-    untrained: Option<&str>,
-) -> Vec<String> {
+) -> (Vec<String>, Vec<String>) {
+    let untrained = planned.iter().find(|row| !row.runs.is_empty());
     let slides = |split| store.slides(split).len();
     // Data, profile, and the rows that frame the others.
     let training = &config.training;
@@ -23,6 +23,7 @@ pub(super) fn captions(
     let framing = [
         Some("Real: one half of the held-out patches against the other, the floor.".to_owned()),
         untrained.map(|row| {
+            let row = &row.system.name;
             format!("Untrained: the generator of row `{row}` before training, the ceiling.")
         }),
     ];
@@ -58,7 +59,35 @@ pub(super) fn captions(
         captions.push(format!("Settings of the models: {settings}."));
     }
     captions.extend(reward_models(store, planned));
-    captions
+    let same = planned
+        .iter()
+        .filter(|row| !row.system.same_as.is_empty())
+        .map(|row| {
+            let (row, other, why) = (&row.system.name, &row.system.same_as, &row.system.because);
+            format!("{row} is {other}, not trained again: {why}.")
+        });
+    captions.extend(same);
+    (captions, elsewhere(store, planned))
+}
+
+/// Which rows have a reward model that was trained on other data than theirs, a sentence; none where none has.
+fn elsewhere(store: &PatchStore, planned: &[PlannedRow<'_>]) -> Vec<String> {
+    let is_elsewhere = |row: &&PlannedRow<'_>| {
+        let reward = row.runs.first().and_then(|run| run.reward.as_ref());
+        reward.is_some_and(|reward| reward.model.is_of_other_data(store.content_hash()))
+    };
+    let rows: Vec<&str> = planned
+        .iter()
+        .filter(is_elsewhere)
+        .map(|row| row.system.name.as_str())
+        .collect();
+    if rows.is_empty() {
+        return Vec::new();
+    }
+    vec![format!(
+        "The reward model of {} was trained on other data than that of the table.",
+        rows.join(", ")
+    )]
 }
 
 /// What is done to images and weights for the look of samples, a sentence; empty where nothing is.

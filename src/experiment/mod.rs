@@ -46,7 +46,7 @@ use again::{again, keep};
 use captions::captions;
 use measure::Evaluators;
 use plan::plan;
-use rows::{Rows, first, grid};
+use rows::{Rows, first, grid, records};
 
 pub use compare::{Compared, Comparison, compare, comparison_table};
 pub use context::{Context, patches};
@@ -253,45 +253,33 @@ fn carry_out(
     write_png(&grid(&real), &workspace.picture(&config.name, "real", ""))?;
     let evaluators = Evaluators::open(&context, tables, &reference)?;
     let planned = plan(&context, reporter)?;
+    // What the tables are made from is known before the first training, so that a report shows how far it is.
+    let (facts, notes) = captions(config, &context.store, &planned);
+    let record = Record {
+        name: config.name.clone(),
+        question: config.question.clone(),
+        profile: config.profile.clone(),
+        facts,
+        notes,
+        rows: records(&context, &planned),
+    };
+    record.save(workspace.out())?;
+    keep(config, workspace)?;
+    // The rows that frame the others, and the systems.
     let mut rows = Rows {
         context: &context,
         evaluators: &evaluators,
         count: planned.iter().map(|row| row.runs.len()).sum(),
         done: 0,
     };
-    // The rows that frame the others.
-    let mut framing = vec![rows.real(&floor, reporter)?];
-    let with_run = planned.iter().find(|row| !row.runs.is_empty());
-    if let Some(row) = with_run {
-        framing.push(rows.untrained(&row.runs[0], reporter)?);
+    rows.real(&floor, reporter)?;
+    if let Some(run) = planned.iter().find_map(|row| row.runs.first()) {
+        rows.untrained(run, reporter)?;
     }
-    let untrained = with_run.map(|row| row.system.name.as_str());
-    let mut record = Record {
-        name: config.name.clone(),
-        question: config.question.clone(),
-        profile: config.profile.clone(),
-        facts: captions(config, &context.store, &planned, untrained),
-        rows: framing,
-    };
-    // The systems.
     let mut complete = true;
     for row in &planned {
-        let system = row.system;
-        let (mut made, is_complete) = rows.system(row, reporter)?;
-        complete &= is_complete;
-        let mut above = record.rows.iter();
-        if let Some(other) = above.find(|other| other.name == system.same_as) {
-            made.ledgers.clone_from(&other.ledgers);
-            let (row, other) = (&system.name, &system.same_as);
-            record.facts.push(format!(
-                "{row} is {other}, not trained again: {}.",
-                system.because
-            ));
-        }
-        record.rows.push(made);
+        complete &= rows.system(row, reporter)?;
     }
-    record.save(workspace.out())?;
-    keep(config, workspace)?;
     Ok((record, complete))
 }
 

@@ -1,5 +1,7 @@
 //! The rows of an experiment: what frames them, and each system trained and measured with each seed.
 
+use std::path::PathBuf;
+
 use image::RgbImage;
 
 use super::measure::Evaluators;
@@ -22,6 +24,57 @@ const UNTRAINED: &str = "untrained (ceiling)";
 /// How many images are shown with the training patches nearest to them.
 const SHOWN_NEIGHBOURS: usize = 16;
 
+/// The rows of an experiment as they will be, before any of them is trained: those that frame the others, then a row for each
+/// that is planned.
+pub(super) fn records(context: &Context<'_>, planned: &[PlannedRow<'_>]) -> Vec<RowRecord> {
+    let workspace = context.workspace;
+    let row = |name: &str, reference: bool, folders: Vec<PathBuf>| RowRecord {
+        name: name.to_owned(),
+        reference,
+        ledgers: folders
+            .iter()
+            .map(|folder| workspace.relative_ledger(folder))
+            .collect(),
+    };
+    let mut rows = vec![row(REAL, true, vec![real_folder(context)])];
+    if let Some(first) = planned.iter().find_map(|row| row.runs.first()) {
+        rows.push(row(UNTRAINED, true, vec![untrained_folder(context, first)]));
+    }
+    for PlannedRow {
+        system,
+        runs,
+        failure,
+    } in planned
+    {
+        let failed = failure.as_ref().map(|_| failed_folder(context, system));
+        let runs = runs.iter().map(|run| Run::folder(&workspace.runs(), run));
+        let mut made = row(
+            &system.name,
+            false,
+            failed.into_iter().chain(runs).collect(),
+        );
+        if let Some(other) = rows.iter().find(|other| other.name == system.same_as) {
+            made.ledgers.clone_from(&other.ledgers);
+        }
+        rows.push(made);
+    }
+    rows
+}
+
+fn real_folder(context: &Context<'_>) -> PathBuf {
+    let key = &context.store.content_hash()[..12];
+    context.workspace.reference("real", key)
+}
+
+fn untrained_folder(context: &Context<'_>, run: &RunConfig) -> PathBuf {
+    context.workspace.reference("untrained", &run.hash())
+}
+
+fn failed_folder(context: &Context<'_>, system: &System) -> PathBuf {
+    let name = &context.config.name;
+    context.workspace.failed(name, &system.name)
+}
+
 /// What makes the rows of one experiment.
 pub(super) struct Rows<'a> {
     pub(super) context: &'a Context<'a>,
@@ -33,51 +86,38 @@ pub(super) struct Rows<'a> {
 
 impl Rows<'_> {
     /// One half of the held-out patches against the other: what a perfect system would score.
-    pub(super) fn real(&self, floor: &Pixels, reporter: &mut dyn Reporter) -> Result<RowRecord> {
-        let key = &self.context.store.content_hash()[..12];
-        let folder = self.context.workspace.reference("real", key);
-        let mut ledger = Ledger::open(&ledger(&folder))?;
+    pub(super) fn real(&self, floor: &Pixels, reporter: &mut dyn Reporter) -> Result<()> {
+        let mut ledger = Ledger::open(&ledger(&real_folder(self.context)))?;
         self.evaluators
             .measure(&mut ledger, 0, None, |_| Ok(floor.clone()), reporter)?;
-        Ok(RowRecord {
-            name: REAL.to_owned(),
-            reference: true,
-            ledgers: vec![self.context.workspace.relative_ledger(&folder)],
-        })
+        Ok(())
     }
 
     /// The generator of `run` before training.
-    pub(super) fn untrained(
-        &self,
-        run: &RunConfig,
-        reporter: &mut dyn Reporter,
-    ) -> Result<RowRecord> {
-        let workspace = self.context.workspace;
-        let folder = workspace.reference("untrained", &run.hash());
-        let mut ledger = Ledger::open(&ledger(&folder))?;
-        let model = models::build(run, &workspace.reward_models(), &self.context.device)?;
+    pub(super) fn untrained(&self, run: &RunConfig, reporter: &mut dyn Reporter) -> Result<()> {
+        let Context {
+            workspace, device, ..
+        } = self.context;
+        let mut ledger = Ledger::open(&ledger(&untrained_folder(self.context, run)))?;
+        let model = models::build(run, &workspace.reward_models(), device)?;
         let model = model.as_ref();
         let draw = |reporter: &mut dyn Reporter| self.draw(model, UNTRAINED, reporter);
         self.evaluators
             .measure(&mut ledger, 0, Some(model), draw, reporter)?;
-        Ok(RowRecord {
-            name: UNTRAINED.to_owned(),
-            reference: true,
-            ledgers: vec![workspace.relative_ledger(&folder)],
-        })
+        Ok(())
     }
 
-    /// One system with every seed. Returns its row, and whether every training came to its end.
+    /// One system with every seed. Returns whether every training came to its end.
     pub(super) fn system(
         &mut self,
         planned: &PlannedRow<'_>,
         reporter: &mut dyn Reporter,
-    ) -> Result<(RowRecord, bool)> {
-        let (system, workspace) = (planned.system, self.context.workspace);
-        let (mut ledgers, mut complete) = (Vec::new(), true);
+    ) -> Result<bool> {
+        let system = planned.system;
+        let mut complete = true;
         if let Some(reason) = &planned.failure {
             // Its ledger says why it could not be trained.
-            let folder = workspace.failed(&self.context.config.name, &system.name);
+            let folder = failed_folder(self.context, system);
             Ledger::open(&ledger(&folder))?.append(Event::End {
                 step: 0,
                 ending: Ending::Failed,
@@ -85,7 +125,6 @@ impl Rows<'_> {
                 seconds: 0.0,
                 peak_megabytes: None,
             })?;
-            ledgers.push(workspace.relative_ledger(&folder));
             complete = false;
         }
         for run in &planned.runs {
@@ -98,14 +137,8 @@ impl Rows<'_> {
             complete &= self.train_and_measure(system, run, &label, reporter)?;
             self.done += 1;
             reporter.runs_done(self.done, count);
-            ledgers.push(workspace.relative_ledger(&Run::folder(&workspace.runs(), run)));
         }
-        let row = RowRecord {
-            name: system.name.clone(),
-            reference: false,
-            ledgers,
-        };
-        Ok((row, complete))
+        Ok(complete)
     }
 
     /// Trains and measures one system with one seed. A training that diverges leaves its row without a number; returns

@@ -461,6 +461,7 @@ mod tests {
             question: String::new(),
             profile: "quick".into(),
             facts: Vec::new(),
+            notes: Vec::new(),
             rows: Vec::new(),
         }
     }

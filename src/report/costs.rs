@@ -215,6 +215,7 @@ mod tests {
             question: String::new(),
             profile: "quick".to_owned(),
             facts: Vec::new(),
+            notes: Vec::new(),
             rows: vec![crate::report::RowRecord {
                 name: "dcgan".to_owned(),
                 reference: false,

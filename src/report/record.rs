@@ -19,8 +19,11 @@ pub struct Record {
     pub question: String,
     /// The profile that was laid over it.
     pub profile: String,
-    /// Facts for the caption, a sentence each: data, training.
+    /// Facts for the appendix of a table, a sentence each: data, training.
     pub facts: Vec<String>,
+    /// What a reader must know before comparing rows, a sentence each: it stands below every table.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// The rows of its tables.
     pub rows: Vec<RowRecord>,
 }

@@ -170,7 +170,7 @@ pub fn render(
         outcomes.any(|outcome| scores.iter().any(|score| outcome.score(score).is_some()));
     let published = (!with_published.is_empty()).then_some(&published);
     definition.caption.clone_into(&mut table.caption);
-    table.notes = notes(definition, is_measured, &warnings, published);
+    table.notes = notes(definition, record, is_measured, &warnings, published);
     table.protocol.clone_from(&record.facts);
     let sentences = protocols.into_iter().map(|(_, sentence)| sentence);
     table.protocol.extend(sentences);
@@ -181,6 +181,7 @@ pub fn render(
 /// What a reader must know about a table; `published` are the paper's numbers if it shows any.
 fn notes(
     definition: &TableDefinition,
+    record: &Record,
     is_measured: bool,
     warnings: &[String],
     published: Option<&Published>,
@@ -197,6 +198,7 @@ fn notes(
     if !definition.remark.is_empty() {
         notes.push(definition.remark.to_owned());
     }
+    notes.extend_from_slice(&record.notes);
     notes.extend(published.map(|published| {
         let arxiv = &published.arxiv;
         format!("Published: arXiv {arxiv}, other data and another protocol, so not compared.")

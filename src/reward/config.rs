@@ -137,17 +137,24 @@ impl RewardModelConfig {
             .find(|(source, _, _)| *source == self.source)
             .expect("every source is listed");
         match &self.snn {
-            Some(snn) if snn.data.hash == data => format!("{about} (`{name}`: {})", snn.describe()),
-            Some(snn) => format!(
-                "{about} (`{name}`: {}: other data than that of the run)",
-                snn.describe()
-            ),
+            Some(snn) => {
+                let remark = match self.is_of_other_data(data) {
+                    true => ": other data than that of the run",
+                    false => "",
+                };
+                format!("{about} (`{name}`: {}{remark})", snn.describe())
+            }
             None if self.layers > 0 => format!(
                 "{about} (`{name}`: {} convolutions at {} x {} pixels)",
                 self.layers, self.image_size, self.image_size
             ),
             None => format!("{about} (`{name}`)"),
         }
+    }
+
+    /// Whether it was trained, and on another store than that whose hash is `data`.
+    pub fn is_of_other_data(&self, data: &str) -> bool {
+        self.snn.as_ref().is_some_and(|snn| snn.data.hash != data)
     }
 }
 

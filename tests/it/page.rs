@@ -96,6 +96,7 @@ fn hostile(lab: &Lab) -> String {
         question: format!("Which? {HOSTILE}"),
         profile: HOSTILE.to_owned(),
         facts: vec![HOSTILE.to_owned(); 4],
+        notes: Vec::new(),
         rows: Vec::new(),
     };
     for (place, (name, fid)) in rows.into_iter().enumerate() {

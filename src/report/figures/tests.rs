@@ -21,6 +21,7 @@ impl Lab {
             question: String::new(),
             profile: String::new(),
             facts: Vec::new(),
+            notes: Vec::new(),
             rows: Vec::new(),
         };
         Self {

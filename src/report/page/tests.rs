@@ -13,6 +13,7 @@ fn record(rows: &[(&str, &str)]) -> Record {
         question: "Which is closest?".to_owned(),
         profile: "smoke".to_owned(),
         facts: vec!["Data: phantoms.".to_owned()],
+        notes: Vec::new(),
         rows: rows.iter().map(row).collect(),
     }
 }
