@@ -126,6 +126,13 @@ impl Pixels {
         Images::new(self.count, channels, self.size, values)
     }
 
+    /// Image `index` by itself, grey as RGB.
+    pub fn picture(&self, index: usize) -> RgbImage {
+        let side = self.size as u32;
+        let bytes = self.to_rgb().image(index).to_vec();
+        RgbImage::from_raw(side, side, bytes).expect("an image has its bytes")
+    }
+
     /// All images side by side in rows of `columns`, two white pixels apart, each enlarged `scale` times.
     pub fn grid(&self, columns: usize, scale: usize) -> RgbImage {
         let columns = columns.clamp(1, self.count.max(1));

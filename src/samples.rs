@@ -88,7 +88,7 @@ impl<'a> Plan<'a> {
 }
 
 /// The seeds of images `first` .. `first + count` of the evaluation with `seed`: seed * 2^32 + index.
-fn seeds(seed: u64, first: usize, count: usize) -> Vec<u64> {
+pub(crate) fn seeds(seed: u64, first: usize, count: usize) -> Vec<u64> {
     (first..first + count)
         .map(|index| (seed << 32) + index as u64)
         .collect()

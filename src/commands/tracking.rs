@@ -140,6 +140,7 @@ impl Tracking {
             reason,
             seconds: self.start.elapsed().as_secs_f64(),
             peak_megabytes: None, // it is no training
+            gigaflop: None,
         });
         if let Err(error) = ended {
             report(&format!("cannot note the end: {error:#}"));

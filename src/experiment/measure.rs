@@ -7,6 +7,7 @@ use super::{Context, Evaluator, PathEvaluator, Reference, Reporter, trained_on};
 use crate::config::Evaluation;
 use crate::error::Result;
 use crate::images::{ImageSource, Pixels};
+use crate::kernels;
 use crate::metrics::{PATH_LENGTHS, STANDARD};
 use crate::models::GenerativeModel;
 use crate::report::TableDefinition;
@@ -92,7 +93,7 @@ impl Evaluators {
         let known = Known::of(ledger, step, seed);
         let mut draw = Some(draw);
         let (mut drawn, mut scores) = (None, Vec::new());
-        let mut drawing_seconds = known.drawing_seconds;
+        let (mut seconds, mut gigaflop) = (known.drawing_seconds, known.drawing_gigaflop);
         // Every evaluator takes the same images.
         let memorisation = self.memorisation.as_ref();
         let evaluators = [Some(&self.main), memorisation.map(|own| &own.evaluator)];
@@ -102,9 +103,10 @@ impl Evaluators {
                 continue;
             }
             if let Some(draw) = draw.take() {
-                let start = Instant::now();
+                let (start, counted) = (Instant::now(), kernels::operations());
                 drawn = Some(draw(reporter)?);
-                drawing_seconds = model.map(|_| start.elapsed().as_secs_f64());
+                seconds = model.map(|_| start.elapsed().as_secs_f64());
+                gigaflop = kernels::gigaflop_since(counted);
             }
             let images = drawn.as_ref().expect("they were drawn for the first");
             scores.extend(evaluator.measure(images)?);
@@ -129,7 +131,8 @@ impl Evaluators {
             step,
             seed,
             images_hash,
-            drawing_seconds,
+            drawing_seconds: seconds,
+            drawing_gigaflop: gigaflop,
             scores,
         });
         if ledger.events().last() != Some(&event) {
@@ -158,12 +161,13 @@ fn names_shown(tables: &[&TableDefinition]) -> Vec<String> {
     names.map(ToString::to_string).collect()
 }
 
-/// The scores that a ledger has of one step and one sampling seed, the SHA-256 of their images, and how long those took.
+/// The scores that a ledger has of one step and one sampling seed, the SHA-256 of their images, and what drawing those took.
 #[derive(Default)]
 struct Known {
     scores: Vec<ScoreRecord>,
     images_hash: String,
     drawing_seconds: Option<f64>,
+    drawing_gigaflop: Option<f64>,
 }
 
 impl Known {
@@ -173,6 +177,7 @@ impl Known {
                 scores: found.scores.clone(),
                 images_hash: found.images_hash.clone(),
                 drawing_seconds: found.drawing_seconds,
+                drawing_gigaflop: found.drawing_gigaflop,
             }),
             _ => None,
         });

@@ -20,6 +20,7 @@ mod context;
 mod evaluator;
 mod measure;
 mod path_evaluator;
+mod pictures;
 mod plan;
 mod reference;
 mod reporter;
@@ -45,8 +46,9 @@ use crate::workspace::Workspace;
 use again::{again, keep};
 use captions::captions;
 use measure::Evaluators;
+use pictures::{first, grid};
 use plan::plan;
-use rows::{Rows, first, grid, records};
+use rows::{Rows, records};
 
 pub use compare::{Compared, Comparison, compare, comparison_table};
 pub use context::{Context, patches};

@@ -2,15 +2,14 @@
 
 use std::path::PathBuf;
 
-use image::RgbImage;
-
 use super::measure::Evaluators;
+use super::pictures::Pictures;
 use super::plan::PlannedRow;
 use super::training::{Label, draw, train_run};
 use super::{Context, Reporter};
 use crate::config::{RunConfig, System};
 use crate::error::Result;
-use crate::images::{Pixels, write_png};
+use crate::images::Pixels;
 use crate::models::{self, GenerativeModel};
 use crate::report::RowRecord;
 use crate::run::Run;
@@ -21,8 +20,6 @@ use crate::workspace::ledger;
 const REAL: &str = "real (floor)";
 /// Label of the row that measures an untrained generator.
 const UNTRAINED: &str = "untrained (ceiling)";
-/// How many images are shown with the training patches nearest to them.
-const SHOWN_NEIGHBOURS: usize = 16;
 
 /// The rows of an experiment as they will be, before any of them is trained: those that frame the others, then a row for each
 /// that is planned.
@@ -124,6 +121,7 @@ impl Rows<'_> {
                 reason: reason.clone(),
                 seconds: 0.0,
                 peak_megabytes: None,
+                gigaflop: None,
             })?;
             complete = false;
         }
@@ -158,47 +156,15 @@ impl Rows<'_> {
         let drawn =
             self.evaluators
                 .measure(&mut run.ledger, step, Some(model), draw_now, reporter)?;
-        self.pictures(system, &run.config, model, drawn.as_ref())?;
+        let pictures = Pictures {
+            context: self.context,
+            row: &system.name,
+            seed: run.config.seed,
+            model,
+            drawn: drawn.as_ref(),
+        };
+        pictures.make(self.evaluators.memorisation.as_ref())?;
         Ok(true)
-    }
-
-    /// Pictures of the first images that are measured, and of the training patches nearest to them. `drawn` are the images
-    /// where they were just drawn; where they were not, only pictures that are missing are made.
-    fn pictures(
-        &self,
-        system: &System,
-        run: &RunConfig,
-        model: &dyn GenerativeModel,
-        drawn: Option<&Pixels>,
-    ) -> Result<()> {
-        let Context {
-            config, workspace, ..
-        } = self.context;
-        let first = |count: usize| {
-            if let Some(pixels) = drawn {
-                return Ok(self::first(pixels, count));
-            }
-            let count = count.min(config.evaluation.images);
-            draw(self.context, model, count, &mut |_| {})
-        };
-        let due = |detail: &str| {
-            let detail = format!("-s{}{detail}", run.seed);
-            let path = workspace.picture(&config.name, &system.name, &detail);
-            (drawn.is_some() || !path.exists()).then_some(path)
-        };
-        if let Some(path) = due("") {
-            write_png(&grid(&first(config.logging.grid_images)?), &path)?;
-        }
-        if let Some(memorisation) = &self.evaluators.memorisation
-            && let Some(path) = due("-nearest")
-        {
-            let samples = first(SHOWN_NEIGHBOURS)?;
-            let nearest = memorisation.evaluator.closest(&samples)?;
-            let nearest = memorisation.trained_on.images.select(&nearest);
-            let both = above(&samples, &nearest);
-            write_png(&both.grid(SHOWN_NEIGHBOURS, 1), &path)?;
-        }
-        Ok(())
     }
 
     /// The images of `model` that are measured.
@@ -217,21 +183,4 @@ impl Rows<'_> {
         reporter.phase_end(&format!("{count} images"));
         Ok(pixels)
     }
-}
-
-/// The first `count` images, or all.
-pub(super) fn first(pixels: &Pixels, count: usize) -> Pixels {
-    pixels.select(&(0..count.min(pixels.count)).collect::<Vec<_>>())
-}
-
-/// The images in about as many rows as columns.
-pub(super) fn grid(pixels: &Pixels) -> RgbImage {
-    let columns = (pixels.count as f64).sqrt().ceil() as usize;
-    pixels.grid(columns, 1)
-}
-
-/// The images of both, those of `upper` first.
-fn above(upper: &Pixels, lower: &Pixels) -> Pixels {
-    let bytes = [upper.bytes.as_slice(), &lower.bytes].concat();
-    Pixels::new(upper.count + lower.count, upper.size, upper.channels, bytes)
 }

@@ -74,6 +74,7 @@ pub fn evaluate_snn(
     }
     if with_figures {
         figures::distances(&measured, &report)?;
+        figures::similarity_maps(&measured, &report, device)?;
         figures::neighbours(&measured, &settings, store, &report, device, reporter)?;
     }
     Ok(SnnEvaluation {

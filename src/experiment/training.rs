@@ -90,6 +90,7 @@ pub(super) fn train_run(
                 seed,
                 images_hash: String::new(), // their features are not kept
                 drawing_seconds: None,
+                drawing_gigaflop: None,
                 scores,
             })
         };

@@ -1,8 +1,9 @@
-//! What the systems of an experiment cost: time, and memory. Counts of operations are left out: nothing here counts them.
+//! What the systems of an experiment cost: time, memory and operations.
 
 use std::path::Path;
 
 use super::statistics::interquartile_mean;
+use super::tables::decimal_places;
 use super::{Cell, Column, Outcome, Record, Row, Table, TableDefinition};
 use crate::error::Result;
 use crate::tracker::{Event, Ledger};
@@ -12,7 +13,7 @@ use crate::workspace;
 pub const COSTS: TableDefinition = TableDefinition {
     name: "costs",
     title: "Costs",
-    caption: "Time and memory of training and sampling, the mean over seeds.",
+    caption: "Time, memory and operations of training and sampling, the mean over seeds.",
     scores: &[],
     optional: &[],
     remark: "",
@@ -35,6 +36,9 @@ struct Costs {
     drawing: Option<f64>,
     /// The most memory of the process while it trained, in millions of bytes.
     memory: Option<f64>,
+    /// Operations of a step and of drawing an image, in units of 10^9.
+    step_gigaflop: Option<f64>,
+    image_gigaflop: Option<f64>,
 }
 
 /// The costs of every row that was trained, from the ledgers under `out`.
@@ -47,7 +51,9 @@ pub fn costs(record: &Record, out: &Path) -> Result<Table> {
         ("ms per step", "training"),
         ("seconds in all", "training"),
         ("peak memory (MB)", "training"),
+        ("GFLOP per step", "training"),
         ("seconds per 1,000 images", "sampling"),
+        ("GFLOP per image", "sampling"),
     ];
     let columns = titles.map(|(title, group)| Column::new(title, None).in_group(group));
     let mut table = Table::new(COSTS.title, "system", columns.to_vec());
@@ -75,11 +81,13 @@ pub fn costs(record: &Record, out: &Path) -> Result<Table> {
             }
             found.push(Costs::of(&events, &outcome));
         }
-        let mean = |number: fn(&Costs) -> Option<f64>, digits: usize| {
+        // The digits after the point; none for three significant ones.
+        let mean = |number: fn(&Costs) -> Option<f64>, digits: Option<usize>| {
             let numbers: Option<Vec<f64>> = found.iter().map(number).collect();
             match numbers {
                 Some(numbers) if !numbers.is_empty() => {
                     let value = numbers.iter().sum::<f64>() / numbers.len() as f64;
+                    let digits = digits.unwrap_or_else(|| decimal_places(value, 3));
                     Cell::Derived {
                         value,
                         shown: format!("{value:.digits$}"),
@@ -92,11 +100,13 @@ pub fn costs(record: &Record, out: &Path) -> Result<Table> {
             name: row.name.clone(),
             reference: false,
             cells: vec![
-                mean(|costs| costs.steps, 0),
-                mean(|costs| costs.step, 1),
-                mean(|costs| costs.training, 1),
-                mean(|costs| costs.memory, 0),
-                mean(|costs| costs.drawing, 2),
+                mean(|costs| costs.steps, Some(0)),
+                mean(|costs| costs.step, Some(1)),
+                mean(|costs| costs.training, Some(1)),
+                mean(|costs| costs.memory, Some(0)),
+                mean(|costs| costs.step_gigaflop, None),
+                mean(|costs| costs.drawing, Some(2)),
+                mean(|costs| costs.image_gigaflop, None),
             ],
         })?;
     }
@@ -110,7 +120,10 @@ fn notes(machines: &[String]) -> Vec<String> {
          the way. Peak memory: the largest resident set of the process while it trained, memory of a GPU not counted. \
          Sampling: with the sampler of the tables, as images are drawn for measurement."
             .to_owned(),
-        "Times depend on the machine and on what else it did; operations (FLOP) and parameters are not counted.".to_owned(),
+        "GFLOP: 10^9 floating-point operations of the convolutions, forward and backward, as their definition has them (a \
+         multiply-add is two), counted while they ran on a CPU; a GPU does not count them. Times depend on the machine and on \
+         what else it did."
+            .to_owned(),
     ];
     if !machines.is_empty() {
         notes.push(format!("Machine: {}.", machines.join("; ")));
@@ -142,15 +155,21 @@ impl Costs {
             match event {
                 Event::Step { step, .. } => costs.steps = Some(*step as f64),
                 Event::End {
-                    peak_megabytes: Some(peak),
+                    peak_megabytes: peak,
+                    gigaflop,
                     ..
-                } => costs.memory = Some(costs.memory.map_or(*peak, |before| before.max(*peak))),
+                } => {
+                    costs.memory = [costs.memory, *peak].into_iter().flatten().reduce(f64::max);
+                    costs.step_gigaflop = gigaflop.or(costs.step_gigaflop);
+                }
                 Event::Evaluation(evaluation) => {
                     let images = evaluation.scores.first().map(|score| score.protocol.images);
                     if let (Some(seconds), Some(images)) = (evaluation.drawing_seconds, images)
                         && images > 0
                     {
                         costs.drawing = Some(1000.0 * seconds / images as f64);
+                        let gigaflop = evaluation.drawing_gigaflop;
+                        costs.image_gigaflop = gigaflop.map(|all| all / images as f64);
                     }
                 }
                 _ => {}
@@ -225,7 +244,7 @@ mod tests {
         let out = tempfile::tempdir().unwrap();
         let text = costs(&record, out.path()).unwrap().markdown();
         assert!(
-            text.contains("| dcgan | - [1] | - [1] | - [1] | - [1] | - [1] |"),
+            text.contains("| dcgan | - [1] | - [1] | - [1] | - [1] | - [1] | - [1] | - [1] |"),
             "{text}"
         );
         assert!(text.contains("[1] not recorded."), "{text}");

@@ -231,6 +231,7 @@ mod tests {
             reason: reason.to_owned(),
             seconds: 1.5,
             peak_megabytes: None,
+            gigaflop: None,
         };
         ledger.append(event).unwrap();
     }

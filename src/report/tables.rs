@@ -130,7 +130,7 @@ pub fn render(
         let largest = models
             .filter_map(|outcome| outcome.score(score)?.value)
             .fold(0.0f64, |largest, value| largest.max(value.abs()));
-        digits.push(decimal_places(largest));
+        digits.push(decimal_places(largest, 4));
     }
     for score in &with_published {
         let known = metrics::definition(score).expect("tables show known scores");
@@ -252,12 +252,12 @@ pub fn write(definition: &TableDefinition, table: &Table, folder: &Path) -> Resu
         .collect()
 }
 
-/// Four significant digits of the largest number of a column.
-fn decimal_places(largest: f64) -> usize {
+/// Digits after the point that show `largest`, the largest number of a column, with so many significant ones; 8 at most.
+pub(super) fn decimal_places(largest: f64, significant: i32) -> usize {
     if largest <= 0.0 {
-        return 3;
+        return (significant - 1).max(0) as usize;
     }
-    (3 - largest.log10().floor() as i32).clamp(0, 8) as usize
+    (significant - 1 - largest.log10().floor() as i32).clamp(0, 8) as usize
 }
 
 /// The cell of one score over the seeds of a row. One seed that failed fails the cell: a mean over the rest would hide it.

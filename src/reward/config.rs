@@ -138,9 +138,10 @@ impl RewardModelConfig {
             .expect("every source is listed");
         match &self.snn {
             Some(snn) => {
-                let remark = match self.is_of_other_data(data) {
-                    true => ": other data than that of the run",
-                    false => "",
+                let remark = if self.is_of_other_data(data) {
+                    ": other data than that of the run"
+                } else {
+                    ""
                 };
                 format!("{about} (`{name}`: {}{remark})", snn.describe())
             }

@@ -10,6 +10,7 @@
 mod autoencoder;
 mod config;
 mod contrastive;
+mod grad_cam;
 mod held_out;
 mod model;
 mod roc;
@@ -19,6 +20,7 @@ mod trainer;
 pub use autoencoder::{Autoencoder, ENCODER, mean_squared_error};
 pub use config::{Coupling, Reward, RewardConfig, RewardModelConfig, Source};
 pub use contrastive::{contrastive_loss, distance};
+pub use grad_cam::{SimilarityMaps, similarity_maps};
 pub use held_out::{HeldOut, Neighbours, neighbours};
 pub use model::{RewardModel, cosine, load_reward_model, reward_model_file};
 pub use roc::{RocAuc, gain, roc_auc};

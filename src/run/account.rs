@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::{Identity, Run, recorded_steps};
 use crate::error::{Result, refuse};
+use crate::kernels;
 use crate::models::Scalars;
 use crate::shutdown::Stopped;
 use crate::tracker::{Ending, Environment, Event, PeakMemory};
@@ -31,6 +32,9 @@ pub struct Diverged {
 pub(super) struct Account {
     start: Instant,
     memory: PeakMemory,
+    /// Operations of the steps that were taken, and how many those are.
+    gigaflop: f64,
+    steps: u64,
 }
 
 impl Account {
@@ -44,7 +48,18 @@ impl Account {
         Ok(Self {
             start: Instant::now(),
             memory: PeakMemory::start(),
+            gigaflop: 0.0,
+            steps: 0,
         })
+    }
+
+    /// Takes a step, and counts its operations.
+    pub(super) fn count<T>(&mut self, step: impl FnOnce() -> Result<T>) -> Result<T> {
+        let before = kernels::operations();
+        let taken = step()?;
+        self.gigaflop += kernels::gigaflop_since(before).unwrap_or(0.0);
+        self.steps += 1;
+        Ok(taken)
     }
 
     /// Writes down the numbers of step number `step`, counted from 1.
@@ -93,6 +108,7 @@ impl Account {
     pub(super) fn close<C: Identity>(self, run: &mut Run<C>, ended: Result<()>) -> Result<()> {
         let seconds = self.start.elapsed().as_secs_f64();
         let peak_megabytes = self.memory.megabytes();
+        let gigaflop = (self.gigaflop > 0.0).then(|| self.gigaflop / self.steps as f64);
         let step = recorded_steps(run.ledger.events());
         let mut end = |step: u64, ending: Ending, reason: String| {
             run.ledger.append(Event::End {
@@ -101,6 +117,7 @@ impl Account {
                 reason,
                 seconds,
                 peak_megabytes,
+                gigaflop,
             })?;
             run.ledger.sync()
         };

@@ -45,8 +45,10 @@ pub fn conduct<C: Identity>(
         ));
     }
     let deferred = shutdown::defer();
-    let account = Account::open(run, first)?;
-    let ended = catch_unwind(AssertUnwindSafe(|| go(run, first, logging, training)));
+    let mut account = Account::open(run, first)?;
+    let ended = catch_unwind(AssertUnwindSafe(|| {
+        go(run, first, logging, training, &mut account)
+    }));
     let ended = ended.unwrap_or_else(|panic| Err(anyhow::anyhow!("panic: {}", words(&*panic))));
     account.close(run, ended)?;
     drop(deferred);
@@ -58,6 +60,7 @@ fn go<C: Identity>(
     first: u64,
     logging: &Logging,
     training: &mut dyn Training<C>,
+    account: &mut Account,
 ) -> Result<()> {
     let steps = run.config.steps();
     let is_checkpoint_due = |step| is_due(step, steps, logging.checkpoint_every);
@@ -83,7 +86,7 @@ fn go<C: Identity>(
             }
             return Err(stopped.into());
         }
-        let scalars = training.step(step)?;
+        let scalars = account.count(|| training.step(step))?;
         step += 1;
         Account::step(
             run,

@@ -55,6 +55,10 @@ pub enum Event {
         /// in ledgers of earlier versions.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         peak_megabytes: Option<f64>,
+        /// Operations of a step in units of 10^9 (a multiply-add is two; convolutions alone), the mean since the last start; none
+        /// where nothing counts them, as on a GPU, and in ledgers of earlier versions.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        gigaflop: Option<f64>,
     },
 }
 
@@ -95,6 +99,9 @@ pub struct Evaluation {
     /// Seconds that drawing the images took; none where nothing was drawn, and in ledgers of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drawing_seconds: Option<f64>,
+    /// Operations of drawing the images, counted as those of a training's end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drawing_gigaflop: Option<f64>,
     /// The scores.
     pub scores: Vec<ScoreRecord>,
 }
@@ -358,6 +365,7 @@ mod tests {
                 seed: 0,
                 images_hash: String::new(),
                 drawing_seconds: None,
+                drawing_gigaflop: None,
                 scores,
             }
         };
@@ -367,6 +375,7 @@ mod tests {
             reason: String::new(),
             seconds: 0.0,
             peak_megabytes: None,
+            gigaflop: None,
         };
         let measured = |step: u64| Event::Evaluation(evaluation(step));
         assert_eq!(result(&[]), None);
@@ -415,6 +424,7 @@ mod tests {
             reason: String::new(),
             seconds: 0.5,
             peak_megabytes: None,
+            gigaflop: None,
         };
         assert_eq!(ledger.events(), [step(1), end]);
         ledger.append(step(2)).unwrap();

@@ -62,6 +62,7 @@ fn run(lab: &Lab, name: &str, seed: u64, fid: f64) -> String {
         reason: String::new(),
         seconds: 1.0,
         peak_megabytes: None,
+        gigaflop: None,
     };
     ledger.append(end).expect("it is there");
     ledger
@@ -70,6 +71,7 @@ fn run(lab: &Lab, name: &str, seed: u64, fid: f64) -> String {
             seed: 0,
             images_hash: String::new(),
             drawing_seconds: None,
+            drawing_gigaflop: None,
             scores: vec![score],
         }))
         .expect("it is there");

@@ -44,11 +44,33 @@ fn everything_from_nothing_to_the_tables_and_again_without_training() {
         tables[0]
     );
     let pictures = || fs::read_dir(lab.path("reports/table1/samples")).expect("pictures");
-    let is_nearest = |file: &fs::DirEntry| file.path().to_string_lossy().contains("-nearest");
-    let nearest = pictures().flatten().filter(is_nearest).count();
+    let of = |kind: &str| {
+        let is = |file: &fs::DirEntry| file.path().to_string_lossy().contains(kind);
+        pictures().flatten().filter(is).count()
+    };
+    let (nearest, ways) = (of("-nearest"), of("-interpolation"));
     assert_eq!(nearest, 8, "the nearest training patches of eight systems");
-    let grids = pictures().count() - nearest;
+    assert_eq!(ways, 7, "all but the diffusion model have latents");
+    let grids = pictures().count() - nearest - ways;
     assert_eq!(grids, 9, "eight systems and the real patches");
+    // Operations are counted: those of an image are a small part of those of a step.
+    let costs = lab.read("reports/table1/costs.csv");
+    let mut costs = csv::Reader::from_reader(costs.as_bytes());
+    let at = |title: &str, costs: &mut csv::Reader<&[u8]>| {
+        let titles = costs.headers().expect("titles");
+        let found = titles.iter().position(|column| column.contains(title));
+        found.unwrap_or_else(|| panic!("no column {title}: {titles:?}"))
+    };
+    let (step, image) = (
+        at("GFLOP per step", &mut costs),
+        at("GFLOP per image", &mut costs),
+    );
+    for row in costs.records() {
+        let row = row.expect("a row");
+        let number = |column: usize| row[column].parse::<f64>().expect("a number");
+        assert!(number(image) > 0.0, "{row:?}");
+        assert!(number(step) > 8.0 * number(image), "{row:?}");
+    }
     // No path without a latent space, and none but the reason; the paper's numbers beside.
     let ddpm = tables[3].lines().find(|line| line.contains("ddpm"));
     assert_eq!(ddpm, Some("| ddpm | - [1] | - [1] | - |"), "{}", tables[3]);

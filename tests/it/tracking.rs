@@ -87,6 +87,7 @@ impl Trained {
             reason,
             seconds,
             peak_megabytes: None,
+            gigaflop: None,
         });
     }
 
@@ -120,6 +121,7 @@ impl Trained {
             seed,
             images_hash: String::new(),
             drawing_seconds: None,
+            drawing_gigaflop: None,
             scores,
         }));
     }

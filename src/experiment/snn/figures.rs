@@ -1,4 +1,5 @@
-//! The figures of an MFT-SNN's evaluation: distances of pairs, and the nearest neighbours of patches.
+//! The figures of an MFT-SNN's evaluation: distances of pairs, where in patches their similarity comes from, and the nearest
+//! neighbours of patches.
 
 use std::path::Path;
 
@@ -9,11 +10,13 @@ use super::record::Measured;
 use crate::data::{PatchStore, Split};
 use crate::error::Result;
 use crate::files::write_whole;
-use crate::images::write_png;
+use crate::images::{Images, write_png};
 use crate::random::Random;
-use crate::report::figures::histograms;
+use crate::report::figures::{MappedPair, histograms, similarity_sheet};
 use crate::reward::{self, Neighbours, SnnConfig};
 
+/// Held-out pairs of each level whose maps are drawn.
+const SHOWN_PAIRS: usize = 6;
 /// Held-out patches whose neighbours are drawn, and how many of each.
 const QUERIES: usize = 10;
 const NEAREST: usize = 8;
@@ -39,6 +42,31 @@ pub(super) fn distances(measured: &Measured, folder: &Path) -> Result<()> {
             (0.0, 2f64.sqrt()),
             40,
         )?;
+    }
+    Ok(())
+}
+
+/// A sheet for each network: the first held-out pairs of each level, with Grad-CAM of their similarity on every patch.
+pub(super) fn similarity_maps(measured: &Measured, folder: &Path, device: &Device) -> Result<()> {
+    for (name, encoder) in &measured.encoders {
+        let pairs = &measured.pairs;
+        let shown: Vec<usize> = (0..SHOWN_PAIRS.min(pairs.anchors.count)).collect();
+        let anchors = pairs.anchors.select(&shown);
+        let mut groups = Vec::new();
+        for (level, partners) in &pairs.partners {
+            let partners = partners.select(&shown);
+            let found = reward::similarity_maps(encoder, &anchors, &partners, device)?;
+            let pairs = found.into_iter().enumerate().map(|(pair, found)| {
+                let [left, right] = found.maps;
+                let picture = |images: &Images| images.select(&[pair]).quantise().picture(0);
+                MappedPair {
+                    similarity: found.similarity,
+                    images: [(picture(&anchors), left), (picture(&partners), right)],
+                }
+            });
+            groups.push((level.name().to_owned(), pairs.collect()));
+        }
+        similarity_sheet(&folder.join(format!("grad-cam-{name}.png")), &groups)?;
     }
     Ok(())
 }

@@ -65,6 +65,8 @@ pub struct SnnRecord {
 /// What is measured, and what tables and figures need beside it.
 pub(super) struct Measured {
     pub(super) record: SnnRecord,
+    /// The pairs it is measured on.
+    pub(super) pairs: HeldOut,
     /// The similarities that each network gives the pairs of each level.
     pub(super) similarities: Vec<(String, ByLevel)>,
     /// The trained encoder, and the one it started from.
@@ -137,6 +139,7 @@ impl Measured {
         };
         Ok(Self {
             record,
+            pairs,
             similarities,
             encoders,
             spread,

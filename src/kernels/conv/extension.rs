@@ -17,6 +17,7 @@ use super::geometry::Geometry;
 use super::input_gradient::input_gradient;
 use super::weight_gradient::{bias_gradient, weight_gradient};
 use crate::kernels::flex::{Primitive, entries, tensor};
+use crate::kernels::operations::count;
 
 /// Which way an operation runs through a convolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -187,6 +188,7 @@ impl<const N: usize> Backward<Flex, N> for Step {
                 Direction::Along => (&operand, &gradient),
                 Direction::Back => (&gradient, &operand),
             };
+            count(geometry.multiply_adds());
             let result = weight_gradient(&geometry, entries(input), entries(output));
             let shape = [
                 geometry.outputs,
@@ -214,6 +216,7 @@ fn transform(
     geometry: &Geometry,
     direction: Direction,
 ) -> Primitive {
+    count(geometry.multiply_adds());
     let bias = bias.map(Primitive::to_contiguous);
     let bias = bias.as_ref().map(entries);
     let (operand, weight) = (operand.to_contiguous(), weight.to_contiguous());

@@ -26,6 +26,12 @@ pub(super) struct Geometry {
 }
 
 impl Geometry {
+    /// Products and sums of the operation in either direction, and of its weight gradient, those with padding among them.
+    pub(super) fn multiply_adds(&self) -> usize {
+        let kernel = self.kernel * self.kernel;
+        self.images * self.inputs * self.outputs * self.output_places() * kernel
+    }
+
     pub(super) fn input_places(&self) -> usize {
         self.input[0] * self.input[1]
     }

@@ -8,6 +8,7 @@ mod chart;
 mod dots;
 mod embedding;
 mod font;
+mod heat;
 mod history;
 mod histogram;
 mod labels;
@@ -17,6 +18,7 @@ mod png;
 mod precision_recall;
 mod rewards;
 mod scores;
+mod sheet;
 mod style;
 mod svg;
 mod tsne;
@@ -31,7 +33,11 @@ use crate::workspace::Workspace;
 use canvas::Canvas;
 use png::Picture;
 
+pub use heat::{MappedPair, similarity_sheet};
 pub use histogram::histograms;
+
+/// Images of a way between two latents, its ends among them: a row of the picture that an experiment makes of each system.
+pub const INTERPOLATION_STEPS: usize = 7;
 
 /// The folder of the figures in that of a report.
 const FOLDER: &str = "figures";

@@ -1,26 +1,22 @@
 //! Sheets of pictures that runs and the experiment wrote: samples of all systems beside real images, samples from fixed latents
-//! over the training, samples above the training patches nearest to them. Every pixel of a picture is a whole number of pixels
-//! of the sheet: nothing is resampled.
+//! over the training, ways between latents, samples above the training patches nearest to them.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
 use image::RgbImage;
 
-use super::canvas::{Anchor, Canvas, Text};
+use super::canvas::{Anchor, Text};
 use super::history::History;
-use super::png::Picture;
-use super::style::{GREY, MARGIN, PAGE, PIXELS, SMALL, TEXT};
-use super::{Drawer, Drawn};
+use super::sheet::Sheet;
+use super::style::{GREY, MARGIN, PAGE, SMALL, TEXT};
+use super::{Drawer, Drawn, INTERPOLATION_STEPS};
 use crate::error::{Result, refuse};
 use crate::report::Record;
 use crate::workspace::Workspace;
 
-/// Pixels between the images of a grid that was written, and between those of a sheet.
+/// Pixels between the images of a grid that was written.
 const GAP: u32 = 2;
-const SPACE: u32 = 4;
-/// Width of an image on a sheet in pixels, at least half of it where a whole factor makes that: about 11 mm.
-const SIDE: u32 = 128;
 /// Space between blocks of images, and height of a line of text, in points.
 const BETWEEN: f64 = 7.0;
 const LINE: f64 = 10.0;
@@ -45,6 +41,7 @@ pub(super) fn draw(
     };
     samples(record, size, workspace, drawer, drawn)?;
     training(histories, size, workspace, drawer, drawn)?;
+    interpolations(record, size, workspace, drawer, drawn)?;
     nearest(record, size, workspace, drawer, drawn)
 }
 
@@ -73,70 +70,6 @@ fn read(path: &Path, size: u32) -> Result<Vec<RgbImage>> {
 
 fn is_empty(image: &RgbImage) -> bool {
     image.pixels().all(|pixel| pixel.0 == [255; 3])
-}
-
-/// A sheet that grows downwards.
-struct Sheet {
-    canvas: Canvas,
-    pictures: Vec<Picture>,
-    /// How many pixels of the sheet a pixel of an image is wide and high.
-    scale: u32,
-    /// Height and width of an image.
-    size: u32,
-}
-
-impl Sheet {
-    fn new(size: u32) -> Self {
-        Self {
-            canvas: Canvas::new(PAGE, MARGIN),
-            pictures: Vec::new(),
-            scale: (SIDE / size).max(1),
-            size,
-        }
-    }
-
-    /// From the left of one image to the left of the next, in pixels of the sheet.
-    fn step(&self) -> u32 {
-        self.size * self.scale + SPACE
-    }
-
-    /// How many images fit beside each other into `width` points.
-    fn across(&self, width: f64) -> u32 {
-        (((width * PIXELS) as u32 + SPACE) / self.step()).max(1)
-    }
-
-    /// How wide or high so many images are, in points.
-    fn side(&self, images: u32) -> f64 {
-        f64::from((images * self.step()).saturating_sub(SPACE)) / PIXELS
-    }
-
-    /// Puts the first of `images` in rows of `columns` at a place.
-    fn block(&mut self, images: &[RgbImage], columns: u32, rows: u32, [left, top]: [f64; 2]) {
-        for (place, image) in (0..columns * rows).zip(images) {
-            let offset = |steps: u32| f64::from(steps * self.step()) / PIXELS;
-            self.pictures.push(Picture {
-                at: [
-                    left + offset(place % columns),
-                    top + offset(place / columns),
-                ],
-                scale: self.scale,
-                pixels: image.clone(),
-            });
-        }
-    }
-
-    fn finish(
-        mut self,
-        name: &str,
-        title: &str,
-        caption: &str,
-        drawer: &Drawer<'_>,
-        drawn: &mut Drawn,
-    ) -> Result<()> {
-        self.canvas.size[1] += MARGIN;
-        drawn.add(drawer.write_pictures(name, title, caption, &self.canvas, &self.pictures)?);
-        Ok(())
-    }
 }
 
 /// The picture of `row` that an experiment made of the first of its seeds that has one, with `detail` in its name.
@@ -284,6 +217,59 @@ fn spread(steps: &[u64], count: usize) -> Vec<u64> {
     (0..count)
         .map(|place| steps[(place * last + (count - 1) / 2) / (count - 1)])
         .collect()
+}
+
+/// Images on the way from one latent vector to another: a row a way, the systems that have latents.
+fn interpolations(
+    record: &Record,
+    size: u32,
+    workspace: &Workspace,
+    drawer: &Drawer<'_>,
+    drawn: &mut Drawn,
+) -> Result<()> {
+    const TITLE: &str = "Ways between latents";
+    let mut found = Vec::new();
+    for (place, row) in record.rows.iter().enumerate() {
+        if let Some(path) = of_row(record, place, "-interpolation", workspace) {
+            found.push((&row.name, read(&path, size)?));
+        }
+    }
+    if found.is_empty() {
+        drawn.miss(
+            TITLE,
+            "no system with a latent space was measured by a version that draws them",
+        );
+        return Ok(());
+    }
+    let between = BETWEEN * 1.5;
+    let room = (PAGE - 2.0 * MARGIN - between) / 2.0;
+    let mut sheet = Sheet::new(size);
+    let columns = sheet.across(room).min(INTERPOLATION_STEPS as u32);
+    for (place, (name, images)) in found.iter().enumerate() {
+        let rows = (images.len() / INTERPOLATION_STEPS) as u32;
+        let height = LINE + sheet.side(rows) + BETWEEN;
+        let x = MARGIN + (place % 2) as f64 * (room + between);
+        let y = MARGIN + (place / 2) as f64 * height;
+        sheet
+            .canvas
+            .text(Text::new(*name, [x, y + TEXT], Anchor::Start).bold());
+        // Where not all steps fit, those that are shown are spread evenly, with both ends.
+        let last = INTERPOLATION_STEPS - 1;
+        let shown: Vec<RgbImage> = images
+            .chunks_exact(INTERPOLATION_STEPS)
+            .flat_map(|way| {
+                (0..columns as usize).map(|step| {
+                    let step = step * last / (columns as usize - 1).max(1);
+                    way[step].clone()
+                })
+            })
+            .collect();
+        sheet.block(&shown, columns, rows, [x, y + LINE]);
+        sheet.canvas.size[1] = y + height - BETWEEN;
+    }
+    let caption = "Images on the arc from the latent vector of one sample (left) to that of another (right), a row a pair of \
+                   samples, not chosen: a smooth change says that the generator has learned more than single images.";
+    sheet.finish("interpolations", TITLE, caption, drawer, drawn)
 }
 
 /// Samples above the training patches that are nearest to them.

@@ -136,6 +136,7 @@ fn evaluate(ledger: &mut Ledger, step: u64, fid: f64) {
         seed: 0,
         images_hash: String::new(),
         drawing_seconds: None,
+        drawing_gigaflop: None,
         scores: vec![score],
     };
     ledger.append(Event::Evaluation(evaluation)).unwrap();
@@ -153,6 +154,7 @@ fn end(ledger: &mut Ledger, ending: Ending, step: u64) {
         reason: reason.to_owned(),
         seconds: 1.0,
         peak_megabytes: None,
+        gigaflop: None,
     };
     ledger.append(event).unwrap();
 }

@@ -51,6 +51,7 @@ fn ended(out: &Path, run: &str, ending: Ending, reason: &str) {
         reason: reason.to_owned(),
         seconds: 1.0,
         peak_megabytes: None,
+        gigaflop: None,
     };
     ledger.append(event).unwrap();
 }

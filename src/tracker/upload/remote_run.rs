@@ -111,6 +111,7 @@ mod tests {
                 reason: reason.into(),
                 seconds: 1.0,
                 peak_megabytes: None,
+                gigaflop: None,
             })
         };
         for (mark, alive, status, text) in [
