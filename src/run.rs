@@ -216,6 +216,14 @@ impl<C: Identity> Run<C> {
         Some(self.checkpoints.place(self.newest?))
     }
 
+    /// The step of the checkpoint with the lowest [`BEST_BY`] of those that are there and were measured.
+    ///
+    /// # Errors
+    /// If the folder cannot be read.
+    pub fn best_checkpoint(&self) -> Result<Option<u64>> {
+        Ok(best(self.ledger.events(), &self.checkpoints.steps()?))
+    }
+
     /// Writes a checkpoint after `step` steps. `save` gets the folder to write into.
     ///
     /// It is written beside its place, seen onto the disk after the ledger it belongs to, and renamed: whatever happens, it

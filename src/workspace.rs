@@ -3,7 +3,7 @@
 //! ```text
 //! runs/<model>-s<seed>-<hash>/   a run, see `run`
 //! runs/experiments/<name>/       an execution of an experiment: what its runs hang below at a tracking server
-//! runs/reference/<name>/         the ledger of a row that is not trained: real images, an untrained generator
+//! runs/reference/<name>/         the ledger of what is measured beside runs: real images, an untrained generator, best checkpoints
 //! runs/failed/<name>/            the ledger of a row that could not be trained: it says why
 //! runs/cache/patches/            patch stores
 //! runs/cache/features/           features of images
@@ -44,6 +44,12 @@ impl Workspace {
     /// The folder of what is measured and not trained. `key` names what it was measured on.
     pub fn reference(&self, name: &str, key: &str) -> PathBuf {
         self.out.join(format!("runs/reference/{name}-{key}"))
+    }
+
+    /// The folder of what is measured of the best checkpoint of the run in `folder`, and of its last.
+    pub fn best(&self, folder: &Path) -> PathBuf {
+        let run = folder.file_name().unwrap_or_default().to_string_lossy();
+        self.reference("best", &run)
     }
 
     /// The folder of a row that could not be trained.

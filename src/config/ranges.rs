@@ -139,6 +139,7 @@ pub(super) const SECTIONS: &[(&str, Section)] = &[
             Range::between("kid_subset_size", "images", 2.0, MANY),
             Range::between("precision_neighbours", "neighbours", 1.0, MANY),
             Range::between("density_neighbours", "neighbours", 1.0, MANY),
+            Range::between("bootstrap", "draws", 0.0, EPOCHS),
             Range::at_least("seed", "", 0.0),
         ]),
     ),

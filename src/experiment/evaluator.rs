@@ -40,15 +40,19 @@ enum Real {
 }
 
 impl Real {
-    /// What `metrics` need of the features in `file`.
-    fn of(metrics: &[&'static dyn Metric], file: &FeatureFile) -> Result<Self> {
+    /// What `metrics` need of the features in `file`. Intervals over images need all of them.
+    fn of(
+        metrics: &[&'static dyn Metric],
+        settings: &MetricSettings,
+        file: &FeatureFile,
+    ) -> Result<Self> {
         let gaussian = metrics.iter().map(|metric| metric.of_gaussians());
         Ok(match gaussian.collect::<Option<Vec<_>>>() {
-            Some(metrics) => Self::Gaussian {
+            Some(metrics) if settings.bootstrap == 0 => Self::Gaussian {
                 metrics,
                 fitted: GaussianSide::of(metrics::REAL, file.blocks())?,
             },
-            None => Self::Features(Features::join(file.rows, file.blocks())?),
+            _ => Self::Features(Features::join(file.rows, file.blocks())?),
         })
     }
 }
@@ -92,7 +96,7 @@ impl Evaluator {
         let hash = images.hash()?;
         let features = extract_cached(extractor.as_ref(), images, &hash, cache)?;
         Ok(Self {
-            real: Real::of(&metrics, &features)?,
+            real: Real::of(&metrics, &config.metrics, &features)?,
             metrics,
             settings: config.metrics.clone(),
             reference: ReferenceId {
@@ -130,7 +134,7 @@ impl Evaluator {
         file: &FeatureFile,
     ) -> Result<Self> {
         let metrics = select_or_standard(names)?;
-        let (real, hash) = rayon::join(|| Real::of(&metrics, file), || file.hash());
+        let (real, hash) = rayon::join(|| Real::of(&metrics, settings, file), || file.hash());
         Ok(Self {
             real: real?,
             metrics,
@@ -192,6 +196,19 @@ impl Evaluator {
                 let id = self.protocol(*metric, images).id();
                 metric.scores().iter().map(move |_| id.clone())
             })
+            .collect()
+    }
+
+    /// The scores that get an interval over images here, for `images` images.
+    pub fn wants_intervals(&self, images: usize) -> Vec<&'static str> {
+        let features = match &self.real {
+            Real::Features(real) if self.settings.bootstrap > 0 => real.columns,
+            _ => return Vec::new(),
+        };
+        let metrics = self.metrics.iter();
+        metrics
+            .filter(|metric| metric.has_interval(images.min(self.reference.count), features))
+            .flat_map(|metric| metric.scores().iter().map(|score| score.name))
             .collect()
     }
 
@@ -297,6 +314,13 @@ impl Evaluator {
                     record.spread = score.spread;
                     if score.spread.is_some() {
                         outcome.definition.spread.clone_into(&mut record.spread_of);
+                    }
+                    if let Some(interval) = score.interval {
+                        record.interval = Some(interval);
+                        record.interval_of = format!(
+                            "95 %, bootstrap over images, {} draws",
+                            self.settings.bootstrap
+                        );
                     }
                     record.warning = score.warning;
                 }

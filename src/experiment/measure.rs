@@ -79,6 +79,16 @@ impl Evaluators {
         })
     }
 
+    /// One evaluator alone.
+    pub(super) fn only(settings: &Evaluation, main: Evaluator) -> Self {
+        Self {
+            settings: settings.clone(),
+            main,
+            memorisation: None,
+            paths: None,
+        }
+    }
+
     /// Measures images, and the paths of a model, into a ledger; what the ledger has already is kept. Returns the images
     /// if they were needed.
     pub(super) fn measure(
@@ -98,7 +108,11 @@ impl Evaluators {
         let memorisation = self.memorisation.as_ref();
         let evaluators = [Some(&self.main), memorisation.map(|own| &own.evaluator)];
         for evaluator in evaluators.into_iter().flatten() {
-            if let Some(found) = known.find(&evaluator.protocol_ids(images)) {
+            let (ids, intervals) = (
+                evaluator.protocol_ids(images),
+                evaluator.wants_intervals(images),
+            );
+            if let Some(found) = known.find(&ids, &intervals) {
                 scores.extend(found);
                 continue;
             }
@@ -112,7 +126,7 @@ impl Evaluators {
             scores.extend(evaluator.measure(images)?);
         }
         if let (Some(paths), Some(model)) = (&self.paths, model) {
-            let found = known.find(&paths.protocol_ids());
+            let found = known.find(&paths.protocol_ids(), &[]);
             scores.extend(found.unwrap_or_else(|| paths.measure(model)));
         }
         // Only what is new is told.
@@ -184,9 +198,17 @@ impl Known {
         found.unwrap_or_default()
     }
 
-    /// The scores with these protocols, if there are scores of each. Scores of one family share a protocol.
-    fn find(&self, ids: &[String]) -> Option<Vec<ScoreRecord>> {
-        let is_known = |id: &String| self.scores.iter().any(|score| score.protocol_id == *id);
+    /// The scores with these protocols, if there are scores of each, and those that are named in `intervals` have one. Scores
+    /// of one family share a protocol.
+    fn find(&self, ids: &[String], intervals: &[&str]) -> Option<Vec<ScoreRecord>> {
+        let lacks_interval = |score: &ScoreRecord| {
+            let wanted = intervals.contains(&score.name.as_str());
+            wanted && score.value.is_some() && score.interval.is_none()
+        };
+        let is_known = |id: &String| {
+            let mut scores = self.scores.iter();
+            scores.any(|score| score.protocol_id == *id && !lacks_interval(score))
+        };
         let found = self
             .scores
             .iter()

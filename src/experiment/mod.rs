@@ -14,6 +14,7 @@
 //! ```
 
 mod again;
+mod best;
 mod captions;
 mod compare;
 mod context;
@@ -39,11 +40,13 @@ use crate::images::write_png;
 use crate::report::figures::Drawn;
 use crate::report::page::Page;
 use crate::report::{
-    self, ABLATION, COSTS, Cell, Claim, Record, Rewards, TABLES, Table, TableDefinition,
+    self, ABLATION, CHECKPOINTS, COSTS, Cell, Claim, Record, Rewards, TABLES, Table,
+    TableDefinition,
 };
 use crate::workspace::Workspace;
 
 use again::{again, keep};
+use best::BestAndLast;
 use captions::captions;
 use measure::Evaluators;
 use pictures::{first, grid};
@@ -177,6 +180,10 @@ fn render(
     }
     let costs = report::costs(&record, out)?;
     let mut files = report::write(&COSTS, &costs, &folder)?;
+    let checkpoints = report::checkpoints(&record, workspace)?;
+    if let Some(table) = &checkpoints {
+        files.extend(report::write(&CHECKPOINTS, table, &folder)?);
+    }
     let rewards = Rewards::read(&record, out)?;
     let claims = report::claims(&record, &rewards, out)?;
     let path = folder.join("claims.md");
@@ -188,6 +195,7 @@ fn render(
         .iter()
         .zip(&tables)
         .map(|(definition, rendered)| (*definition, &rendered.table))
+        .chain(checkpoints.as_ref().map(|table| (&CHECKPOINTS, table)))
         .chain([(&COSTS, &costs)])
         .collect();
     let drawn = report::figures::draw(&record, &shown, workspace)?;
@@ -271,6 +279,7 @@ fn carry_out(
     let mut rows = Rows {
         context: &context,
         evaluators: &evaluators,
+        best_and_last: BestAndLast::open(&context, &floor)?,
         count: planned.iter().map(|row| row.runs.len()).sum(),
         done: 0,
     };

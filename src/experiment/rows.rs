@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::best::BestAndLast;
 use super::measure::Evaluators;
 use super::pictures::Pictures;
 use super::plan::PlannedRow;
@@ -76,6 +77,7 @@ fn failed_folder(context: &Context<'_>, system: &System) -> PathBuf {
 pub(super) struct Rows<'a> {
     pub(super) context: &'a Context<'a>,
     pub(super) evaluators: &'a Evaluators,
+    pub(super) best_and_last: Option<BestAndLast<'a>>,
     /// How many runs there are, and how many are trained and measured.
     pub(super) count: usize,
     pub(super) done: usize,
@@ -156,6 +158,9 @@ impl Rows<'_> {
         let drawn =
             self.evaluators
                 .measure(&mut run.ledger, step, Some(model), draw_now, reporter)?;
+        if let Some(best_and_last) = &self.best_and_last {
+            best_and_last.measure(&run, model, drawn.as_ref())?;
+        }
         let pictures = Pictures {
             context: self.context,
             row: &system.name,

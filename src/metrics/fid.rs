@@ -47,6 +47,11 @@ impl Metric for Fid {
         vec![("ddof", DDOF.to_string())]
     }
 
+    fn has_interval(&self, images: usize, features: usize) -> bool {
+        // A draw of no more images than features has a covariance of much lower rank than the images themselves.
+        images > features
+    }
+
     fn compute(&self, comparison: &Comparison<'_>) -> Result<Vec<Score>> {
         check(self, comparison)?;
         let generated = Gaussian::of(Rows::from(comparison.generated), DDOF)?;

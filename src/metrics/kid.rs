@@ -64,6 +64,10 @@ impl Metric for Kid {
         list
     }
 
+    fn has_interval(&self, _: usize, _: usize) -> bool {
+        true
+    }
+
     fn compute(&self, comparison: &Comparison<'_>) -> Result<Vec<Score>> {
         let settings = comparison.settings;
         check(self, comparison)?;

@@ -5,6 +5,7 @@
 //! [`Protocol`]; a metric that cannot be computed is an error with a reason, never a number.
 
 mod authenticity;
+mod bootstrap;
 mod comparison;
 mod density_coverage;
 mod fid;
@@ -22,6 +23,8 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Refusal, Result, refuse, refuse_repeated, unknown_name};
 use crate::features::Features;
 use crate::registry::{Named, Registry};
+
+use bootstrap::interval_over_images;
 
 pub use authenticity::{Authenticity, Closest, closest};
 pub use comparison::Comparison;
@@ -68,6 +71,8 @@ pub struct Score {
     pub value: f64,
     /// Its spread, where it has one: [`ScoreDefinition::spread`] says of what.
     pub spread: Option<f64>,
+    /// Its 95 % interval over images, where one was asked for: see [`MetricSettings::bootstrap`].
+    pub interval: Option<(f64, f64)>,
     /// What a reader must know before quoting it; empty if nothing.
     pub warning: String,
 }
@@ -79,6 +84,7 @@ impl Score {
             name,
             value,
             spread: None,
+            interval: None,
             warning: String::new(),
         }
     }
@@ -96,7 +102,9 @@ pub struct MetricSettings {
     pub precision_neighbours: usize,
     /// k of density and coverage.
     pub density_neighbours: usize,
-    /// The seed of the random subsets.
+    /// Draws of the bootstrap interval over images that FID and KID get; 0 for none. Each costs as much as the score itself.
+    pub bootstrap: usize,
+    /// The seed of the random subsets and draws.
     pub seed: u64,
 }
 
@@ -109,6 +117,7 @@ impl Default for MetricSettings {
             kid_subset_size: 1000,
             precision_neighbours: 3,
             density_neighbours: 5,
+            bootstrap: 0,
             seed: 2020,
         }
     }
@@ -138,6 +147,13 @@ pub trait Metric: Sync {
     /// # Errors
     /// Refuses what [`check_features`] refuses, and too few images.
     fn compute(&self, comparison: &Comparison<'_>) -> Result<Vec<Score>>;
+
+    /// Whether its score gets an interval over images where one is asked for: then it yields one score, whose bootstrap
+    /// intervals hold what they promise for so many images and features.
+    fn has_interval(&self, images: usize, features: usize) -> bool {
+        let _ = (images, features);
+        false
+    }
 
     /// The metric as one of Gaussians, if it is one. Where all that are asked for are, no features are kept.
     fn of_gaussians(&self) -> Option<&dyn GaussianMetric> {
@@ -268,9 +284,21 @@ pub fn evaluate(
             .iter()
             .any(|metric| Metric::name(*metric) == Metric::name(&Kid));
     let comparison = Comparison::shared(generated, real, settings, keeps);
-    let computed = metrics
-        .iter()
-        .flat_map(|&metric| outcomes(metric, &metric.compute(&comparison)));
+    let images = generated.rows.min(real.rows);
+    let computed = metrics.iter().flat_map(|&metric| {
+        let mut scores = metric.compute(&comparison);
+        if let Ok([score]) = scores.as_deref_mut()
+            && settings.bootstrap > 0
+            && metric.has_interval(images, real.columns)
+        {
+            let value = score.value;
+            match interval_over_images(metric, value, generated, real, settings) {
+                Ok(interval) => score.interval = Some(interval),
+                Err(error) => scores = Err(error),
+            }
+        }
+        outcomes(metric, &scores)
+    });
     Ok(computed.collect())
 }
 

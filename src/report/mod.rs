@@ -1,6 +1,7 @@
 //! What a reader sees: tables from the ledgers of runs. Knows no model and no network.
 
 mod ablation;
+mod checkpoints;
 mod claims;
 mod costs;
 pub mod figures;
@@ -14,6 +15,7 @@ mod table;
 mod tables;
 
 pub use ablation::{ABLATION, ablation};
+pub use checkpoints::{CHECKPOINTS, checkpoints};
 pub use claims::{Claim, claims, claims_markdown};
 pub use costs::{COSTS, costs};
 pub use published::Published;
@@ -21,8 +23,8 @@ pub use record::{Record, RowRecord};
 pub use results::{Outcome, State};
 pub use rewards::Rewards;
 pub use statistics::{
-    LEAST_FOR_BOOTSTRAP, Paired, Summary, bootstrap_interval, holm, interquartile_mean, over_seeds,
-    probability_of_improvement,
+    LEAST_FOR_BOOTSTRAP, Paired, Summary, bootstrap_interval, holm, interquartile_mean,
+    probability_of_improvement, statistics,
 };
 pub use table::{Cell, Column, Row, Table};
 pub use tables::{TABLES, TableDefinition, find, render, write};

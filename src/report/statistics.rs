@@ -7,15 +7,19 @@
 mod coverage;
 #[cfg(test)]
 mod golden;
+mod over_images;
 mod over_seeds;
 mod paired;
 mod robust;
 
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
+use super::Table;
 use crate::error::{Result, refuse};
 
-pub use over_seeds::over_seeds;
+use over_images::over_images;
+use over_seeds::over_seeds;
+
 pub use paired::{Paired, holm};
 pub use robust::{
     LEAST_FOR_BOOTSTRAP, bootstrap_interval, interquartile_mean, probability_of_improvement,
@@ -23,6 +27,17 @@ pub use robust::{
 
 /// How sure a confidence interval is.
 const CONFIDENCE: f64 = 0.95;
+
+/// The statistics behind a table of results: over seeds for each score that has several ([`over_seeds`]), over images for each
+/// that has one and was measured with an interval ([`over_images`]).
+///
+/// # Errors
+/// Refuses numbers that are not finite.
+pub fn statistics(table: &Table, baseline: &str) -> Result<Vec<Table>> {
+    let mut tables = over_seeds(table, baseline)?;
+    tables.extend(over_images(table)?);
+    Ok(tables)
+}
 
 /// One number measured with several seeds.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -73,6 +73,8 @@ pub enum Cell {
         spread: Option<f64>,
         /// The 95 % t interval of the mean; none for one seed.
         interval: Option<(f64, f64)>,
+        /// Of one seed: an interval of its measurement, and what it is; see [`crate::metrics::MetricSettings::bootstrap`].
+        over_images: Option<((f64, f64), String)>,
         /// How many seeds.
         n: usize,
         /// The number of each seed, in the order of the seeds.

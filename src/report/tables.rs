@@ -5,7 +5,7 @@ mod appendix;
 use std::path::{Path, PathBuf};
 
 use super::claims::baseline;
-use super::statistics::over_seeds;
+use super::statistics::statistics;
 use super::{Cell, Column, Outcome, Published, Record, Row, RowRecord, Summary, Table};
 use crate::error::{Result, unknown_name};
 use crate::files::write_whole;
@@ -210,8 +210,8 @@ fn notes(
     notes
 }
 
-/// Writes a table into `folder` as Markdown, CSV, LaTeX and HTML, its statistics over seeds where there are several, and how
-/// its numbers came about. Returns the paths.
+/// Writes a table into `folder` as Markdown, CSV, LaTeX and HTML, its statistics where it has any, and how its numbers came
+/// about. Returns the paths.
 ///
 /// # Errors
 /// Fails if a file cannot be written.
@@ -227,7 +227,7 @@ pub fn write(definition: &TableDefinition, table: &Table, folder: &Path) -> Resu
         files.push((format!("{name}-protocol.md"), appendix::markdown(table)));
         files.push((format!("{name}-protocol.tex"), appendix::latex(table)));
     }
-    let statistics = over_seeds(table, &baseline())?;
+    let statistics = statistics(table, &baseline())?;
     if !statistics.is_empty() {
         let markdown: Vec<String> = statistics.iter().map(Table::markdown).collect();
         let html = statistics
@@ -280,6 +280,7 @@ fn cell(outcomes: &[Outcome], score: &str, digits: usize) -> Result<Cell> {
     }
     let (mut values, mut seeds) = (Vec::new(), Vec::new());
     let mut protocol = String::new();
+    let mut over_images = None;
     for outcome in outcomes {
         match outcome.score(score) {
             None => return Ok(Cell::Missing),
@@ -292,6 +293,7 @@ fn cell(outcomes: &[Outcome], score: &str, digits: usize) -> Result<Cell> {
                     values.push(value);
                     seeds.extend(outcome.seed);
                     protocol.clone_from(&found.protocol_id);
+                    over_images = found.interval.map(|ends| (ends, found.interval_of.clone()));
                 }
                 Some(_) => {
                     return Ok(Cell::Failed(
@@ -306,6 +308,7 @@ fn cell(outcomes: &[Outcome], score: &str, digits: usize) -> Result<Cell> {
         mean: summary.mean,
         spread: summary.deviation,
         interval: summary.interval,
+        over_images: over_images.filter(|_| summary.count == 1),
         n: summary.count,
         values,
         seeds,

@@ -118,6 +118,12 @@ pub struct ScoreRecord {
     /// What the spread is of; empty if there is none.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub spread_of: String,
+    /// An interval of it from this one measurement, where one was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interval: Option<(f64, f64)>,
+    /// What the interval is; empty if there is none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub interval_of: String,
     /// What a reader must know before quoting the number; empty if nothing.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub warning: String,
@@ -141,6 +147,8 @@ impl ScoreRecord {
             value: None,
             spread: None,
             spread_of: String::new(),
+            interval: None,
+            interval_of: String::new(),
             warning: String::new(),
             failure: String::new(),
             absent: String::new(),

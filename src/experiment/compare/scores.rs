@@ -55,6 +55,9 @@ impl Compared {
         score.value = Some(summary.mean);
         score.spread = summary.deviation;
         score.spread_of = format!("standard deviation over {} sampling seeds", seeds.len());
+        // Those of single measurements say nothing of their mean.
+        score.interval = None;
+        score.interval_of = String::new();
         Ok(Self {
             score,
             seeds: seeds.to_vec(),
@@ -79,13 +82,22 @@ pub fn comparison_table(scores: &[Compared]) -> Result<Table> {
     let columns = vec![Column::new("value", None), Column::new("protocol", None)];
     let mut table = Table::new("Evaluation", "score", columns);
     for Compared { score, .. } in scores {
-        let value = match (score.value, score.spread) {
-            (Some(value), Some(spread)) => {
-                Cell::Text(format!("{value:.6} ({} {spread:.6})", score.spread_of))
+        let value = match score.value {
+            Some(value) => {
+                let spread = score
+                    .spread
+                    .map(|spread| format!("{} {spread:.6}", score.spread_of));
+                let interval = score
+                    .interval
+                    .map(|(low, high)| format!("{low:.6} to {high:.6}: {}", score.interval_of));
+                let beside: Vec<String> = spread.into_iter().chain(interval).collect();
+                Cell::Text(match beside.as_slice() {
+                    [] => format!("{value:.6}"),
+                    beside => format!("{value:.6} ({})", beside.join("; ")),
+                })
             }
-            (Some(value), None) => Cell::Text(format!("{value:.6}")),
-            (None, _) if !score.absent.is_empty() => Cell::Absent(score.absent.clone()),
-            (None, _) => Cell::Failed(score.failure.clone()),
+            None if !score.absent.is_empty() => Cell::Absent(score.absent.clone()),
+            None => Cell::Failed(score.failure.clone()),
         };
         table.push(Row {
             name: score.name.clone(),

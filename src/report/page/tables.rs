@@ -6,7 +6,7 @@ use super::{Protocols, row_id};
 use crate::error::Result;
 use crate::report::claims::baseline;
 use crate::report::table::Links;
-use crate::report::{Record, Table, over_seeds};
+use crate::report::{Record, Table, statistics};
 
 /// The table with what must be said of its numbers and, where there are several seeds, their statistics.
 ///
@@ -28,12 +28,12 @@ pub(super) fn table(table: &Table, record: &Record, protocols: &Protocols<'_>) -
             (PreEscaped(table.notes_html()))
         }
     };
-    let statistics = over_seeds(table, &baseline())?;
+    let statistics = statistics(table, &baseline())?;
     Ok(html! {
         (shown(table))
         @if !statistics.is_empty() {
             details {
-                summary { "Statistics over seeds" }
+                summary { "Statistics" }
                 @for table in &statistics { (shown(table)) }
             }
         }

@@ -18,7 +18,7 @@ const DIGITS: usize = 3;
 ///
 /// # Errors
 /// Refuses numbers that are not finite.
-pub fn over_seeds(table: &Table, baseline: &str) -> Result<Vec<Table>> {
+pub(super) fn over_seeds(table: &Table, baseline: &str) -> Result<Vec<Table>> {
     let mut tables = Vec::new();
     for (index, column) in table.columns().iter().enumerate() {
         let rows = table.rows().iter().filter(|row| !row.reference);
@@ -125,7 +125,7 @@ fn of_column(
     Ok(table)
 }
 
-fn row(name: &str, cells: Vec<Cell>) -> Row {
+pub(super) fn row(name: &str, cells: Vec<Cell>) -> Row {
     Row {
         name: name.to_owned(),
         reference: false,
@@ -141,14 +141,14 @@ fn values(cell: &Cell) -> Option<&[f64]> {
     }
 }
 
-fn digits(cell: &Cell) -> usize {
+pub(super) fn digits(cell: &Cell) -> usize {
     match cell {
         Cell::Number { digits, .. } => *digits,
         _ => 0,
     }
 }
 
-fn derived(value: f64, digits: usize) -> Cell {
+pub(super) fn derived(value: f64, digits: usize) -> Cell {
     Cell::Derived {
         value,
         shown: format!("{value:.digits$}"),
@@ -156,7 +156,7 @@ fn derived(value: f64, digits: usize) -> Cell {
 }
 
 /// Both ends of an interval; it sorts by the lower one.
-fn ends(interval: Option<(f64, f64)>, digits: usize, why_not: &str) -> Cell {
+pub(super) fn ends(interval: Option<(f64, f64)>, digits: usize, why_not: &str) -> Cell {
     match interval {
         Some((low, high)) => Cell::Derived {
             value: low,
@@ -272,6 +272,7 @@ mod tests {
             mean: summary.mean,
             spread: summary.deviation,
             interval: summary.interval,
+            over_images: None,
             n: values.len(),
             values: values.to_vec(),
             seeds: (first_seed..).take(values.len()).collect(),
