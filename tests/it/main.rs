@@ -32,6 +32,7 @@ mod samplers;
 mod settings;
 mod shared;
 mod siamese;
+mod slides;
 mod storage;
 mod systems;
 mod toy;
