@@ -4,6 +4,7 @@
 //! runs/<model>-s<seed>-<hash>/   a run, see `run`
 //! runs/experiments/<name>/       an execution of an experiment: what its runs hang below at a tracking server
 //! runs/reference/<name>/         the ledger of a row that is not trained: real images, an untrained generator
+//! runs/discriminators/<name>/    a discriminator that was trained further for rejection sampling
 //! runs/failed/<name>/            the ledger of a row that could not be trained: it says why
 //! runs/cache/patches/            patch stores
 //! runs/cache/features/           features of images
@@ -44,6 +45,11 @@ impl Workspace {
     /// The folder of what is measured and not trained. `key` names what it was measured on.
     pub fn reference(&self, name: &str, key: &str) -> PathBuf {
         self.out.join(format!("runs/reference/{name}-{key}"))
+    }
+
+    /// The folder of discriminators that were trained further.
+    pub fn discriminators(&self) -> PathBuf {
+        self.out.join("runs/discriminators")
     }
 
     /// The folder of a row that could not be trained.

@@ -18,6 +18,7 @@ mod captions;
 mod compare;
 mod context;
 mod evaluator;
+mod kept_discriminator;
 mod measure;
 mod path_evaluator;
 mod plan;

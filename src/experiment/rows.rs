@@ -4,7 +4,7 @@ use image::RgbImage;
 
 use super::measure::Evaluators;
 use super::plan::PlannedRow;
-use super::training::{Label, draw, train_run};
+use super::training::{Drawn, Label, draw, train_run};
 use super::{Context, Reporter};
 use crate::config::{RunConfig, System};
 use crate::error::Result;
@@ -37,8 +37,13 @@ impl Rows<'_> {
         let key = &self.context.store.content_hash()[..12];
         let folder = self.context.workspace.reference("real", key);
         let mut ledger = Ledger::open(&ledger(&folder))?;
-        self.evaluators
-            .measure(&mut ledger, 0, None, |_| Ok(floor.clone()), reporter)?;
+        self.evaluators.measure(
+            &mut ledger,
+            0,
+            None,
+            |_| Ok(Drawn::plain(floor.clone())),
+            reporter,
+        )?;
         Ok(RowRecord {
             name: REAL.to_owned(),
             reference: true,
@@ -146,7 +151,8 @@ impl Rows<'_> {
                 return Ok(self::first(pixels, count));
             }
             let count = count.min(config.evaluation.images);
-            draw(self.context, model, count, &mut |_| {})
+            let drawn = draw(self.context, model, count, &mut |_| {})?;
+            Ok::<_, anyhow::Error>(drawn.pixels)
         };
         let due = |detail: &str| {
             let detail = format!("-s{}{detail}", run.seed);
@@ -174,15 +180,18 @@ impl Rows<'_> {
         model: &dyn GenerativeModel,
         label: &str,
         reporter: &mut dyn Reporter,
-    ) -> Result<Pixels> {
+    ) -> Result<Drawn> {
         let count = self.context.config.evaluation.images;
         let name = format!("{label}: drawing");
         reporter.phase(&name, 0, count);
-        let pixels = draw(self.context, model, count, &mut |done| {
+        let drawn = draw(self.context, model, count, &mut |done| {
             reporter.phase(&name, done, count);
         })?;
         reporter.phase_end(&format!("{count} images"));
-        Ok(pixels)
+        if !drawn.note.is_empty() {
+            reporter.note(&drawn.note);
+        }
+        Ok(drawn)
     }
 }
 
