@@ -37,7 +37,22 @@ pub const EXPERIMENTS: &[(&str, &str)] = &[
         "ablate-layers",
         include_str!("../../experiments/ablate-layers.toml"),
     ),
+    (
+        "mnist-zoo",
+        include_str!("../../experiments/mnist-zoo.toml"),
+    ),
+    (
+        "mnist-icr",
+        include_str!("../../experiments/mnist-icr.toml"),
+    ),
+    (
+        "mnist-mixture",
+        include_str!("../../experiments/mnist-mixture.toml"),
+    ),
 ];
+
+/// The experiments of related papers, each with one table of its own: `reproduce` takes their names.
+pub const STUDIES: &[&str] = &["mnist-zoo", "mnist-icr", "mnist-mixture"];
 
 /// What can be ablated, and the experiment that does it.
 pub const ABLATIONS: &[(&str, &str)] = &[

@@ -2,6 +2,7 @@
 
 mod ablation;
 mod claims;
+mod comparisons;
 mod costs;
 pub mod figures;
 pub mod page;
@@ -15,6 +16,7 @@ mod tables;
 
 pub use ablation::{ABLATION, ablation};
 pub use claims::{Claim, claims, claims_markdown};
+pub use comparisons::comparisons;
 pub use costs::{COSTS, costs};
 pub use published::Published;
 pub use record::{Record, RowRecord};
