@@ -41,6 +41,11 @@ ablate-reward-source *options:
 ablate-layers *options:
     {{ histogen }} ablate layers {{ options }}
 
+# The systems of a related paper (and so for `mnist-icr` and `mnist-mixture`)
+[group('run')]
+reproduce-mnist-zoo *options:
+    {{ histogen }} reproduce mnist-zoo {{ options }}
+
 # The MFT-SNN by itself: trained, and measured on held-out slides
 [group('run')]
 snn *options:

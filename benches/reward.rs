@@ -10,7 +10,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use histogen::config::{Backbone, Optimiser, RunConfig};
+use histogen::config::{Backbone, LatentPrior, Optimiser, RunConfig};
 use histogen::data::{Batch, Symmetry};
 use histogen::device::{self, Kind, Precision};
 use histogen::images::Images;
@@ -50,6 +50,9 @@ fn main() {
             ema_decay: 0.0,
         },
         optimiser: Optimiser::DCGAN,
+        prior: LatentPrior::Normal,
+        bcr: None,
+        zcr: None,
         reward: coupling.map(|coupling| {
             let model = RewardModelConfig {
                 source: Source::Untrained,

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use clap::Parser;
-use histogen::config::{Optimiser, RunConfig};
+use histogen::config::{LatentPrior, Optimiser, RunConfig};
 use histogen::data::{Batch, Symmetry};
 use histogen::device::{self, Compute, Place, Precision};
 use histogen::error::Result;
@@ -86,7 +86,7 @@ fn main() -> Result<()> {
     for position in 0..=repeats as u64 {
         let start = Instant::now();
         if arguments.sample > 0 {
-            let sampler = samplers.of(model.as_ref(), 0)?;
+            let sampler = samplers.of(model.as_ref(), 0, None)?;
             let plan = Plan::without_store(0, run.batch, position);
             samples::draw(sampler.as_ref(), &plan, &mut |_| {})?;
         } else {
@@ -143,6 +143,9 @@ fn configure(arguments: &Arguments) -> Result<(RunConfig, Samplers)> {
         },
         backbone: config.backbone.clone(),
         optimiser: Optimiser::DCGAN,
+        prior: LatentPrior::Normal,
+        bcr: None,
+        zcr: None,
         reward: model.needs.reward.then(reward),
         models: config.models.clone(),
     };

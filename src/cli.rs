@@ -100,11 +100,11 @@ pub struct Settings {
 /// Arguments of `reproduce`.
 #[derive(Args, Debug)]
 pub struct Reproduce {
-    /// table1, table2, table3, table4 or all.
+    /// table1, table2, table3, table4 or all; or an experiment of a related paper: mnist-zoo, mnist-icr, mnist-mixture.
     pub table: String,
-    /// The experiment behind the tables: a name under `experiments/` or a TOML file.
-    #[arg(long, default_value = "table1", value_name = "NAME")]
-    pub experiment: String,
+    /// The experiment behind the tables: a name under `experiments/` or a TOML file; table1 if none is named.
+    #[arg(long, value_name = "NAME")]
+    pub experiment: Option<String>,
     /// Training seeds, separated by commas.
     #[arg(long, value_delimiter = ',', value_name = "LIST")]
     pub seeds: Option<Vec<u64>>,

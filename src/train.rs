@@ -32,7 +32,7 @@ pub type Measure<'a> = dyn FnMut(&dyn GenerativeModel) -> Result<Evaluation> + '
 
 /// Trains `run` to its last step, from its newest checkpoint if it has one, and returns the model.
 ///
-/// Sample grids on the way are drawn by `samplers`. `measure` is asked every `logging.evaluate_every` steps. A finished run
+/// Sample grids on the way are drawn by those of `samplers` that need nothing trained. `measure` is asked every `logging.evaluate_every` steps. A finished run
 /// is only loaded.
 ///
 /// # Errors
@@ -139,7 +139,8 @@ impl ModelTraining<'_> {
     /// Draws the same seeds at every logged step, so that the pictures show one set of images as it changes.
     fn draw_grid(&self, run: &mut Run, step: u64) -> Result<()> {
         let classes = self.store.classes().len();
-        let sampler = self.samplers.of(self.model.as_ref(), classes)?;
+        let samplers = self.samplers.without_training();
+        let sampler = samplers.of(self.model.as_ref(), classes, None)?;
         let plan = Plan::of(self.store, Split::Test, self.logging.grid_images, 0);
         let images = samples::draw_values(sampler.as_ref(), &plan)?;
         check_variety(&images, step)?;

@@ -4,6 +4,7 @@
 //! runs/<model>-s<seed>-<hash>/   a run, see `run`
 //! runs/experiments/<name>/       an execution of an experiment: what its runs hang below at a tracking server
 //! runs/reference/<name>/         the ledger of what is measured beside runs: real images, an untrained generator, best checkpoints
+//! runs/discriminators/<name>/    a discriminator that was trained further for rejection sampling
 //! runs/failed/<name>/            the ledger of a row that could not be trained: it says why
 //! runs/cache/patches/            patch stores
 //! runs/cache/features/           features of images
@@ -50,6 +51,11 @@ impl Workspace {
     pub fn best(&self, folder: &Path) -> PathBuf {
         let run = folder.file_name().unwrap_or_default().to_string_lossy();
         self.reference("best", &run)
+    }
+
+    /// The folder of discriminators that were trained further.
+    pub fn discriminators(&self) -> PathBuf {
+        self.out.join("runs/discriminators")
     }
 
     /// The folder of a row that could not be trained.

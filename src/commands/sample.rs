@@ -24,7 +24,7 @@ pub(super) fn run(arguments: &Sample) -> Outcome {
     let (run, model) = load_model(&arguments.run, arguments.step, &compute.open()?)?;
     let settings = resolve(EXPERIMENT, PROFILE, &arguments.set)?.samplers;
     let samplers = Samplers::new(&arguments.sampler, &settings)?;
-    let sampler = samplers.of(model.as_ref(), run.classes.len())?;
+    let sampler = samplers.of(model.as_ref(), run.classes.len(), None)?;
     let plan = Plan::without_store(run.classes.len(), arguments.n, arguments.seed);
     let mut progress = Progress::new("drawing", arguments.n);
     let pixels = samples::draw(sampler.as_ref(), &plan, &mut |done| {

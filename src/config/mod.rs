@@ -4,6 +4,7 @@
 //! key is refused with the name that was probably meant, a number out of range with its range, and neither is ever
 //! ignored. What determines the weights of a run is narrowed to a [`RunConfig`], whose hash names the run.
 
+mod adversarial;
 mod aliases;
 mod layers;
 mod optimiser;
@@ -13,9 +14,14 @@ mod schema;
 mod sections;
 mod settings;
 
+pub use adversarial::{
+    Bcr, ImageTransform, LatentPrior, MixtureConfig, MixtureMeans, PriorConfig, PriorKind, SigmaIs,
+    Truncation, TruncationLaw, Zcr,
+};
 pub use aliases::Alias;
 pub use layers::Layer;
-pub use optimiser::{Optimiser, OptimiserConfig, OptimiserProtocol};
+pub use optimiser::{Method, Optimiser, OptimiserConfig, OptimiserProtocol};
+pub use ranges::TAU;
 pub use run::RunConfig;
 pub use schema::Schema;
 pub use sections::{Backbone, Config, Evaluation, Logging, System, Tracking, Training};

@@ -13,13 +13,51 @@ pub enum OptimiserProtocol {
     Canonical,
 }
 
+/// How an optimiser turns gradients into steps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Method {
+    /// Adam (Kingma and Ba 2015).
+    #[default]
+    Adam,
+    /// RMSprop as PyTorch has it, without momentum: the gradient over the root of its mean square plus epsilon.
+    RmsProp,
+}
+
+impl Method {
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "the form that serde asks for"
+    )]
+    fn is_adam(&self) -> bool {
+        *self == Self::Adam
+    }
+}
+
+/// Decay of RMSprop's mean square as PyTorch has it.
+const ALPHA: f64 = 0.99;
+
+fn alpha() -> f64 {
+    ALPHA
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the form that serde asks for"
+)]
+fn is_default_alpha(alpha: &f64) -> bool {
+    *alpha == ALPHA
+}
+
 /// The optimiser of an experiment. Defaults: section 3.3.2 of arXiv 2409.20340.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, DocumentedFields)]
 #[serde(deny_unknown_fields)]
 pub struct OptimiserConfig {
     /// `identical`: the settings of this section, for every system; `canonical`: each model's own paper's.
     pub protocol: OptimiserProtocol,
-    /// Learning rate of Adam.
+    /// `adam` or `rmsprop`.
+    pub method: Method,
+    /// Learning rate.
     pub learning_rate: f64,
     /// Fraction of the training after which the learning rate falls, linearly, to 0 at its end; 1 for a constant one.
     pub decay_from: f64,
@@ -27,8 +65,10 @@ pub struct OptimiserConfig {
     pub beta1: f64,
     /// Decay of Adam's second moment.
     pub beta2: f64,
-    /// Added to the root of Adam's second moment.
+    /// Added to the root of Adam's second moment, or of RMSprop's mean square.
     pub epsilon: f64,
+    /// Decay of RMSprop's mean square.
+    pub alpha: f64,
     /// Critic steps for one generator step.
     pub critic_steps: usize,
 }
@@ -36,20 +76,24 @@ pub struct OptimiserConfig {
 impl Default for OptimiserConfig {
     fn default() -> Self {
         let Optimiser {
+            method,
             learning_rate,
             decay_from,
             beta1,
             beta2,
             epsilon,
+            alpha,
             critic_steps,
         } = Optimiser::DCGAN;
         Self {
             protocol: OptimiserProtocol::Identical,
+            method,
             learning_rate,
             decay_from,
             beta1,
             beta2,
             epsilon,
+            alpha,
             critic_steps,
         }
     }
@@ -59,11 +103,16 @@ impl OptimiserConfig {
     /// The settings of this section, as a run has them.
     pub fn shared(&self) -> Optimiser {
         Optimiser {
+            method: self.method,
             learning_rate: self.learning_rate,
             decay_from: self.decay_from,
             beta1: self.beta1,
             beta2: self.beta2,
             epsilon: self.epsilon,
+            alpha: match self.method {
+                Method::Adam => ALPHA, // which has none, and no other name for it
+                Method::RmsProp => self.alpha,
+            },
             critic_steps: self.critic_steps,
         }
     }
@@ -73,7 +122,10 @@ impl OptimiserConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Optimiser {
-    /// Learning rate of Adam.
+    /// How gradients become steps.
+    #[serde(default, skip_serializing_if = "Method::is_adam")]
+    pub method: Method,
+    /// Learning rate.
     pub learning_rate: f64,
     /// Fraction of the training after which the learning rate falls, linearly, to 0 at its end; 1 for a constant one.
     pub decay_from: f64,
@@ -81,8 +133,11 @@ pub struct Optimiser {
     pub beta1: f64,
     /// Decay of Adam's second moment.
     pub beta2: f64,
-    /// Added to the root of Adam's second moment.
+    /// Added to the root of Adam's second moment, or of RMSprop's mean square.
     pub epsilon: f64,
+    /// Decay of RMSprop's mean square.
+    #[serde(default = "alpha", skip_serializing_if = "is_default_alpha")]
+    pub alpha: f64,
     /// Critic steps for one generator step.
     pub critic_steps: usize,
 }
@@ -90,11 +145,13 @@ pub struct Optimiser {
 impl Optimiser {
     /// Radford et al. 2016, section 4.
     pub const DCGAN: Self = Self {
+        method: Method::Adam,
         learning_rate: 2e-4,
         decay_from: 1.0,
         beta1: 0.5,
         beta2: 0.999,
         epsilon: 1e-8,
+        alpha: ALPHA,
         critic_steps: 1,
     };
 

@@ -6,7 +6,8 @@
 use std::ops::Bound::{Excluded, Included};
 
 use super::{
-    Backbone, Config, Evaluation, Logging, OptimiserConfig, Range, Section, Tracking, Training,
+    Backbone, Bcr, Config, Evaluation, Logging, MixtureConfig, OptimiserConfig, PriorConfig, Range,
+    Section, Tracking, Training, Truncation, Zcr,
 };
 use crate::data::{Augmentation, DataConfig, PhantomConfig};
 use crate::device::Compute;
@@ -85,10 +86,42 @@ pub(super) const SECTIONS: &[(&str, Section)] = &[
             Range::above("learning_rate", "", 0.0),
             Range::between("decay_from", "fraction", 0.0, 1.0)
                 .hint("set a fraction of the training, from 0 to 1; 1 keeps the learning rate"),
+            Range::new("alpha", "", (Included(0.0), Excluded(1.0))),
             Range::new("beta1", "", (Included(0.0), Excluded(1.0))),
             Range::new("beta2", "", (Included(0.0), Excluded(1.0))),
             Range::new("epsilon", "", (Excluded(0.0), Included(1.0))),
             Range::between("critic_steps", "steps", 1.0, 10_000.0),
+        ]),
+    ),
+    ("prior", Section::of::<PriorConfig>(&[])),
+    (
+        "prior.truncated",
+        Section::of::<Truncation>(&[
+            TAU,
+            Range::between("rate", "", 0.0, 1000.0).hint("set 0 to keep tau as it is"),
+        ]),
+    ),
+    (
+        "prior.mixture",
+        Section::of::<MixtureConfig>(&[
+            Range::between("components", "distributions", 1.0, 1000.0),
+            Range::between("spread", "", 0.0, 1000.0),
+            Range::new("sigma", "", (Excluded(0.0), Included(1000.0))),
+        ]),
+    ),
+    (
+        "bcr",
+        Section::of::<Bcr>(&[
+            Range::at_least("real", "", 0.0),
+            Range::at_least("fake", "", 0.0),
+        ]),
+    ),
+    (
+        "zcr",
+        Section::of::<Zcr>(&[
+            Range::at_least("discriminator", "", 0.0),
+            Range::at_least("generator", "", 0.0),
+            Range::at_least("sigma", "", 0.0),
         ]),
     ),
     (
@@ -184,6 +217,10 @@ pub(super) const SECTIONS: &[(&str, Section)] = &[
     ),
     ("compute", Section::of::<Compute>(&[])),
 ];
+
+/// The threshold of a truncation. Below its least value almost no draw is kept.
+pub const TAU: Range = Range::between("tau", "", 0.01, 100.0)
+    .hint("set it above 0, for example to 1; large values truncate nothing");
 
 /// A stage of the MFT-SNN.
 const STAGE: Section = Section::of::<StageConfig>(&[

@@ -6,7 +6,7 @@ use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
 use toml::{Table, Value};
 
-use super::{Backbone, Optimiser};
+use super::{Backbone, Bcr, LatentPrior, Optimiser, Zcr};
 use crate::data::Input;
 use crate::device::{Kind, Precision};
 use crate::digest::sha256;
@@ -81,6 +81,15 @@ pub struct RunConfig {
     pub backbone: Backbone,
     /// The optimiser.
     pub optimiser: Optimiser,
+    /// What latent vectors are drawn from.
+    #[serde(default, skip_serializing_if = "LatentPrior::is_normal")]
+    pub prior: LatentPrior,
+    /// Balanced consistency, where it has a weight.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bcr: Option<Bcr>,
+    /// Latent consistency, where it has a weight.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zcr: Option<Zcr>,
     /// The reward, for a model that reads it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reward: Option<Reward>,

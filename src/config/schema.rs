@@ -9,13 +9,16 @@ use super::{Alias, Config, Layer, Range, Section, Setting, System};
 use crate::error::{Result, refuse, refuse_repeated};
 
 /// The sections that a row may set for itself. Rows share all others: what they are measured on, and how.
-const OF_ROWS: [&str; 6] = [
+const OF_ROWS: [&str; 9] = [
     "models",
     "reward",
     "snn",
     "backbone",
     "optimiser",
     "training",
+    "prior",
+    "bcr",
+    "zcr",
 ];
 
 /// The lists that are sets.

@@ -6,7 +6,7 @@ use documented::DocumentedFields;
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
-use super::OptimiserConfig;
+use super::{Bcr, OptimiserConfig, PriorConfig, Zcr};
 use crate::data::DataConfig;
 use crate::device::Compute;
 use crate::features::{FeatureConfig, PerceptualConfig};
@@ -35,6 +35,12 @@ pub struct Config {
     pub backbone: Backbone,
     /// The optimiser that all systems share, or where each takes its own from.
     pub optimiser: OptimiserConfig,
+    /// What latent vectors of adversarial systems are drawn from.
+    pub prior: PriorConfig,
+    /// Balanced consistency regularisation of adversarial systems.
+    pub bcr: Bcr,
+    /// Latent consistency regularisation of adversarial systems.
+    pub zcr: Zcr,
     /// The external reward of `rl-eo`.
     pub reward: RewardConfig,
     /// The MFT-SNN that gives it.
@@ -249,6 +255,9 @@ impl Config {
             training: Training::default(),
             backbone: Backbone::default(),
             optimiser: OptimiserConfig::default(),
+            prior: PriorConfig::default(),
+            bcr: Bcr::default(),
+            zcr: Zcr::default(),
             reward: RewardConfig::default(),
             snn: SnnConfig::default(),
             evaluation: Evaluation::default(),

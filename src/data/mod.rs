@@ -10,6 +10,7 @@ pub mod batches;
 mod builder;
 pub mod folder;
 mod image_folder;
+mod image_set;
 mod inputs;
 mod loader;
 mod npy;
@@ -58,7 +59,8 @@ const PHANTOM: &str = "phantom";
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, documented::DocumentedFields)]
 #[serde(deny_unknown_fields, default)]
 pub struct DataConfig {
-    /// `phantom`, or the path of a folder of images or of a patch store (a folder with `store.toml`).
+    /// `phantom`, or the path of a folder of images, of a patch store (a folder with `store.toml`), or of a data set (a folder of idx
+    /// files or of CIFAR's binary batches, or a CSV file of digits).
     pub source: String,
     /// Classes to take; empty takes all.
     pub classes: Vec<String>,
@@ -153,6 +155,9 @@ pub fn prepare(
         ));
     }
     let path = Path::new(&config.source);
+    if let Some(set) = image_set::find(path)? {
+        return image_set::prepare(&set, config, cache, progress);
+    }
     let Some(source) = source(config)? else {
         let store = PatchStore::open(path)?;
         if store.patch_size() != config.patch_size {
@@ -197,13 +202,13 @@ pub fn thumbnails(
     thumbnails::thumbnails(source.as_ref(), config, store, split, size, progress)
 }
 
-/// The slides that `config` names; none if it names a patch store.
+/// The slides that `config` names; none if it names a patch store or a data set without slides.
 fn source(config: &DataConfig) -> Result<Option<Source>> {
     if config.source == PHANTOM {
         return Ok(Some(phantom::source(config)?.take(&config.classes)?));
     }
     let path = Path::new(&config.source);
-    if store::is_store(path) {
+    if store::is_store(path) || image_set::find(path)?.is_some() {
         return Ok(None);
     }
     if !path.is_dir() {

@@ -6,7 +6,7 @@ use std::fs;
 
 use toml::{Table, Value};
 
-use super::resolve::{ABLATIONS, EXPERIMENTS, PROFILES, layer, schema};
+use super::resolve::{ABLATIONS, EXPERIMENTS, PROFILES, STUDIES, layer, schema};
 use crate::config::{Config, Layer, Tracking};
 use crate::error::Result;
 use crate::files::write_whole;
@@ -68,6 +68,7 @@ pub(super) fn again(record: &Record, workspace: &Workspace) -> Result<Option<Aga
     let ablation = ABLATIONS.iter().find(|(_, name)| *name == experiment);
     let verb = match ablation {
         Some((what, _)) => format!("ablate {what}"),
+        None if STUDIES.contains(&experiment.as_str()) => format!("reproduce {experiment}"),
         None => format!("reproduce all --experiment {experiment}"),
     };
     Ok(Some(Again {

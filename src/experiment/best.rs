@@ -1,7 +1,7 @@
 //! The best checkpoint of a run beside its last, measured on images that did not choose it.
 
 use super::measure::Evaluators;
-use super::training::{draw, load_model};
+use super::training::{Drawn, draw, load_model};
 use super::{Context, Evaluator, Reporter, Silent};
 use crate::error::Result;
 use crate::images::Pixels;
@@ -61,7 +61,7 @@ impl<'a> BestAndLast<'a> {
                 .measure(&mut ledger, best, model, draw, &mut Silent)?;
         }
         let draw = |_: &mut dyn Reporter| match drawn {
-            Some(drawn) => Ok(drawn.clone()),
+            Some(drawn) => Ok(Drawn::plain(drawn.clone())),
             None => draw(context, model, images, &mut |_| {}),
         };
         self.evaluators

@@ -176,7 +176,7 @@ impl Comparing<'_> {
                     ));
                 };
                 let (run, model) = load_model(path, None, device)?;
-                let sampler = samplers.of(model.as_ref(), run.classes.len())?;
+                let sampler = samplers.of(model.as_ref(), run.classes.len(), None)?;
                 let plan = Plan::without_store(run.classes.len(), count, seed);
                 Box::new(samples::spool(sampler.as_ref(), &plan, &cache)?)
             }
@@ -195,7 +195,7 @@ impl Comparing<'_> {
             return Ok(scores.map(Compared::once).collect());
         };
         let evaluator = evaluator.with_samplers(&samplers);
-        let sampler = samplers.of(model.as_ref(), run.classes.len())?;
+        let sampler = samplers.of(model.as_ref(), run.classes.len(), None)?;
         // Opening a store reads all of it: only for a model that is told of its patches.
         let is_told = !run.classes.is_empty() || run.input.is_some();
         let store = if is_told { real.store()? } else { None };
@@ -209,7 +209,11 @@ impl Comparing<'_> {
                 None => Plan::without_store(run.classes.len(), count, seed),
             };
             let images = samples::spool(sampler.as_ref(), &plan, &cache)?;
-            measured.push(evaluator.measure(&images)?);
+            let mut scores = evaluator.measure(&images)?;
+            for score in &mut scores {
+                score.warn(&sampler.note());
+            }
+            measured.push(scores);
         }
         Compared::over_all(&seeds, &measured)
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
+use super::training::Drawn;
 use super::{Context, Evaluator, PathEvaluator, Reference, Reporter, trained_on};
 use crate::config::Evaluation;
 use crate::error::Result;
@@ -96,7 +97,7 @@ impl Evaluators {
         ledger: &mut Ledger,
         step: u64,
         model: Option<&dyn GenerativeModel>,
-        draw: impl FnOnce(&mut dyn Reporter) -> Result<Pixels>,
+        draw: impl FnOnce(&mut dyn Reporter) -> Result<Drawn>,
         reporter: &mut dyn Reporter,
     ) -> Result<Option<Pixels>> {
         let Evaluation { images, seed, .. } = self.settings;
@@ -122,8 +123,12 @@ impl Evaluators {
                 seconds = model.map(|_| start.elapsed().as_secs_f64());
                 gigaflop = kernels::gigaflop_since(counted);
             }
-            let images = drawn.as_ref().expect("they were drawn for the first");
-            scores.extend(evaluator.measure(images)?);
+            let Drawn { pixels, note } = drawn.as_ref().expect("they were drawn for the first");
+            let mut measured = evaluator.measure(pixels)?;
+            for score in &mut measured {
+                score.warn(note);
+            }
+            scores.extend(measured);
         }
         if let (Some(paths), Some(model)) = (&self.paths, model) {
             let found = known.find(&paths.protocol_ids(), &[]);
@@ -136,7 +141,7 @@ impl Evaluators {
             reporter.scores(&new);
         }
         let images_hash = match &drawn {
-            Some(images) => (images as &dyn ImageSource).hash()?,
+            Some(drawn) => (&drawn.pixels as &dyn ImageSource).hash()?,
             None => known.images_hash.clone(),
         };
         scores.extend(known.without(&scores));
@@ -152,7 +157,7 @@ impl Evaluators {
         if ledger.events().last() != Some(&event) {
             ledger.append(event)?;
         }
-        Ok(drawn)
+        Ok(drawn.map(|drawn| drawn.pixels))
     }
 }
 

@@ -19,6 +19,7 @@ mod captions;
 mod compare;
 mod context;
 mod evaluator;
+mod kept_discriminator;
 mod measure;
 mod path_evaluator;
 mod pictures;
@@ -40,7 +41,7 @@ use crate::images::write_png;
 use crate::report::figures::Drawn;
 use crate::report::page::Page;
 use crate::report::{
-    self, ABLATION, CHECKPOINTS, COSTS, Cell, Claim, Record, Rewards, TABLES, Table,
+    self, ABLATION, CHECKPOINTS, COSTS, Cell, Claim, Published, Record, Rewards, TABLES, Table,
     TableDefinition,
 };
 use crate::workspace::Workspace;
@@ -59,7 +60,9 @@ pub use evaluator::Evaluator;
 pub use path_evaluator::PathEvaluator;
 pub use reference::{Reference, held_out, trained_on};
 pub use reporter::{Reporter, Silent, TrainingEnd, TrainingInfo};
-pub use resolve::{ABLATIONS, EXPERIMENTS, PROFILES, resolve, run_config, schema, snn_config};
+pub use resolve::{
+    ABLATIONS, EXPERIMENTS, PROFILES, STUDIES, resolve, run_config, schema, snn_config,
+};
 pub use reward_models::{FinetuneProgress, RewardModels, finetune};
 pub use snn::{
     LevelRecord, NetworkRecord, REPORT as SNN_REPORT, SnnEvaluation, SnnRecord, evaluate_snn,
@@ -107,7 +110,8 @@ pub fn reproduce(
     Ok(outcome)
 }
 
-/// Trains and measures the rows of an ablation as [`reproduce`] does, and writes its table and figures.
+/// Trains and measures the rows of an ablation, or of a related paper's experiment, as [`reproduce`] does, and writes its table,
+/// its figures, and what its runs say about the paper's claims.
 ///
 /// # Errors
 /// As [`reproduce`].
@@ -132,14 +136,16 @@ fn render_ablation(record: Record, workspace: &Workspace) -> Result<Outcome> {
     let drawn = report::figures::draw(&record, &shown, workspace)?;
     let figures = drawn.figures.iter().flat_map(|figure| &figure.files);
     files.extend(figures.map(|file| folder.join(file)));
+    let claims = report::comparisons(&record, &outcomes)?;
+    if !claims.is_empty() {
+        let path = folder.join("claims.md");
+        let source = Published::of(&record.name).source();
+        let text = report::claims_markdown(&claims, &record, &source);
+        write_whole(&path, text.as_bytes())?;
+        files.push(path);
+    }
     files.push(page(
-        &record,
-        &outcomes,
-        &shown,
-        &drawn,
-        &[],
-        &files,
-        workspace,
+        &record, &outcomes, &shown, &drawn, &claims, &files, workspace,
     )?);
     Ok(Outcome {
         record,
@@ -156,7 +162,7 @@ fn render_ablation(record: Record, workspace: &Workspace) -> Result<Outcome> {
 /// Refuses an experiment that was never run, and fails if a ledger is gone.
 pub fn render_again(name: &str, workspace: &Workspace) -> Result<Outcome> {
     let record = Record::load(workspace.out(), name)?;
-    if ABLATIONS.iter().any(|(_, ablation)| *ablation == name) {
+    if ABLATIONS.iter().any(|(_, ablation)| *ablation == name) || STUDIES.contains(&name) {
         return render_ablation(record, workspace);
     }
     let tables: Vec<&TableDefinition> = TABLES.iter().collect();
@@ -187,7 +193,8 @@ fn render(
     let rewards = Rewards::read(&record, out)?;
     let claims = report::claims(&record, &rewards, out)?;
     let path = folder.join("claims.md");
-    let text = report::claims_markdown(&claims, &record);
+    let source = Published::load().source();
+    let text = report::claims_markdown(&claims, &record, &source);
     write_whole(&path, text.as_bytes())?;
     files.push(path);
     // The figures.

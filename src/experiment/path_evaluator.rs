@@ -77,8 +77,15 @@ impl PathEvaluator {
                 "no latent space that decodes to images".clone_into(&mut record.absent);
                 return record;
             };
+            let prior = match latents.prior() {
+                Ok(prior) => prior,
+                Err(error) => {
+                    record.failure = explain(&error);
+                    return record;
+                }
+            };
             let space = LatentSpace {
-                draw: &|stream| latents.prior().draw(1, stream),
+                draw: &|stream| prior.draw(1, stream),
                 classes: latents.classes(),
                 decode: &|values, classes| latents.decode(values, classes),
             };

@@ -66,17 +66,18 @@ impl Pictures<'_> {
             return Ok(first(pixels, count));
         }
         let count = count.min(self.context.config.evaluation.images);
-        draw(self.context, self.model, count, &mut |_| {})
+        Ok(draw(self.context, self.model, count, &mut |_| {})?.pixels)
     }
 
     /// Images on the arc from the first sample's latent vector to the second's, from the third's to the fourth's, and so on;
     /// where there are classes, each way keeps to one.
     fn ways(&self, latents: &dyn Latents) -> Result<Pixels> {
         let ends = seeds(self.context.config.evaluation.seed, 0, 2 * WAYS);
+        let prior = latents.prior()?;
         let last = (INTERPOLATION_STEPS - 1) as f64;
         let (mut places, mut classes) = (Vec::new(), Vec::new());
         for (way, ends) in ends.chunks_exact(2).enumerate() {
-            let [from, to] = [ends[0], ends[1]].map(|seed| latents.latent(seed));
+            let [from, to] = [ends[0], ends[1]].map(|seed| prior.latent(seed));
             for step in 0..INTERPOLATION_STEPS {
                 places.extend(Interpolation::Slerp.at(&from, &to, step as f64 / last));
                 classes.extend((latents.classes() > 0).then(|| way % latents.classes()));

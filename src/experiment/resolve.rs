@@ -37,7 +37,22 @@ pub const EXPERIMENTS: &[(&str, &str)] = &[
         "ablate-layers",
         include_str!("../../experiments/ablate-layers.toml"),
     ),
+    (
+        "mnist-zoo",
+        include_str!("../../experiments/mnist-zoo.toml"),
+    ),
+    (
+        "mnist-icr",
+        include_str!("../../experiments/mnist-icr.toml"),
+    ),
+    (
+        "mnist-mixture",
+        include_str!("../../experiments/mnist-mixture.toml"),
+    ),
 ];
+
+/// The experiments of related papers, each with one table of its own: `reproduce` takes their names.
+pub const STUDIES: &[&str] = &["mnist-zoo", "mnist-icr", "mnist-mixture"];
 
 /// What can be ablated, and the experiment that does it.
 pub const ABLATIONS: &[(&str, &str)] = &[
@@ -181,6 +196,18 @@ pub fn run_config(
         .map(|(name, table)| (name.clone(), table.clone()))
         .collect();
     let task = Task::of(store);
+    let is_adversarial = model.prior.is_some();
+    let of_adversarial = ["prior", "bcr", "zcr"].into_iter();
+    let mut set = of_adversarial.filter(|section| system.set.contains_key(*section));
+    if let (false, Some(section)) = (is_adversarial, set.next()) {
+        return Err(refuse(
+            format!(
+                "system `{}` sets `{section}`, which `{}` does not take",
+                system.name, model.name
+            ),
+            "adversarial systems do: leave it out of this row",
+        ));
+    }
     let run = RunConfig {
         model: model.name.to_owned(),
         seed,
@@ -200,6 +227,9 @@ pub fn run_config(
         precision: config.compute.precision,
         backbone: config.backbone.clone(),
         optimiser,
+        prior: config.prior.of(model.prior),
+        bcr: config.bcr.term().filter(|_| is_adversarial),
+        zcr: config.zcr.term().filter(|_| is_adversarial),
         reward,
         models: read,
     };

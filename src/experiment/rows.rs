@@ -6,7 +6,7 @@ use super::best::BestAndLast;
 use super::measure::Evaluators;
 use super::pictures::Pictures;
 use super::plan::PlannedRow;
-use super::training::{Label, draw, train_run};
+use super::training::{Drawn, Label, draw, train_run};
 use super::{Context, Reporter};
 use crate::config::{RunConfig, System};
 use crate::error::Result;
@@ -87,8 +87,9 @@ impl Rows<'_> {
     /// One half of the held-out patches against the other: what a perfect system would score.
     pub(super) fn real(&self, floor: &Pixels, reporter: &mut dyn Reporter) -> Result<()> {
         let mut ledger = Ledger::open(&ledger(&real_folder(self.context)))?;
+        let draw = |_: &mut dyn Reporter| Ok(Drawn::plain(floor.clone()));
         self.evaluators
-            .measure(&mut ledger, 0, None, |_| Ok(floor.clone()), reporter)?;
+            .measure(&mut ledger, 0, None, draw, reporter)?;
         Ok(())
     }
 
@@ -178,14 +179,17 @@ impl Rows<'_> {
         model: &dyn GenerativeModel,
         label: &str,
         reporter: &mut dyn Reporter,
-    ) -> Result<Pixels> {
+    ) -> Result<Drawn> {
         let count = self.context.config.evaluation.images;
         let name = format!("{label}: drawing");
         reporter.phase(&name, 0, count);
-        let pixels = draw(self.context, model, count, &mut |done| {
+        let drawn = draw(self.context, model, count, &mut |done| {
             reporter.phase(&name, done, count);
         })?;
         reporter.phase_end(&format!("{count} images"));
-        Ok(pixels)
+        if !drawn.note.is_empty() {
+            reporter.note(&drawn.note);
+        }
+        Ok(drawn)
     }
 }

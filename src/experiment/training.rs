@@ -6,6 +6,7 @@ use std::path::Path;
 
 use burn::tensor::Device;
 
+use super::kept_discriminator::kept_discriminator;
 use super::{
     Context, Evaluator, Reporter, RewardModels, TrainingEnd, TrainingInfo, held_out, run_config,
 };
@@ -81,8 +82,11 @@ pub(super) fn train_run(
                 empty => empty.insert(best_by(context)?),
             };
             let Evaluation { images, seed, .. } = config.evaluation;
-            let pixels = draw(context, model, images, &mut |_| {})?;
-            let scores = evaluator.measure_once(&pixels)?;
+            let drawn = draw(context, model, images, &mut |_| {})?;
+            let mut scores = evaluator.measure_once(&drawn.pixels)?;
+            for score in &mut scores {
+                score.warn(&drawn.note);
+            }
             reporter.borrow_mut().scores(&scores);
             let step = 0; // the loop knows it
             Ok(tracker::Evaluation {
@@ -169,17 +173,36 @@ fn has_diverged(folder: &Path) -> Result<bool> {
     Ok(matches!(state, RunState::Ended { ending, .. } if ending == Ending::Diverged))
 }
 
+/// Images that were drawn.
+pub(super) struct Drawn {
+    pub(super) pixels: Pixels,
+    /// What a reader of their numbers must know of how they were drawn; empty if nothing.
+    pub(super) note: String,
+}
+
+impl Drawn {
+    /// Images that no sampler drew.
+    pub(super) fn plain(pixels: Pixels) -> Self {
+        let note = String::new();
+        Self { pixels, note }
+    }
+}
+
 /// The first `count` of the images that an evaluation measures. `progress` gets how many are drawn.
 pub(super) fn draw(
     context: &Context<'_>,
     model: &dyn GenerativeModel,
     count: usize,
     progress: &mut dyn FnMut(usize),
-) -> Result<Pixels> {
+) -> Result<Drawn> {
     let (store, seed) = (&context.store, context.config.evaluation.seed);
-    let sampler = context.samplers.of(model, store.classes().len())?;
+    let kept = kept_discriminator(context, model)?;
+    let classes = store.classes().len();
+    let sampler = context.samplers.of(model, classes, kept.as_deref())?;
     let plan = Plan::of(store, Split::Test, count, seed);
-    samples::draw(sampler.as_ref(), &plan, progress)
+    let pixels = samples::draw(sampler.as_ref(), &plan, progress)?;
+    let note = sampler.note();
+    Ok(Drawn { pixels, note })
 }
 
 /// The configuration of the run in `folder`, and the model in its checkpoint of `step`, or in its newest.

@@ -9,18 +9,17 @@
 use super::Model;
 use super::game::CrossEntropy;
 use super::gan::Gan;
-use super::networks::{backbone, fits_backbone};
+use super::networks::backbone;
 use crate::nn::dcgan::CriticNorm;
 
 /// The registry's entry.
 pub(super) const MODEL: Model = Model {
     name: "dcgan",
     paper: "Radford et al. 2016, arXiv 1511.06434",
-    fits: fits_backbone,
     build: |blueprint| {
         let (generator, critic) = backbone(blueprint, CriticNorm::Batch);
         let game = CrossEntropy::default();
         Ok(Box::new(Gan::new(blueprint, generator, critic, game)))
     },
-    ..Model::DEFAULT
+    ..Model::ADVERSARIAL
 };

@@ -149,9 +149,18 @@ impl Game for Wasserstein {
     }
 }
 
-/// Least squares with a = 0, b = c = 1 and the factor 1/2 (Mao et al. 2017, equation 9).
+/// Least squares with a = 0, b = c = 1 (Mao et al. 2017, equation 9).
 #[derive(Clone, Copy, Debug)]
-pub struct LeastSquares;
+pub struct LeastSquares {
+    /// The factor of the squares: 1/2 in the paper.
+    pub factor: f64,
+}
+
+impl Default for LeastSquares {
+    fn default() -> Self {
+        Self { factor: 0.5 }
+    }
+}
 
 impl Game for LeastSquares {
     fn name(&self) -> &'static str {
@@ -159,20 +168,20 @@ impl Game for LeastSquares {
     }
 
     fn real(&self, scores: Tensor<1>) -> Tensor<1> {
-        loss::least_squares(scores, 1.0)
+        loss::least_squares(scores, 1.0, self.factor)
     }
 
     fn generated(&self, scores: Tensor<1>) -> Tensor<1> {
-        loss::least_squares(scores, 0.0)
+        loss::least_squares(scores, 0.0, self.factor)
     }
 
     // One mean over the sum of both, not two means.
     fn discriminator(&self, real: Tensor<1>, generated: Tensor<1>) -> Tensor<1> {
-        loss::least_squares_critic(real, generated)
+        loss::least_squares_critic(real, generated, self.factor)
     }
 
     fn generator(&self, scores: Tensor<1>) -> Tensor<1> {
-        loss::least_squares(scores, 1.0)
+        loss::least_squares(scores, 1.0, self.factor)
     }
 
     /// The best D is p_real / (p_real + p_generated) (Mao et al. 2017, section 3.2).
@@ -188,13 +197,14 @@ mod tests {
     use crate::device::{cpu, values};
     use burn::tensor::TensorData;
 
-    fn games() -> [Box<dyn Game>; 5] {
+    fn games() -> [Box<dyn Game>; 6] {
         [
             Box::new(CrossEntropy::default()),
             Box::new(CrossEntropy { real_label: 0.9 }),
             Box::new(Hinge),
             Box::new(Wasserstein),
-            Box::new(LeastSquares),
+            Box::new(LeastSquares::default()),
+            Box::new(LeastSquares { factor: 1.0 }),
         ]
     }
 

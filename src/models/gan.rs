@@ -8,10 +8,12 @@ use burn_optim::{GradientsAccumulator, GradientsParams};
 
 use super::draws::Draws;
 use super::game::Game;
+use super::kept_discriminator::{Kept, KeptDiscriminator};
+use super::learned_prior::LatentSource;
 use super::player::Player;
-use super::prior::{Normal, Prior};
+use super::prior::Prior;
 use super::round::{DiscriminatorNetwork, GeneratorNetwork, Round};
-use super::terms::Term;
+use super::terms::{BalancedConsistency, LatentConsistency, Term};
 use super::{
     Assessment, Batch, Blueprint, Discriminator, GenerativeModel, Latents, Scalars, to_images,
 };
@@ -34,7 +36,7 @@ enum Passes {
 pub struct Gan<G, D> {
     generator: Player<G>,
     discriminator: Player<D>,
-    prior: Box<dyn Prior>,
+    latents: LatentSource,
     game: Box<dyn Game>,
     terms: Vec<Box<dyn Term<G, D>>>,
     passes: Passes,
@@ -46,8 +48,8 @@ pub struct Gan<G, D> {
 }
 
 impl<G: GeneratorNetwork, D: DiscriminatorNetwork> Gan<G, D> {
-    /// Untrained networks that play `game`, with the run's optimiser, the prior N(0, 1), and the classes of the task where
-    /// the run has any.
+    /// Untrained networks that play `game`, with the run's optimiser, prior and terms of consistency, and the classes of the task
+    /// where the run has any.
     pub fn new(
         blueprint: &Blueprint<'_>,
         generator: G,
@@ -62,14 +64,19 @@ impl<G: GeneratorNetwork, D: DiscriminatorNetwork> Gan<G, D> {
         }
         // The file's name is from before systems with logits were told from critics.
         let files = ["critic.bpk", "critic_optimiser.bpk"];
+        let mut terms: Vec<Box<dyn Term<G, D>>> = Vec::new();
+        if let Some(settings) = run.bcr.clone() {
+            terms.push(Box::new(BalancedConsistency { settings }));
+        }
+        if let Some(settings) = run.zcr.clone() {
+            terms.push(Box::new(LatentConsistency::new(settings)));
+        }
         Self {
             generator,
             discriminator: Player::new(discriminator, run, files),
-            prior: Box::new(Normal {
-                dimension: run.backbone.latent,
-            }),
+            latents: LatentSource::new(blueprint),
             game: Box::new(game),
-            terms: Vec::new(),
+            terms,
             passes: Passes::Joint,
             critic_steps: run.optimiser.critic_steps as u64,
             classes: run.classes.len(),
@@ -81,13 +88,6 @@ impl<G: GeneratorNetwork, D: DiscriminatorNetwork> Gan<G, D> {
     #[must_use]
     pub fn with_term(mut self, term: impl Term<G, D> + 'static) -> Self {
         self.terms.push(Box::new(term));
-        self
-    }
-
-    /// With another prior.
-    #[must_use]
-    pub fn with_prior(mut self, prior: impl Prior + 'static) -> Self {
-        self.prior = Box::new(prior);
         self
     }
 
@@ -107,7 +107,7 @@ impl<G: GeneratorNetwork, D: DiscriminatorNetwork> Gan<G, D> {
     }
 
     fn to_latents(&self, latents: Vec<f32>, device: &Device) -> Tensor<2> {
-        let dimension = self.prior.dimension();
+        let dimension = self.latents.dimension();
         let shape = [latents.len() / dimension, dimension];
         Tensor::from_data(TensorData::new(latents, shape), device)
     }
@@ -131,8 +131,7 @@ pub fn gan_step<G: GeneratorNetwork, D: DiscriminatorNetwork>(
     // Real images, and as many generated ones.
     let count = batch.images.count;
     let real = tensor(&batch.images, &gan.device);
-    let latents = gan.prior.draw(count, &mut random.stream("latents"));
-    let latents = gan.to_latents(latents, &gan.device);
+    let latents = gan.latents.draw(count, random, &gan.device)?;
     let classes = random_classes(gan.classes, count, random);
     let generated = gan
         .generator
@@ -159,12 +158,16 @@ pub fn gan_step<G: GeneratorNetwork, D: DiscriminatorNetwork>(
     let loss = discriminator_loss(gan.game.as_ref(), &gan.terms, gan.passes, &round)?;
     drop(round);
     gan.discriminator.step(loss.gradients, random);
+    for term in &mut gan.terms {
+        term.constrain_after(&mut gan.discriminator.network);
+    }
     let mut scalars = vec![("critic_loss".into(), loss.value)];
     scalars.extend(loss.scalars);
     scalars.extend(of_terms);
 
     // The generator's step.
-    if (random.position() + 1).is_multiple_of(gan.critic_steps) {
+    let moves = (random.position() + 1).is_multiple_of(gan.critic_steps);
+    if moves {
         let round = Round {
             batch,
             random,
@@ -179,14 +182,21 @@ pub fn gan_step<G: GeneratorNetwork, D: DiscriminatorNetwork>(
         };
         let mut loss = gan.game.generator(round.on_generated().score.clone());
         for term in &gan.terms {
-            if let Some(addend) = term.generator(&round)? {
+            let addend = term.generator(&round)?;
+            if let Some(addend) = addend.loss {
                 loss = loss + addend;
             }
+            scalars.extend(addend.scalars);
         }
         drop(round);
-        let value = gan.generator.minimise(&loss, random);
-        scalars.push(("generator_loss".into(), value));
+        scalars.push(("generator_loss".into(), number(&loss)));
+        let mut gradients = loss.backward();
+        let own = GradientsParams::from_module(&mut gradients, &gan.generator.network);
+        gan.generator.step(own, random);
+        scalars.extend(gan.latents.learn(&mut gradients, random)?);
     }
+    let players = moves.then_some((&gan.generator, &gan.discriminator));
+    scalars.extend(gan.latents.search(players, &classes, random, &gan.device)?);
     Ok(scalars)
 }
 
@@ -285,14 +295,15 @@ impl<G: GeneratorNetwork, D: DiscriminatorNetwork> GenerativeModel for Gan<G, D>
     }
 
     fn sample(&self, draws: &Draws<'_>) -> Result<Images> {
-        let seeds = draws.seeds.iter();
-        let latents: Vec<f32> = seeds.flat_map(|&seed| self.latent(seed)).collect();
+        let (seeds, prior) = (draws.seeds.iter(), self.latents.prior()?);
+        let latents: Vec<f32> = seeds.flat_map(|&seed| prior.latent(seed)).collect();
         self.decode(&latents, draws.classes)
     }
 
     fn parts(&mut self, each: &mut EachPart<'_>) -> Result<()> {
         self.generator.parts(each)?;
-        self.discriminator.parts(each)
+        self.discriminator.parts(each)?;
+        self.latents.parts(each)
     }
 
     fn latents(&self) -> Option<&dyn Latents> {
@@ -303,11 +314,15 @@ impl<G: GeneratorNetwork, D: DiscriminatorNetwork> GenerativeModel for Gan<G, D>
     fn discriminator(&self) -> Option<&dyn Discriminator> {
         (!self.discriminator.network.normalises_by_batch()).then_some(self)
     }
+
+    fn keep_training(&self) -> Option<Box<dyn KeptDiscriminator>> {
+        Some(Box::new(Kept::of(&self.discriminator, &self.device)))
+    }
 }
 
 impl<G: GeneratorNetwork, D: DiscriminatorNetwork> Latents for Gan<G, D> {
-    fn prior(&self) -> &dyn Prior {
-        self.prior.as_ref()
+    fn prior(&self) -> Result<Prior> {
+        self.latents.prior()
     }
 
     fn classes(&self) -> usize {

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::game::CrossEntropy;
 use super::gan::Gan;
-use super::networks::{backbone, fits_backbone};
+use super::networks::backbone;
 use super::{Blueprint, Model, table};
 use crate::config::{Range, Section};
 use crate::error::Result;
@@ -27,14 +27,13 @@ pub(super) const MODEL: Model = Model {
     name: "improved-dcgan",
     paper: "Salimans et al. 2016, arXiv 1606.03498, as in arXiv 2409.20340, section 2.4",
     reads: &["improved-dcgan"],
-    fits: fits_backbone,
     settings: || table(&Settings::default()),
     section: Section::of::<Settings>(&[
         Range::between("real_label", "probability", 0.0, 1.0),
         Range::above("clip_value", "", 0.0),
     ]),
     build: |blueprint| Ok(Box::new(improved_dcgan(blueprint)?)),
-    ..Model::DEFAULT
+    ..Model::ADVERSARIAL
 };
 
 /// The settings of `models.improved-dcgan`.

@@ -25,19 +25,20 @@ pub fn non_saturating_generator(fake: Tensor<1>) -> Tensor<1> {
     cross_entropy(fake, 1.0)
 }
 
-/// The least-squares critic's loss with a = 0, b = 1: (D(x) - 1)^2 / 2 + D(G(z))^2 / 2. (Mao et al. 2017, equation 9.)
-pub fn least_squares_critic(real: Tensor<1>, fake: Tensor<1>) -> Tensor<1> {
-    (half_square(real.sub_scalar(1.0)) + half_square(fake)).mean()
+/// The least-squares critic's loss with a = 0, b = 1: f (D(x) - 1)^2 + f D(G(z))^2. (Mao et al. 2017, equation 9, with the factor
+/// f = 1/2.)
+pub fn least_squares_critic(real: Tensor<1>, fake: Tensor<1>, factor: f64) -> Tensor<1> {
+    (square(real.sub_scalar(1.0), factor) + square(fake, factor)).mean()
 }
 
-/// (D - target)^2 / 2 for one target: 1 for real images and for the generator, 0 for generated ones. (Mao et al. 2017,
-/// equation 9.)
-pub fn least_squares(scores: Tensor<1>, target: f64) -> Tensor<1> {
-    half_square(scores.sub_scalar(target)).mean()
+/// f (D - target)^2 for one target: 1 for real images and for the generator, 0 for generated ones. (Mao et al. 2017,
+/// equation 9, with the factor f = 1/2.)
+pub fn least_squares(scores: Tensor<1>, target: f64, factor: f64) -> Tensor<1> {
+    square(scores.sub_scalar(target), factor).mean()
 }
 
-fn half_square(x: Tensor<1>) -> Tensor<1> {
-    x.clone() * x.mul_scalar(0.5)
+fn square(x: Tensor<1>, factor: f64) -> Tensor<1> {
+    x.clone() * x.mul_scalar(factor)
 }
 
 /// The hinge critic's loss on real images: max(0, 1 - D(x)). (Miyato et al. 2018, equation 16.)
@@ -73,7 +74,7 @@ mod tests {
         let tensor = |values: [f32; 3]| Tensor::<1>::from_data(TensorData::from(values), &device);
         let real = || tensor([1.0, -0.5, 2.0]);
         let fake = || tensor([0.3, -1.0, 0.7]);
-        let cases: [(&str, Tensor<1>, f64); 8] = [
+        let cases: [(&str, Tensor<1>, f64); 10] = [
             (
                 "minimax critic",
                 cross_entropy(real(), 1.0) + cross_entropy(fake(), 0.0),
@@ -86,12 +87,22 @@ mod tests {
             ),
             (
                 "least-squares critic",
-                least_squares_critic(real(), fake()),
+                least_squares_critic(real(), fake(), 0.5),
                 0.805,
             ),
             (
+                "least-squares critic without the half",
+                least_squares_critic(real(), fake(), 1.0),
+                1.61,
+            ),
+            (
+                "least-squares generator without the half",
+                least_squares(fake(), 1.0, 1.0),
+                1.526_666_666_7,
+            ),
+            (
                 "least-squares generator",
-                least_squares(fake(), 1.0),
+                least_squares(fake(), 1.0, 0.5),
                 0.763_333_333_3,
             ),
             (

@@ -7,7 +7,7 @@
 use super::Model;
 use super::game::LeastSquares;
 use super::gan::Gan;
-use super::networks::{backbone, fits_backbone};
+use super::networks::backbone;
 use crate::config::Optimiser;
 use crate::nn::dcgan::CriticNorm;
 
@@ -20,15 +20,14 @@ pub(super) const MODEL: Model = Model {
         learning_rate: 1e-3,
         ..Optimiser::DCGAN
     },
-    fits: fits_backbone,
     build: |blueprint| {
         let (generator, critic) = backbone(blueprint, CriticNorm::Batch);
         Ok(Box::new(Gan::new(
             blueprint,
             generator,
             critic,
-            LeastSquares,
+            LeastSquares::default(),
         )))
     },
-    ..Model::DEFAULT
+    ..Model::ADVERSARIAL
 };

@@ -3,13 +3,19 @@
 //! An adversarial system is a composition: two [`Player`](player::Player)s, a [`Prior`], a
 //! [`Game`](game::Game) and [`Term`](terms::Term)s make a [`Gan`](gan::Gan), whose step is [`gan::gan_step`].
 
+mod ac_gan;
+mod class_networks;
+mod cn_lsgan;
 mod dcgan;
 mod ddpm;
 pub mod diffusion;
 mod draws;
 pub mod game;
 pub mod gan;
+mod gm_gan;
 mod improved_dcgan;
+mod kept_discriminator;
+mod learned_prior;
 pub mod loss;
 mod lsgan;
 pub mod networks;
@@ -19,6 +25,8 @@ mod rl_eo;
 pub mod round;
 mod sngan;
 pub mod terms;
+mod wac_gan_gp;
+mod wgan;
 mod wgan_gp;
 
 use std::borrow::Cow;
@@ -28,7 +36,10 @@ use std::path::Path;
 use burn::tensor::{Device, Tensor};
 use toml::Table;
 
-use crate::config::{Alias, Optimiser, RunConfig, Section};
+use crate::config::{
+    Alias, LatentPrior, MixtureMeans, Optimiser, PriorKind, RunConfig, Section, Truncation,
+    TruncationLaw,
+};
 use crate::data::Batch;
 use crate::device::values;
 use crate::error::{Result, refuse};
@@ -39,6 +50,7 @@ use crate::random::Random;
 use crate::registry::{Named, Registry};
 
 pub use draws::Draws;
+pub use kept_discriminator::KeptDiscriminator;
 
 use diffusion::Denoiser;
 use prior::Prior;
@@ -81,6 +93,12 @@ pub trait GenerativeModel: Send {
         None
     }
 
+    /// A copy of the discriminator to be trained further while the generator stands still, for a model with one: rejection needs
+    /// it.
+    fn keep_training(&self) -> Option<Box<dyn KeptDiscriminator>> {
+        None
+    }
+
     /// The noise prediction, for a diffusion model: its samplers need it.
     fn denoiser(&self) -> Option<&dyn Denoiser> {
         None
@@ -90,13 +108,10 @@ pub trait GenerativeModel: Send {
 /// A latent space that decodes to images.
 pub trait Latents {
     /// The distribution that latent vectors are drawn from.
-    fn prior(&self) -> &dyn Prior;
-
-    /// The latent vector of the image that a seed gives.
-    fn latent(&self, seed: u64) -> Vec<f32> {
-        let mut stream = Random::new(seed).stream("sample");
-        self.prior().draw(1, &mut stream)
-    }
+    ///
+    /// # Errors
+    /// The device lost a tensor of one that learns.
+    fn prior(&self) -> Result<Prior>;
 
     /// How many classes images are made of; 0 for a model that is told none.
     fn classes(&self) -> usize {
@@ -186,6 +201,8 @@ pub struct Model {
     pub settings: fn() -> Table,
     /// What they are, and the ranges of the numbers among them.
     pub section: Section,
+    /// The kind of its paper's prior, for an adversarial system: it takes `prior`, `bcr` and `zcr`. None for other models.
+    pub prior: Option<PriorKind>,
     /// Settings of it that have another name now. Runs of earlier versions have them under the old one, and are found.
     pub renamed: &'static [Alias],
     /// Builds it untrained.
@@ -203,8 +220,16 @@ impl Model {
         fits: |_| Ok(()),
         settings: Table::new,
         section: Section::EMPTY,
+        prior: None,
         renamed: &[],
         build: |blueprint| anyhow::bail!("`{}` says not how it is built", blueprint.run.model),
+    };
+
+    /// The same for an adversarial system on the backbone that all share, built as a [`Gan`](gan::Gan).
+    pub const ADVERSARIAL: Self = Self {
+        fits: networks::fits_backbone,
+        prior: Some(PriorKind::Normal),
+        ..Self::DEFAULT
     };
 }
 
@@ -214,7 +239,7 @@ impl Named for Model {
     }
 }
 
-/// All systems, in the order of the paper's Table 1.
+/// All systems: those of the paper's Table 1 in its order, then those of related papers.
 pub static MODELS: Registry<Model> = Registry::new(
     "model",
     &[
@@ -225,6 +250,11 @@ pub static MODELS: Registry<Model> = Registry::new(
         &lsgan::MODEL,
         &ddpm::MODEL,
         &rl_eo::MODEL,
+        &wgan::MODEL,
+        &cn_lsgan::MODEL,
+        &gm_gan::MODEL,
+        &ac_gan::MODEL,
+        &wac_gan_gp::MODEL,
     ],
 );
 
@@ -278,7 +308,41 @@ pub fn check(run: &RunConfig) -> Result<()> {
             "give a patch store with `inputs.npy`",
         ));
     }
+    check_prior(run, model)?;
     (model.fits)(run)
+}
+
+/// Refuses a prior that the model or its latent vectors cannot have.
+fn check_prior(run: &RunConfig, model: &Model) -> Result<()> {
+    match &run.prior {
+        LatentPrior::Truncated(Truncation { law, rate, .. }) if *rate > 0.0 => {
+            if *law != TruncationLaw::Clip {
+                return Err(refuse(
+                    "`prior.truncated.rate` searches for tau, and only entries that are clipped have a gradient by it",
+                    "set `prior.truncated.law` to `clip`, or the rate to 0",
+                ));
+            }
+            if !model.needs.classes {
+                return Err(refuse(
+                    format!(
+                        "`prior.truncated.rate` searches for tau by the class loss of generated images, and `{}` has no classes",
+                        model.name
+                    ),
+                    "take a model with classes, or set the rate to 0",
+                ));
+            }
+        }
+        LatentPrior::Mixture(mixture)
+            if mixture.means == MixtureMeans::Circle && run.backbone.latent < 2 =>
+        {
+            return Err(refuse(
+                "a circle of means needs latent vectors of two entries or more, `backbone.latent` is 1",
+                "raise `backbone.latent`, or set `prior.mixture.means` to `uniform`",
+            ));
+        }
+        _ => {}
+    }
+    Ok(())
 }
 
 /// The untrained model of a run. `reward_models` is the folder of their files; they are read at the first step.

@@ -29,6 +29,14 @@ impl DiscriminatorNetwork for Critic {
     fn normalises_by_batch(&self) -> bool {
         Critic::normalises_by_batch(self)
     }
+
+    fn score_training(&mut self, images: Tensor<4>) -> Tensor<1> {
+        self.forward_training(images)
+    }
+
+    fn score_alone(&self, images: Tensor<4>) -> Tensor<1> {
+        self.forward_alone(images)
+    }
 }
 
 /// The untrained generator and critic of a run: equal for all systems with its seed, but for the critic's norm.

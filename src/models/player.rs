@@ -5,9 +5,9 @@ use std::borrow::Cow;
 use burn::module::Module;
 use burn::tensor::Tensor;
 use burn_optim::grad_clipping::GradientClipping;
-use burn_optim::{AdamConfig, GradientsParams, ModuleOptimizer};
+use burn_optim::{AdamConfig, GradientsParams, ModuleOptimizer, RmsPropConfig};
 
-use crate::config::{Optimiser, RunConfig};
+use crate::config::{Method, Optimiser, RunConfig};
 use crate::device::number;
 use crate::error::Result;
 use crate::nn::ema;
@@ -18,7 +18,8 @@ use crate::random::Random;
 pub struct Player<N> {
     /// The network as it is now.
     pub network: N,
-    adam: ModuleOptimizer,
+    /// What takes the steps.
+    moments: ModuleOptimizer,
     optimiser: Optimiser,
     /// Steps of the whole training.
     steps: usize,
@@ -40,7 +41,7 @@ impl<N: Module> Player<N> {
     pub fn new(network: N, run: &RunConfig, files: [&'static str; 2]) -> Self {
         Self {
             network,
-            adam: adam(&run.optimiser).init(),
+            moments: method(&run.optimiser),
             optimiser: run.optimiser,
             steps: run.steps,
             files,
@@ -66,8 +67,25 @@ impl<N: Module> Player<N> {
     #[must_use]
     pub fn with_gradient_clipping(mut self, bound: f64) -> Self {
         let clipping = GradientClipping::Value(bound as f32);
-        self.adam = adam(&self.optimiser).init().with_grad_clipping(clipping);
+        self.moments = method(&self.optimiser).with_grad_clipping(clipping);
         self
+    }
+
+    /// A copy that learns on by itself with the same optimiser, from no moments and at a constant rate, kept in `files`.
+    #[must_use]
+    pub fn copy(&self, files: [&'static str; 2]) -> Self {
+        let optimiser = Optimiser {
+            decay_from: 1.0,
+            ..self.optimiser
+        };
+        Self {
+            network: self.network.clone(),
+            moments: method(&optimiser),
+            optimiser,
+            steps: self.steps,
+            files,
+            average: None,
+        }
     }
 
     /// The network with its weights as constants: what is computed by it has no gradient by them.
@@ -93,7 +111,7 @@ impl<N: Module> Player<N> {
         let rate = self
             .optimiser
             .learning_rate_at(random.position(), self.steps);
-        self.network = self.adam.step(rate, self.network.clone(), gradients);
+        self.network = self.moments.step(rate, self.network.clone(), gradients);
         if let Some(average) = &mut self.average {
             let steps = random.position() as f64;
             let decay = average.decay.min((1.0 + steps) / (10.0 + steps));
@@ -116,7 +134,7 @@ impl<N: Module> Player<N> {
     pub fn parts(&mut self, each: &mut EachPart<'_>) -> Result<()> {
         let [network, optimiser] = self.files;
         each(network, &mut NetworkPart(&mut self.network))?;
-        each(optimiser, &mut self.adam)?;
+        each(optimiser, &mut self.moments)?;
         match &mut self.average {
             Some(average) => each(average.file, &mut NetworkPart(&mut average.network)),
             None => Ok(()),
@@ -124,10 +142,59 @@ impl<N: Module> Player<N> {
     }
 }
 
-/// Adam with a run's settings.
-fn adam(optimiser: &Optimiser) -> AdamConfig {
-    AdamConfig::new()
-        .with_beta_1(optimiser.beta1 as f32)
-        .with_beta_2(optimiser.beta2 as f32)
-        .with_epsilon(optimiser.epsilon as f32)
+/// Adam or RMSprop with a run's settings.
+fn method(optimiser: &Optimiser) -> ModuleOptimizer {
+    match optimiser.method {
+        Method::Adam => AdamConfig::new()
+            .with_beta_1(optimiser.beta1 as f32)
+            .with_beta_2(optimiser.beta2 as f32)
+            .with_epsilon(optimiser.epsilon as f32)
+            .init(),
+        // Burn's own defaults are another momentum and epsilon than PyTorch's.
+        Method::RmsProp => RmsPropConfig::new()
+            .with_alpha(optimiser.alpha as f32)
+            .with_momentum(0.0)
+            .with_epsilon(optimiser.epsilon as f32)
+            .init(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::module::Param;
+    use burn::tensor::Tensor;
+
+    use super::*;
+    use crate::device::{cpu, values};
+    use crate::nn::parameters::Parameters;
+
+    #[derive(Module, Debug)]
+    struct Number {
+        x: Param<Tensor<1>>,
+    }
+
+    /// PyTorch's RMSprop under a constant gradient g: v = 1 - 0.99^n times g^2, so the n-th step is 1 / sqrt(1 - 0.99^n) rates.
+    #[test]
+    fn rmsprop_takes_the_steps_of_pytorch() {
+        let optimiser = Optimiser {
+            method: Method::RmsProp,
+            ..Optimiser::DCGAN
+        };
+        let parameters = Parameters::new("number", Random::new(0), &cpu());
+        let x = parameters.constant("x", [1], 0.0);
+        let (mut number, mut moments) = (Number { x }, method(&optimiser));
+        let mut at = 0.0;
+        for expected in [10.0, 7.0888, 5.8025] {
+            let loss = number.x.val().mul_scalar(3.0);
+            let gradients = GradientsParams::from_grads(loss.backward(), &number);
+            number = moments.step(0.001, number, gradients);
+            let now = f64::from(values(number.x.val()).unwrap()[0]);
+            let taken = (at - now) / 0.001;
+            assert!(
+                (taken - expected).abs() < 1e-3,
+                "{taken}, expected {expected}"
+            );
+            at = now;
+        }
+    }
 }

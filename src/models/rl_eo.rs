@@ -12,7 +12,6 @@
 use anyhow::Context;
 
 use super::improved_dcgan::improved_dcgan;
-use super::networks::fits_backbone;
 use super::terms::RewardTerm;
 use super::{Model, Needs};
 
@@ -25,12 +24,11 @@ pub(super) const MODEL: Model = Model {
         reward: true,
         ..Needs::NOTHING
     },
-    fits: fits_backbone,
     build: |blueprint| {
         let reward = blueprint.run.reward.clone();
         let reward = reward.context("a run of `rl-eo` has a reward")?;
         let reward = RewardTerm::new(reward, blueprint.reward_models.to_owned());
         Ok(Box::new(improved_dcgan(blueprint)?.with_term(reward)))
     },
-    ..Model::DEFAULT
+    ..Model::ADVERSARIAL
 };

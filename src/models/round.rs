@@ -19,12 +19,23 @@ pub trait GeneratorNetwork: Module + Send {
 }
 
 /// Images to scores, and to logits of classes where there are any.
-pub trait DiscriminatorNetwork: Module + Send {
+pub trait DiscriminatorNetwork: Module + Send + 'static {
     /// What it says of images [n, channels, size, size].
     fn assess(&self, images: Tensor<4>) -> Verdict;
 
     /// Whether an image's score depends on the images beside it.
     fn normalises_by_batch(&self) -> bool;
+
+    /// The scores of [`Self::assess`], `[n]`, with running statistics updated where it normalises by the batch.
+    fn score_training(&mut self, images: Tensor<4>) -> Tensor<1> {
+        self.assess(images).score
+    }
+
+    /// Scores that do not depend on the images beside each, `[n]`: by running statistics where [`Self::assess`] normalises by the
+    /// batch.
+    fn score_alone(&self, images: Tensor<4>) -> Tensor<1> {
+        self.assess(images).score
+    }
 }
 
 /// What a discriminator says of images.

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::game::{CrossEntropy, Hinge};
 use super::gan::Gan;
-use super::networks::{backbone, fits_backbone};
+use super::networks::backbone;
 use super::terms::SpectralNormalisation;
 use super::{Model, table};
 use crate::config::{Optimiser, Range, Section};
@@ -30,7 +30,6 @@ pub(super) const MODEL: Model = Model {
         ..Optimiser::DCGAN
     },
     reads: &["sngan"],
-    fits: fits_backbone,
     settings: || table(&Settings::default()),
     section: Section::of::<Settings>(&[Range::between(
         "power_iterations",
@@ -49,7 +48,7 @@ pub(super) const MODEL: Model = Model {
             power_iterations: settings.power_iterations,
         })))
     },
-    ..Model::DEFAULT
+    ..Model::ADVERSARIAL
 };
 
 /// The settings of `models.sngan`.

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::game::Wasserstein;
 use super::gan::Gan;
-use super::networks::{backbone, fits_backbone};
+use super::networks::backbone;
 use super::terms::GradientPenalty;
 use super::{Model, table};
 use crate::config::{Optimiser, Range, Section};
@@ -31,7 +31,6 @@ pub(super) const MODEL: Model = Model {
         ..Optimiser::DCGAN
     },
     reads: &["wgan-gp"],
-    fits: fits_backbone,
     settings: || table(&Settings::default()),
     section: Section::of::<Settings>(&[Range::at_least("penalty", "", 0.0)]),
     build: |blueprint| {
@@ -42,7 +41,7 @@ pub(super) const MODEL: Model = Model {
             weight: settings.penalty,
         })))
     },
-    ..Model::DEFAULT
+    ..Model::ADVERSARIAL
 };
 
 /// The settings of `models.wgan-gp`.

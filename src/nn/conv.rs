@@ -3,7 +3,7 @@
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 
-use super::parameters::Parameters;
+use super::parameters::{Parameters, clip};
 use super::spectral_norm::SpectralNorm;
 use crate::kernels::{conv_transpose2d, conv2d};
 
@@ -153,6 +153,14 @@ impl Conv2d {
         match &self.spectral {
             Some(norm) => norm.normalise(self.weight.val()),
             None => self.weight.val(),
+        }
+    }
+
+    /// Clips weight and bias to [-`bound`, `bound`].
+    pub fn clip(&mut self, bound: f64) {
+        clip(&mut self.weight, bound);
+        if let Some(bias) = &mut self.bias {
+            clip(bias, bound);
         }
     }
 

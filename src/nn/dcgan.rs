@@ -223,15 +223,25 @@ impl Critic {
 
     /// The smallest feature maps, before the last layer: [n, channels, size, size] -> [n, c, s, s].
     pub fn features(&self, images: Tensor<4>) -> Tensor<4> {
-        let mut maps = images;
-        for (level, conv) in self.convolutions.iter().enumerate() {
-            maps = conv.forward(maps);
-            maps = match level.checked_sub(1).and_then(|at| self.norms.get(at)) {
-                Some(norm) => norm.forward_batch(maps, CRITIC_ACTIVATION),
-                None => CRITIC_ACTIVATION.forward(maps),
-            };
-        }
-        maps
+        down(&self.convolutions, &self.norms, images, |norm, maps| {
+            norm.forward_batch(maps, CRITIC_ACTIVATION)
+        })
+    }
+
+    /// [n, channels, size, size] -> `[n]` as [`Self::forward`] does, and updating running statistics where it normalises.
+    pub fn forward_training(&mut self, images: Tensor<4>) -> Tensor<1> {
+        let maps = down(&self.convolutions, &mut self.norms, images, |norm, maps| {
+            norm.forward_training(maps, CRITIC_ACTIVATION)
+        });
+        self.score(maps)
+    }
+
+    /// [n, channels, size, size] -> `[n]`, normalising by running statistics: a score does not depend on the images beside its own.
+    pub fn forward_alone(&self, images: Tensor<4>) -> Tensor<1> {
+        let maps = down(&self.convolutions, &self.norms, images, |norm, maps| {
+            norm.forward(maps, CRITIC_ACTIVATION)
+        });
+        self.score(maps)
     }
 
     /// The value at `images` and its derivative along `tangents`, both `[n]`, for a critic without batch normalisation.
@@ -267,6 +277,16 @@ impl Critic {
         self.head.power_iterate();
     }
 
+    /// Clips every weight and bias to [-`bound`, `bound`], and the scales and shifts of `normalisation` where asked.
+    pub fn clip_weights(&mut self, bound: f64, normalisation: bool) {
+        for conv in self.convolutions.iter_mut().chain([&mut self.head]) {
+            conv.clip(bound);
+        }
+        if normalisation {
+            self.norms.iter_mut().for_each(|norm| norm.clip(bound));
+        }
+    }
+
     /// How many numbers the smallest feature maps of an image are.
     pub fn feature_count(&self) -> usize {
         let [_, channels, height, width] = self.head.weight.dims();
@@ -278,4 +298,24 @@ impl Critic {
         let images = maps.dims()[0];
         self.head.forward(maps).reshape([images])
     }
+}
+
+/// Images down to the smallest feature maps, each layer but the first normalised by its norm where there are any.
+fn down<N>(
+    convolutions: &[Conv2d],
+    norms: impl IntoIterator<Item = N>,
+    images: Tensor<4>,
+    mut normalise: impl FnMut(N, Tensor<4>) -> Tensor<4>,
+) -> Tensor<4> {
+    let mut norms = norms.into_iter();
+    let mut maps = images;
+    for (level, conv) in convolutions.iter().enumerate() {
+        maps = conv.forward(maps);
+        let norm = if level == 0 { None } else { norms.next() };
+        maps = match norm {
+            Some(norm) => normalise(norm, maps),
+            None => CRITIC_ACTIVATION.forward(maps),
+        };
+    }
+    maps
 }

@@ -4,7 +4,7 @@ use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 
 use super::activation::Activation;
-use super::parameters::{Parameters, set_buffer};
+use super::parameters::{Parameters, clip, set_buffer};
 use crate::kernels::{batch_norm, batch_norm_train, group_norm};
 
 /// Weight of the newest batch in the running statistics.
@@ -68,6 +68,12 @@ impl BatchNorm {
     pub fn forward(&self, input: Tensor<4>, activation: Activation) -> Tensor<4> {
         let statistics = [self.running_mean.val(), self.running_variance.val()];
         batch_norm(input, self.affine(), statistics, activation)
+    }
+
+    /// Clips scale and shift to [-`bound`, `bound`]; the running statistics stay.
+    pub fn clip(&mut self, bound: f64) {
+        clip(&mut self.gamma, bound);
+        clip(&mut self.beta, bound);
     }
 
     fn affine(&self) -> [Tensor<1>; 2] {

@@ -92,6 +92,13 @@ impl Parameters {
     }
 }
 
+/// Clips every entry of a parameter that an optimiser moves to [-`bound`, `bound`].
+pub(crate) fn clip<const D: usize>(parameter: &mut Param<Tensor<D>>, bound: f64) {
+    let clipped = parameter.clone();
+    let clipped = clipped.map(|value| Tensor::from_inner(value.inner().clamp(-bound, bound)));
+    *parameter = clipped.set_require_grad(true);
+}
+
 /// Replaces the value of a parameter that no optimiser moves (a running statistic, a power-iteration vector).
 pub(crate) fn set_buffer<const D: usize>(parameter: &mut Param<Tensor<D>>, value: Tensor<D>) {
     let old = parameter.clone();

@@ -1,6 +1,6 @@
 //! The claims audit: what the paper says, and what its own numbers and our runs say about it.
 //!
-//! The texts and the paper's numbers are in `baselines/claims.toml` and `baselines/published.toml`; everything found is computed
+//! The texts and the paper's numbers are in `baselines/claims.toml` and `baselines/mustafa-2024.toml`; everything found is computed
 //! here from them and from ledgers. A check whose runs are not there says which command makes them.
 
 use std::collections::BTreeMap;
@@ -125,10 +125,10 @@ pub fn claims(record: &Record, rewards: &Rewards, out: &Path) -> Result<Vec<Clai
     Ok(claims)
 }
 
-/// The audit as Markdown.
-pub fn claims_markdown(claims: &[Claim], record: &Record) -> String {
+/// The audit as Markdown; `source` is the paper.
+pub fn claims_markdown(claims: &[Claim], record: &Record, source: &str) -> String {
     let mut text = format!(
-        "# Claims audit\n\nWhat arXiv 2409.20340 says, and what its own numbers and the runs of `{}` (profile {}) say about it.\n",
+        "# Claims audit\n\nWhat {source} says, and what its own numbers and the runs of `{}` (profile {}) say about it.\n",
         record.name, record.profile
     );
     for claim in claims {
@@ -473,7 +473,7 @@ mod tests {
         let numbers: Vec<usize> = claims.iter().map(|claim| claim.number).collect();
         assert_eq!(numbers, [1, 2, 3, 4, 5, 6, 7, 8]);
         assert!(claims.iter().all(|claim| !claim.found.is_empty()));
-        let text = claims_markdown(&claims, &empty());
+        let text = claims_markdown(&claims, &empty(), "arXiv 2409.20340");
         assert!(text.contains("## 3. Accuracy of a classifier"), "{text}");
     }
 

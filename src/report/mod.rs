@@ -3,6 +3,7 @@
 mod ablation;
 mod checkpoints;
 mod claims;
+mod comparisons;
 mod costs;
 pub mod figures;
 pub mod page;
@@ -17,6 +18,7 @@ mod tables;
 pub use ablation::{ABLATION, ablation};
 pub use checkpoints::{CHECKPOINTS, checkpoints};
 pub use claims::{Claim, claims, claims_markdown};
+pub use comparisons::comparisons;
 pub use costs::{COSTS, costs};
 pub use published::Published;
 pub use record::{Record, RowRecord};

@@ -1,24 +1,56 @@
-//! The numbers of the paper that this project reproduces, every digit as printed.
+//! The numbers of the papers that this project reproduces, every digit as printed: a file a paper in `baselines/`, built into the
+//! program.
 //!
-//! Paper: *Enhancing GANs with Contrastive Learning-Based Multistage Progressive Finetuning SNN and RL-Based External
-//! Optimization*, arXiv 2409.20340, tables 1 to 4. They are kept in `baselines/published.toml`, built into the program.
+//! The first paper: *Enhancing GANs with Contrastive Learning-Based Multistage Progressive Finetuning SNN and RL-Based External
+//! Optimization*, arXiv 2409.20340, tables 1 to 4. Tables of related papers have the names of our experiments.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-/// The tables of the paper and what it says about how they were made.
+/// Every paper's file, the first paper's first.
+pub(super) const PAPERS: [&str; 2] = [
+    include_str!("../../baselines/mustafa-2024.toml"),
+    include_str!("../../baselines/askerova-2024.toml"),
+];
+
+/// The tables of a paper and what it says about how they were made.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Published {
     /// The paper's title.
     pub paper: String,
-    /// Its number on arXiv.
+    /// Its number on arXiv; empty for one that is not there.
+    #[serde(default)]
     pub arxiv: String,
+    /// How it is cited where it has no number.
+    #[serde(default)]
+    pub cite: String,
     /// How its numbers were measured, as far as it says.
     pub protocol: PublishedProtocol,
-    /// Its tables, by name: `table1` to `table4`.
+    /// Its tables, by name: `table1` to `table4`, or the name of our experiment.
     pub tables: BTreeMap<String, PublishedTable>,
+    /// What it says of two of its systems.
+    #[serde(default)]
+    pub claims: Vec<ComparisonClaim>,
+}
+
+/// That one system is better than another.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ComparisonClaim {
+    /// The experiment that asks our runs.
+    pub experiment: String,
+    /// What it is about.
+    pub title: String,
+    /// What the paper says, and where.
+    pub says: String,
+    /// The score that decides.
+    pub score: String,
+    /// The row that the paper finds better.
+    pub better: String,
+    /// The row that it finds worse.
+    pub worse: String,
 }
 
 /// How the paper's numbers were measured, in words; "not stated" where it does not say.
@@ -60,10 +92,28 @@ pub struct PublishedNumber {
 }
 
 impl Published {
-    /// The paper's numbers.
+    /// The first paper's numbers.
     pub fn load() -> Self {
-        toml::from_str(include_str!("../../baselines/published.toml"))
-            .expect("a test reads this file")
+        Self::parse(PAPERS[0])
+    }
+
+    /// The numbers of the paper that has a table `table`; the first paper's where none has.
+    pub fn of(table: &str) -> Self {
+        let mut papers = PAPERS.iter().map(|text| Self::parse(text));
+        let found = papers.find(|paper| paper.tables.contains_key(table));
+        found.unwrap_or_else(Self::load)
+    }
+
+    pub(super) fn parse(text: &str) -> Self {
+        toml::from_str(text).expect("a test reads this file")
+    }
+
+    /// How the paper is cited, in a few words.
+    pub fn source(&self) -> String {
+        match self.arxiv.as_str() {
+            "" => self.cite.clone(),
+            arxiv => format!("arXiv {arxiv}"),
+        }
     }
 
     /// The number that `table` (`table1` to `table4`) gives for the metric of a system, if it gives one.
@@ -75,9 +125,9 @@ impl Published {
     pub fn describe(&self) -> String {
         let protocol = &self.protocol;
         format!(
-            "Published numbers: arXiv {}; data: {}; training seeds: {}; images compared: {}; implementation: {}; \
+            "Published numbers: {}; data: {}; training seeds: {}; images compared: {}; implementation: {}; \
              spread: {}.",
-            self.arxiv,
+            self.source(),
             protocol.dataset,
             protocol.seeds,
             protocol.images,
@@ -137,9 +187,11 @@ table4 sngan recall 0.88"
 
     #[test]
     fn every_printed_text_is_its_number() {
-        for table in Published::load().tables.values() {
-            for number in table.systems.values().flat_map(BTreeMap::values) {
-                assert_eq!(number.printed.parse::<f64>().unwrap(), number.value);
+        for text in PAPERS {
+            for table in Published::parse(text).tables.values() {
+                for number in table.systems.values().flat_map(BTreeMap::values) {
+                    assert_eq!(number.printed.parse::<f64>().unwrap(), number.value);
+                }
             }
         }
     }
@@ -153,11 +205,23 @@ table4 sngan recall 0.88"
         assert_eq!(published.lookup("table2", "ddpm", "ppl"), None);
         assert_eq!(published.lookup("table5", "rl-eo", "ppl"), None);
         assert_eq!(published.arxiv, "2409.20340");
+        // A table of a related paper, and one that no paper has.
+        let related = Published::of("mnist-zoo");
+        assert_eq!(
+            related.lookup("mnist-zoo", "lsgan", "fid").unwrap().printed,
+            "24.15"
+        );
+        assert!(
+            related.source().starts_with("Askerova"),
+            "{}",
+            related.source()
+        );
+        assert_eq!(Published::of("ablation"), published);
     }
 
     #[test]
     fn a_misspelt_key_is_refused() {
-        let text = include_str!("../../baselines/published.toml").replace("spread =", "spred =");
+        let text = PAPERS[0].replace("spread =", "spred =");
         let error = toml::from_str::<Published>(&text).unwrap_err().to_string();
         assert!(error.contains("unknown field `spred`"), "{error}");
     }

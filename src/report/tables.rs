@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::claims::baseline;
 use super::statistics::statistics;
-use super::{Cell, Column, Outcome, Published, Record, Row, RowRecord, Summary, Table};
+use super::{ABLATION, Cell, Column, Outcome, Published, Record, Row, RowRecord, Summary, Table};
 use crate::error::{Result, unknown_name};
 use crate::files::write_whole;
 use crate::metrics;
@@ -94,10 +94,14 @@ pub fn render(
     results: &[Vec<Outcome>],
 ) -> Result<Table> {
     // What was measured, and what the paper prints.
-    let published = Published::load();
+    let table = match definition.name {
+        name if name == ABLATION.name => record.name.as_str(), // each experiment's own
+        name => name,
+    };
+    let published = Published::of(table);
     let number = |row: &RowRecord, score: &str| {
         published
-            .lookup(definition.name, &row.name, score)
+            .lookup(table, &row.name, score)
             .map(|number| Cell::Published {
                 value: number.value,
                 printed: number.printed.clone(),
@@ -200,8 +204,8 @@ fn notes(
     }
     notes.extend_from_slice(&record.notes);
     notes.extend(published.map(|published| {
-        let arxiv = &published.arxiv;
-        format!("Published: arXiv {arxiv}, other data and another protocol, so not compared.")
+        let source = published.source();
+        format!("Published: {source}, other data and another protocol, so not compared.")
     }));
     notes.push(format!(
         "Data, training, settings and protocols: `{}-protocol`.",

@@ -17,6 +17,7 @@ pub(super) const SAMPLER: SamplerEntry = SamplerEntry {
     fits: |model| model.denoiser().is_some(),
     settings: Table::new,
     section: Section::EMPTY,
+    keep_training: |_| 0,
     build: |sampling| {
         let denoiser = sampling.model.denoiser();
         let denoiser = denoiser.context("the model predicts no noise")?;

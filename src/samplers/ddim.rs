@@ -19,6 +19,7 @@ pub(super) const SAMPLER: SamplerEntry = SamplerEntry {
     fits: |model| model.denoiser().is_some(),
     settings: || table(&Settings::default()),
     section: Section::of::<Settings>(&[Range::between("steps", "levels", 1.0, 1e6)]),
+    keep_training: |_| 0,
     build: |sampling| {
         let Settings { steps } = sampling.settings()?;
         let denoiser = sampling.model.denoiser();

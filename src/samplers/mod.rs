@@ -6,6 +6,8 @@
 mod ancestral;
 mod ddim;
 mod plain;
+mod rejection;
+mod truncated;
 
 use std::collections::BTreeMap;
 
@@ -16,7 +18,7 @@ use toml::{Table, Value};
 use crate::config::Section;
 use crate::error::{Result, refuse};
 use crate::images::Images;
-use crate::models::{Draws, GenerativeModel};
+use crate::models::{Draws, GenerativeModel, KeptDiscriminator};
 use crate::registry::{Named, Registry};
 
 /// A way to draw from one model.
@@ -26,6 +28,11 @@ pub trait Sampler {
     /// # Errors
     /// Those of [`GenerativeModel::sample`].
     fn sample(&self, draws: &Draws<'_>) -> Result<Images>;
+
+    /// What a reader of a number must know of the images drawn so far, in a clause; empty if nothing.
+    fn note(&self) -> String {
+        String::new()
+    }
 }
 
 /// What a sampler is built from.
@@ -36,6 +43,8 @@ pub struct Sampling<'a> {
     pub settings: &'a Table,
     /// How many classes the model makes images of; 0 or 1 for a task without.
     pub classes: usize,
+    /// A copy of the model's discriminator that was trained further, where the entry asks for one.
+    pub kept: Option<&'a dyn KeptDiscriminator>,
 }
 
 impl Sampling<'_> {
@@ -65,6 +74,8 @@ pub struct SamplerEntry {
     pub settings: fn() -> Table,
     /// What they are, and the ranges of the numbers among them.
     pub section: Section,
+    /// For how many steps a copy of the model's discriminator is to be trained further first; 0 for samplers without one.
+    pub keep_training: fn(&Table) -> u64,
     /// Builds it for a model that it fits.
     pub build: for<'a> fn(&Sampling<'a>) -> Result<Box<dyn Sampler + 'a>>,
 }
@@ -78,7 +89,13 @@ impl Named for SamplerEntry {
 /// All samplers.
 pub static SAMPLERS: Registry<SamplerEntry> = Registry::new(
     "sampler",
-    &[&plain::SAMPLER, &ancestral::SAMPLER, &ddim::SAMPLER],
+    &[
+        &plain::SAMPLER,
+        &truncated::SAMPLER,
+        &rejection::SAMPLER,
+        &ancestral::SAMPLER,
+        &ddim::SAMPLER,
+    ],
 );
 
 /// Every sampler's settings with their defaults, by sampler: the `samplers` section of a configuration.
@@ -108,7 +125,26 @@ impl Samplers {
         Ok(Self(known.collect::<Result<_>>()?))
     }
 
-    /// The one that draws from `model`, which makes images of `classes` classes.
+    fn fitting(&self, model: &dyn GenerativeModel) -> Option<&(&'static SamplerEntry, Table)> {
+        self.0.iter().find(|(entry, _)| (entry.fits)(model))
+    }
+
+    /// Those among them that need nothing trained: what grids of a training are drawn by.
+    #[must_use]
+    pub fn without_training(&self) -> Self {
+        let all = self.0.iter();
+        let kept = all.filter(|(entry, settings)| (entry.keep_training)(settings) == 0);
+        Self(kept.cloned().collect())
+    }
+
+    /// For how many steps a copy of the discriminator of `model` is to be trained further before images are drawn; 0 for none.
+    pub fn keep_training(&self, model: &dyn GenerativeModel) -> u64 {
+        let fitting = self.fitting(model);
+        fitting.map_or(0, |(entry, settings)| (entry.keep_training)(settings))
+    }
+
+    /// The one that draws from `model`, which makes images of `classes` classes; `kept` is the copy of its discriminator that
+    /// [`Self::keep_training`] asks for.
     ///
     /// # Errors
     /// Its settings are out of range; what it needs of the model cannot be computed.
@@ -116,15 +152,16 @@ impl Samplers {
         &'a self,
         model: &'a dyn GenerativeModel,
         classes: usize,
+        kept: Option<&'a dyn KeptDiscriminator>,
     ) -> Result<Box<dyn Sampler + 'a>> {
-        let fitting = self.0.iter().find(|(entry, _)| (entry.fits)(model));
-        let Some((entry, settings)) = fitting else {
+        let Some((entry, settings)) = self.fitting(model) else {
             return Ok(Box::new(plain::Plain(model)));
         };
         (entry.build)(&Sampling {
             model,
             settings,
             classes,
+            kept,
         })
         .with_context(|| format!("sampler `{}`", entry.name))
     }

@@ -15,6 +15,7 @@ pub(super) const SAMPLER: SamplerEntry = SamplerEntry {
     fits: |_| true,
     settings: Table::new,
     section: Section::EMPTY,
+    keep_training: |_| 0,
     build: |sampling| Ok(Box::new(Plain(sampling.model))),
 };
 

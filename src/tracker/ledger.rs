@@ -156,6 +156,14 @@ impl ScoreRecord {
             protocol,
         }
     }
+
+    /// Adds a clause, if it says something, to what a reader must know before quoting the number.
+    pub fn warn(&mut self, clause: &str) {
+        if !self.warning.is_empty() && !clause.is_empty() {
+            self.warning.push_str("; ");
+        }
+        self.warning.push_str(clause);
+    }
 }
 
 /// The newest measurement of what a training ended as; none while it has not finished. What was never trained has no steps.

@@ -126,11 +126,16 @@ fn every_sampler_gives_a_seed_one_image_in_range_for_every_model_that_it_fits() 
             }
             fitting.insert(sampler.name);
             let name = format!("{} by {}", entry.name, sampler.name);
-            let settings = (sampler.settings)();
+            let mut settings = (sampler.settings)();
+            if let Some(images) = settings.get_mut("burn_in") {
+                *images = 16.into();
+            }
+            let kept = model.keep_training();
             let sampling = Sampling {
                 model: model.as_ref(),
                 settings: &settings,
                 classes: 2,
+                kept: kept.as_deref(),
             };
             let sampler = (sampler.build)(&sampling).expect("a sampler");
             is_one_whatever_the_batch(&name, |draws| {
@@ -219,11 +224,9 @@ fn latent_spaces_decode_what_samples_show() {
             continue;
         };
         let seeds = [9, 12];
-        let vectors: Vec<f32> = seeds
-            .iter()
-            .flat_map(|&seed| latents.latent(seed))
-            .collect();
-        assert_eq!(vectors.len(), 2 * latents.prior().dimension());
+        let prior = latents.prior().expect("a prior");
+        let vectors: Vec<f32> = seeds.iter().flat_map(|&seed| prior.latent(seed)).collect();
+        assert_eq!(vectors.len(), 2 * prior.dimension());
         let draws = ToyDraws::new(seeds);
         let images = latents
             .decode(&vectors, draws.get().classes)
@@ -322,7 +325,7 @@ fn models_make_images_of_every_size_and_of_one_channel() {
 fn samples_in_a_file_are_those_in_memory() {
     let model = build(MODELS.built_in()[0].name);
     let samplers = Samplers::default();
-    let sampler = samplers.of(model.as_ref(), 0).expect("a sampler");
+    let sampler = samplers.of(model.as_ref(), 0, None).expect("a sampler");
     let (folder, plan) = (folder(), Plan::without_store(0, 40, 3));
     let drawn = samples::draw(sampler.as_ref(), &plan, &mut |_| {}).expect("samples");
     let spooled = samples::spool(sampler.as_ref(), &plan, folder.path()).expect("a file");

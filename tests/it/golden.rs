@@ -485,9 +485,11 @@ fn losses_are_those_of_pytorch() {
         ("non-saturating generator", |_, fake| {
             loss::non_saturating_generator(fake)
         }),
-        ("least-squares critic", loss::least_squares_critic),
+        ("least-squares critic", |real, fake| {
+            loss::least_squares_critic(real, fake, 0.5)
+        }),
         ("least-squares generator", |_, fake| {
-            loss::least_squares(fake, 1.0)
+            loss::least_squares(fake, 1.0, 0.5)
         }),
         ("hinge critic", |real, fake| {
             loss::hinge_real(real) + loss::hinge_generated(fake)

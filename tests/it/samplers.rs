@@ -73,7 +73,7 @@ fn sampled(names: &[&str], steps: usize) -> Vec<f32> {
     let names: Vec<String> = names.iter().map(ToString::to_string).collect();
     let samplers = Samplers::new(&names, &settings).expect("known samplers");
     let model = ClosedForm::new();
-    let sampler = samplers.of(&model, 0).expect("a sampler");
+    let sampler = samplers.of(&model, 0, None).expect("a sampler");
     let images = sampler.sample(&Draws::of_seeds(&SEEDS)).expect("samples");
     images.values
 }

@@ -139,6 +139,9 @@ pub(crate) fn run(model: &str, pairs: &[&str]) -> RunConfig {
         precision: Precision::F32,
         backbone: config.backbone.clone(),
         optimiser: config.optimiser.shared(),
+        prior: config.prior.of(entry.prior),
+        bcr: config.bcr.term().filter(|_| entry.prior.is_some()),
+        zcr: config.zcr.term().filter(|_| entry.prior.is_some()),
         reward: entry
             .needs
             .reward

@@ -1,6 +1,10 @@
 //! Addends of the losses of a GAN, and rules for its weights.
 
+mod class_loss;
+mod clipping;
+mod consistency;
 mod penalty;
+mod pull;
 mod reward;
 mod spectral;
 
@@ -10,11 +14,15 @@ use super::Scalars;
 use super::round::Round;
 use crate::error::Result;
 
+pub use class_loss::{ClassLoss, class_cross_entropy};
+pub use clipping::{ClipWhen, WeightClipping};
+pub use consistency::{BalancedConsistency, LatentConsistency};
 pub use penalty::{GradientPenalty, TangentNetwork, gradient_penalty};
+pub use pull::{Pairing, Pull};
 pub use reward::{RewardTerm, expected_reward, generator_reward, soft_labels};
 pub use spectral::SpectralNormalisation;
 
-/// What a [`Term`] adds to the discriminator's loss.
+/// What a [`Term`] adds to a player's loss.
 #[derive(Debug, Default)]
 pub struct Addend {
     /// With its gradient.
@@ -29,6 +37,11 @@ pub struct Addend {
 pub trait Term<G, D>: Send {
     /// Imposes its rule on the weights, before each step of the discriminator.
     fn constrain(&mut self, network: &mut D) {
+        let _ = network;
+    }
+
+    /// Imposes its rule on the weights, after each step of the discriminator.
+    fn constrain_after(&mut self, network: &mut D) {
         let _ = network;
     }
 
@@ -55,9 +68,9 @@ pub trait Term<G, D>: Send {
     ///
     /// # Errors
     /// It cannot be computed.
-    fn generator(&self, round: &Round<'_, G, D>) -> Result<Option<Tensor<1>>> {
+    fn generator(&self, round: &Round<'_, G, D>) -> Result<Addend> {
         let _ = round;
-        Ok(None)
+        Ok(Addend::default())
     }
 
     /// Soft labels of the generated images, `[n]` in [0, 1], in place of the game's one label.

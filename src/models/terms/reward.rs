@@ -141,14 +141,17 @@ impl<G: Send, D: DiscriminatorNetwork> Term<G, D> for RewardTerm {
         Ok(addend)
     }
 
-    fn generator(&self, round: &Round<'_, G, D>) -> Result<Option<Tensor<1>>> {
+    fn generator(&self, round: &Round<'_, G, D>) -> Result<Addend> {
         let (Coupling::Generator, Some(step)) = (self.reward.coupling, &self.step) else {
-            return Ok(None);
+            return Ok(Addend::default());
         };
         let model = self.model()?;
         let generated = model.embed(round.generated.clone());
         let similarity = model.compare(step.real.clone(), generated, round.random);
-        Ok(Some(generator_reward(similarity, self.reward.weight)))
+        Ok(Addend {
+            loss: Some(generator_reward(similarity, self.reward.weight)),
+            ..Addend::default()
+        })
     }
 
     fn targets(&self) -> Option<Tensor<1>> {
