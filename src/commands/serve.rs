@@ -31,8 +31,11 @@ pub(super) fn run(arguments: &Serve) -> Outcome {
         .to_ip()
         .map_or(arguments.port, |ip| ip.port());
     println!("http://127.0.0.1:{port}/");
-    eprintln!("serving `{}`; Ctrl-C ends it", arguments.out.display());
-    let mut site = Site::new(&arguments.out, port);
+    eprintln!(
+        "serving `{}`; Ctrl-C ends it",
+        arguments.searched.settings.out.display()
+    );
+    let mut site = Site::new(&arguments.searched.settings.out, port);
     for request in server.incoming_requests() {
         let answer = site.answer(&request);
         // Whoever asked may be gone.

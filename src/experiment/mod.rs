@@ -18,6 +18,7 @@ mod captions;
 mod compare;
 mod context;
 mod evaluator;
+mod image_set;
 mod measure;
 mod path_evaluator;
 mod plan;
@@ -26,7 +27,10 @@ mod reporter;
 mod resolve;
 mod reward_models;
 mod rows;
+mod search;
 mod snn;
+mod study;
+mod subject;
 mod training;
 
 use std::path::PathBuf;
@@ -51,14 +55,17 @@ use rows::{Rows, first, grid};
 pub use compare::{Compared, Comparison, compare, comparison_table};
 pub use context::{Context, patches};
 pub use evaluator::Evaluator;
+pub use image_set::{ImageSet, Placed};
 pub use path_evaluator::PathEvaluator;
 pub use reference::{Reference, held_out, trained_on};
 pub use reporter::{Reporter, Silent, TrainingEnd, TrainingInfo};
 pub use resolve::{ABLATIONS, EXPERIMENTS, PROFILES, resolve, run_config, schema, snn_config};
 pub use reward_models::{FinetuneProgress, RewardModels, finetune};
+pub use search::{Search, SearchedBy, read_queries};
 pub use snn::{
     LevelRecord, NetworkRecord, REPORT as SNN_REPORT, SnnEvaluation, SnnRecord, evaluate_snn,
 };
+pub use study::{StudyPlan, make_study};
 pub use training::{load_model, train};
 
 /// What came out of an experiment.

@@ -5,6 +5,7 @@
 //! [`Protocol`]; a metric that cannot be computed is an error with a reason, never a number.
 
 mod authenticity;
+mod close_pairs;
 mod comparison;
 mod density_coverage;
 mod fid;
@@ -24,6 +25,7 @@ use crate::features::Features;
 use crate::registry::{Named, Registry};
 
 pub use authenticity::{Authenticity, Closest, closest};
+pub use close_pairs::{ClosePair, ClosePairs, close_pairs};
 pub use comparison::Comparison;
 pub use density_coverage::DensityCoverage;
 pub use fid::{Fid, Frechet, frechet, frechet_of_moments, frechet_of_rows};
