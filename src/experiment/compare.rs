@@ -20,7 +20,7 @@ use crate::samples::{self, Plan};
 use crate::tracker::ScoreRecord;
 use crate::workspace::Workspace;
 
-use scores::is_asked_for;
+pub(super) use scores::is_asked_for;
 
 pub use scores::{Compared, comparison_table};
 

@@ -32,6 +32,7 @@ mod snn;
 mod study;
 mod subject;
 mod training;
+mod transfer;
 
 use std::path::PathBuf;
 
@@ -67,6 +68,7 @@ pub use snn::{
 };
 pub use study::{StudyPlan, make_study};
 pub use training::{load_model, train};
+pub use transfer::{Transfer, TransferRecord, TransferRow, transfer, transfer_table};
 
 /// What came out of an experiment.
 pub struct Outcome {
