@@ -190,7 +190,7 @@ fn is_whole_jpeg(bytes: &[u8]) -> bool {
 }
 
 /// Converts to 8-bit RGB; transparency is laid on white, the colour of glass.
-fn to_rgb(image: &DynamicImage) -> RgbImage {
+pub(crate) fn to_rgb(image: &DynamicImage) -> RgbImage {
     if !image.color().has_alpha() {
         return image.to_rgb8();
     }
