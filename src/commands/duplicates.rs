@@ -2,10 +2,10 @@
 
 use serde_json::json;
 
-use super::retrieve::{caption, open};
+use super::retrieve::open;
 use super::{Answer, Outcome};
 use crate::cli::Duplicates;
-use crate::error::refuse;
+use crate::error::{Result, refuse};
 use crate::report::figures::{Captioned, contact_sheet};
 use crate::retrieval::support_size;
 
@@ -35,14 +35,20 @@ pub(super) fn run(arguments: &Duplicates) -> Outcome {
     // The picture.
     let mut groups = Vec::new();
     for &(first, second, score) in &found.closest {
-        let shown = [first, second].map(|index| -> crate::error::Result<Captioned> {
+        let shown = |index: usize, score: Option<f64>| -> Result<Captioned> {
+            let from = search.set.place(index);
+            let score = score.map_or_else(String::new, |score| format!("{score:.4}"));
+            let class = from.class.clone().into_iter();
             Ok(Captioned {
                 image: search.image(index)?,
-                lines: caption(score, search.set.place(index)),
+                lines: [score]
+                    .into_iter()
+                    .chain(class)
+                    .chain([from.name.clone()])
+                    .collect(),
             })
-        });
-        let [first, second] = shown;
-        groups.push(vec![first?, second?]);
+        };
+        groups.push(vec![shown(first, Some(score))?, shown(second, None)?]);
     }
     if !groups.is_empty() {
         contact_sheet(&arguments.sheet, &groups, ACROSS)?;

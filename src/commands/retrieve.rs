@@ -85,7 +85,7 @@ pub(super) fn run(arguments: &Retrieve) -> Outcome {
 }
 
 /// What stands below an image: its score, its class, where it comes from.
-pub(super) fn caption(score: f64, from: &Placed) -> Vec<String> {
+fn caption(score: f64, from: &Placed) -> Vec<String> {
     let class = from.class.clone().into_iter();
     let lines = std::iter::once(format!("{score:.4}")).chain(class);
     lines.chain([from.name.clone()]).collect()

@@ -45,9 +45,15 @@ pub(super) fn run(arguments: &Serve) -> Outcome {
     );
     let mut site = Site::new(&arguments.searched.settings.out, port, search);
     for mut request in server.incoming_requests() {
-        let answer = site.answer(&mut request);
-        // Whoever asked may be gone.
-        let _ = request.respond(answer.response());
+        let has_body = request.body_length().is_some_and(|length| length > 0);
+        let answer = site.answer(&mut request).response();
+        // Whoever asked may be gone. What is left of a body is thrown away after the answer, however long that takes.
+        let respond = move || drop(request.respond(answer));
+        if has_body {
+            std::thread::spawn(respond);
+        } else {
+            respond();
+        }
     }
     Ok(Answer::Yes)
 }

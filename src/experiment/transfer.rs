@@ -235,6 +235,10 @@ pub fn transfer(
             });
         }
     }
+    // Every score with its treatments together.
+    let order: Vec<String> = at_home.iter().map(|score| score.name.clone()).collect();
+    let place = |row: &TransferRow| order.iter().position(|name| *name == row.score);
+    record.rows.sort_by_key(place);
     if let Some(folder) = request.snn {
         separation::add(config, folder, [&home, &away], &device, &mut record)?;
     }

@@ -1,5 +1,6 @@
 //! The folder for the readers of a test: patches under names that say nothing, and a page that asks.
 
+use std::fs;
 use std::path::Path;
 
 use ::png::{BitDepth, ColorType, Compression, Encoder, Filter};
@@ -8,7 +9,7 @@ use maud::{PreEscaped, html};
 use super::{Item, Key, Kind};
 use crate::digest::sha256;
 use crate::error::{Result, refuse};
-use crate::files::write_whole;
+use crate::files::cannot_write;
 use crate::images::Pixels;
 use crate::random::Random;
 use crate::report::page::document;
@@ -76,11 +77,14 @@ pub fn write(
     Random::new(seed)
         .stream("reading test")
         .shuffle(&mut patches);
+    // Files that others may read, unlike the key.
+    let failed = |error: std::io::Error| cannot_write(folder, &error);
+    fs::create_dir_all(folder).map_err(failed)?;
     let digits = patches.len().to_string().len().max(3);
     for (number, patch) in (1..).zip(&mut patches) {
         patch.item.item = format!("{number:0digits$}");
         let file = folder.join(format!("{}.png", patch.item.item));
-        write_whole(&file, &encode(patch.pixels, form(real.0))?)?;
+        fs::write(&file, encode(patch.pixels, form(real.0))?).map_err(failed)?;
     }
     let items: Vec<Item> = patches.into_iter().map(|patch| patch.item).collect();
     let key = Key {
@@ -90,10 +94,7 @@ pub fn write(
         seed,
         items,
     };
-    write_whole(
-        &folder.join("index.html"),
-        page(&key, real.0.size).as_bytes(),
-    )?;
+    fs::write(folder.join("index.html"), page(&key, real.0.size)).map_err(failed)?;
     Ok(key)
 }
 

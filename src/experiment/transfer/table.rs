@@ -38,12 +38,19 @@ pub fn transfer_table(record: &TransferRecord) -> Result<Table> {
                 difference,
                 cell(&row.home_floor),
                 cell(&row.away_floor),
-                Cell::Text(format!("{} / {}", row.home.protocol, row.away.protocol)),
+                Cell::Text(format!("{} / {}", id(&row.home), id(&row.away))),
             ],
         })?;
     }
     table.notes.clone_from(&record.notes);
     Ok(table)
+}
+
+fn id(measured: &Measured) -> &str {
+    match measured.protocol.as_str() {
+        "" => "-",
+        id => id,
+    }
 }
 
 fn cell(measured: &Measured) -> Cell {

@@ -6,7 +6,7 @@ use std::path::Path;
 use image::RgbImage;
 
 use super::canvas::{Anchor, Canvas, Text};
-use super::font::fitted;
+use super::font::width;
 use super::png::{self, Picture};
 use super::style::{GREY, MARGIN, PIXELS, SMALL};
 use crate::error::Result;
@@ -24,7 +24,7 @@ const LINE: f64 = 8.5;
 pub struct Captioned {
     /// One image.
     pub image: Pixels,
-    /// The lines, cut to the width of the image.
+    /// The lines, of long ones the end: names of one folder differ there.
     pub lines: Vec<String>,
 }
 
@@ -43,8 +43,8 @@ pub fn contact_sheet(path: &Path, groups: &[Vec<Captioned>], across: usize) -> R
     let group = members as f64 * step - BESIDE + BETWEEN;
     let across = across.clamp(1, groups.len().max(1));
     let rows = groups.len().div_ceil(across);
-    let width = across as f64 * group - BETWEEN + 2.0 * MARGIN;
-    let mut canvas = Canvas::new(width, rows as f64 * height + 2.0 * MARGIN);
+    let breadth = across as f64 * group - BETWEEN + 2.0 * MARGIN;
+    let mut canvas = Canvas::new(breadth, rows as f64 * height + 2.0 * MARGIN);
     let mut pictures = Vec::new();
     for (number, members) in groups.iter().enumerate() {
         let left = MARGIN + (number % across) as f64 * group;
@@ -60,7 +60,7 @@ pub fn contact_sheet(path: &Path, groups: &[Vec<Captioned>], across: usize) -> R
             });
             for (line, text) in shown.lines.iter().enumerate() {
                 let at = [x, top + side + (line + 1) as f64 * LINE];
-                let text = Text::new(fitted(text, SMALL, side), at, Anchor::Start).size(SMALL);
+                let text = Text::new(ending(text, side), at, Anchor::Start).size(SMALL);
                 canvas.text(match line {
                     0 => text.bold(),
                     _ => text.colour(GREY),
@@ -69,4 +69,17 @@ pub fn contact_sheet(path: &Path, groups: &[Vec<Captioned>], across: usize) -> R
         }
     }
     write_whole(path, &png::write(&canvas, &pictures)?)
+}
+
+/// As much of the end of `text` as fits into `room`; what is cut off is marked by an ellipsis.
+fn ending(text: &str, room: f64) -> String {
+    let mut rest = text;
+    let mut shown = text.to_owned();
+    while !rest.is_empty() && width(&shown, SMALL, false) > room {
+        let mut letters = rest.chars();
+        letters.next();
+        rest = letters.as_str();
+        shown = format!("…{rest}");
+    }
+    shown
 }
