@@ -1,10 +1,16 @@
 //! The command line as types.
 
+mod retrieval;
+mod study;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
 use crate::device::Place;
+
+pub use retrieval::{Duplicates, Retrieve, Searched};
+pub use study::{Study, StudyMake, StudyScore};
 
 /// Trains, samples and scores generative models of histopathology patches under one protocol.
 #[derive(Debug, Parser)]
@@ -26,6 +32,13 @@ pub enum Command {
     Ablate(Ablate),
     /// Measures images against real ones: runs, patch stores, folders of images or files of features.
     Evaluate(Evaluate),
+    /// Finds the images of a set that are most like given ones.
+    Retrieve(Retrieve),
+    /// Looks for duplicates in a set of images, and estimates how many different ones there are.
+    Duplicates(Duplicates),
+    /// A reading test: can somebody tell generated patches from real ones?
+    #[command(subcommand)]
+    Study(Study),
     /// Draws a grid of samples from a run.
     Sample(Sample),
     /// Renders the tables of an experiment again from its ledgers.
@@ -172,6 +185,14 @@ pub struct Evaluate {
     /// The split of a patch store: test, which is taken without it, or train, to look for memorised images.
     #[arg(long, value_name = "NAME")]
     pub split: Option<String>,
+    /// Measure against images of another hospital, stain or organ as well, and show the difference: a folder of slides, cut as
+    /// the patch store B was, or a patch store.
+    #[arg(long, value_name = "DIR")]
+    pub transfer: Option<PathBuf>,
+    /// A trained MFT-SNN (the folder that `histogen snn train` prints) whose separation of pairs is shown beside, for
+    /// `--transfer`.
+    #[arg(long, value_name = "RUN", requires = "transfer")]
+    pub snn: Option<PathBuf>,
     /// Draw from a run this many times, each with another sampling seed, and give mean and spread.
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub repeat: usize,
@@ -224,12 +245,16 @@ pub struct Report {
 /// Arguments of `serve`.
 #[derive(Args, Debug)]
 pub struct Serve {
-    /// Where `runs/` and `reports/` are kept.
-    #[arg(long, default_value = ".", value_name = "DIR")]
-    pub out: PathBuf,
     /// The port on 127.0.0.1; 0 takes a free one.
     #[arg(long, default_value_t = 8000, value_name = "N")]
     pub port: u16,
+    /// Show a page that finds the images of this set most like an uploaded one: a patch store, a folder of images, or a run (with
+    /// `--images N`).
+    #[arg(long, value_name = "SET")]
+    pub retrieve: Option<PathBuf>,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "described at the type")]
+    pub searched: Searched,
 }
 
 /// The `data` commands.

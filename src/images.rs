@@ -157,11 +157,16 @@ impl Pixels {
     }
 }
 
-/// Writes a picture as PNG, whole or not at all.
-pub fn write_png(picture: &RgbImage, path: &Path) -> Result<()> {
+/// The bytes of a picture as PNG.
+pub fn encode_png(picture: &RgbImage) -> Result<Vec<u8>> {
     let mut bytes = Cursor::new(Vec::new());
     picture.write_to(&mut bytes, ImageFormat::Png)?;
-    write_whole(path, bytes.get_ref())
+    Ok(bytes.into_inner())
+}
+
+/// Writes a picture as PNG, whole or not at all.
+pub fn write_png(picture: &RgbImage, path: &Path) -> Result<()> {
+    write_whole(path, &encode_png(picture)?)
 }
 
 /// Images as a network sees and makes them: `count` x `channels` x `size` x `size`, values in [-1, 1].

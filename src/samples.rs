@@ -63,6 +63,11 @@ impl<'a> Plan<'a> {
         }
     }
 
+    /// The class of each image; empty without classes.
+    pub fn classes(&self) -> &[usize] {
+        &self.classes
+    }
+
     /// The images a batch at a time; given up where a signal waits.
     fn batches(&self, sampler: &dyn Sampler) -> impl Iterator<Item = Result<Images>> {
         (0..self.count).step_by(BATCH).map(move |first| {

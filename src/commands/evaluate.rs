@@ -1,10 +1,15 @@
 //! `histogen evaluate`: any two sets of images, or of features made elsewhere; useful on its own.
 
+use std::path::Path;
+
 use super::settings::configure_otherwise;
 use super::{Answer, Outcome};
 use crate::cli::Evaluate;
+use crate::config::Config;
 use crate::error::{Result, refuse};
-use crate::experiment::{Compared, Comparison, compare, comparison_table};
+use crate::experiment::{
+    Compared, Comparison, Transfer, compare, comparison_table, transfer, transfer_table,
+};
 use crate::features::is_feature_file;
 use crate::metrics;
 use crate::workspace::Workspace;
@@ -16,6 +21,9 @@ pub(super) fn run(arguments: &Evaluate) -> Outcome {
     metrics::select(&arguments.metrics)?;
     let settings = &arguments.settings;
     let config = configure_otherwise(PROFILE, "table1", settings, None)?;
+    if let Some(away) = &arguments.transfer {
+        return across(arguments, away, &config);
+    }
     if is_feature_file(&arguments.generated) && is_feature_file(&arguments.real) {
         refuse_extractor(arguments)?;
     }
@@ -42,6 +50,31 @@ pub(super) fn run(arguments: &Evaluate) -> Outcome {
     }
     let mut failures = scores.iter().map(|compared| &compared.score.failure);
     Ok(Answer::of(failures.all(String::is_empty)))
+}
+
+/// Measures at home and away.
+fn across(arguments: &Evaluate, away: &Path, config: &Config) -> Outcome {
+    if arguments.repeat != 1 || arguments.split.is_some() {
+        return Err(refuse(
+            "`--repeat` and `--split` have no meaning with `--transfer`: home is the test split, and one draw is measured",
+            "leave them out",
+        ));
+    }
+    let request = Transfer {
+        generated: &arguments.generated,
+        home: &arguments.real,
+        away,
+        snn: arguments.snn.as_deref(),
+        metrics: &arguments.metrics,
+        images: arguments.images,
+    };
+    let record = transfer(config, &request, &Workspace::new(&arguments.settings.out))?;
+    if arguments.json {
+        println!("{}", serde_json::to_string_pretty(&record)?);
+    } else {
+        println!("{}", transfer_table(&record)?.terminal());
+    }
+    Ok(Answer::of(record.is_complete()))
 }
 
 /// Refuses an extractor for files of features.

@@ -9,16 +9,19 @@ mod ablate;
 mod cache;
 mod dashboard;
 mod data;
+mod duplicates;
 mod evaluate;
 mod list;
 mod progress;
 mod report;
 mod reporter;
 mod reproduce;
+mod retrieve;
 mod sample;
 mod serve;
 mod settings;
 mod snn;
+mod study;
 mod track;
 mod tracking;
 mod train;
@@ -77,6 +80,9 @@ fn run(command: &Command) -> Outcome {
         Command::Ablate(arguments) => ablate::run(arguments),
         Command::Train(arguments) => train::run(arguments),
         Command::Evaluate(arguments) => evaluate::run(arguments),
+        Command::Retrieve(arguments) => retrieve::run(arguments),
+        Command::Duplicates(arguments) => duplicates::run(arguments),
+        Command::Study(command) => study::run(command),
         Command::Sample(arguments) => sample::run(arguments),
         Command::Report(arguments) => report::run(arguments),
         Command::Serve(arguments) => serve::run(arguments),

@@ -1,7 +1,10 @@
-//! `histogen serve`: reports and runs in a browser on this machine. It reads ledgers and files, and writes nothing.
+//! `histogen serve`: reports and runs in a browser on this machine, and a search for similar images. It reads ledgers and files, and
+//! writes nothing but the features of the images that are searched.
 
 mod live;
 mod pages;
+mod retrieve;
+mod upload;
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -13,12 +16,17 @@ use tiny_http::{Header, Method, Request, Response, Server};
 use super::{Answer, Outcome};
 use crate::cli::Serve;
 use crate::error::{Result, refuse};
+use crate::experiment::Search;
 use crate::workspace::Workspace;
 
 use live::Runs;
 
 /// Serves until a signal ends the process.
 pub(super) fn run(arguments: &Serve) -> Outcome {
+    let search = match &arguments.retrieve {
+        Some(set) => Some(super::retrieve::open(set, &arguments.searched)?),
+        None => None,
+    };
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, arguments.port));
     let server = Server::http(address).map_err(|error| {
         refuse(
@@ -31,12 +39,21 @@ pub(super) fn run(arguments: &Serve) -> Outcome {
         .to_ip()
         .map_or(arguments.port, |ip| ip.port());
     println!("http://127.0.0.1:{port}/");
-    eprintln!("serving `{}`; Ctrl-C ends it", arguments.out.display());
-    let mut site = Site::new(&arguments.out, port);
-    for request in server.incoming_requests() {
-        let answer = site.answer(&request);
-        // Whoever asked may be gone.
-        let _ = request.respond(answer.response());
+    eprintln!(
+        "serving `{}`; Ctrl-C ends it",
+        arguments.searched.settings.out.display()
+    );
+    let mut site = Site::new(&arguments.searched.settings.out, port, search);
+    for mut request in server.incoming_requests() {
+        let has_body = request.body_length().is_some_and(|length| length > 0);
+        let answer = site.answer(&mut request).response();
+        // Whoever asked may be gone. What is left of a body is thrown away after the answer, however long that takes.
+        let respond = move || drop(request.respond(answer));
+        if has_body {
+            std::thread::spawn(respond);
+        } else {
+            respond();
+        }
     }
     Ok(Answer::Yes)
 }
@@ -46,6 +63,8 @@ struct Site {
     workspace: Workspace,
     port: u16,
     runs: Runs,
+    /// The images that uploaded ones are compared with, if any.
+    search: Option<Search>,
 }
 
 /// What a request gets.
@@ -88,32 +107,51 @@ impl Page {
 }
 
 impl Site {
-    fn new(out: &Path, port: u16) -> Self {
+    fn new(out: &Path, port: u16, search: Option<Search>) -> Self {
         Self {
             workspace: Workspace::new(out),
             port,
             runs: Runs::default(),
+            search,
         }
     }
 
-    fn answer(&mut self, request: &Request) -> Page {
-        if !matches!(request.method(), Method::Get | Method::Head) {
+    fn answer(&mut self, request: &mut Request) -> Page {
+        let search = self.search.as_ref();
+        let search = search.filter(|_| request.url() == retrieve::ADDRESS);
+        let is_upload = *request.method() == Method::Post && search.is_some();
+        if !is_upload && !matches!(request.method(), Method::Get | Method::Head) {
             return Page::html(
                 405,
                 pages::refusal("405", "Only GET and HEAD are answered."),
             );
         }
-        // A name that somebody else's server resolves to this machine is not us.
+        // A name that somebody else's server resolves to this machine is not us, nor is a page of theirs that sends a form.
         let names = ["127.0.0.1", "localhost"].map(|name| format!("{name}:{}", self.port));
-        let host = request
-            .headers()
-            .iter()
-            .find(|header| header.field.equiv("Host"));
-        if !host.is_some_and(|host| names.iter().any(|name| host.value == name.as_str())) {
+        let header = |name: &'static str| {
+            let headers = request.headers().iter();
+            headers
+                .into_iter()
+                .find(|header| header.field.equiv(name))
+                .map(|header| header.value.as_str().to_owned())
+        };
+        let is_ours = |host: &str| names.iter().any(|name| host == name);
+        let origin = header("Origin");
+        let origin = origin
+            .as_deref()
+            .map(|origin| origin.strip_prefix("http://"));
+        if !header("Host").is_some_and(|host| is_ours(&host))
+            || is_upload && origin.is_some_and(|origin| !origin.is_some_and(is_ours))
+        {
             return Page::html(
                 403,
                 pages::refusal("403", "This address is not that of the server."),
             );
+        }
+        match search {
+            Some(search) if is_upload => return retrieve::answer(search, request),
+            Some(search) => return retrieve::form(search),
+            None => {}
         }
         match self.page(request.url()) {
             Ok(Some(page)) => page,
@@ -132,7 +170,10 @@ impl Site {
             [""] => {
                 let runs = self.runs.all(&self.workspace)?;
                 let reports = reports(&self.workspace);
-                Some(Page::html(200, pages::index(&reports, &runs)))
+                Some(Page::html(
+                    200,
+                    pages::index(&reports, &runs, self.search.is_some()),
+                ))
             }
             ["runs.json"] => Some(Page::json(&self.runs.all(&self.workspace)?)?),
             ["runs", name, ""] => {

@@ -12,6 +12,7 @@ use super::DataConfig;
 use super::npy::ImagesWriter;
 use super::source::Source;
 use super::splits::{Split, assign, draw};
+use super::stain::Normalisation;
 use super::store::{PATCHES, PatchRecord, write_description, write_records};
 use super::tiles::tile;
 use crate::error::{Result, refuse};
@@ -29,6 +30,7 @@ const SLIDES_PER_THREAD: usize = 4;
 pub(super) fn build(
     source: &Source,
     settings: &DataConfig,
+    stain: Option<&Normalisation>,
     folder: &Path,
     spare: &Path,
     progress: &mut dyn FnMut(usize, usize, &str),
@@ -47,7 +49,10 @@ pub(super) fn build(
             .map(|slide| tile(slide, settings))
             .collect();
         for (slide, tiles) in slides.iter().zip(tiled) {
-            let tiles = tiles?;
+            let mut tiles = tiles?;
+            if let Some(stain) = stain {
+                stain.apply(&slide.name, &mut tiles.bytes)?;
+            }
             writer
                 .write_all(&tiles.bytes)
                 .context("cannot write to the cache folder")?;

@@ -37,6 +37,11 @@ impl ImageFolder {
         Ok(Self { paths, size })
     }
 
+    /// Where each image lies, in their order.
+    pub fn paths(&self) -> &[PathBuf] {
+        &self.paths
+    }
+
     /// The images at `indices` of these, in that order.
     pub fn select(&self, indices: &[usize]) -> Self {
         let subset = indices.iter().map(|&index| self.paths[index].clone());

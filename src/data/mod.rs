@@ -18,6 +18,7 @@ pub mod pairs;
 pub mod phantom;
 mod source;
 pub mod splits;
+pub mod stain;
 pub mod store;
 mod subset;
 mod symmetry;
@@ -27,7 +28,7 @@ mod tiles;
 pub mod tissue;
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
@@ -44,6 +45,7 @@ pub use loader::{Batch, Loader};
 pub use pairs::{Level, Pair, Pairs, SimilarPair};
 pub use phantom::PhantomConfig;
 pub use splits::Split;
+pub use stain::{Appearance, Normalisation, StainMethod};
 pub use store::{PatchRecord, PatchStore};
 pub use subset::PatchSubset;
 pub use symmetry::Symmetry;
@@ -84,11 +86,15 @@ pub struct DataConfig {
     pub seed: u64,
     /// Leaves out images that cannot be read, and names them in the store, instead of refusing the folder.
     pub skip_unreadable: bool,
+    /// Brings the stain of every slide to a target's: `macenko`, `reinhard`, or `none`. Fitted to the patches of a slide together.
+    pub stain: StainMethod,
+    /// An image that has the target's stain; empty takes a published one.
+    pub stain_target: PathBuf,
     /// The synthetic slides of the source `phantom`.
     pub phantom: PhantomConfig,
 }
 
-/// Settings in TOML as they are hashed and stand in stores: those of RGB patches at full size have the bytes of the time before
+/// Settings in TOML as they are hashed and stand in stores: those of RGB patches at full size, their stain as it is, have the bytes of the time before
 /// there were others.
 pub(crate) fn as_hashed(settings: &str) -> String {
     settings
@@ -98,6 +104,7 @@ pub(crate) fn as_hashed(settings: &str) -> String {
             "\nminimum_tissue = ",
             1,
         )
+        .replacen("\nstain = \"none\"\nstain_target = \"\"\n", "\n", 1)
 }
 
 impl Default for DataConfig {
@@ -114,6 +121,8 @@ impl Default for DataConfig {
             maximum_patches: 0,
             seed: 0,
             skip_unreadable: false,
+            stain: StainMethod::None,
+            stain_target: PathBuf::new(),
             phantom: PhantomConfig::default(),
         }
     }
@@ -181,6 +190,18 @@ pub fn prepare(
                 format!("set `data.channels` to {is}, or `data.source` to the slides themselves"),
             ));
         }
+        let is = store.settings().stain;
+        if config.stain != StainMethod::None && config.stain != is {
+            return Err(refuse(
+                format!(
+                    "the stain of the patches of `{}` is normalised by `{}`, `data.stain` is `{}`",
+                    path.display(),
+                    is.name(),
+                    config.stain.name()
+                ),
+                "leave `data.stain` out, or set `data.source` to the slides themselves",
+            ));
+        }
         return Ok(store);
     };
     cached(&source, config, cache, progress)
@@ -238,6 +259,11 @@ fn cached(
     if config.source != PHANTOM {
         settings.phantom = PhantomConfig::default();
     }
+    let stain = Normalisation::of(config)?;
+    // Nor does where its target lies: what counts is what is in it.
+    if stain.is_some() && !config.stain_target.as_os_str().is_empty() {
+        settings.stain_target = sha256(fs::read(&config.stain_target)?).into();
+    }
     let key = format!(
         "{}\n{}\n{}",
         store::FORMAT,
@@ -255,7 +281,14 @@ fn cached(
         // Not the temporary folder itself, which only its owner may read.
         let complete = building.path().join("store");
         fs::create_dir(&complete)?;
-        builder::build(source, &settings, &complete, building.path(), progress)?;
+        builder::build(
+            source,
+            &settings,
+            stain.as_ref(),
+            &complete,
+            building.path(),
+            progress,
+        )?;
         let renamed = fs::rename(&complete, &folder);
         // Another process may have finished the same store first; its content is the same.
         if !store::is_store(&folder) {

@@ -5,7 +5,7 @@ use image::imageops::{FilterType, resize};
 use image::{Rgb, RgbImage};
 
 use super::source::Source;
-use super::{DataConfig, PatchStore, Split};
+use super::{DataConfig, PatchStore, Split, StainMethod};
 use crate::error::{Result, refuse};
 use crate::images::{GREY, Pixels, RGB, luminance};
 
@@ -22,8 +22,8 @@ pub struct Thumbnails {
 
 /// Thumbnails of the slides of `split`, `size` x `size` each, the aspect ratio given up as in the paper.
 ///
-/// The pixels come from the slides themselves; where `source` is none (the patches came as a store), a slide is put
-/// together from its patches, glass where it has none. `progress(done, total)` counts slides.
+/// The pixels come from the slides themselves; where `source` is none (the patches came as a store) or the stain
+/// of the patches is normalised, a slide is put together from its patches, glass where it has none. `progress(done, total)` counts slides.
 ///
 /// # Errors
 /// If a slide cannot be read any more.
@@ -44,8 +44,8 @@ pub(super) fn thumbnails(
             .filter(|&index| store.records()[index].slide == *name)
             .collect();
         let images = match source {
-            Some(source) => from_source(source, name, config)?,
-            None => from_store(store, &members)?,
+            Some(source) if config.stain == StainMethod::None => from_source(source, name, config)?,
+            _ => from_store(store, &members)?,
         };
         let picture = picture(&images, size).into_raw();
         if channels == GREY {

@@ -1,12 +1,12 @@
 //! Measuring any two sets of images, or of features made elsewhere, against each other.
 
 mod scores;
-mod subject;
 
 use std::path::Path;
 
 use burn::tensor::Device;
 
+use super::subject::{Subject, split, subset};
 use super::{Evaluator, PathEvaluator, load_model};
 use crate::config::{Config, RunConfig};
 use crate::data::Split;
@@ -20,8 +20,7 @@ use crate::samples::{self, Plan};
 use crate::tracker::ScoreRecord;
 use crate::workspace::Workspace;
 
-use scores::is_asked_for;
-use subject::{Subject, split, subset};
+pub(super) use scores::is_asked_for;
 
 pub use scores::{Compared, comparison_table};
 

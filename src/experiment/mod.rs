@@ -19,6 +19,7 @@ mod captions;
 mod compare;
 mod context;
 mod evaluator;
+mod image_set;
 mod kept_discriminator;
 mod measure;
 mod path_evaluator;
@@ -29,8 +30,12 @@ mod reporter;
 mod resolve;
 mod reward_models;
 mod rows;
+mod search;
 mod snn;
+mod study;
+mod subject;
 mod training;
+mod transfer;
 
 use std::path::PathBuf;
 
@@ -57,6 +62,7 @@ use rows::{Rows, records};
 pub use compare::{Compared, Comparison, compare, comparison_table};
 pub use context::{Context, patches};
 pub use evaluator::Evaluator;
+pub use image_set::{ImageSet, Placed};
 pub use path_evaluator::PathEvaluator;
 pub use reference::{Reference, held_out, trained_on};
 pub use reporter::{Reporter, Silent, TrainingEnd, TrainingInfo};
@@ -64,10 +70,13 @@ pub use resolve::{
     ABLATIONS, EXPERIMENTS, PROFILES, STUDIES, resolve, run_config, schema, snn_config,
 };
 pub use reward_models::{FinetuneProgress, RewardModels, finetune};
+pub use search::{Search, SearchedBy, read_queries};
 pub use snn::{
     LevelRecord, NetworkRecord, REPORT as SNN_REPORT, SnnEvaluation, SnnRecord, evaluate_snn,
 };
+pub use study::{StudyPlan, make_study};
 pub use training::{load_model, train};
+pub use transfer::{Transfer, TransferRecord, TransferRow, transfer, transfer_table};
 
 /// What came out of an experiment.
 pub struct Outcome {

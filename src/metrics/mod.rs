@@ -6,6 +6,7 @@
 
 mod authenticity;
 mod bootstrap;
+mod close_pairs;
 mod comparison;
 mod density_coverage;
 mod fid;
@@ -27,6 +28,7 @@ use crate::registry::{Named, Registry};
 use bootstrap::interval_over_images;
 
 pub use authenticity::{Authenticity, Closest, closest};
+pub use close_pairs::{ClosePair, ClosePairs, close_pairs};
 pub use comparison::Comparison;
 pub use density_coverage::DensityCoverage;
 pub use fid::{Fid, Frechet, frechet, frechet_of_moments, frechet_of_rows};

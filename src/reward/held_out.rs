@@ -28,13 +28,14 @@ pub struct HeldOut {
 }
 
 impl HeldOut {
-    /// `settings.evaluation_pairs` anchors and their partners from the test split of `store`.
+    /// `settings.evaluation_pairs` anchors and their partners from these splits of `store`: of the data that the network was
+    /// trained on the test split alone.
     ///
     /// # Errors
     /// Fails if there is no similar pair.
-    pub fn draw(settings: &SnnConfig, store: &PatchStore) -> Result<Self> {
+    pub fn draw(settings: &SnnConfig, store: &PatchStore, splits: &[Split]) -> Result<Self> {
         let random = Random::new(settings.seed);
-        let members = || store.members(Split::Test);
+        let members = || splits.iter().flat_map(|&split| store.members(split));
         let (mut possible, mut impossible) = (Vec::new(), Vec::new());
         for &level in &settings.dissimilar {
             match Pairs::new(members(), settings.similar, &[level], random) {

@@ -15,6 +15,7 @@ use std::path::Path;
 use image::RgbImage;
 
 use self::format::Format;
+pub(crate) use self::plain::to_rgb;
 use crate::error::{Result, refuse};
 
 /// Bytes of a region or an image that is held in memory, at most.

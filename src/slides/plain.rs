@@ -58,7 +58,7 @@ impl Slide for Plain {
 }
 
 /// Converts to 8-bit RGB; transparency is laid on white, the colour of glass.
-fn to_rgb(image: &DynamicImage) -> RgbImage {
+pub(crate) fn to_rgb(image: &DynamicImage) -> RgbImage {
     if !image.color().has_alpha() {
         return image.to_rgb8();
     }

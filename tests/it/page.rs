@@ -187,15 +187,19 @@ fn a_page_is_whole_and_names_in_it_are_text() {
 }
 
 /// A server that ends with the test.
-struct Server {
+pub(crate) struct Server {
     child: Child,
-    address: String,
+    pub(crate) address: String,
 }
 
 impl Server {
     fn start(lab: &Lab) -> Self {
+        Self::start_with(lab, "serve --port 0")
+    }
+
+    pub(crate) fn start_with(lab: &Lab, arguments: &str) -> Self {
         let mut child = lab
-            .command("serve --port 0")
+            .command(arguments)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -228,7 +232,7 @@ impl Server {
         (status.to_owned(), rest.to_owned())
     }
 
-    fn get(&self, path: &str) -> (String, String) {
+    pub(crate) fn get(&self, path: &str) -> (String, String) {
         self.ask(&format!("GET {path}"), &self.address)
     }
 }
@@ -241,7 +245,7 @@ impl Drop for Server {
 }
 
 /// Every file below `folder` with its bytes.
-fn everything(folder: &Path) -> Vec<(String, Vec<u8>)> {
+pub(crate) fn everything(folder: &Path) -> Vec<(String, Vec<u8>)> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).expect("it is there") {
         let path = entry.expect("it is there").path();

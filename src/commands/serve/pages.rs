@@ -5,15 +5,17 @@ use std::path::Path;
 use maud::{Markup, html};
 
 use super::live::{CURVE, Curve, View};
+use super::retrieve;
 use crate::report::page::{address, document};
 
 const SCRIPT: &str = include_str!("live.js");
 
-/// What there is: reports, and runs as they stand.
-pub(super) fn index(reports: &[String], runs: &[View]) -> String {
+/// What there is: reports, runs as they stand, and where the search is, if there is one.
+pub(super) fn index(reports: &[String], runs: &[View], has_search: bool) -> String {
     let body = html! {
         header { p.kicker { "histogen" } h1 { "Reports and runs" } }
         main id="main" {
+            @if has_search { p { a href=(retrieve::ADDRESS) { "Similar images" } } }
             section aria-labelledby="reports" {
                 h2 id="reports" { "Reports" }
                 @if reports.is_empty() { p { "There is none yet; " code { "histogen reproduce table1" } " makes one." } }

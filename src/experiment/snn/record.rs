@@ -3,7 +3,7 @@
 use burn::tensor::Device;
 use serde::Serialize;
 
-use crate::data::{Level, PatchStore};
+use crate::data::{Level, PatchStore, Split};
 use crate::error::{Result, refuse};
 use crate::nn::vgg::Vgg16;
 use crate::random::Random;
@@ -85,7 +85,7 @@ impl Measured {
         device: &Device,
     ) -> Result<Self> {
         let device = device.clone().without_autodiff();
-        let pairs = HeldOut::draw(settings, store)?;
+        let pairs = HeldOut::draw(settings, store, &[Split::Test])?;
         let network = burn::module::Module::valid(network);
         let start = start(trained, settings, &device)?;
         let encoders = [("mft-snn".to_owned(), network.encoder.clone()), start];

@@ -5,6 +5,7 @@ mod axes;
 mod axis;
 mod canvas;
 mod chart;
+mod contact;
 mod dots;
 mod embedding;
 mod font;
@@ -33,6 +34,7 @@ use crate::workspace::Workspace;
 use canvas::Canvas;
 use png::Picture;
 
+pub use contact::{Captioned, contact_sheet};
 pub use heat::{MappedPair, similarity_sheet};
 pub use histogram::histograms;
 

@@ -51,6 +51,9 @@ impl<'a> Subject<'a> {
     }
 
     /// The images of a store or a folder: `count` of them drawn with `seed`, or all.
+    ///
+    /// # Errors
+    /// Refuses what cannot be read, and more images than there are.
     pub(super) fn images(
         &self,
         split: Split,
@@ -109,6 +112,12 @@ pub(super) fn subset(
     ))
 }
 
+/// The split called `name`.
+pub(super) fn split_called(name: &str) -> Result<Split> {
+    let known = Split::ALL.into_iter().find(|split| split.name() == name);
+    known.ok_or_else(|| unknown_name("split", name, Split::ALL.map(Split::name)))
+}
+
 /// The split called `name`, which only means something if a store is among `subjects`; the test split without a name.
 pub(super) fn split(name: Option<&str>, subjects: [&Subject<'_>; 2]) -> Result<Split> {
     let Some(name) = name else {
@@ -124,6 +133,5 @@ pub(super) fn split(name: Option<&str>, subjects: [&Subject<'_>; 2]) -> Result<S
             "leave it out",
         ));
     }
-    let known = Split::ALL.into_iter().find(|split| split.name() == name);
-    known.ok_or_else(|| unknown_name("split", name, Split::ALL.map(Split::name)))
+    split_called(name)
 }

@@ -1,0 +1,103 @@
+//! `histogen duplicates`: the birthday-paradox test.
+
+use serde_json::json;
+
+use super::retrieve::open;
+use super::{Answer, Outcome};
+use crate::cli::Duplicates;
+use crate::error::{Result, refuse};
+use crate::report::figures::{Captioned, contact_sheet};
+use crate::retrieval::support_size;
+
+/// Pairs beside each other in the picture.
+const ACROSS: usize = 4;
+
+pub(super) fn run(arguments: &Duplicates) -> Outcome {
+    if arguments.pairs == 0 {
+        return Err(refuse("`--pairs` is 0", "ask for at least one pair"));
+    }
+    if let Some(judged) = arguments.judged
+        && judged > arguments.pairs as u64
+    {
+        return Err(refuse(
+            format!(
+                "`--judged` is {judged}, the picture has {} pairs",
+                arguments.pairs
+            ),
+            "count those in the picture alone, or ask for more with `--pairs`",
+        ));
+    }
+    let search = open(&arguments.set, &arguments.searched)?;
+    let found = search.duplicates(arguments.threshold, arguments.pairs)?;
+    let near = arguments.judged.or(found.near_pairs);
+    let support = support_size(found.images, found.identical_pairs + near.unwrap_or(0))?;
+
+    // The picture.
+    let mut groups = Vec::new();
+    for &(first, second, score) in &found.closest {
+        let shown = |index: usize, score: Option<f64>| -> Result<Captioned> {
+            let from = search.set.place(index);
+            let score = score.map_or_else(String::new, |score| format!("{score:.4}"));
+            let class = from.class.clone().into_iter();
+            Ok(Captioned {
+                image: search.image(index)?,
+                lines: [score]
+                    .into_iter()
+                    .chain(class)
+                    .chain([from.name.clone()])
+                    .collect(),
+            })
+        };
+        groups.push(vec![shown(first, Some(score))?, shown(second, None)?]);
+    }
+    if !groups.is_empty() {
+        contact_sheet(&arguments.sheet, &groups, ACROSS)?;
+        eprintln!("wrote `{}`", arguments.sheet.display());
+    }
+
+    // The answer.
+    if arguments.json {
+        let named = |&(first, second, score): &(usize, usize, f64)| {
+            let places = [first, second].map(|index| search.set.place(index));
+            json!({"first": first, "second": second, "score": score, "from": places})
+        };
+        let closest: Vec<_> = found.closest.iter().map(named).collect();
+        let answer = json!({
+            "set": search.set.name,
+            "compared_by": search.describe(),
+            "images": found.images,
+            "identical": found.identical,
+            "identical_pairs": found.identical_pairs,
+            "threshold": arguments.threshold,
+            "near_pairs": found.near_pairs,
+            "judged_pairs": arguments.judged,
+            "closest": closest,
+            "support": support,
+        });
+        println!("{}", serde_json::to_string_pretty(&answer)?);
+        return Ok(Answer::Yes);
+    }
+    println!("{} images of {}", found.images, search.set.name);
+    println!("{} pairs with the same bytes", found.identical_pairs);
+    for group in found.identical.iter().take(arguments.pairs) {
+        let names: Vec<&str> = group
+            .iter()
+            .map(|&index| search.set.place(index).name.as_str())
+            .collect();
+        println!("       {}", names.join(" = "));
+    }
+    match (arguments.judged, arguments.threshold, found.near_pairs) {
+        (Some(judged), ..) => println!("{judged} more pairs that somebody holds for duplicates"),
+        (None, Some(threshold), Some(near)) => {
+            println!("{near} more pairs as alike as {threshold}")
+        }
+        _ => println!("no threshold is given: only images with the same bytes count as duplicates"),
+    }
+    println!("most alike but not the same, by {}:", search.describe());
+    for &(first, second, score) in &found.closest {
+        let [first, second] = [first, second].map(|index| &search.set.place(index).name);
+        println!("{score:>12.6}  {first}  {second}");
+    }
+    println!("{}", support.describe());
+    Ok(Answer::Yes)
+}
