@@ -14,6 +14,7 @@ pub mod random;
 pub mod images;
 pub mod linalg;
 pub mod device;
+pub mod slides;
 pub mod data;
 pub mod kernels;
 pub mod nn;

@@ -9,11 +9,9 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use image::{DynamicImage, ImageFormat, ImageReader, Rgb, RgbImage};
 use rayon::prelude::*;
 use walkdir::{DirEntry, WalkDir};
 
@@ -163,49 +161,8 @@ fn tile(stem: &str) -> Option<(&str, usize, usize)> {
     Some((slide, number(x)?, number(y)?)).filter(|_| named)
 }
 
-/// Reads the image at `path` as 8-bit RGB.
-///
-/// # Errors
-/// If it is not a whole image of a known format.
-pub fn read(path: &Path) -> Result<RgbImage> {
-    let bytes = fs::read(path)?;
-    let mut reader = ImageReader::new(Cursor::new(&bytes));
-    if let Ok(format) = ImageFormat::from_path(path) {
-        reader.set_format(format);
-    }
-    let mut reader = reader.with_guessed_format()?;
-    if reader.format() == Some(ImageFormat::Jpeg) && !is_whole_jpeg(&bytes) {
-        anyhow::bail!("the file ends in the middle of the image");
-    }
-    reader.no_limits();
-    Ok(to_rgb(&reader.decode()?))
-}
-
-/// Whether the end of the image is marked behind its last scan: the decoder fills what is missing with grey.
-fn is_whole_jpeg(bytes: &[u8]) -> bool {
-    const SCAN: [u8; 2] = [0xFF, 0xDA];
-    const END: [u8; 2] = [0xFF, 0xD9];
-    let last = |marker: [u8; 2]| bytes.windows(2).rposition(|window| window == marker);
-    last(END) > last(SCAN)
-}
-
-/// Converts to 8-bit RGB; transparency is laid on white, the colour of glass.
-fn to_rgb(image: &DynamicImage) -> RgbImage {
-    if !image.color().has_alpha() {
-        return image.to_rgb8();
-    }
-    let image = image.to_rgba8();
-    RgbImage::from_fn(image.width(), image.height(), |x, y| {
-        let [red, green, blue, alpha] = image.get_pixel(x, y).0.map(u32::from);
-        let on_white = |value: u32| ((value * alpha + 255 * (255 - alpha) + 127) / 255) as u8;
-        Rgb([red, green, blue].map(on_white))
-    })
-}
-
 #[cfg(test)]
 mod tests {
-    use image::{ImageBuffer, Luma, LumaA, Rgba};
-
     use super::*;
     use crate::error::Refusal;
 
@@ -304,18 +261,5 @@ mod tests {
             message,
             "`a/1.png` and `a/1.tif` are the same place of slide `a/1`"
         );
-    }
-
-    #[test]
-    fn every_kind_of_pixel_becomes_eight_bit_colour() {
-        let first = |image: DynamicImage| to_rgb(&image).get_pixel(0, 0).0;
-        let grey = ImageBuffer::from_pixel(1, 1, Luma([7u8]));
-        assert_eq!(first(DynamicImage::ImageLuma8(grey)), [7; 3]);
-        let deep = ImageBuffer::from_pixel(1, 1, Rgb([65535u16, 32896, 257]));
-        assert_eq!(first(DynamicImage::ImageRgb16(deep)), [255, 128, 1]);
-        let clear = ImageBuffer::from_pixel(1, 1, Rgba([90u8, 10, 20, 0]));
-        assert_eq!(first(DynamicImage::ImageRgba8(clear)), [255; 3]);
-        let half = ImageBuffer::from_pixel(1, 1, LumaA([0u8, 128]));
-        assert_eq!(first(DynamicImage::ImageLumaA8(half)), [127; 3]);
     }
 }

@@ -9,6 +9,7 @@ use rayon::prelude::*;
 use super::folder;
 use crate::error::{Result, refuse};
 use crate::images::{ImageSource, Pixels, RGB};
+use crate::slides;
 
 /// Images of a folder, each decoded when it is asked for.
 ///
@@ -64,7 +65,7 @@ impl ImageFolder {
 }
 
 fn decode(path: &Path) -> Result<RgbImage> {
-    folder::read(path).map_err(|error| {
+    slides::read(path).map_err(|error| {
         refuse(
             format!("cannot decode `{}`: {error:#}", path.display()),
             "repair it or take it out of the folder",

@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use image::RgbImage;
 use image::imageops::{crop_imm, thumbnail};
 
-use super::{folder, phantom};
+use super::phantom;
 use crate::error::{Result, unknown_name};
+use crate::slides;
 
 /// Slides to tile, in order.
 pub(super) struct Source {
@@ -80,7 +81,7 @@ impl SlideImage {
     /// If a file cannot be read.
     pub(super) fn load(&self, reduction: usize) -> Result<RgbImage> {
         let image = match &self.origin {
-            Origin::File(path) => folder::read(path)?,
+            Origin::File(path) => slides::read(path)?,
             Origin::Phantom(recipe) => phantom::draw(recipe),
         };
         Ok(match reduction {

@@ -115,7 +115,8 @@ mod tests {
 
     use super::*;
     use crate::data::source::Origin;
-    use crate::data::{folder, tests::histology};
+    use crate::data::tests::histology;
+    use crate::slides;
 
     fn image_at(name: &str, x: usize, y: usize) -> SlideImage {
         SlideImage {
@@ -204,7 +205,7 @@ mod tests {
     fn the_tiles_of_a_real_image_are_those_made_of_it_elsewhere() {
         let root = histology();
         let name = "ucsb-bc__ytma10_010704_benign1";
-        let image = folder::read(&root.join(format!("slides/benign/{name}.png"))).unwrap();
+        let image = slides::read(&root.join(format!("slides/benign/{name}.png"))).unwrap();
         let config = DataConfig {
             minimum_tissue: 0.0,
             ..DataConfig::default()
@@ -214,7 +215,7 @@ mod tests {
         let mut compared = 0;
         for (place, bytes) in tiles.places.iter().zip(tiles.bytes.chunks(64 * 64 * 3)) {
             let file = format!("patches/benign/{name}__x{:04}_y{:04}.png", place.x, place.y);
-            if let Ok(patch) = folder::read(&root.join(file)) {
+            if let Ok(patch) = slides::read(&root.join(file)) {
                 assert_eq!(patch.as_raw(), bytes);
                 compared += 1;
             }

@@ -224,8 +224,9 @@ mod tests {
     use image::Rgb;
 
     use super::*;
-    use crate::data::{folder, tests::histology};
+    use crate::data::tests::histology;
     use crate::random::Random;
+    use crate::slides;
 
     const GLASS: [f64; 3] = [243.0, 241.0, 244.0];
     const PALE: [f64; 3] = [225.0, 190.0, 215.0];
@@ -301,7 +302,7 @@ mod tests {
             if !file.starts_with("slides/") && !blank || ink {
                 continue;
             }
-            let coverage = TissueMask::new(&folder::read(&root.join(file)).unwrap()).coverage();
+            let coverage = TissueMask::new(&slides::read(&root.join(file)).unwrap()).coverage();
             if blank {
                 assert!(coverage < 0.02, "{file}: {coverage}");
             } else {

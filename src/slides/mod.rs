@@ -1,0 +1,89 @@
+//! Slides as files: pictures at one or more levels, read by region, so that no slide has to fit in memory.
+//!
+//! A format is one file here; [`open`] tells them apart by their first bytes. Where the patches lie, and what class they are of,
+//! is decided in `data`.
+
+mod plain;
+
+use std::path::Path;
+
+use image::RgbImage;
+
+use crate::error::Result;
+
+/// A slide: one picture at one or more levels, read by region. Threads may read one slide at the same time.
+pub trait Slide: Send + Sync {
+    /// The levels, from the finest on; at least one.
+    fn levels(&self) -> &[Level];
+
+    /// Micrometres per pixel of level 0, where the file says so.
+    fn micrometres_per_pixel(&self) -> Option<f64>;
+
+    /// The pixels of a rectangle of level `level`, `x` and `y` in pixels of that level.
+    ///
+    /// # Errors
+    /// If the rectangle is empty or reaches beyond the level, and if the file is damaged there.
+    fn region(&self, level: usize, x: u64, y: u64, width: u32, height: u32) -> Result<RgbImage>;
+}
+
+/// One level of a slide.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Level {
+    /// Width in pixels, at least 1.
+    pub width: u64,
+    /// Height in pixels, at least 1.
+    pub height: u64,
+    /// How many pixels of level 0 one of this level stands for, along a side; 1 for level 0.
+    pub downsample: f64,
+    /// Width and height of what is decoded at once: a tile, a band of rows, or the whole image.
+    pub tile: (u32, u32),
+}
+
+/// Opens a slide by what its bytes are, not by its name.
+///
+/// # Errors
+/// If the file cannot be read or is of no format that is read. Messages do not name the file: the caller does, in the words of
+/// its place. A [`Refusal`](crate::error::Refusal) has a hint of its own, which is better than a general one.
+pub fn open(path: &Path) -> Result<Box<dyn Slide>> {
+    Ok(Box::new(plain::Plain::open(path)?))
+}
+
+/// The whole of a slide's finest level, as 8-bit RGB: grey is repeated, 16 bits are scaled to 8, transparency is laid on white,
+/// the colour of glass.
+///
+/// # Errors
+/// As [`open`] and [`Slide::region`], and for a slide of more pixels than memory is for.
+pub fn read(path: &Path) -> Result<RgbImage> {
+    let slide = open(path)?;
+    let Level { width, height, .. } = slide.levels()[0];
+    slide.region(0, 0, 0, side(width)?, side(height)?)
+}
+
+/// A side of a picture that is held in memory.
+fn side(pixels: u64) -> Result<u32> {
+    u32::try_from(pixels).map_err(|_| anyhow::anyhow!("a side of {pixels} pixels is too long"))
+}
+
+/// Checks that a rectangle lies inside level `level` of `levels`.
+fn check_inside(
+    levels: &[Level],
+    level: usize,
+    (x, y): (u64, u64),
+    (width, height): (u32, u32),
+) -> Result<()> {
+    let Some(of) = levels.get(level) else {
+        anyhow::bail!("no level {level}: the slide has {}", levels.len());
+    };
+    let fits = |start: u64, length: u32, side: u64| {
+        let end = start.checked_add(u64::from(length));
+        length > 0 && end.is_some_and(|end| end <= side)
+    };
+    if !fits(x, width, of.width) || !fits(y, height, of.height) {
+        anyhow::bail!(
+            "no region of {width} x {height} at ({x}, {y}): level {level} is {} x {}",
+            of.width,
+            of.height
+        );
+    }
+    Ok(())
+}
