@@ -3,12 +3,18 @@
 //! Neighbouring patches of a slide look alike and share its stain, so a model that has seen one has all but seen the
 //! other: a split by patch would reward memory.
 
+mod even;
+mod groups;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Result, refuse};
 use crate::random::Random;
+
+pub use even::{Candidate, draw_per_class};
+pub use groups::{SlideClasses, assign_groups};
 
 /// The side of the split that a slide and all its patches stand on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
