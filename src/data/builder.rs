@@ -15,10 +15,8 @@ use super::images::Images;
 use super::journal::Journal;
 use super::pixels::{self, Outcome, PatchPlace};
 use super::source::{Origin, Slide, Source};
-use super::splits::{
-    Candidate, SlideClasses, Split, assign, assign_groups, draw, draw_per_class,
-};
-use super::store::{PatchRecord, Notes, write_description, write_records};
+use super::splits::{Candidate, SlideClasses, Split, assign, assign_groups, draw, draw_per_class};
+use super::store::{Notes, PatchRecord, write_description, write_records};
 use super::thumbnails::write_whole_slides;
 use super::tiles::{Tiles, tile};
 use crate::error::{Result, refuse};
@@ -48,16 +46,29 @@ pub(super) fn build(
     let (mut journal, known) = Journal::open(building)?;
     let images = Images::default();
     let masks = folder.join(MASKS);
-    let mut tiles = tile_all(source, settings, &images, &masks, &mut journal, known, progress)?;
+    let mut tiles = tile_all(
+        source,
+        settings,
+        &images,
+        &masks,
+        &mut journal,
+        known,
+        progress,
+    )?;
     let (drawn, splits) = loop {
         let splits = split(source, &tiles, settings)?;
         let drawn = drawn(&tiles, &splits, settings)?;
-        let outcome =
-            pixels::write(source, settings, &images, &tiles, &drawn, folder, &journal, progress)?;
+        let outcome = pixels::write(
+            source, settings, &images, &tiles, &drawn, folder, &journal, progress,
+        )?;
         match outcome {
             Outcome::Whole => break (drawn, splits),
             // A slide that turns out to be damaged is left out as a whole, and the rest drawn anew.
-            Outcome::Unreadable { slide, image, reason } => {
+            Outcome::Unreadable {
+                slide,
+                image,
+                reason,
+            } => {
                 tiles[slide] = Tiles {
                     skipped: [tiles[slide].skipped.clone(), vec![(image, reason)]].concat(),
                     ..Tiles::default()
@@ -73,7 +84,10 @@ pub(super) fn build(
         .collect();
     write_records(folder, &records)?;
     let mut notes = Notes {
-        skipped: tiles.iter().flat_map(|tiles| tiles.skipped.clone()).collect(),
+        skipped: tiles
+            .iter()
+            .flat_map(|tiles| tiles.skipped.clone())
+            .collect(),
         groups: groups(source, &records),
         slides: None,
     };
@@ -95,7 +109,9 @@ fn tile_all(
     progress: &mut dyn FnMut(usize, usize, &str),
 ) -> Result<Vec<Tiles>> {
     let total = source.slides.len();
-    let missing: Vec<usize> = (0..total).filter(|slide| !known.contains_key(slide)).collect();
+    let missing: Vec<usize> = (0..total)
+        .filter(|slide| !known.contains_key(slide))
+        .collect();
     let mut done = known.len();
     progress(done, total, "slides tiled");
     let window = SLIDES_PER_THREAD * rayon::current_num_threads();
@@ -187,10 +203,16 @@ fn drawn(tiles: &[Tiles], splits: &[Split], settings: &DataConfig) -> Result<Vec
             .collect()
     };
     if settings.patches_per_class > 0 {
-        let classes: BTreeSet<&str> =
-            tiles.iter().flat_map(|tiles| &tiles.classes).map(String::as_str).collect();
+        let classes: BTreeSet<&str> = tiles
+            .iter()
+            .flat_map(|tiles| &tiles.classes)
+            .map(String::as_str)
+            .collect();
         let number = |name: &String| {
-            classes.iter().position(|class| class == name).expect("every class is listed")
+            classes
+                .iter()
+                .position(|class| class == name)
+                .expect("every class is listed")
         };
         let numbers: Vec<Vec<usize>> = tiles
             .iter()
@@ -249,7 +271,10 @@ fn record(
 /// The group of each slide of the store that has one.
 fn groups(source: &Source, records: &[PatchRecord]) -> BTreeMap<String, String> {
     let kept: BTreeSet<&str> = records.iter().map(|record| record.slide.as_str()).collect();
-    let slides = source.slides.iter().filter(|slide| kept.contains(slide.name.as_str()));
+    let slides = source
+        .slides
+        .iter()
+        .filter(|slide| kept.contains(slide.name.as_str()));
     slides
         .filter_map(|slide| Some((slide.name.clone(), slide.group.clone()?)))
         .collect()

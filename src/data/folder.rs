@@ -183,6 +183,8 @@ fn tile(stem: &str) -> Option<(&str, usize, usize)> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::error::Refusal;
 

@@ -51,7 +51,8 @@ impl Images {
         // Not under the lock: this may decode the image.
         let slide = image.open()?;
         let level = &slide.levels()[0];
-        let is_decoded = (u64::from(level.tile.0), u64::from(level.tile.1)) == (level.width, level.height);
+        let is_decoded =
+            (u64::from(level.tile.0), u64::from(level.tile.1)) == (level.width, level.height);
         let bytes = level.width * level.height * RGB as u64;
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if is_decoded && kept.bytes + bytes <= ROOM {

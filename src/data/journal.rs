@@ -120,7 +120,10 @@ mod tests {
         journal.note_tiles(1, &tiles(9)).unwrap();
         journal.note_written(77).unwrap();
         let (journal, known) = Journal::open(folder.path()).unwrap();
-        assert_eq!(known, BTreeMap::from([(0, tiles(0)), (1, tiles(9)), (2, tiles(2))]));
+        assert_eq!(
+            known,
+            BTreeMap::from([(0, tiles(0)), (1, tiles(9)), (2, tiles(2))])
+        );
         assert_eq!(journal.written().unwrap(), 77);
         let path = folder.path().join(TILES);
         let whole = fs::read(&path).unwrap();

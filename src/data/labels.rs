@@ -80,7 +80,11 @@ fn from_table(source: &mut Source, config: &DataConfig) -> Result<()> {
         };
         if let Some(other) = taken.insert(name, slide.name.clone()) {
             return Err(refuse(
-                format!("row `{name}` of `{}` names slide `{other}` and slide `{}`", path.display(), slide.name),
+                format!(
+                    "row `{name}` of `{}` names slide `{other}` and slide `{}`",
+                    path.display(),
+                    slide.name
+                ),
                 "write the names of slides with their folders: `FOLDER/NAME`",
             ));
         }
@@ -111,8 +115,7 @@ fn read(path: &Path) -> Result<BTreeMap<String, Row>> {
             "give a CSV file with the columns `slide`, `class` and, where slides belong together, `group`",
         )
     };
-    let mut reader =
-        csv::Reader::from_path(path).map_err(|error| unreadable(error.to_string()))?;
+    let mut reader = csv::Reader::from_path(path).map_err(|error| unreadable(error.to_string()))?;
     let headers = reader.headers();
     let headers = headers.map_err(|error| unreadable(error.to_string()))?;
     let column = |name: &str| headers.iter().position(|header| header.trim() == name);
@@ -153,7 +156,10 @@ fn find<'a>(rows: &'a BTreeMap<String, Row>, slide: &Slide) -> Result<Option<(&'
         [] => Ok(None),
         [(name, row)] => Ok(Some((name, row))),
         [(one, _), (other, _), ..] => Err(refuse(
-            format!("rows `{one}` and `{other}` both name slide `{}`", slide.name),
+            format!(
+                "rows `{one}` and `{other}` both name slide `{}`",
+                slide.name
+            ),
             "keep one of them",
         )),
     }
@@ -195,7 +201,10 @@ fn by_name(source: &mut Source, pattern: &str) -> Result<()> {
         let part = found.and_then(|found| found.get(1).or_else(|| found.get(0)));
         let Some(part) = part.filter(|part| !part.is_empty()) else {
             return Err(refuse(
-                format!("`data.groups = {pattern}` is not in the name of slide `{}`", slide.name),
+                format!(
+                    "`data.groups = {pattern}` is not in the name of slide `{}`",
+                    slide.name
+                ),
                 "give a pattern that every slide's name has, or name groups in a table with `data.labels`",
             ));
         };

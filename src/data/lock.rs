@@ -60,7 +60,9 @@ fn is_at(file: &File, path: &Path) -> bool {
         (one.dev(), one.ino()) == (other.dev(), other.ino())
     };
     let (file, there) = (file.metadata(), fs::metadata(path));
-    file.ok().zip(there.ok()).is_some_and(|(one, other)| same(one, other))
+    file.ok()
+        .zip(there.ok())
+        .is_some_and(|(one, other)| same(one, other))
 }
 
 /// Whether `file` is still what lies at `path`: a file that is open cannot be removed.

@@ -208,7 +208,10 @@ impl DataConfig {
         let named: Vec<String> = resolutions.into_iter().flatten().collect();
         if named.len() > 1 {
             return Err(refuse(
-                format!("{} each say at what resolution patches are cut", named.join(" and ")),
+                format!(
+                    "{} each say at what resolution patches are cut",
+                    named.join(" and ")
+                ),
                 "keep one of them: a level of the slides, micrometres per pixel, or how many times smaller slides become",
             ));
         }
@@ -221,7 +224,10 @@ impl DataConfig {
         }
         if self.region_overlap > 0.0 && self.region_overlap <= 0.5 {
             return Err(refuse(
-                format!("`data.region_overlap` is {}: two classes could have as much of a patch", self.region_overlap),
+                format!(
+                    "`data.region_overlap` is {}: two classes could have as much of a patch",
+                    self.region_overlap
+                ),
                 "set it above 0.5, or to 0 for the class of the patch's centre",
             ));
         }
@@ -346,7 +352,13 @@ fn cached(
     let name = &sha256(key)[..12];
     let folder = cache.join(name);
     if !store::is_store(&folder) {
-        build(source, &settings, &folder, &cache.join(format!(".building-{name}")), progress)?;
+        build(
+            source,
+            &settings,
+            &folder,
+            &cache.join(format!(".building-{name}")),
+            progress,
+        )?;
     }
     PatchStore::open(&folder)
 }

@@ -56,7 +56,10 @@ struct Run<'a> {
 ///
 /// # Errors
 /// If an image is damaged and the settings do not say to skip it, and if the file cannot be written.
-#[expect(clippy::too_many_arguments, reason = "one step of a build, with what that has")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "one step of a build, with what that has"
+)]
 pub(super) fn write(
     source: &Source,
     settings: &DataConfig,
@@ -172,7 +175,13 @@ fn cut(view: &View, tile: &Tile, settings: &DataConfig) -> Result<Vec<u8>> {
 pub(super) fn of_channels(picture: RgbImage, channels: usize) -> Vec<u8> {
     let bytes = picture.into_raw();
     match channels {
-        GREY => bytes.as_chunks::<RGB>().0.iter().copied().map(luminance).collect(),
+        GREY => bytes
+            .as_chunks::<RGB>()
+            .0
+            .iter()
+            .copied()
+            .map(luminance)
+            .collect(),
         _ => bytes,
     }
 }

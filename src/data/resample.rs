@@ -52,9 +52,12 @@ impl Taps {
         self.places.iter().map(move |(first, weights)| {
             let first = (first - self.source.start) as usize;
             let half = 1 << (BITS - 1);
-            let sum = weights.iter().enumerate().fold(half, |sum, (place, weight)| {
-                sum + weight * i64::from(pixel(first + place))
-            });
+            let sum = weights
+                .iter()
+                .enumerate()
+                .fold(half, |sum, (place, weight)| {
+                    sum + weight * i64::from(pixel(first + place))
+                });
             (sum >> BITS).clamp(0, 255) as u8
         })
     }

@@ -111,8 +111,10 @@ impl SlideImage {
         // The reader may know better what to do.
         let hint = match reason.downcast_ref::<Refusal>() {
             Some(refusal) => refusal.hint.clone(),
-            None => "repair or remove it, or leave out what cannot be read with `--skip-unreadable`"
-                .to_owned(),
+            None => {
+                "repair or remove it, or leave out what cannot be read with `--skip-unreadable`"
+                    .to_owned()
+            }
         };
         refuse(
             format!("cannot read image `{}`: {reason:#}", self.name),

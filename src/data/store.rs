@@ -360,7 +360,10 @@ impl PatchStore {
         };
         let damaged = |what: String| {
             refuse(
-                format!("the patch store `{}` is damaged: {what}", self.path.display()),
+                format!(
+                    "the patch store `{}` is damaged: {what}",
+                    self.path.display()
+                ),
                 "delete the folder and build the store again",
             )
         };

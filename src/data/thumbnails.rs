@@ -62,7 +62,9 @@ pub(super) fn thumbnails(
             .filter(|&index| store.records()[index].slide == *name)
             .collect();
         let row = |records: &[SlideRecord]| records.iter().position(|row| row.slide == *name);
-        let found = kept.as_ref().and_then(|(file, records)| Some((file, row(records)?)));
+        let found = kept
+            .as_ref()
+            .and_then(|(file, records)| Some((file, row(records)?)));
         let picture = match (found, source) {
             (Some((file, row)), _) => from_kept(file, row, size)?,
             (None, Some(source)) => from_source(source, name, config, size, &images)?,
@@ -120,7 +122,8 @@ fn class_of(records: &[PatchRecord], members: &[usize]) -> String {
         *counts.entry(&records[member].class).or_default() += 1;
     }
     let most = counts.iter().rev().max_by_key(|(_, count)| **count);
-    most.map(|(class, _)| (*class).to_owned()).unwrap_or_default()
+    most.map(|(class, _)| (*class).to_owned())
+        .unwrap_or_default()
 }
 
 /// Pixels, and where their top left corner lies on the slide.
@@ -147,7 +150,10 @@ fn from_source(
     let mut placed = Vec::with_capacity(slide.images.len());
     for image in &slide.images {
         let (x, y) = image.place(config.reduction);
-        match opened.open(image).and_then(|slide| View::small(slide, config, size)) {
+        match opened
+            .open(image)
+            .and_then(|slide| View::small(slide, config, size))
+        {
             Ok(view) => placed.push(Placed {
                 x: x as u64,
                 y: y as u64,
@@ -189,7 +195,12 @@ fn from_kept(file: &ImageFile, row: usize, size: usize) -> Result<RgbImage> {
     if kept.size == size {
         return Ok(image);
     }
-    Ok(resize(&image, size as u32, size as u32, FilterType::Triangle))
+    Ok(resize(
+        &image,
+        size as u32,
+        size as u32,
+        FilterType::Triangle,
+    ))
 }
 
 /// Images laid at their places on white glass, resized to `size` x `size`.
@@ -229,7 +240,12 @@ fn picture(images: &[Placed], size: usize) -> Result<RgbImage> {
             count => Rgb([sum[0], sum[1], sum[2]].map(|sum| ((sum + count / 2) / count) as u8)),
         }
     });
-    Ok(resize(&canvas, size as u32, size as u32, FilterType::Triangle))
+    Ok(resize(
+        &canvas,
+        size as u32,
+        size as u32,
+        FilterType::Triangle,
+    ))
 }
 
 #[cfg(test)]

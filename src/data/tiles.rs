@@ -139,7 +139,9 @@ fn refuse_small(image: &SlideImage, view: &View, config: &DataConfig) -> Result<
 }
 
 fn too_small(error: &anyhow::Error, config: &DataConfig) -> anyhow::Error {
-    let largest = error.downcast_ref::<TooSmall>().map_or(1, |small| small.largest);
+    let largest = error
+        .downcast_ref::<TooSmall>()
+        .map_or(1, |small| small.largest);
     let finer = if config.micrometres_per_pixel > 0.0 {
         "a smaller `data.micrometres_per_pixel`, "
     } else if config.level > 0 {
@@ -151,7 +153,9 @@ fn too_small(error: &anyhow::Error, config: &DataConfig) -> anyhow::Error {
     };
     refuse(
         error.to_string(),
-        format!("choose a smaller `data.patch_size`, at most {largest}, {finer}or remove the image"),
+        format!(
+            "choose a smaller `data.patch_size`, at most {largest}, {finer}or remove the image"
+        ),
     )
 }
 
@@ -189,11 +193,14 @@ impl Tiles {
                     Some(regions) => in_regions(regions, &places, y, view.downsample, config),
                     None => vec![Some(slide.class.as_str()); places.len()],
                 };
-                let of_class = tiles.into_iter().zip(classes).filter_map(|((x, tissue), class)| {
-                    let class = class?.to_owned();
-                    let is_asked = config.classes.is_empty() || config.classes.contains(&class);
-                    is_asked.then_some((x, y, tissue, class))
-                });
+                let of_class = tiles
+                    .into_iter()
+                    .zip(classes)
+                    .filter_map(|((x, tissue), class)| {
+                        let class = class?.to_owned();
+                        let is_asked = config.classes.is_empty() || config.classes.contains(&class);
+                        is_asked.then_some((x, y, tissue, class))
+                    });
                 of_class.collect()
             })
             .collect();
@@ -234,7 +241,11 @@ fn in_regions<'a>(
     config: &DataConfig,
 ) -> Vec<Option<&'a str>> {
     let size = config.patch_size as f64;
-    let lines = if config.region_overlap > 0.0 { LINES } else { 1 };
+    let lines = if config.region_overlap > 0.0 {
+        LINES
+    } else {
+        1
+    };
     let at = |start: usize, place: usize| {
         (start as f64 + (place as f64 + 0.5) / lines as f64 * size) * downsample
     };

@@ -89,7 +89,11 @@ impl TissueMask {
         let ink = rules.removes_ink.then(|| ink::find(cells)).flatten();
         let mut saturation = cells.saturation.clone();
         if let Some(ink) = &ink {
-            for (value, _) in saturation.iter_mut().zip(ink).filter(|(_, is_ink)| **is_ink) {
+            for (value, _) in saturation
+                .iter_mut()
+                .zip(ink)
+                .filter(|(_, is_ink)| **is_ink)
+            {
                 *value = 0;
             }
         }
@@ -135,7 +139,11 @@ impl TissueMask {
             let last = ((end / self.side).ceil() as usize).clamp(first + 1, cells);
             (first..last).map(move |cell| {
                 // The last cell goes on as far as the image does.
-                let reach = if cell + 1 == cells { end } else { (cell + 1) as f64 * self.side };
+                let reach = if cell + 1 == cells {
+                    end
+                } else {
+                    (cell + 1) as f64 * self.side
+                };
                 (cell, reach.min(end) - (cell as f64 * self.side).max(start))
             })
         };
@@ -143,7 +151,8 @@ impl TissueMask {
         let area: f64 = rows
             .flat_map(|(row, height)| {
                 let columns = lengths(x, self.columns);
-                let tissue = columns.filter(move |(column, _)| self.cells[row * self.columns + column]);
+                let tissue =
+                    columns.filter(move |(column, _)| self.cells[row * self.columns + column]);
                 tissue.map(move |(_, width)| width * height)
             })
             .sum();
@@ -212,12 +221,7 @@ fn neighbours(columns: usize, rows: usize, cell: usize) -> impl Iterator<Item = 
 }
 
 /// The cells at most `reach` away from `cell` in rows and columns, cut at the edges.
-fn window(
-    columns: usize,
-    rows: usize,
-    reach: usize,
-    cell: usize,
-) -> impl Iterator<Item = usize> {
+fn window(columns: usize, rows: usize, reach: usize, cell: usize) -> impl Iterator<Item = usize> {
     let span = move |at: usize, end: usize| at.saturating_sub(reach)..(at + reach + 1).min(end);
     let (column, row) = (cell % columns, cell / columns);
     span(row, rows)
@@ -234,7 +238,9 @@ fn median(columns: usize, rows: usize, values: &[u8]) -> Vec<u8> {
     };
     if values.len() < MANY {
         let mut window_values = Vec::new();
-        return (0..values.len()).map(|cell| of(&mut window_values, cell)).collect();
+        return (0..values.len())
+            .map(|cell| of(&mut window_values, cell))
+            .collect();
     }
     let cells = (0..values.len()).into_par_iter().with_min_len(1 << 14);
     cells.map_init(Vec::new, of).collect()

@@ -144,9 +144,7 @@ impl View {
 fn at_resolution(levels: &[Level], own: Option<f64>, wanted: f64) -> Result<(usize, Sampling)> {
     let Some(own) = own else {
         return Err(refuse(
-            format!(
-                "it does not say its resolution, and `data.micrometres_per_pixel` is {wanted}"
-            ),
+            format!("it does not say its resolution, and `data.micrometres_per_pixel` is {wanted}"),
             "set `data.level` or `data.reduction` in place of `data.micrometres_per_pixel`",
         ));
     };

@@ -96,7 +96,8 @@ fn the_smallest_region_counts_and_a_negative_one_takes_out() {
 
 #[test]
 fn a_class_is_an_attribute_a_text_or_the_name_of_the_annotation() {
-    let vertices = "<Vertices><Vertex X='0' Y='0'/><Vertex X='9' Y='0'/><Vertex X='0' Y='9'/></Vertices>";
+    let vertices =
+        "<Vertices><Vertex X='0' Y='0'/><Vertex X='9' Y='0'/><Vertex X='0' Y='9'/></Vertices>";
     let class_of = |annotation: &str, region: &str| {
         let text = format!(
             "<Annotations><Annotation {annotation}><Regions><Region Id='7' {region}>{vertices}</Region></Regions>\
@@ -104,7 +105,10 @@ fn a_class_is_an_attribute_a_text_or_the_name_of_the_annotation() {
         );
         Regions::parse(&text).map(|regions| regions.line(1.0).class_at(1.0).to_owned())
     };
-    assert_eq!(class_of("Name='Tumour'", "Text=' Benign '").unwrap(), "benign");
+    assert_eq!(
+        class_of("Name='Tumour'", "Text=' Benign '").unwrap(),
+        "benign"
+    );
     assert_eq!(class_of("Name='Tumour'", "Text=''").unwrap(), "tumour");
     assert_eq!(
         class_of("Name=''", "").unwrap_err(),
@@ -133,7 +137,10 @@ fn what_is_no_annotation_file_is_refused() {
     let path = folder.path().join("a.xml");
     fs::write(&path, b"<Annotations>\xff</Annotations>").unwrap();
     let error = Regions::read(&path).unwrap_err().to_string();
-    assert!(error.starts_with("annotations `") && error.contains("UTF-8"), "{error}");
+    assert!(
+        error.starts_with("annotations `") && error.contains("UTF-8"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -164,7 +171,10 @@ fn damaged_files_are_read_or_refused_and_nothing_else() {
             _ => refused += 1,
         }
     }
-    assert!(read > 500 && refused > 5000, "{read} read, {refused} refused");
+    assert!(
+        read > 500 && refused > 5000,
+        "{read} read, {refused} refused"
+    );
     let deep = "<Annotations>".repeat(200_000);
     assert!(Regions::parse(&deep).is_err());
 }

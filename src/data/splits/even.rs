@@ -21,7 +21,8 @@ pub struct Candidate {
 /// patches allow. `count` must be at least 2.
 pub fn draw_per_class(candidates: &[Candidate], count: usize, random: Random) -> Vec<usize> {
     // Class, then split, then slide.
-    let mut members: BTreeMap<usize, BTreeMap<Split, BTreeMap<usize, Vec<usize>>>> = BTreeMap::new();
+    let mut members: BTreeMap<usize, BTreeMap<Split, BTreeMap<usize, Vec<usize>>>> =
+        BTreeMap::new();
     for (index, candidate) in candidates.iter().enumerate() {
         let splits = members.entry(candidate.class).or_default();
         let slides = splits.entry(candidate.split).or_default();
@@ -37,9 +38,17 @@ pub fn draw_per_class(candidates: &[Candidate], count: usize, random: Random) ->
             tests => ((count * tests) as f64 / slides as f64).round() as usize,
         };
         let is_both = splits.len() == 2;
-        let tests = if is_both { tests.clamp(1, count - 1) } else { tests };
+        let tests = if is_both {
+            tests.clamp(1, count - 1)
+        } else {
+            tests
+        };
         for (split, slides) in splits {
-            let wanted = if split == Split::Test { tests } else { count - tests };
+            let wanted = if split == Split::Test {
+                tests
+            } else {
+                count - tests
+            };
             let mut stream = random.stream(&format!("draw/{class}/{}", split.name()));
             let slides: Vec<Vec<usize>> = slides.into_values().collect();
             let lengths: Vec<usize> = slides.iter().map(Vec::len).collect();
@@ -89,7 +98,12 @@ mod tests {
     fn quotas_are_as_equal_as_the_slides_allow() {
         let of = |lengths: &[usize], count| {
             let mut quotas = quotas(lengths, count, &mut Random::new(0).stream("test"));
-            assert!(quotas.iter().zip(lengths).all(|(quota, length)| quota <= length));
+            assert!(
+                quotas
+                    .iter()
+                    .zip(lengths)
+                    .all(|(quota, length)| quota <= length)
+            );
             quotas.sort_unstable();
             quotas
         };
@@ -105,10 +119,18 @@ mod tests {
     fn each_class_has_as_many_patches_over_all_its_slides() {
         let mut candidates = Vec::new();
         for slide in 0..10 {
-            let split = if slide % 5 == 0 { Split::Test } else { Split::Train };
+            let split = if slide % 5 == 0 {
+                Split::Test
+            } else {
+                Split::Train
+            };
             for patch in 0..100 * (slide + 1) {
                 let class = usize::from(patch % 4 == 0);
-                candidates.push(Candidate { slide, class, split });
+                candidates.push(Candidate {
+                    slide,
+                    class,
+                    split,
+                });
             }
         }
         let drawn = draw_per_class(&candidates, 200, Random::new(0));
@@ -127,6 +149,9 @@ mod tests {
         }
         assert_eq!(drawn, draw_per_class(&candidates, 200, Random::new(0)));
         assert_ne!(drawn, draw_per_class(&candidates, 200, Random::new(1)));
-        assert_eq!(draw_per_class(&candidates, 10_000, Random::new(0)).len(), candidates.len());
+        assert_eq!(
+            draw_per_class(&candidates, 10_000, Random::new(0)).len(),
+            candidates.len()
+        );
     }
 }

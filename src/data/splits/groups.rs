@@ -39,10 +39,16 @@ pub fn assign_groups(
     // Groups with how many slides of each class they have.
     let mut groups: BTreeMap<(bool, &str), Vec<usize>> = BTreeMap::new();
     for (index, slide) in slides.iter().enumerate() {
-        let key = slide.group.map_or((false, slide.name), |group| (true, group));
+        let key = slide
+            .group
+            .map_or((false, slide.name), |group| (true, group));
         groups.entry(key).or_default().push(index);
     }
-    let classes: BTreeSet<&str> = slides.iter().flat_map(|slide| &slide.classes).copied().collect();
+    let classes: BTreeSet<&str> = slides
+        .iter()
+        .flat_map(|slide| &slide.classes)
+        .copied()
+        .collect();
     let counts: Vec<Vec<f64>> = groups
         .values()
         .map(|members| {
@@ -54,7 +60,10 @@ pub fn assign_groups(
         })
         .collect();
     for (place, class) in classes.iter().enumerate() {
-        let mut having = groups.keys().zip(&counts).filter(|(_, counts)| counts[place] > 0.0);
+        let mut having = groups
+            .keys()
+            .zip(&counts)
+            .filter(|(_, counts)| counts[place] > 0.0);
         if let (Some(((is_group, name), _)), None) = (having.next(), having.next()) {
             let only = match is_group {
                 true => format!("all its slides in one group, `{name}`"),
@@ -70,10 +79,19 @@ pub fn assign_groups(
     // The best of some searches.
     let search = Search::new(&counts, held_out);
     let found = (0..STARTS).map(|start| {
-        let order = random.at(start).stream("split/groups").permutation(counts.len());
+        let order = random
+            .at(start)
+            .stream("split/groups")
+            .permutation(counts.len());
         search.from(&order)
     });
-    let best = found.reduce(|best, other| if other.0 < best.0 - 1e-12 { other } else { best });
+    let best = found.reduce(|best, other| {
+        if other.0 < best.0 - 1e-12 {
+            other
+        } else {
+            best
+        }
+    });
     let (cost, tests) = best.unwrap_or_default();
     if cost >= MISSING {
         return Err(refuse(
@@ -179,11 +197,17 @@ mod tests {
     }
 
     fn fraction(slides: &[SlideClasses<'_>], splits: &[Split], class: &str) -> f64 {
-        let of = slides.iter().zip(splits).filter(|(slide, _)| slide.classes.contains(class));
-        let (tests, all) = of.fold((0, 0), |(tests, all), (_, split)| {
-            (tests + usize::from(*split == Split::Test), all + 1)
+        let of = slides
+            .iter()
+            .zip(splits)
+            .filter(|(slide, _)| slide.classes.contains(class));
+        let (tests, all) = of.fold((0.0, 0.0), |(tests, all), (_, split)| {
+            (
+                tests + f64::from(u8::from(*split == Split::Test)),
+                all + 1.0,
+            )
         });
-        f64::from(tests) / f64::from(all)
+        tests / all
     }
 
     #[test]
@@ -216,7 +240,8 @@ mod tests {
     #[test]
     fn no_split_of_some_groups_is_better_than_the_one_that_is_found() {
         let lines = [
-            "0 p a", "1 p b", "2 q a", "3 q a", "4 r b", "5 - a", "6 - a,b", "7 t b", "8 t a", "9 u b",
+            "0 p a", "1 p b", "2 q a", "3 q a", "4 r b", "5 - a", "6 - a,b", "7 t b", "8 t a",
+            "9 u b",
         ];
         let slides = slides(&lines);
         for held_out in [0.2, 0.3, 0.5] {
@@ -227,7 +252,10 @@ mod tests {
                 if missing("a") || missing("b") {
                     return f64::INFINITY;
                 }
-                ["a", "b"].map(|class| (of(class) - held_out).powi(2)).iter().sum()
+                ["a", "b"]
+                    .map(|class| (of(class) - held_out).powi(2))
+                    .iter()
+                    .sum()
             };
             let names = ["p", "q", "r", "5", "6", "t", "u"];
             let best = (0u32..1 << names.len())

@@ -47,9 +47,17 @@ impl Cells {
     ) -> Result<Self> {
         let step = side as u64;
         // Whole tiles, as far as they have whole cells; and not all of a picture that is one tile.
-        let tiles = if tile.is_multiple_of(step) { tile } else { step };
+        let tiles = if tile.is_multiple_of(step) {
+            tile
+        } else {
+            step
+        };
         let most = (BAND / width.max(1)).max(step);
-        let rows = if tiles <= most { most / tiles * tiles } else { most / step * step };
+        let rows = if tiles <= most {
+            most / tiles * tiles
+        } else {
+            most / step * step
+        };
         let starts: Vec<u64> = (0..height).step_by(rows as usize).collect();
         let bands: Vec<_> = starts
             .into_par_iter()

@@ -59,7 +59,11 @@ impl Hsv {
 
 /// Which of `cells` are ink; none if there is no pen mark.
 pub(super) fn find(cells: &Cells) -> Option<Vec<bool>> {
-    let colours: Vec<Hsv> = cells.colours.iter().map(|&colour| Hsv::of(colour)).collect();
+    let colours: Vec<Hsv> = cells
+        .colours
+        .iter()
+        .map(|&colour| Hsv::of(colour))
+        .collect();
     let mut ink: Vec<bool> = colours.iter().map(Hsv::is_ink).collect();
     // Marks alone stay.
     let mut seen = vec![false; ink.len()];
@@ -151,7 +155,13 @@ mod tests {
             assert_eq!(inked(ink, 40), Some(100 + 40 + 44), "{ink:?}");
             assert_eq!(inked(ink, 28), None, "{ink:?}");
         }
-        for stain in [PINK, [110, 60, 140], [70, 60, 130], [200, 80, 120], [243, 241, 244]] {
+        for stain in [
+            PINK,
+            [110, 60, 140],
+            [70, 60, 130],
+            [200, 80, 120],
+            [243, 241, 244],
+        ] {
             assert_eq!(inked(stain, 100), None, "{stain:?}");
         }
     }
@@ -159,7 +169,11 @@ mod tests {
     #[test]
     fn phantom_slides_have_no_ink() {
         for index in 0..8 {
-            let image = draw(&Recipe { seed: 0, index, size: 640 });
+            let image = draw(&Recipe {
+                seed: 0,
+                index,
+                size: 640,
+            });
             assert!(find(&Cells::of(&image, CELL)).is_none(), "{index}");
         }
     }

@@ -31,7 +31,12 @@ impl TissueMask {
             for x in 0..width {
                 let here = is_tissue(x, y);
                 // What lies beyond the picture is no tissue, so that tissue that is cut has an outline there too.
-                let around = [(x.wrapping_sub(1), y), (x + 1, y), (x, y.wrapping_sub(1)), (x, y + 1)];
+                let around = [
+                    (x.wrapping_sub(1), y),
+                    (x + 1, y),
+                    (x, y.wrapping_sub(1)),
+                    (x, y + 1),
+                ];
                 let differs = around.into_iter().any(|(x, y)| {
                     let there = x < width && y < height && is_tissue(x, y);
                     there != here && (x < width && y < height || here)
@@ -54,7 +59,11 @@ mod tests {
         let glass = Rgb([243, 241, 244]);
         let image = RgbImage::from_fn(400, 200, |x, y| {
             let is_tissue = (100..300).contains(&x) && (40..160).contains(&y);
-            if is_tissue { Rgb([150, 60, 140]) } else { glass }
+            if is_tissue {
+                Rgb([150, 60, 140])
+            } else {
+                glass
+            }
         });
         let mask = TissueMask::new(&image);
         let picture = mask.over(&image);
@@ -64,7 +73,8 @@ mod tests {
             .filter(|(_, _, pixel)| **pixel == OUTLINE)
             .map(|(x, y, _)| (x, y))
             .collect();
-        let near = |value: u32, edges: [u32; 2]| edges.iter().any(|edge| value.abs_diff(*edge) <= 8);
+        let near =
+            |value: u32, edges: [u32; 2]| edges.iter().any(|edge| value.abs_diff(*edge) <= 8);
         let is_edge = |&(x, y): &(u32, u32)| near(x, [100, 300]) || near(y, [40, 160]);
         assert!(drawn.iter().all(is_edge), "{drawn:?}");
         // Two pixels along a rectangle of about 200 x 120.
