@@ -3,13 +3,20 @@
 //! A format is one file here; [`open`] tells them apart by their first bytes. Where the patches lie, and what class they are of,
 //! is decided in `data`.
 
+mod cache;
+mod format;
 mod plain;
+mod tiff;
 
 use std::path::Path;
 
 use image::RgbImage;
 
-use crate::error::Result;
+use self::format::Format;
+use crate::error::{Result, refuse};
+
+/// Bytes of a region or an image that is held in memory, at most.
+const MOST_BYTES: u64 = 4 << 30;
 
 /// A slide: one picture at one or more levels, read by region. Threads may read one slide at the same time.
 pub trait Slide: Send + Sync {
@@ -45,23 +52,31 @@ pub struct Level {
 /// If the file cannot be read or is of no format that is read. Messages do not name the file: the caller does, in the words of
 /// its place. A [`Refusal`](crate::error::Refusal) has a hint of its own, which is better than a general one.
 pub fn open(path: &Path) -> Result<Box<dyn Slide>> {
-    Ok(Box::new(plain::Plain::open(path)?))
+    Ok(match Format::of(path)? {
+        Format::Plain => Box::new(plain::Plain::open(path)?),
+        Format::Tiff => Box::new(tiff::TiffSlide::open(path)?),
+        Format::Vendor(name) => return Err(needs_openslide(name)),
+    })
+}
+
+/// Refuses what OpenSlide reads and this build does not.
+fn needs_openslide(format: &str) -> anyhow::Error {
+    refuse(
+        format!("{format} is read with OpenSlide, which this build is without"),
+        "install OpenSlide (Debian: `apt install libopenslide-dev`) and build with `cargo build --release --features openslide`",
+    )
 }
 
 /// The whole of a slide's finest level, as 8-bit RGB: grey is repeated, 16 bits are scaled to 8, transparency is laid on white,
 /// the colour of glass.
 ///
 /// # Errors
-/// As [`open`] and [`Slide::region`], and for a slide of more pixels than memory is for.
+/// As [`open`] and [`Slide::region`].
 pub fn read(path: &Path) -> Result<RgbImage> {
     let slide = open(path)?;
     let Level { width, height, .. } = slide.levels()[0];
-    slide.region(0, 0, 0, side(width)?, side(height)?)
-}
-
-/// A side of a picture that is held in memory.
-fn side(pixels: u64) -> Result<u32> {
-    u32::try_from(pixels).map_err(|_| anyhow::anyhow!("a side of {pixels} pixels is too long"))
+    let side = |pixels| u32::try_from(pixels).unwrap_or(u32::MAX);
+    slide.region(0, 0, 0, side(width), side(height))
 }
 
 /// Checks that a rectangle lies inside level `level` of `levels`.
@@ -85,5 +100,30 @@ fn check_inside(
             of.height
         );
     }
+    let bytes = 3 * u64::from(width) * u64::from(height);
+    if bytes > MOST_BYTES {
+        return Err(refuse(
+            format!(
+                "{width} x {height} pixels take {} GiB, and at most {} are held at once",
+                bytes >> 30,
+                MOST_BYTES >> 30
+            ),
+            "read a coarser level, or smaller regions",
+        ));
+    }
     Ok(())
+}
+
+/// `value` of a pixel on white, `alpha` of 255 opaque.
+fn on_white(value: u8, alpha: u8) -> u8 {
+    let (value, alpha) = (u32::from(value), u32::from(alpha));
+    ((value * alpha + 255 * (255 - alpha) + 127) / 255) as u8
+}
+
+/// Whether the end of a JPEG is marked behind its last scan: the decoder fills what is missing with grey.
+fn is_whole_jpeg(bytes: &[u8]) -> bool {
+    const SCAN: [u8; 2] = [0xFF, 0xDA];
+    const END: [u8; 2] = [0xFF, 0xD9];
+    let last = |marker: [u8; 2]| bytes.windows(2).rposition(|window| window == marker);
+    last(END) > last(SCAN)
 }

@@ -5,9 +5,9 @@ use std::io::Cursor;
 use std::path::Path;
 
 use image::imageops::crop_imm;
-use image::{DynamicImage, ImageFormat, ImageReader, Rgb, RgbImage};
+use image::{DynamicImage, ImageFormat, ImageReader, Limits, Rgb, RgbImage};
 
-use super::{Level, Slide, check_inside};
+use super::{Level, MOST_BYTES, Slide, check_inside, is_whole_jpeg, on_white};
 use crate::error::Result;
 
 /// An image in memory.
@@ -24,7 +24,9 @@ impl Plain {
         if reader.format() == Some(ImageFormat::Jpeg) && !is_whole_jpeg(&bytes) {
             anyhow::bail!("the file ends in the middle of the image");
         }
-        reader.no_limits();
+        let mut limits = Limits::no_limits();
+        limits.max_alloc = Some(MOST_BYTES);
+        reader.limits(limits);
         let image = to_rgb(&reader.decode()?);
         let (width, height) = image.dimensions();
         let level = Level {
@@ -55,14 +57,6 @@ impl Slide for Plain {
     }
 }
 
-/// Whether the end of the image is marked behind its last scan: the decoder fills what is missing with grey.
-fn is_whole_jpeg(bytes: &[u8]) -> bool {
-    const SCAN: [u8; 2] = [0xFF, 0xDA];
-    const END: [u8; 2] = [0xFF, 0xD9];
-    let last = |marker: [u8; 2]| bytes.windows(2).rposition(|window| window == marker);
-    last(END) > last(SCAN)
-}
-
 /// Converts to 8-bit RGB; transparency is laid on white, the colour of glass.
 fn to_rgb(image: &DynamicImage) -> RgbImage {
     if !image.color().has_alpha() {
@@ -70,9 +64,8 @@ fn to_rgb(image: &DynamicImage) -> RgbImage {
     }
     let image = image.to_rgba8();
     RgbImage::from_fn(image.width(), image.height(), |x, y| {
-        let [red, green, blue, alpha] = image.get_pixel(x, y).0.map(u32::from);
-        let on_white = |value: u32| ((value * alpha + 255 * (255 - alpha) + 127) / 255) as u8;
-        Rgb([red, green, blue].map(on_white))
+        let [red, green, blue, alpha] = image.get_pixel(x, y).0;
+        Rgb([red, green, blue].map(|value| on_white(value, alpha)))
     })
 }
 
