@@ -126,24 +126,27 @@ mod tests {
             let factor = case["factor"].as_f64().unwrap();
             let found = whole(&image, factor, number("columns"), number("rows"));
             let expected: Vec<u8> = serde_json::from_value(case["pixels"].clone()).unwrap();
-            assert_eq!(found.into_raw(), expected, "factor {factor}");
+            assert!(
+                found.into_raw() == expected,
+                "other pixels at factor {factor}"
+            );
         }
     }
 
     #[test]
     fn a_part_has_the_pixels_of_the_whole_and_one_colour_stays() {
         let image = picture(97, 60);
-        let all = whole(&image, 2.7, 35, 22);
-        let columns = Taps::new(10..18, 2.7, 97);
-        let rows = Taps::new(20..22, 2.7, 60);
+        let all = whole(&image, 2.75, 35, 21);
+        let columns = Taps::new(10..18, 2.75, 97);
+        let rows = Taps::new(19..21, 2.75, 60);
         let (x, y) = (columns.source.start as u32, rows.source.start as u32);
         let size = |taps: &Taps| (taps.source.end - taps.source.start) as u32;
         let part = image::imageops::crop_imm(&image, x, y, size(&columns), size(&rows));
         let part = resample(&part.to_image(), &columns, &rows);
-        let expected = image::imageops::crop_imm(&all, 10, 20, 8, 2).to_image();
+        let expected = image::imageops::crop_imm(&all, 10, 19, 8, 2).to_image();
         assert_eq!(part, expected);
         let plain = RgbImage::from_pixel(97, 60, Rgb([3, 200, 255]));
-        let small = whole(&plain, 2.7, 35, 22);
+        let small = whole(&plain, 2.75, 35, 21);
         assert!(small.pixels().all(|pixel| pixel.0 == [3, 200, 255]));
         assert_eq!(whole(&image, 1.0, 97, 60), image);
     }

@@ -608,7 +608,7 @@ fn settings_that_say_two_things_are_refused() {
             level: 1,
             ..config()
         }),
-        "cannot read image `benign/phantom-000`: it has 1 level(s), `data.level` is 1"
+        "cannot read image `benign/FOLDER-000`: it has 1 level(s), `data.level` is 1"
     );
 }
 

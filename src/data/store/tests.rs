@@ -81,7 +81,7 @@ fn the_summary_says_what_is_there() {
             "source   four",
             "patches  4 of 2 x 2 pixels",
             "all      train 2 patches of 1 slides, test 2 patches of 1 slides",
-            "skipped  c.png",
+            "skipped  c.png: it is no image",
             &format!("sha256   {}", store.content_hash()),
         ]
     );

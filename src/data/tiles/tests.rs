@@ -15,7 +15,7 @@ fn half_tissue(width: u32, height: u32) -> RgbImage {
         if x < 64 {
             Rgb([242; 3])
         } else {
-            Rgb([200, (x % 100) as u8, (y % 100) as u8])
+            Rgb([200, (x % 100) as u8, (100 + y % 50) as u8])
         }
     })
 }
@@ -146,7 +146,10 @@ fn patches_of_an_annotated_slide_have_the_class_of_their_region() {
     config.reduction = 2;
     config.patch_size = 32;
     config.stride = 32;
-    assert_eq!(of(&classes(&config), "benign").len(), 4);
+    assert_eq!(
+        of(&classes(&config), "benign"),
+        [(0, 0), (32, 0), (0, 32), (32, 32)]
+    );
     config.classes = vec!["benign".to_owned()];
     assert_eq!(classes(&config).len(), 4);
 }
