@@ -59,7 +59,8 @@ pub fn assign(slides: &[(&str, &str)], held_out: f64, random: Random) -> Result<
                     "class `{class}` has only one slide with patches, `{}`: it cannot both train and test",
                     slides[members[0]].0
                 ),
-                "add a slide to the class, lower `data.minimum_tissue`, or remove the class",
+                "add a slide to the class, lower `data.minimum_tissue`, remove the class, or keep all for training with \
+                 `data.held_out = 0`",
             ));
         }
         members.sort_by_key(|&index| slides[index].0);
