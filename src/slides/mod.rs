@@ -5,6 +5,8 @@
 
 mod cache;
 mod format;
+#[cfg(feature = "openslide")]
+mod openslide;
 mod plain;
 mod tiff;
 
@@ -52,19 +54,33 @@ pub struct Level {
 /// If the file cannot be read or is of no format that is read. Messages do not name the file: the caller does, in the words of
 /// its place. A [`Refusal`](crate::error::Refusal) has a hint of its own, which is better than a general one.
 pub fn open(path: &Path) -> Result<Box<dyn Slide>> {
-    Ok(match Format::of(path)? {
-        Format::Plain => Box::new(plain::Plain::open(path)?),
-        Format::Tiff => Box::new(tiff::TiffSlide::open(path)?),
-        Format::Vendor(name) => return Err(needs_openslide(name)),
+    let opened = match Format::of(path)? {
+        Format::Plain => Ok(Box::new(plain::Plain::open(path)?) as Box<dyn Slide>),
+        Format::Tiff => tiff::TiffSlide::open(path).map(|slide| Box::new(slide) as Box<dyn Slide>),
+        Format::Vendor(name) => Err(NeedsOpenSlide(name).into()),
+    };
+    opened.or_else(|error| match error.downcast_ref() {
+        Some(NeedsOpenSlide(format)) => with_openslide(path, format),
+        None => Err(error),
     })
 }
 
-/// Refuses what OpenSlide reads and this build does not.
-fn needs_openslide(format: &str) -> anyhow::Error {
-    refuse(
+/// A format that is left to OpenSlide.
+#[derive(Debug, thiserror::Error)]
+#[error("{0} is read with OpenSlide")]
+struct NeedsOpenSlide(&'static str);
+
+#[cfg(feature = "openslide")]
+fn with_openslide(path: &Path, format: &str) -> Result<Box<dyn Slide>> {
+    Ok(Box::new(openslide::VendorSlide::open(path, format)?))
+}
+
+#[cfg(not(feature = "openslide"))]
+fn with_openslide(_: &Path, format: &str) -> Result<Box<dyn Slide>> {
+    Err(refuse(
         format!("{format} is read with OpenSlide, which this build is without"),
         "install OpenSlide (Debian: `apt install libopenslide-dev`) and build with `cargo build --release --features openslide`",
-    )
+    ))
 }
 
 /// The whole of a slide's finest level, as 8-bit RGB: grey is repeated, 16 bits are scaled to 8, transparency is laid on white,
@@ -73,10 +89,14 @@ fn needs_openslide(format: &str) -> anyhow::Error {
 /// # Errors
 /// As [`open`] and [`Slide::region`].
 pub fn read(path: &Path) -> Result<RgbImage> {
-    let slide = open(path)?;
-    let Level { width, height, .. } = slide.levels()[0];
+    whole(&*open(path)?, 0)
+}
+
+/// All pixels of a level.
+fn whole(slide: &dyn Slide, level: usize) -> Result<RgbImage> {
+    let Level { width, height, .. } = slide.levels()[level];
     let side = |pixels| u32::try_from(pixels).unwrap_or(u32::MAX);
-    slide.region(0, 0, 0, side(width), side(height))
+    slide.region(level, 0, 0, side(width), side(height))
 }
 
 /// Checks that a rectangle lies inside level `level` of `levels`.

@@ -33,6 +33,7 @@ mod samplers;
 mod settings;
 mod shared;
 mod siamese;
+mod slides;
 mod storage;
 mod systems;
 mod toy;

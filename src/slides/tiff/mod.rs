@@ -18,7 +18,7 @@ use image::RgbImage;
 use self::directory::{Bytes, Directory, TiffFile};
 use self::page::Page;
 use super::cache::Cache;
-use super::{Level, Slide, check_inside, needs_openslide};
+use super::{Level, NeedsOpenSlide, Slide, check_inside};
 use crate::error::Result;
 use crate::images::RGB;
 
@@ -69,7 +69,7 @@ impl TiffSlide {
             None
         };
         if let Some(vendor) = vendor {
-            return Err(needs_openslide(vendor));
+            return Err(NeedsOpenSlide(vendor).into());
         }
         let pages = pages(&file, description.starts_with("Aperio"))?;
         let levels = pages.iter().map(|page| Level {

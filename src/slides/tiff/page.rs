@@ -5,7 +5,7 @@ use anyhow::{Context, bail, ensure};
 use super::directory::{Directory, TiffFile};
 use super::pixels::{Colours, Samples};
 use crate::error::{Result, refuse};
-use crate::slides::needs_openslide;
+use crate::slides::NeedsOpenSlide;
 
 /// Bytes that are decoded at once, at most.
 const MOST_DECODED: u64 = 1 << 30;
@@ -233,7 +233,7 @@ fn compression(file: &TiffFile, of: &Directory) -> Result<Compression> {
         8 | 32946 => return Ok(Compression::Deflate),
         32773 => return Ok(Compression::PackBits),
         50000 => return Ok(Compression::Zstandard),
-        33003 | 33005 | 34712 => return Err(needs_openslide("JPEG 2000")),
+        33003 | 33005 | 34712 => return Err(NeedsOpenSlide("JPEG 2000").into()),
         2..=4 => "of fax machines",
         6 => "JPEG of TIFF 6.0, which was withdrawn",
         34887 => "LERC",
