@@ -1,5 +1,6 @@
 //! Pictures made smaller by any factor: Pillow's `BILINEAR`, the triangle filter whose support widens with the factor
-//! (`antialias=True` in torchvision), to the bit.
+//! (`antialias=True` in torchvision), to the bit: along rows first, then along columns, with bytes between. (Pillow 13 begins with
+//! columns on some tall pictures, which changes a quarter of the values by 1.)
 //!
 //! A rectangle of the smaller picture has the pixels that it would have if the whole picture were resized: a patch does not
 //! depend on where the others lie. Not `image::imageops`: it resizes whole pictures, and rounds otherwise.

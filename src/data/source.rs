@@ -110,7 +110,9 @@ impl SlideImage {
     pub(super) fn unreadable(&self, reason: &anyhow::Error) -> anyhow::Error {
         // The reader may know better what to do.
         let hint = match reason.downcast_ref::<Refusal>() {
-            Some(refusal) => refusal.hint.clone(),
+            Some(refusal) => {
+                format!("{}, or leave it out with `--skip-unreadable`", refusal.hint)
+            }
             None => {
                 "repair or remove it, or leave out what cannot be read with `--skip-unreadable`"
                     .to_owned()

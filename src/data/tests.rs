@@ -422,7 +422,8 @@ fn an_image_that_cannot_be_read_is_refused_or_named() {
     );
     assert_eq!(
         hint,
-        "repair or remove it, or leave out what cannot be read with `--skip-unreadable`"
+        "convert it, for example with `vips tiffsave IN OUT.tif --tile --pyramid --compression jpeg`, or leave it out with \
+         `--skip-unreadable`"
     );
     assert_eq!(
         fs::read_dir(cache.path()).unwrap().count(),

@@ -41,7 +41,13 @@ fn slide(image: &RgbImage) -> (Slide, TempDir) {
 }
 
 fn tiled(slide: &Slide, folder: &TempDir, config: &DataConfig) -> Tiles {
-    tile(slide, config, &Images::default(), folder.path()).unwrap()
+    tile(
+        slide,
+        config,
+        &Images::default(),
+        &folder.path().join("masks"),
+    )
+    .unwrap()
 }
 
 fn places(tiles: &Tiles) -> Vec<(u32, u32)> {
@@ -66,7 +72,7 @@ fn patches_lie_on_a_grid_where_tissue_is() {
         ..config
     };
     assert_eq!(tiled(&slide, &folder, &all).places.len(), 5 * 3);
-    let mask = image::open(folder.path().join("a.png")).unwrap();
+    let mask = image::open(folder.path().join("masks/a.png")).unwrap();
     assert_eq!(
         (mask.width(), mask.height()),
         (200, 130),
@@ -162,7 +168,13 @@ fn damaged_images_are_refused_by_name_or_noted() {
     slide.images[0].name = "b.png".to_owned();
     slide.images[0].origin = Origin::File(path);
     let mut config = DataConfig::default();
-    let error = tile(&slide, &config, &Images::default(), folder.path()).unwrap_err();
+    let error = tile(
+        &slide,
+        &config,
+        &Images::default(),
+        &folder.path().join("masks"),
+    )
+    .unwrap_err();
     let Refusal { message, .. } = error.downcast().unwrap();
     assert!(
         message.starts_with("cannot read image `b.png`: "),

@@ -21,7 +21,7 @@ def picture(width, height):
 
 
 cases = []
-for width, height, factor in [(40, 30, 2.0), (61, 47, 1.5), (97, 60, 2.75), (33, 70, 1.0625)]:
+for width, height, factor in [(40, 30, 2.0), (61, 47, 1.5), (97, 60, 2.75), (70, 33, 1.0625)]:
     # Pillow holds a box in single precision: factors whose multiples are exact in it.
     columns, rows = int(width / factor), int(height / factor)
     image = Image.fromarray(picture(width, height))
