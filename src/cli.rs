@@ -260,10 +260,13 @@ pub struct Serve {
 /// The `data` commands.
 #[derive(Debug, Subcommand)]
 pub enum Data {
-    /// Cuts a folder of images into a patch store.
+    /// Cuts a folder of slides or images into a patch store; repeated, goes on where it was interrupted.
     Import {
-        /// The folder: PNG, JPEG and TIFF files, in class sub-folders or none.
+        /// The folder: whole slides (TIFF, SVS), PNG, JPEG, in class sub-folders or none.
         source: PathBuf,
+        /// Keep a picture of each whole slide too, 224 x 224, for the first stage of the MFT-SNN.
+        #[arg(long)]
+        whole: bool,
         #[command(flatten)]
         #[expect(missing_docs, reason = "described at the type")]
         settings: Settings,

@@ -1,12 +1,28 @@
 //! SHA-256 in the form everything is named by: lower-case hexadecimal.
 
 use std::fmt::Write;
+use std::fs::File;
+use std::io;
+use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
 /// The SHA-256 of `bytes`, 64 hexadecimal digits.
 pub fn sha256(bytes: impl AsRef<[u8]>) -> String {
     hexadecimal(&Sha256::digest(bytes))
+}
+
+/// The SHA-256 of the file at `path`, of whatever size, 64 hexadecimal digits.
+///
+/// # Errors
+/// If it cannot be read.
+pub fn sha256_file(path: &Path) -> io::Result<String> {
+    let mut digest = Sha256Writer::default();
+    io::copy(
+        &mut io::BufReader::with_capacity(1 << 16, File::open(path)?),
+        &mut digest,
+    )?;
+    Ok(digest.finish())
 }
 
 /// The SHA-256 of everything written to it, for what is too large to hold.

@@ -48,8 +48,18 @@ pub(super) const SECTIONS: &[(&str, Section)] = &[
             Range::between("reduction", "", 1.0, 64.0).hint("set 1 to keep the slides as they are"),
             Range::between("minimum_tissue", "fraction", 0.0, 1.0)
                 .hint("set it between 0 (keep every patch) and 1 (only patches full of tissue)"),
-            Range::new("held_out", "fraction", (Excluded(0.0), Excluded(1.0)))
-                .hint("both splits need slides: set it for example to 0.3"),
+            Range::between("tissue_threshold", "of saturation", 0.0, 255.0)
+                .hint("set 0 to find one for each slide, or for example 8 as CLAM does"),
+            Range::new("held_out", "fraction", (Included(0.0), Excluded(1.0)))
+                .hint("set it for example to 0.3, or to 0 for a store without a test split"),
+            Range::between("patches_per_class", "patches", 0.0, MANY),
+            Range::between("whole_slides", "pixels", 0.0, SIZE)
+                .hint("set 224 as in the paper, or 0 to keep none"),
+            Range::between("region_overlap", "fraction", 0.0, 1.0)
+                .hint("set 0 for the class of a patch's centre, or a fraction above 0.5"),
+            Range::between("level", "", 0.0, 64.0).hint("set 0 for full resolution"),
+            Range::between("micrometres_per_pixel", "micrometres", 0.0, 1000.0)
+                .hint("set 0 for the resolution of the slides, or for example 0.5"),
             Range::between("maximum_patches", "patches", 0.0, MANY),
             Range::at_least("seed", "", 0.0),
         ]),

@@ -1,4 +1,4 @@
-//! Slides from a folder of images: PNG, JPEG and TIFF, with a sub-folder for each class or none.
+//! Slides from a folder: PNG, JPEG, TIFF and the formats of scanners, with a sub-folder for each class or none.
 //!
 //! - The first-level sub-folder is the class, however deep the image lies below it. Images in the folder itself are all
 //!   of the class `all`; they may not stand beside class folders. Hidden files and folders are passed over.
@@ -8,7 +8,6 @@
 //! - Pixels become 8-bit RGB: grey is repeated, 16 bits are scaled to 8, transparency is laid on white.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -16,11 +15,15 @@ use rayon::prelude::*;
 use walkdir::{DirEntry, WalkDir};
 
 use super::source::{Origin, Slide, SlideImage, Source};
-use crate::digest::sha256;
+use crate::digest::sha256_file;
 use crate::error::{Result, refuse};
 
-/// File extensions that are read, in lower case.
+/// File extensions of images, in lower case.
 pub const EXTENSIONS: [&str; 5] = ["png", "jpg", "jpeg", "tif", "tiff"];
+/// File extensions of slides as scanners write them, in lower case. Which of them are read is for `slides` to say.
+pub const SLIDE_EXTENSIONS: [&str; 9] = [
+    "svs", "ndpi", "mrxs", "scn", "vms", "vmu", "svslide", "bif", "czi",
+];
 /// The class of images that lie in no class folder.
 const ONE_CLASS: &str = "all";
 
@@ -31,18 +34,23 @@ struct Found {
     path: PathBuf,
 }
 
-/// Lists the slides of `folder`, an existing folder, in the order of their names.
+/// Lists the slides of `folder`, an existing folder, in the order of their names. Where `has_class_folders`, its sub-folders are
+/// classes; elsewhere something else says what slides are of.
 ///
 /// # Errors
 /// For a folder without images, images beside class folders, and two images that would be one slide.
-pub(super) fn source(folder: &Path) -> Result<Source> {
-    let found = find(folder)?;
+pub(super) fn source(folder: &Path, has_class_folders: bool) -> Result<Source> {
+    let extensions: Vec<&str> = [&EXTENSIONS[..], &SLIDE_EXTENSIONS].concat();
+    let found = find(folder, &extensions)?;
+    if has_class_folders {
+        refuse_mixed(folder, &found)?;
+    }
     let fingerprint: Vec<String> = found
         .par_iter()
         .map(|image| {
-            let bytes = fs::read(&image.path)
+            let digest = sha256_file(&image.path)
                 .with_context(|| format!("cannot read `{}`", image.path.display()))?;
-            Ok(format!("{} {}", sha256(bytes), image.name))
+            Ok(format!("{digest} {}", image.name))
         })
         .collect::<Result<_>>()?;
     // The name of `.` or of `slides/..` is that of the folder it leads to.
@@ -60,11 +68,13 @@ pub(super) fn source(folder: &Path) -> Result<Source> {
 
 /// The paths of all images below `folder`, sorted by name.
 pub(super) fn list(folder: &Path) -> Result<Vec<PathBuf>> {
-    Ok(find(folder)?.into_iter().map(|image| image.path).collect())
+    let found = find(folder, &EXTENSIONS)?;
+    refuse_mixed(folder, &found)?;
+    Ok(found.into_iter().map(|image| image.path).collect())
 }
 
-/// All images below `folder`, sorted by name.
-fn find(folder: &Path) -> Result<Vec<Found>> {
+/// All files below `folder` with one of `extensions`, sorted by name.
+fn find(folder: &Path, extensions: &[&str]) -> Result<Vec<Found>> {
     let visible = |entry: &DirEntry| {
         entry.depth() == 0 || !entry.file_name().to_string_lossy().starts_with('.')
     };
@@ -75,7 +85,7 @@ fn find(folder: &Path) -> Result<Vec<Found>> {
         .filter_entry(visible)
     {
         let entry = entry.with_context(|| format!("cannot list `{}`", folder.display()))?;
-        if entry.file_type().is_file() && is_image(entry.path()) {
+        if entry.file_type().is_file() && has_extension(entry.path(), extensions) {
             let relative = entry.path().strip_prefix(folder)?;
             let steps: Vec<_> = relative.iter().map(|step| step.to_string_lossy()).collect();
             found.push(Found {
@@ -86,12 +96,20 @@ fn find(folder: &Path) -> Result<Vec<Found>> {
     }
     found.sort_by(|a, b| a.name.cmp(&b.name));
     if found.is_empty() {
-        let extensions = EXTENSIONS.map(|extension| format!("`.{extension}`"));
+        let extensions: Vec<String> = extensions
+            .iter()
+            .map(|extension| format!("`.{extension}`"))
+            .collect();
         return Err(refuse(
             format!("no images in `{}`", folder.display()),
             format!("looked in all sub-folders for {}", extensions.join(", ")),
         ));
     }
+    Ok(found)
+}
+
+/// Refuses images both in the folder itself and in folders below, which would be classes.
+fn refuse_mixed(folder: &Path, found: &[Found]) -> Result<()> {
     let in_root = found.iter().find(|image| !image.name.contains('/'));
     let in_class = found.iter().find(|image| image.name.contains('/'));
     if let (Some(loose), Some(filed)) = (in_root, in_class) {
@@ -105,13 +123,13 @@ fn find(folder: &Path) -> Result<Vec<Found>> {
             "move each image into the folder of its class, or all of them into one folder",
         ));
     }
-    Ok(found)
+    Ok(())
 }
 
-/// Whether the extension of `path` is one that is read.
-fn is_image(path: &Path) -> bool {
+/// Whether the extension of `path` is one of `extensions`.
+fn has_extension(path: &Path, extensions: &[&str]) -> bool {
     let extension = path.extension().unwrap_or_default().to_string_lossy();
-    EXTENSIONS.contains(&extension.to_lowercase().as_str())
+    extensions.contains(&extension.to_lowercase().as_str())
 }
 
 /// Groups images into slides.
@@ -127,6 +145,8 @@ fn slides(found: Vec<Found>) -> Result<Vec<Slide>> {
         let slide = slides.entry(name.to_owned()).or_insert_with(|| Slide {
             name: name.to_owned(),
             class: class.to_owned(),
+            group: None,
+            regions: None,
             images: Vec::new(),
         });
         let same_place = |image: &&SlideImage| (image.x, image.y) == (x, y);
@@ -163,6 +183,8 @@ fn tile(stem: &str) -> Option<(&str, usize, usize)> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::error::Refusal;
 
@@ -178,7 +200,7 @@ mod tests {
     }
 
     fn refusal(folder: &tempfile::TempDir) -> (String, String) {
-        let error = source(folder.path()).err().unwrap();
+        let error = source(folder.path(), true).err().unwrap();
         let Refusal { message, hint } = error.downcast().unwrap();
         let path = folder.path().display().to_string();
         (message.replace(&path, "FOLDER"), hint)
@@ -194,7 +216,7 @@ mod tests {
             "a/._1.png",
             "a/notes.txt",
         ]);
-        let source = source(folder.path()).unwrap();
+        let source = source(folder.path(), true).unwrap();
         let slides: Vec<_> = source
             .slides
             .iter()
@@ -206,7 +228,7 @@ mod tests {
 
     #[test]
     fn without_class_folders_all_is_one_class() {
-        let source = source(folder(&["1.png", "2.png"]).path()).unwrap();
+        let source = source(folder(&["1.png", "2.png"]).path(), true).unwrap();
         assert!(source.slides.iter().all(|slide| slide.class == "all"));
     }
 
@@ -219,7 +241,7 @@ mod tests {
             "a/u__x_y0.png",
             "a/__x1_y2.png",
         ]);
-        let source = source(folder.path()).unwrap();
+        let source = source(folder.path(), true).unwrap();
         let places = |slide: &Slide| -> Vec<(usize, usize)> {
             slide
                 .images
@@ -249,7 +271,8 @@ mod tests {
         assert_eq!(message, "no images in `FOLDER`");
         assert_eq!(
             hint,
-            "looked in all sub-folders for `.png`, `.jpg`, `.jpeg`, `.tif`, `.tiff`"
+            "looked in all sub-folders for `.png`, `.jpg`, `.jpeg`, `.tif`, `.tiff`, `.svs`, `.ndpi`, `.mrxs`, `.scn`, `.vms`, \
+             `.vmu`, `.svslide`, `.bif`, `.czi`"
         );
         let (message, _) = refusal(&folder(&["1.png", "a/2.png"]));
         assert_eq!(

@@ -17,7 +17,9 @@ use flate2::read::MultiGzDecoder;
 
 use super::npy::ImagesWriter;
 use super::splits::{Split, assign, draw};
-use super::store::{self, PATCHES, PatchRecord, PatchStore, write_description, write_records};
+use super::store::{
+    self, Notes, PATCHES, PatchRecord, PatchStore, write_description, write_records,
+};
 use super::{DataConfig, PhantomConfig, as_hashed};
 use crate::digest::sha256;
 use crate::error::{Result, refuse, unknown_name};
@@ -234,7 +236,7 @@ fn build(
     patches.finish()?;
     let records: Vec<PatchRecord> = taken.iter().map(|&index| records[index].clone()).collect();
     write_records(folder, &records)?;
-    write_description(folder, &set.name, settings, &records, Vec::new())
+    write_description(folder, &set.name, settings, &records, Notes::default())
 }
 
 impl ImageSet {

@@ -107,7 +107,10 @@ mod tests {
                 assert_eq!(batch.inputs.unwrap(), expected.to_images());
             });
             let entries = fs::read_dir(store.path()).unwrap().count();
-            assert_eq!(entries, 4, "nothing unfinished is left");
+            assert_eq!(
+                entries, 5,
+                "with the folder of masks, nothing unfinished is left"
+            );
             let error = add_inputs(&store, 3, &mut |_, patches| Ok(patches.clone())).unwrap_err();
             assert!(error.to_string().ends_with("has inputs already"), "{error}");
         }
@@ -159,7 +162,7 @@ mod tests {
         let error = add_inputs(&store, 1, &mut |_, patches| Ok(patches.clone())).unwrap_err();
         assert_eq!(error.to_string(), "inputs (16, 8, 3), expected (16, 8, 1)");
         add_inputs(&store, 3, &mut |_, _| anyhow::bail!("no")).unwrap_err();
-        assert_eq!(fs::read_dir(store.path()).unwrap().count(), 3);
+        assert_eq!(fs::read_dir(store.path()).unwrap().count(), 4);
         assert!(PatchStore::open(store.path()).unwrap().input().is_none());
     }
 }

@@ -74,6 +74,8 @@ pub(super) fn source(config: &DataConfig) -> Result<Source> {
             slides.push(Slide {
                 name: name.clone(),
                 class: class.to_owned(),
+                group: None,
+                regions: None,
                 images: vec![SlideImage {
                     name,
                     x: 0,

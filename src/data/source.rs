@@ -2,13 +2,16 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use image::RgbImage;
-use image::imageops::{crop_imm, thumbnail};
+use image::imageops::crop_imm;
 
+use super::annotations::{NORMAL, Regions};
 use super::phantom;
-use crate::error::{Result, unknown_name};
-use crate::slides;
+use super::{DataConfig, labels};
+use crate::error::{Refusal, Result, refuse, unknown_name};
+use crate::slides::{self, Level};
 
 /// Slides to tile, in order.
 pub(super) struct Source {
@@ -27,6 +30,10 @@ pub(super) struct Slide {
     pub(super) name: String,
     /// What it shows.
     pub(super) class: String,
+    /// What is kept on one side of the split with it: a patient, a block; the slide alone if none.
+    pub(super) group: Option<String>,
+    /// Where its patches have their classes from, in place of its own.
+    pub(super) regions: Option<Regions>,
     /// One image, or many tiles of it.
     pub(super) images: Vec<SlideImage>,
 }
@@ -54,39 +61,43 @@ pub(super) enum Origin {
 }
 
 impl Source {
-    /// The slides of `classes` alone; all of them if it is empty.
+    /// The source with the classes and groups that `config` gives its slides, and of these the classes that are asked for.
     ///
     /// # Errors
-    /// If a class has no slide.
-    pub(super) fn take(mut self, classes: &[String]) -> Result<Self> {
-        let known: BTreeSet<&str> = self
-            .slides
-            .iter()
-            .map(|slide| slide.class.as_str())
-            .collect();
-        if let Some(class) = classes.iter().find(|class| !known.contains(class.as_str())) {
+    /// If a class has no slide, and what labels and annotations refuse.
+    pub(super) fn labelled(mut self, config: &DataConfig) -> Result<Self> {
+        labels::label(&mut self, config)?;
+        let known: BTreeSet<&str> = self.slides.iter().flat_map(Slide::classes).collect();
+        let asked = &config.classes;
+        if let Some(class) = asked.iter().find(|class| !known.contains(class.as_str())) {
             return Err(unknown_name("class", class, known));
         }
+        let is_asked = |class: &str| asked.is_empty() || asked.iter().any(|asked| asked == class);
         self.slides
-            .retain(|slide| classes.is_empty() || classes.contains(&slide.class));
+            .retain(|slide| slide.classes().into_iter().any(is_asked));
         Ok(self)
     }
 }
 
+impl Slide {
+    /// What its patches can be of.
+    fn classes(&self) -> Vec<&str> {
+        match &self.regions {
+            Some(regions) => regions.classes().chain([NORMAL]).collect(),
+            None => vec![&self.class],
+        }
+    }
+}
+
 impl SlideImage {
-    /// The pixels, each the mean of `reduction` x `reduction` of the image's; what is left over at its right and lower edge
-    /// is cut off.
+    /// The image, ready to be read by region.
     ///
     /// # Errors
-    /// If a file cannot be read.
-    pub(super) fn load(&self, reduction: usize) -> Result<RgbImage> {
-        let image = match &self.origin {
-            Origin::File(path) => slides::read(path)?,
-            Origin::Phantom(recipe) => phantom::draw(recipe),
-        };
-        Ok(match reduction {
-            1 => image,
-            _ => reduce(&image, reduction as u32),
+    /// If its file cannot be read.
+    pub(super) fn open(&self) -> Result<Arc<dyn slides::Slide>> {
+        Ok(match &self.origin {
+            Origin::File(path) => slides::open(path)?.into(),
+            Origin::Phantom(recipe) => Arc::new(Drawn::new(phantom::draw(recipe))),
         })
     }
 
@@ -94,35 +105,58 @@ impl SlideImage {
     pub(super) fn place(&self, reduction: usize) -> (usize, usize) {
         (self.x / reduction, self.y / reduction)
     }
+
+    /// The error of an image that cannot be read, for `reason`.
+    pub(super) fn unreadable(&self, reason: &anyhow::Error) -> anyhow::Error {
+        // The reader may know better what to do.
+        let hint = match reason.downcast_ref::<Refusal>() {
+            Some(refusal) => {
+                format!("{}, or leave it out with `--skip-unreadable`", refusal.hint)
+            }
+            None => {
+                "repair or remove it, or leave out what cannot be read with `--skip-unreadable`"
+                    .to_owned()
+            }
+        };
+        refuse(
+            format!("cannot read image `{}`: {reason:#}", self.name),
+            hint,
+        )
+    }
 }
 
-/// The mean of each square of `factor` x `factor` whole pixels, rounded half up.
-fn reduce(image: &RgbImage, factor: u32) -> RgbImage {
-    let (width, height) = (image.width() / factor, image.height() / factor);
-    let whole = crop_imm(image, 0, 0, width * factor, height * factor);
-    thumbnail(&*whole, width, height)
+/// A drawn image as a slide.
+pub(super) struct Drawn {
+    image: RgbImage,
+    level: [Level; 1],
 }
 
-#[cfg(test)]
-mod tests {
-    use image::Rgb;
-
-    use super::*;
-
-    #[test]
-    fn a_reduced_image_has_the_means_of_whole_squares() {
-        let values = [[10, 20, 30, 9], [11, 20, 34, 9], [1, 1, 1, 9]];
-        let image = RgbImage::from_fn(4, 3, |x, y| Rgb([values[y as usize][x as usize]; 3]));
-        // Pillow's reduce of the whole squares: (61 + 2) / 4, (93 + 2) / 4
-        let reduced = reduce(&image, 2);
-        assert_eq!(reduced.dimensions(), (2, 1));
-        let found: Vec<u8> = reduced.pixels().map(|pixel| pixel.0[0]).collect();
-        assert_eq!(found, [15, 21]);
-        let large = RgbImage::from_fn(9, 9, |x, y| Rgb([(x * 9 + y) as u8, 0, 255]));
-        let third = reduce(&large, 3);
-        let mean = |x: u32, y: u32| (3 * x + 1) * 9 + 3 * y + 1;
-        for (x, y, pixel) in third.enumerate_pixels() {
-            assert_eq!(pixel.0, [mean(x, y) as u8, 0, 255]);
+impl Drawn {
+    pub(super) fn new(image: RgbImage) -> Self {
+        let tile = image.dimensions();
+        let level = Level {
+            width: tile.0.into(),
+            height: tile.1.into(),
+            downsample: 1.0,
+            tile,
+        };
+        Self {
+            image,
+            level: [level],
         }
+    }
+}
+
+impl slides::Slide for Drawn {
+    fn levels(&self) -> &[Level] {
+        &self.level
+    }
+
+    fn micrometres_per_pixel(&self) -> Option<f64> {
+        None
+    }
+
+    fn region(&self, _: usize, x: u64, y: u64, width: u32, height: u32) -> Result<RgbImage> {
+        Ok(crop_imm(&self.image, x as u32, y as u32, width, height).to_image())
     }
 }

@@ -3,12 +3,18 @@
 //! Neighbouring patches of a slide look alike and share its stain, so a model that has seen one has all but seen the
 //! other: a split by patch would reward memory.
 
+mod even;
+mod groups;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Result, refuse};
 use crate::random::Random;
+
+pub use even::{Candidate, draw_per_class};
+pub use groups::{SlideClasses, assign_groups};
 
 /// The side of the split that a slide and all its patches stand on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -53,7 +59,8 @@ pub fn assign(slides: &[(&str, &str)], held_out: f64, random: Random) -> Result<
                     "class `{class}` has only one slide with patches, `{}`: it cannot both train and test",
                     slides[members[0]].0
                 ),
-                "add a slide to the class, lower `data.minimum_tissue`, or remove the class",
+                "add a slide to the class, lower `data.minimum_tissue`, remove the class, or keep all for training with \
+                 `data.held_out = 0`",
             ));
         }
         members.sort_by_key(|&index| slides[index].0);

@@ -206,22 +206,39 @@ impl Normalisation {
         found.ok_or_else(|| no_target("it shows no tissue".to_owned()))
     }
 
-    /// Brings the patches of one slide, bytes of RGB, to the target. Where they show hardly any tissue they stay as they are.
+    /// What the patches of one slide, bytes of RGB, look like; none where they show hardly any tissue.
     ///
     /// # Errors
     /// As [`Appearance::fit`], with the name of the slide.
-    pub fn apply(&self, slide: &str, patches: &mut [u8]) -> Result<()> {
-        let found = Appearance::fit(self.method, [&*patches]);
-        let found = found.map_err(|error| {
+    pub fn look(
+        &self,
+        slide: &str,
+        patches: impl IntoIterator<Item = impl AsRef<[u8]>>,
+    ) -> Result<Option<Look>> {
+        let found = Appearance::fit(self.method, patches).map_err(|error| {
             refuse(
                 format!("the stain of slide `{slide}` cannot be normalised: {error}"),
                 "take the slide out, or set `data.stain` to `reinhard`, which asks for no two stains",
             )
         })?;
-        if let Some(found) = found {
-            found.bring_to(&self.target, patches);
-        }
-        Ok(())
+        Ok(found.map(|found| Look {
+            found,
+            target: self.target,
+        }))
+    }
+}
+
+/// What a slide looks like, and what it is to look like.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Look {
+    found: Appearance,
+    target: Appearance,
+}
+
+impl Look {
+    /// Brings pixels of the slide, bytes of RGB, to the target.
+    pub fn apply(&self, pixels: &mut [u8]) {
+        self.found.bring_to(&self.target, pixels);
     }
 }
 

@@ -6,6 +6,9 @@
 //!   (`cat patches.npy patches.csv | sha256sum`).
 //! - `inputs.npy`, in stores for paired models: n x size x size x channels bytes, an image beside each patch in the order
 //!   of the patches; its own SHA-256 is in `store.toml`.
+//! - `slides.npy` and `slides.csv`, where they were asked for: a picture of each whole slide, with its class and its split; the
+//!   SHA-256 of both is in `store.toml`.
+//! - `masks/`: pictures of the tissue found on each slide, to be looked at. Nothing reads them.
 
 mod summary;
 
@@ -32,6 +35,9 @@ pub(super) const FORMAT: u32 = 1;
 pub(super) const PATCHES: &str = "patches.npy";
 /// The file of inputs.
 pub(super) const INPUTS: &str = "inputs.npy";
+/// The file of pictures of whole slides.
+pub(super) const SLIDES: &str = "slides.npy";
+const SLIDE_RECORDS: &str = "slides.csv";
 const RECORDS: &str = "patches.csv";
 const DESCRIPTION: &str = "store.toml";
 
@@ -54,6 +60,14 @@ pub struct PatchRecord {
     pub split: Split,
 }
 
+/// A slide whose picture is kept: a row of `slides.csv`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct SlideRecord {
+    pub(super) slide: String,
+    pub(super) class: String,
+    pub(super) split: Split,
+}
+
 /// What `store.toml` says.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -64,10 +78,30 @@ struct Description {
     /// SHA-256 of the inputs, in a store that has some.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     inputs: Option<String>,
+    /// SHA-256 of the pictures of whole slides and their table, in a store that has some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    slides: Option<String>,
     skipped: Vec<String>,
+    /// Why they were.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    reasons: BTreeMap<String, String>,
+    /// The groups that slides belong to.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    groups: BTreeMap<String, String>,
     /// Patches by class and split.
     counts: BTreeMap<String, BTreeMap<Split, usize>>,
     settings: DataConfig,
+}
+
+/// What else there is to say of a store.
+#[derive(Default)]
+pub(super) struct Notes {
+    /// Images that could not be read, and why.
+    pub(super) skipped: Vec<(String, String)>,
+    /// The groups that slides belong to.
+    pub(super) groups: BTreeMap<String, String>,
+    /// SHA-256 of the pictures of whole slides and their table.
+    pub(super) slides: Option<String>,
 }
 
 impl Description {
@@ -148,8 +182,12 @@ impl PatchStore {
                 records.len()
             )));
         }
-        if let Some(slide) = on_both_sides(&records) {
+        if let Some(slide) = on_both_sides(&records, |record| Some(&record.slide)) {
             return Err(damaged(format!("slide `{slide}` is in both splits")));
+        }
+        let groups = &description.groups;
+        if let Some(group) = on_both_sides(&records, |record| groups.get(&record.slide)) {
+            return Err(damaged(format!("group `{group}` is in both splits")));
         }
         if content_hash(&patches, &csv)? != description.sha256 {
             return Err(damaged(format!(
@@ -233,6 +271,16 @@ impl PatchStore {
         &self.description.skipped
     }
 
+    /// Why an image was left out, where the store says it.
+    pub fn reason(&self, skipped: &str) -> Option<&str> {
+        self.description.reasons.get(skipped).map(String::as_str)
+    }
+
+    /// The group that a slide stays on one side of the split with, if it has one.
+    pub fn group(&self, slide: &str) -> Option<&str> {
+        self.description.groups.get(slide).map(String::as_str)
+    }
+
     /// Where each patch comes from, in the order of the patches.
     pub fn records(&self) -> &[PatchRecord] {
         &self.records
@@ -301,6 +349,53 @@ impl PatchStore {
     }
 }
 
+impl PatchStore {
+    /// The pictures of whole slides that were kept, and the rows of their table; none if the store has none.
+    ///
+    /// # Errors
+    /// If they are not what they were when the store was made.
+    pub(super) fn whole_slides(&self) -> Result<Option<(ImageFile, Vec<SlideRecord>)>> {
+        let Some(hash) = &self.description.slides else {
+            return Ok(None);
+        };
+        let damaged = |what: String| {
+            refuse(
+                format!(
+                    "the patch store `{}` is damaged: {what}",
+                    self.path.display()
+                ),
+                "delete the folder and build the store again",
+            )
+        };
+        let images = ImageFile::open(&self.path.join(SLIDES))
+            .map_err(|what| damaged(format!("`{SLIDES}` {what}")))?;
+        let table = fs::read(self.path.join(SLIDE_RECORDS))
+            .map_err(|error| damaged(format!("`{SLIDE_RECORDS}`: {error}")))?;
+        if content_hash(&images, &table)? != *hash {
+            return Err(damaged(format!(
+                "`{SLIDES}` or `{SLIDE_RECORDS}` is not what `{DESCRIPTION}` was written for"
+            )));
+        }
+        let records = csv::Reader::from_reader(table.as_slice())
+            .deserialize()
+            .collect::<std::result::Result<_, _>>()
+            .map_err(|error| damaged(format!("`{SLIDE_RECORDS}`: {error}")))?;
+        Ok(Some((images, records)))
+    }
+}
+
+/// Writes the table of the pictures of whole slides, and gives the SHA-256 of both; the pictures must be there.
+pub(super) fn write_slide_records(folder: &Path, records: &[SlideRecord]) -> Result<String> {
+    let path = folder.join(SLIDE_RECORDS);
+    let mut writer = csv::Writer::from_path(&path)?;
+    for record in records {
+        writer.serialize(record)?;
+    }
+    writer.flush()?;
+    let images = ImageFile::open(&folder.join(SLIDES)).map_err(anyhow::Error::msg)?;
+    content_hash(&images, &fs::read(path)?)
+}
+
 /// SHA-256 of a file of images and of `rest`, one after the other.
 pub(super) fn content_hash(images: &ImageFile, rest: &[u8]) -> Result<String> {
     let mut digest = Sha256Writer::default();
@@ -321,12 +416,16 @@ fn index_classes(records: &[PatchRecord]) -> (Arc<[String]>, Vec<usize>) {
     (names, indices)
 }
 
-/// A slide with patches in both splits, if there is one.
-fn on_both_sides(records: &[PatchRecord]) -> Option<&str> {
+/// What has patches in both splits, of all that `name` names, if there is one.
+fn on_both_sides<'a>(
+    records: &'a [PatchRecord],
+    name: impl Fn(&'a PatchRecord) -> Option<&'a String>,
+) -> Option<&'a str> {
     let mut splits: BTreeMap<&str, Split> = BTreeMap::new();
     records.iter().find_map(|record| {
-        let split = *splits.entry(&record.slide).or_insert(record.split);
-        (split != record.split).then_some(record.slide.as_str())
+        let name = name(record)?;
+        let split = *splits.entry(name).or_insert(record.split);
+        (split != record.split).then_some(name.as_str())
     })
 }
 
@@ -345,7 +444,7 @@ pub(super) fn write_description(
     name: &str,
     settings: &DataConfig,
     records: &[PatchRecord],
-    skipped: Vec<String>,
+    notes: Notes,
 ) -> Result<()> {
     let mut counts: BTreeMap<String, BTreeMap<Split, usize>> = BTreeMap::new();
     for record in records {
@@ -361,7 +460,10 @@ pub(super) fn write_description(
         name: name.to_owned(),
         sha256: content_hash(&patches, &fs::read(folder.join(RECORDS))?)?,
         inputs: None,
-        skipped,
+        slides: notes.slides,
+        skipped: notes.skipped.iter().map(|(name, _)| name.clone()).collect(),
+        reasons: notes.skipped.into_iter().collect(),
+        groups: notes.groups,
         counts,
         settings: settings.clone(),
     };

@@ -10,6 +10,10 @@ use crate::error::Refusal;
 use crate::images::{ImageSource, luminance};
 use crate::random::Random;
 
+/// Content hashes of stores as the version before slides were read by region made them.
+const PHANTOM_STORE: &str = "64311c2a7c76809f354bac021b3411f935d223b379ff2268b1cf7c6931aa2897";
+const FOLDER_STORE: &str = "be118ec4c16bda6e3781771855f62a61d4c885eb561d8cb99e546afb2d7e09df";
+
 /// The real images beside the checkout, which tests that are ignored need.
 pub(super) fn histology() -> PathBuf {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/histology");
@@ -418,7 +422,8 @@ fn an_image_that_cannot_be_read_is_refused_or_named() {
     );
     assert_eq!(
         hint,
-        "repair or remove it, or leave out what cannot be read with `--skip-unreadable`"
+        "convert it, for example with `vips tiffsave IN OUT.tif --tile --pyramid --compression jpeg`, or leave it out with \
+         `--skip-unreadable`"
     );
     assert_eq!(
         fs::read_dir(cache.path()).unwrap().count(),
@@ -503,5 +508,233 @@ fn unknown_settings_are_refused_and_missing_ones_are_defaults() {
     assert_eq!(
         toml::from_str::<DataConfig>(&text).unwrap(),
         DataConfig::default()
+    );
+}
+
+#[test]
+fn what_stores_were_before_they_still_are_to_the_byte() {
+    let cache = tempfile::tempdir().unwrap();
+    let config = DataConfig {
+        patch_size: 32,
+        stride: 32,
+        maximum_patches: 60,
+        phantom: PhantomConfig {
+            slides_per_class: 3,
+            slide_size: 160,
+        },
+        ..DataConfig::default()
+    };
+    let store = quietly(&config, &cache).unwrap();
+    assert_eq!(store.content_hash(), PHANTOM_STORE);
+    // Of files: the slides as images, turned into means.
+    let folder = tempfile::tempdir().unwrap();
+    for index in 0..6 {
+        let recipe = phantom::Recipe {
+            seed: 0,
+            index,
+            size: 200,
+        };
+        let class = ["a", "b"][index % 2];
+        fs::create_dir_all(folder.path().join(class)).unwrap();
+        let path = folder.path().join(class).join(format!("{index}.png"));
+        phantom::draw(&recipe).save(path).unwrap();
+    }
+    let config = DataConfig {
+        source: folder.path().display().to_string(),
+        patch_size: 24,
+        stride: 20,
+        reduction: 2,
+        channels: 1,
+        minimum_tissue: 0.9,
+        phantom: PhantomConfig::default(),
+        ..config
+    };
+    let store = quietly(&config, &cache).unwrap();
+    assert_eq!(store.content_hash(), FOLDER_STORE);
+}
+
+#[test]
+fn settings_that_say_two_things_are_refused() {
+    let cache = tempfile::tempdir().unwrap();
+    let message = |config: DataConfig| refusal(&config, &cache).0;
+    let config = DataConfig::default;
+    assert_eq!(
+        message(DataConfig {
+            reduction: 2,
+            level: 1,
+            ..config()
+        }),
+        "`data.reduction = 2` and `data.level = 1` each say at what resolution patches are cut"
+    );
+    assert_eq!(
+        message(DataConfig {
+            level: 1,
+            micrometres_per_pixel: 0.5,
+            ..config()
+        }),
+        "`data.level = 1` and `data.micrometres_per_pixel = 0.5` each say at what resolution patches are cut"
+    );
+    assert_eq!(
+        message(DataConfig {
+            region_overlap: 0.7,
+            ..config()
+        }),
+        "`data.region_overlap` is set, and there are no regions without `data.annotations`"
+    );
+    assert_eq!(
+        message(DataConfig {
+            region_overlap: 0.5,
+            annotations: true,
+            ..config()
+        }),
+        "`data.region_overlap` is 0.5: two classes could have as much of a patch"
+    );
+    assert_eq!(
+        message(DataConfig {
+            patches_per_class: 1,
+            ..config()
+        }),
+        "`data.patches_per_class` is 1, which leaves a split without the class"
+    );
+    assert_eq!(
+        message(DataConfig {
+            patches_per_class: 10,
+            maximum_patches: 5,
+            ..config()
+        }),
+        "`data.patches_per_class = 10` draws 20 patches, and `data.maximum_patches = 5` allows fewer"
+    );
+    assert_eq!(
+        message(DataConfig {
+            level: 1,
+            ..config()
+        }),
+        "cannot read image `benign/FOLDER-000`: it has 1 level(s), `data.level` is 1"
+    );
+}
+
+#[test]
+fn an_interrupted_import_goes_on_and_ends_the_same() {
+    let (folder, cache) = lab(20);
+    let config = config(&folder);
+    let undisturbed = quietly(&config, &tempfile::tempdir().unwrap()).unwrap();
+    // As a kill does, a panic leaves everything as it is.
+    let interrupted = std::panic::catch_unwind(|| {
+        prepare(&config, cache.path(), &mut |done, _, _| {
+            if done == 9 {
+                std::panic::resume_unwind(Box::new("killed"));
+            }
+        })
+    });
+    assert!(interrupted.is_err());
+    let left = fs::read_dir(cache.path()).unwrap().next().unwrap().unwrap();
+    assert!(left.file_name().to_string_lossy().starts_with(".building-"));
+    let mut first = None;
+    let store = prepare(&config, cache.path(), &mut |done, total, _| {
+        first.get_or_insert((done, total));
+    })
+    .unwrap();
+    // The ninth slide was noted before it was counted.
+    assert_eq!(
+        first,
+        Some((9, 40)),
+        "slides that were tiled are not read again"
+    );
+    assert_eq!(store.content_hash(), undisturbed.content_hash());
+    assert_eq!(store.path().file_name(), undisturbed.path().file_name());
+    assert_eq!(fs::read_dir(cache.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn patches_of_each_class_are_spread_over_slides_and_groups_stay_together() {
+    let (folder, cache) = lab(12);
+    let mut table = "slide,class,group\n".to_owned();
+    for (class, slide) in ["a", "b"]
+        .into_iter()
+        .flat_map(|class| (0..12).map(move |slide| (class, slide)))
+    {
+        table.push_str(&format!("{class}/{slide},{class},patient {}\n", slide / 3));
+    }
+    let labels = folder.path().join("labels.csv");
+    fs::write(&labels, table).unwrap();
+    let mut config = DataConfig {
+        labels: labels.display().to_string(),
+        patches_per_class: 12,
+        ..config(&folder)
+    };
+    let store = quietly(&config, &cache).unwrap();
+    assert_eq!(store.len(), 24);
+    for slide in 0..12 {
+        for class in ["a", "b"] {
+            let name = format!("{class}/{slide}");
+            let of_slide = store.records().iter().filter(|record| record.slide == name);
+            assert_eq!(of_slide.count(), 1, "{name}");
+            assert_eq!(store.group(&name), Some(&*format!("patient {}", slide / 3)));
+        }
+    }
+    // Four groups of three slides in each class: one of them is a quarter.
+    assert_eq!(store.slides(Split::Test).len(), 6);
+    let tests: std::collections::BTreeSet<_> = store
+        .slides(Split::Test)
+        .iter()
+        .map(|slide| store.group(slide))
+        .collect();
+    assert_eq!(tests.len(), 1);
+    assert!(store.slides_table().contains("a/0 (group patient 0)"));
+    // All of them for training.
+    config.held_out = 0.0;
+    let store = quietly(&config, &cache).unwrap();
+    assert!(store.indices(Split::Test).is_empty());
+}
+
+#[test]
+fn whole_slides_are_kept_as_they_would_be_drawn() {
+    let (folder, cache) = lab(4);
+    let plain = quietly(&config(&folder), &cache).unwrap();
+    let config = DataConfig {
+        whole_slides: 6,
+        ..config(&folder)
+    };
+    let store = quietly(&config, &cache).unwrap();
+    assert_eq!(store.content_hash(), plain.content_hash());
+    let of = |config: &DataConfig, store: &PatchStore, size| {
+        thumbnails(config, store, Split::Train, size, &mut |_, _| {}).unwrap()
+    };
+    let expected = of(&self::config(&folder), &plain, 6);
+    let opened = DataConfig {
+        source: store.path().display().to_string(),
+        ..config.clone()
+    };
+    for config in [&config, &opened] {
+        let found = of(config, &store, 6);
+        assert_eq!(found.pixels, expected.pixels);
+        assert_eq!(
+            (found.names, found.classes),
+            (expected.names.clone(), expected.classes.clone())
+        );
+    }
+    assert_eq!(of(&opened, &store, 3).pixels.size, 3);
+    fs::write(store.path().join("slides.csv"), "slide,class,split\n").unwrap();
+    let error = thumbnails(&opened, &store, Split::Train, 6, &mut |_, _| {}).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .ends_with("`slides.npy` or `slides.csv` is not what `store.toml` was written for")
+    );
+}
+
+#[test]
+fn colours_are_means_and_deviations_of_bytes() {
+    let (folder, cache) = lab(2);
+    let store = quietly(&config(&folder), &cache).unwrap();
+    let colours = store.colours().unwrap();
+    // Slides 0 and 1 of a class differ by one in blue.
+    assert_eq!(colours[0], [(200.0, 0.0), (90.0, 0.0), (0.5, 0.5)]);
+    assert_eq!(colours[1], [(200.0, 0.0), (120.0, 0.0), (0.5, 0.5)]);
+    assert_eq!(
+        store.colours_table().unwrap(),
+        "class  red mean (std)  green mean (std)  blue mean (std)\n\
+         a      200.0 (0.0)     90.0 (0.0)        0.5 (0.5)\n\
+         b      200.0 (0.0)     120.0 (0.0)       0.5 (0.5)"
     );
 }

@@ -1,225 +1,272 @@
-//! The tiles of a slide: its images on a grid, and of these the ones that lie on tissue.
+//! The tiles of a slide: its images on a grid, and of these the ones that lie on tissue. Only where they lie; what is drawn of
+//! them is read later.
+
+use std::path::Path;
 
 use image::RgbImage;
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use super::DataConfig;
-use super::source::{Slide, SlideImage};
-use super::tissue::TissueMask;
+use super::annotations::Regions;
+use super::images::Images;
+use super::source::{Origin, Slide, SlideImage};
+use super::tissue::{self, TissueMask};
+use super::view::View;
 use crate::error::{Result, refuse};
-use crate::images::{GREY, RGB, luminance};
+use crate::images::write_png;
+
+/// Lines along a side of a patch on which its overlap with regions is measured, at as many places each.
+const LINES: usize = 32;
 
 /// The tiles of one slide, its patches.
-#[derive(Default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Tiles {
-    /// Where each tile lies.
+    /// The classes that the tiles are of.
+    pub(super) classes: Vec<String>,
+    /// Where each tile lies, in the order of the store.
     pub(super) places: Vec<Tile>,
-    /// The pixels of the tiles, one after the other: `places` x size x size x channels.
-    pub(super) bytes: Vec<u8>,
-    /// Images that could not be read.
-    pub(super) skipped: Vec<String>,
+    /// The level that the images are read at.
+    pub(super) level: usize,
+    /// Images that could not be read, and why.
+    pub(super) skipped: Vec<(String, String)>,
 }
 
-/// Where a tile lies on its slide, and how much of it is tissue.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// Where a tile lies on an image of its slide, how much of it is tissue, and what it is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "(u32, u32, u32, u16, u16)", into = "(u32, u32, u32, u16, u16)")]
 pub(super) struct Tile {
-    /// Column of the left edge.
-    pub(super) x: usize,
-    /// Row of the top edge.
-    pub(super) y: usize,
-    /// Fraction of the pixels that are tissue.
-    pub(super) tissue: f64,
+    /// Number of the image among those of the slide.
+    pub(super) image: u32,
+    /// Column of the left edge on the image.
+    pub(super) x: u32,
+    /// Row of the top edge on the image.
+    pub(super) y: u32,
+    /// Fraction of the pixels that are tissue, in ten thousandths.
+    pub(super) tissue: u16,
+    /// Number of the class among those of the slide.
+    pub(super) class: u16,
 }
 
-/// The tiles of all images of `slide`.
+impl From<(u32, u32, u32, u16, u16)> for Tile {
+    fn from((image, x, y, tissue, class): (u32, u32, u32, u16, u16)) -> Self {
+        Self {
+            image,
+            x,
+            y,
+            tissue,
+            class,
+        }
+    }
+}
+
+impl From<Tile> for (u32, u32, u32, u16, u16) {
+    fn from(tile: Tile) -> Self {
+        (tile.image, tile.x, tile.y, tile.tissue, tile.class)
+    }
+}
+
+/// The tiles of all images of `slide`. A picture of each mask is written into `masks`, where that is given and the slide is one
+/// file that is cut.
 ///
 /// # Errors
 /// For an image smaller than a patch, and one that cannot be read unless the settings say to skip it.
-pub(super) fn tile(slide: &Slide, config: &DataConfig) -> Result<Tiles> {
+pub(super) fn tile(
+    slide: &Slide,
+    config: &DataConfig,
+    images: &Images,
+    masks: &Path,
+) -> Result<Tiles> {
     let mut tiles = Tiles::default();
-    for image in &slide.images {
-        match image.load(config.reduction) {
-            Ok(pixels) => tiles.add(image, &pixels, config)?,
-            Err(_) if config.skip_unreadable => tiles.skipped.push(image.name.clone()),
-            Err(error) => {
-                return Err(refuse(
-                    format!("cannot read image `{}`: {error:#}", image.name),
-                    "repair or remove it, or leave out what cannot be read with `--skip-unreadable`",
-                ));
+    for (number, image) in slide.images.iter().enumerate() {
+        let found = images.view(image, config).and_then(|view| {
+            refuse_small(image, &view, config)?;
+            let found = tissue::find(&view, config)?;
+            Ok((view, found))
+        });
+        let (view, found) = match found {
+            Ok(found) => found,
+            Err(error) if error.is::<TooSmall>() => return Err(too_small(&error, config)),
+            Err(error) if config.skip_unreadable => {
+                let reason = format!("{error:#}");
+                tiles.skipped.push((image.name.clone(), reason));
+                continue;
             }
+            Err(error) => return Err(image.unreadable(&error)),
+        };
+        tiles.level = view.level;
+        tiles.add(number as u32, slide, &view, &found.mask, config);
+        let is_cut = view.width.max(view.height) > config.patch_size as u64;
+        if is_cut && slide.images.len() == 1 && matches!(image.origin, Origin::File(_)) {
+            write_mask(&found.mask.over(&found.picture), &slide.name, masks)?;
         }
     }
     Ok(tiles)
 }
 
+/// An image smaller than a patch: what is wrong, and the largest patch.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+struct TooSmall {
+    message: String,
+    largest: u64,
+}
+
+fn refuse_small(image: &SlideImage, view: &View, config: &DataConfig) -> Result<()> {
+    let (width, height, size) = (view.width, view.height, config.patch_size);
+    if width.min(height) >= size as u64 {
+        return Ok(());
+    }
+    let reduced = match config.reduction {
+        _ if config.micrometres_per_pixel > 0.0 => {
+            format!(
+                " at `data.micrometres_per_pixel = {}`",
+                config.micrometres_per_pixel
+            )
+        }
+        _ if config.level > 0 => format!(" at `data.level = {}`", config.level),
+        1 => String::new(),
+        factor => format!(" after `data.reduction = {factor}`"),
+    };
+    Err(TooSmall {
+        message: format!(
+            "image `{}` is {width} x {height}{reduced}, smaller than a patch of {size} x {size}",
+            image.name
+        ),
+        largest: width.min(height).max(1),
+    }
+    .into())
+}
+
+fn too_small(error: &anyhow::Error, config: &DataConfig) -> anyhow::Error {
+    let largest = error
+        .downcast_ref::<TooSmall>()
+        .map_or(1, |small| small.largest);
+    let finer = if config.micrometres_per_pixel > 0.0 {
+        "a smaller `data.micrometres_per_pixel`, "
+    } else if config.level > 0 {
+        "a smaller `data.level`, "
+    } else if config.reduction > 1 {
+        "a smaller `data.reduction`, "
+    } else {
+        ""
+    };
+    refuse(
+        error.to_string(),
+        format!(
+            "choose a smaller `data.patch_size`, at most {largest}, {finer}or remove the image"
+        ),
+    )
+}
+
+fn write_mask(picture: &RgbImage, slide: &str, masks: &Path) -> Result<()> {
+    write_png(picture, &masks.join(format!("{slide}.png")))
+}
+
 impl Tiles {
-    /// Adds the patches of `image`: on a grid from its top left corner, where there is tissue enough.
+    /// Adds the patches of an image: on a grid from its top left corner, where there is tissue enough and the class is asked for.
     ///
     /// An image of just the size of a patch is taken whole and always: whoever made it wants it.
-    fn add(&mut self, of: &SlideImage, image: &RgbImage, config: &DataConfig) -> Result<()> {
+    fn add(
+        &mut self,
+        image: u32,
+        slide: &Slide,
+        view: &View,
+        mask: &TissueMask,
+        config: &DataConfig,
+    ) {
         let size = config.patch_size;
-        let (width, height) = (image.width() as usize, image.height() as usize);
-        let reduced = match config.reduction {
-            1 => String::new(),
-            factor => format!(" after `data.reduction = {factor}`"),
-        };
-        if width < size || height < size {
-            return Err(refuse(
-                format!(
-                    "image `{}` is {width} x {height}{reduced}, smaller than a patch of {size} x {size}",
-                    of.name
-                ),
-                format!(
-                    "choose a smaller `data.patch_size`, at most {}, {}or remove the image",
-                    width.min(height).max(1),
-                    if config.reduction == 1 {
-                        ""
-                    } else {
-                        "a smaller `data.reduction`, "
-                    },
-                ),
-            ));
+        let is_ready_made = (view.width, view.height) == (size as u64, size as u64);
+        let ends = [view.width, view.height].map(|side| side as usize - size);
+        let rows: Vec<usize> = (0..=ends[1]).step_by(config.stride).collect();
+        let found: Vec<Vec<(usize, usize, f64, String)>> = rows
+            .into_par_iter()
+            .with_min_len(64)
+            .map(|y| {
+                let columns = (0..=ends[0]).step_by(config.stride);
+                let tiles: Vec<(usize, f64)> = columns
+                    .map(|x| (x, mask.fraction(x, y, size)))
+                    .filter(|(_, tissue)| is_ready_made || *tissue >= config.minimum_tissue)
+                    .collect();
+                let places: Vec<usize> = tiles.iter().map(|(x, _)| *x).collect();
+                let classes = match &slide.regions {
+                    Some(regions) => in_regions(regions, &places, y, view.downsample, config),
+                    None => vec![Some(slide.class.as_str()); places.len()],
+                };
+                let of_class = tiles
+                    .into_iter()
+                    .zip(classes)
+                    .filter_map(|((x, tissue), class)| {
+                        let class = class?.to_owned();
+                        let is_asked = config.classes.is_empty() || config.classes.contains(&class);
+                        is_asked.then_some((x, y, tissue, class))
+                    });
+                of_class.collect()
+            })
+            .collect();
+        let mut places = Vec::new();
+        for (x, y, tissue, class) in found.into_iter().flatten() {
+            let known = self.classes.iter().position(|known| *known == class);
+            let class = known.unwrap_or_else(|| {
+                self.classes.push(class);
+                self.classes.len() - 1
+            });
+            places.push(Tile {
+                image,
+                x: x as u32,
+                y: y as u32,
+                tissue: (tissue * 1e4).round() as u16,
+                class: class as u16,
+            });
         }
-        let mask = TissueMask::new(image);
-        let (left, top) = of.place(config.reduction);
-        let is_ready_made = width == size && height == size;
-        for y in (0..=height - size).step_by(config.stride) {
-            for x in (0..=width - size).step_by(config.stride) {
-                let tissue = mask.fraction(x, y, size);
-                if !is_ready_made && tissue < config.minimum_tissue {
-                    continue;
-                }
-                self.places.push(Tile {
-                    x: left + x,
-                    y: top + y,
-                    tissue,
-                });
-                for row in y..y + size {
-                    let first = (row * width + x) * RGB;
-                    let pixels = &image.as_raw()[first..first + size * RGB];
-                    if config.channels == GREY {
-                        let pixels = pixels.as_chunks::<RGB>().0.iter();
-                        self.bytes.extend(pixels.copied().map(luminance));
-                    } else {
-                        self.bytes.extend_from_slice(pixels);
-                    }
+        if view.is_read_by_tile() {
+            // What is decoded at once is read at once.
+            let (width, height) = view.tile();
+            places.sort_by_key(|tile| {
+                let (x, y) = (u64::from(tile.x), u64::from(tile.y));
+                (y / height, x / width, tile.y, tile.x)
+            });
+        }
+        self.places.extend(places);
+    }
+}
+
+/// The class of each patch of a row of the grid: that of its centre, or of as much of it as `data.region_overlap` says; none if
+/// no class has so much.
+fn in_regions<'a>(
+    regions: &'a Regions,
+    columns: &[usize],
+    y: usize,
+    downsample: f64,
+    config: &DataConfig,
+) -> Vec<Option<&'a str>> {
+    let size = config.patch_size as f64;
+    let lines = if config.region_overlap > 0.0 {
+        LINES
+    } else {
+        1
+    };
+    let at = |start: usize, place: usize| {
+        (start as f64 + (place as f64 + 0.5) / lines as f64 * size) * downsample
+    };
+    let crossed: Vec<_> = (0..lines).map(|line| regions.line(at(y, line))).collect();
+    let class = |&x: &usize| {
+        let mut counts: Vec<(&str, usize)> = Vec::new();
+        for line in &crossed {
+            for place in 0..lines {
+                let class = line.class_at(at(x, place));
+                match counts.iter_mut().find(|(known, _)| *known == class) {
+                    Some((_, count)) => *count += 1,
+                    None => counts.push((class, 1)),
                 }
             }
         }
-        Ok(())
-    }
+        let (class, count) = counts.into_iter().max_by_key(|(_, count)| *count)?;
+        let fraction = count as f64 / (lines * lines) as f64;
+        (fraction >= config.region_overlap).then_some(class)
+    };
+    columns.iter().map(class).collect()
 }
 
 #[cfg(test)]
-mod tests {
-    use image::{Rgb, RgbImage};
-
-    use super::*;
-    use crate::data::source::Origin;
-    use crate::data::tests::histology;
-    use crate::slides;
-
-    fn image_at(name: &str, x: usize, y: usize) -> SlideImage {
-        SlideImage {
-            name: name.to_owned(),
-            x,
-            y,
-            origin: Origin::File(name.into()),
-        }
-    }
-
-    /// Glass on the left, tissue right of column 64.
-    fn half_tissue(width: u32, height: u32) -> RgbImage {
-        RgbImage::from_fn(width, height, |x, y| {
-            if x < 64 {
-                Rgb([242; 3])
-            } else {
-                Rgb([200, (x % 100) as u8, (y % 100) as u8])
-            }
-        })
-    }
-
-    #[test]
-    fn patches_lie_on_a_grid_where_tissue_is_and_carry_its_pixels() {
-        let image = half_tissue(200, 130);
-        let config = DataConfig::default();
-        let mut tiles = Tiles::default();
-        tiles
-            .add(&image_at("a", 1000, 500), &image, &config)
-            .unwrap();
-        let places: Vec<_> = tiles
-            .places
-            .iter()
-            .map(|place| (place.x, place.y))
-            .collect();
-        assert_eq!(places, [(1064, 500), (1128, 500), (1064, 564), (1128, 564)]);
-        let second = &tiles.bytes[64 * 64 * 3..2 * 64 * 64 * 3];
-        let pixel = image.get_pixel(128 + 5, 7);
-        assert_eq!(second[(7 * 64 + 5) * 3..][..3], pixel.0);
-        let all = DataConfig {
-            minimum_tissue: 0.0,
-            stride: 32,
-            ..config
-        };
-        let mut tiles = Tiles::default();
-        tiles.add(&image_at("a", 0, 0), &image, &all).unwrap();
-        assert_eq!(tiles.places.len(), 5 * 3);
-    }
-
-    #[test]
-    fn an_image_of_the_size_of_a_patch_is_taken_whole_whatever_it_shows() {
-        let glass = RgbImage::from_pixel(64, 64, Rgb([242; 3]));
-        let mut tiles = Tiles::default();
-        tiles
-            .add(&image_at("a", 128, 64), &glass, &DataConfig::default())
-            .unwrap();
-        let place = Tile {
-            x: 128,
-            y: 64,
-            tissue: 0.0,
-        };
-        assert_eq!(tiles.places, [place]);
-        assert_eq!(tiles.bytes, glass.into_raw());
-    }
-
-    #[test]
-    fn grey_patches_lie_where_those_in_colour_do_and_are_their_luminance() {
-        let image = half_tissue(200, 130);
-        let tiles = |channels| {
-            let config = DataConfig {
-                channels,
-                ..DataConfig::default()
-            };
-            let mut tiles = Tiles::default();
-            tiles.add(&image_at("a", 0, 0), &image, &config).unwrap();
-            tiles
-        };
-        let (colour, grey) = (tiles(RGB), tiles(GREY));
-        assert_eq!(colour.places, grey.places);
-        let expected = colour.bytes.as_chunks::<RGB>().0.iter();
-        let expected: Vec<u8> = expected.copied().map(luminance).collect();
-        assert_eq!(grey.bytes, expected);
-    }
-
-    #[test]
-    #[ignore = "needs ../shared: run with --include-ignored"]
-    fn the_tiles_of_a_real_image_are_those_made_of_it_elsewhere() {
-        let root = histology();
-        let name = "ucsb-bc__ytma10_010704_benign1";
-        let image = slides::read(&root.join(format!("slides/benign/{name}.png"))).unwrap();
-        let config = DataConfig {
-            minimum_tissue: 0.0,
-            ..DataConfig::default()
-        };
-        let mut tiles = Tiles::default();
-        tiles.add(&image_at(name, 0, 0), &image, &config).unwrap();
-        let mut compared = 0;
-        for (place, bytes) in tiles.places.iter().zip(tiles.bytes.chunks(64 * 64 * 3)) {
-            let file = format!("patches/benign/{name}__x{:04}_y{:04}.png", place.x, place.y);
-            if let Ok(patch) = slides::read(&root.join(file)) {
-                assert_eq!(patch.as_raw(), bytes);
-                compared += 1;
-            }
-        }
-        assert_eq!((tiles.places.len(), compared), (14 * 12, 26));
-    }
-}
+mod tests;

@@ -1,20 +1,32 @@
 //! Where an image shows tissue and where it shows glass.
 //!
 //! The steps of CLAM (Lu et al. 2021, reference 13 of arXiv 2409.20340): saturation, median blur, Otsu's threshold,
-//! morphological closing, small holes filled, small specks dropped. They run on an image reduced to cells of
-//! 4 x 4 pixels, which is enough to tell tissue from glass and takes the sensor's noise out first.
+//! morphological closing, small holes filled, small specks dropped. They run on an image reduced to cells, which is enough to
+//! tell tissue from glass and takes the sensor's noise out first: of 4 x 4 pixels on images, of about 16 x 16 pixels of the
+//! finest level on pyramids and very large images, where holes and specks are small below 512 x 512 pixels, as in CLAM's settings
+//! for biopsies.
 //!
 //! Otsu's threshold splits any image in two, whether or not it shows two things. So it is used only where its lower part
 //! is as pale as glass and its upper part is not: an image whose lower part is coloured (a field of view without glass) is
-//! all tissue but for cells under a fixed floor, and an image whose upper part is pale is all glass. Ink is coloured too
-//! and counts as tissue.
+//! all tissue but for cells under a fixed floor, and an image whose upper part is pale is all glass. Pen marks (`ink`) are
+//! coloured and no tissue: they are taken out before, and again after holes are filled.
 //!
 //! Not the crate `imageproc`: its median repeats the border where this one cuts its window, so masks would be others there; its
 //! Otsu gives no means; and it brings `nalgebra`.
 
-use image::RgbImage;
+mod cells;
+mod find;
+mod ink;
+mod picture;
 
-/// Height and width of a cell in pixels.
+use image::RgbImage;
+use rayon::prelude::*;
+
+use cells::Cells;
+
+pub(super) use find::find;
+
+/// Height and width of a cell of an image in pixels.
 const CELL: usize = 4;
 /// Saturation (0 to 255) under which nothing is tissue.
 const FLOOR: u8 = 15;
@@ -28,43 +40,123 @@ const CLOSING_REACH: usize = 1;
 /// Holes and specks of fewer cells vanish: 1024 pixels, about ten micrometres square at 0.3 micrometres a pixel.
 const SMALL: usize = 64;
 
+/// Cells from which on several threads look for their medians.
+const MANY: usize = 1 << 20;
+
 /// Which cells of an image show tissue.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct TissueMask {
     columns: usize,
     rows: usize,
     cells: Vec<bool>,
+    /// Height and width of a cell in pixels of the image.
+    side: f64,
+}
+
+/// What the mask depends on besides the image.
+#[derive(Clone, Copy, Debug)]
+struct Rules {
+    /// Height and width of a cell in pixels.
+    side: f64,
+    /// Holes and specks of fewer cells vanish.
+    small: usize,
+    /// The saturation from which a cell is tissue, in place of Otsu's threshold.
+    threshold: Option<u8>,
+    /// Whether pen marks are no tissue.
+    removes_ink: bool,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self {
+            side: CELL as f64,
+            small: SMALL,
+            threshold: None,
+            removes_ink: true,
+        }
+    }
 }
 
 impl TissueMask {
     /// Finds the tissue in `image`.
     pub fn new(image: &RgbImage) -> Self {
-        let (columns, rows, saturation) = saturation(image);
+        Self::of(&Cells::of(image, CELL), Rules::default())
+    }
+
+    /// Finds the tissue among `cells`.
+    fn of(cells: &Cells, rules: Rules) -> Self {
+        let &Cells { columns, rows, .. } = cells;
+        let ink = rules.removes_ink.then(|| ink::find(cells)).flatten();
+        let mut saturation = cells.saturation.clone();
+        if let Some(ink) = &ink {
+            for (value, _) in saturation
+                .iter_mut()
+                .zip(ink)
+                .filter(|(_, is_ink)| **is_ink)
+            {
+                *value = 0;
+            }
+        }
         let saturation = median(columns, rows, &saturation);
-        let cells = match threshold(&saturation) {
+        let threshold = rules.threshold.or_else(|| match &ink {
+            None => threshold(&saturation),
+            Some(ink) => {
+                let beside = saturation.iter().zip(ink).filter(|(_, is_ink)| !**is_ink);
+                let beside: Vec<u8> = beside.map(|(value, _)| *value).collect();
+                threshold(&beside)
+            }
+        });
+        let tissue = match threshold {
             Some(threshold) => saturation.iter().map(|&value| value >= threshold).collect(),
             None => vec![false; saturation.len()],
         };
         let mut mask = Self {
             columns,
             rows,
-            cells,
+            cells: tissue,
+            side: rules.side,
         };
         mask.close();
-        mask.flip_small(false);
-        mask.flip_small(true);
+        mask.flip_small(false, rules.small);
+        mask.flip_small(true, rules.small);
+        if let Some(ink) = ink {
+            for (cell, is_ink) in mask.cells.iter_mut().zip(ink) {
+                *cell &= !is_ink;
+            }
+            mask.flip_small(true, rules.small);
+        }
         mask
     }
 
-    /// The fraction of the pixels of a square that are tissue.
+    /// The fraction of the area of a square that is tissue.
     ///
     /// The square has its top left corner at column `x`, row `y` and must lie in the image.
     pub fn fraction(&self, x: usize, y: usize, size: usize) -> f64 {
-        let tissue = (y..y + size)
-            .flat_map(|y| (x..x + size).map(move |x| (x, y)))
-            .filter(|(x, y)| self.cells[y / CELL * self.columns + x / CELL])
-            .count();
-        tissue as f64 / (size * size) as f64
+        // The cells that `at .. at + size` meets, each with the length that it has of it.
+        let lengths = |at: usize, cells: usize| {
+            let (start, end) = (at as f64, (at + size) as f64);
+            let first = ((start / self.side) as usize).min(cells - 1);
+            let last = ((end / self.side).ceil() as usize).clamp(first + 1, cells);
+            (first..last).map(move |cell| {
+                // The last cell goes on as far as the image does.
+                let reach = if cell + 1 == cells {
+                    end
+                } else {
+                    (cell + 1) as f64 * self.side
+                };
+                (cell, reach.min(end) - (cell as f64 * self.side).max(start))
+            })
+        };
+        let rows = lengths(y, self.rows);
+        let area: f64 = rows
+            .flat_map(|(row, height)| {
+                let columns = lengths(x, self.columns);
+                let tissue =
+                    columns.filter(move |(column, _)| self.cells[row * self.columns + column]);
+                tissue.map(move |(_, width)| width * height)
+            })
+            .sum();
+        area / (size * size) as f64
     }
 
     /// The fraction of the image that is tissue.
@@ -75,112 +167,90 @@ impl TissueMask {
     /// Grows the tissue, then shrinks it as much: cracks close, outlines stay.
     fn close(&mut self) {
         for grow in [true, false] {
-            self.cells = windows(self.columns, self.rows, CLOSING_REACH)
-                .map(|window| {
-                    if grow {
-                        window.into_iter().any(|cell| self.cells[cell])
-                    } else {
-                        window.into_iter().all(|cell| self.cells[cell])
-                    }
-                })
-                .collect();
+            let of = |cell: usize| {
+                let mut around = window(self.columns, self.rows, CLOSING_REACH, cell);
+                if grow {
+                    around.any(|cell| self.cells[cell])
+                } else {
+                    around.all(|cell| self.cells[cell])
+                }
+            };
+            self.cells = (0..self.cells.len()).map(of).collect();
         }
     }
 
-    /// Turns connected regions of `value` that are small into their opposite.
-    fn flip_small(&mut self, value: bool) {
+    /// Turns connected regions of `value` with fewer than `small` cells into their opposite.
+    fn flip_small(&mut self, value: bool, small: usize) {
         let mut seen = vec![false; self.cells.len()];
         for start in 0..self.cells.len() {
             if seen[start] || self.cells[start] != value {
                 continue;
             }
             seen[start] = true;
-            let mut region = vec![start];
+            let mut region = vec![start as u32];
             let mut next = 0;
             while next < region.len() {
-                for neighbour in self.neighbours(region[next]) {
+                for neighbour in neighbours(self.columns, self.rows, region[next] as usize) {
                     if !seen[neighbour] && self.cells[neighbour] == value {
                         seen[neighbour] = true;
-                        region.push(neighbour);
+                        region.push(neighbour as u32);
                     }
                 }
                 next += 1;
             }
             // A small image is not a speck of tissue on a large one.
-            if region.len() < SMALL.min(self.cells.len() / 4) {
+            if region.len() < small.min(self.cells.len() / 4) {
                 for cell in region {
-                    self.cells[cell] = !value;
+                    self.cells[cell as usize] = !value;
                 }
             }
         }
     }
-
-    /// The cells that share an edge with `cell`.
-    fn neighbours(&self, cell: usize) -> impl Iterator<Item = usize> + use<> {
-        let (column, row) = (cell % self.columns, cell / self.columns);
-        let candidates = [
-            (column > 0).then(|| cell - 1),
-            (column + 1 < self.columns).then(|| cell + 1),
-            (row > 0).then(|| cell - self.columns),
-            (row + 1 < self.rows).then(|| cell + self.columns),
-        ];
-        candidates.into_iter().flatten()
-    }
 }
 
-/// Columns and rows of cells, and the saturation of each cell's mean colour: 255 (max - min) / max, as in HSV.
-fn saturation(image: &RgbImage) -> (usize, usize, Vec<u8>) {
-    let (width, height) = (image.width() as usize, image.height() as usize);
-    let (columns, rows) = (width.div_ceil(CELL), height.div_ceil(CELL));
-    let bytes = image.as_raw();
-    let mut sums = vec![[0u32; 3]; columns * rows];
-    for y in 0..height {
-        let row = &bytes[y * width * 3..(y + 1) * width * 3];
-        let cells = &mut sums[y / CELL * columns..(y / CELL + 1) * columns];
-        for (pixels, sum) in row.chunks(3 * CELL).zip(cells) {
-            for pixel in pixels.chunks_exact(3) {
-                for (total, &value) in sum.iter_mut().zip(pixel) {
-                    *total += u32::from(value);
-                }
-            }
-        }
-    }
-    let of = |[red, green, blue]: [u32; 3]| {
-        let (most, least) = (red.max(green).max(blue), red.min(green).min(blue));
-        (255 * (most - least)).checked_div(most).unwrap_or(0) as u8
-    };
-    (columns, rows, sums.into_iter().map(of).collect())
+/// The cells that share an edge with `cell`.
+fn neighbours(columns: usize, rows: usize, cell: usize) -> impl Iterator<Item = usize> + use<> {
+    let (column, row) = (cell % columns, cell / columns);
+    let candidates = [
+        (column > 0).then(|| cell - 1),
+        (column + 1 < columns).then(|| cell + 1),
+        (row > 0).then(|| cell - columns),
+        (row + 1 < rows).then(|| cell + columns),
+    ];
+    candidates.into_iter().flatten()
 }
 
-/// For each cell the cells at most `reach` away from it in rows and columns, cut at the edges.
-fn windows(
-    columns: usize,
-    rows: usize,
-    reach: usize,
-) -> impl Iterator<Item = impl IntoIterator<Item = usize>> {
+/// The cells at most `reach` away from `cell` in rows and columns, cut at the edges.
+fn window(columns: usize, rows: usize, reach: usize, cell: usize) -> impl Iterator<Item = usize> {
     let span = move |at: usize, end: usize| at.saturating_sub(reach)..(at + reach + 1).min(end);
-    (0..columns * rows).map(move |cell| {
-        let (column, row) = (cell % columns, cell / columns);
-        span(row, rows)
-            .flat_map(move |row| span(column, columns).map(move |column| row * columns + column))
-    })
+    let (column, row) = (cell % columns, cell / columns);
+    span(row, rows)
+        .flat_map(move |row| span(column, columns).map(move |column| row * columns + column))
 }
 
 /// The median of each cell's window.
 fn median(columns: usize, rows: usize, values: &[u8]) -> Vec<u8> {
-    let mut window = Vec::new();
-    windows(columns, rows, MEDIAN_REACH)
-        .map(|cells| {
-            window.clear();
-            window.extend(cells.into_iter().map(|cell| values[cell]));
-            let middle = window.len() / 2;
-            *window.select_nth_unstable(middle).1
-        })
-        .collect()
+    let of = |window_values: &mut Vec<u8>, cell: usize| {
+        window_values.clear();
+        window_values.extend(window(columns, rows, MEDIAN_REACH, cell).map(|cell| values[cell]));
+        let middle = window_values.len() / 2;
+        *window_values.select_nth_unstable(middle).1
+    };
+    if values.len() < MANY {
+        let mut window_values = Vec::new();
+        return (0..values.len())
+            .map(|cell| of(&mut window_values, cell))
+            .collect();
+    }
+    let cells = (0..values.len()).into_par_iter().with_min_len(1 << 14);
+    cells.map_init(Vec::new, of).collect()
 }
 
 /// The saturation from which a cell is tissue; none if the image is all glass.
 fn threshold(saturation: &[u8]) -> Option<u8> {
+    if saturation.is_empty() {
+        return None;
+    }
     let (otsu, lower, upper) = otsu(saturation);
     if upper < f64::from(FLOOR) {
         None

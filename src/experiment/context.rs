@@ -69,7 +69,8 @@ pub fn patches(
         reporter.note(&format!("data: {found}, found in `{folder}`"));
     }
     for name in store.skipped() {
-        reporter.note(&format!("skipped: `{name}` does not decode"));
+        let reason = store.reason(name).unwrap_or("it cannot be read");
+        reporter.note(&format!("skipped: `{name}`: {reason}"));
     }
     Ok(store)
 }

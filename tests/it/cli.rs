@@ -149,7 +149,8 @@ fn data_that_cannot_be_used_is_refused() {
         &lab,
         &format!("{TRAIN} --data empty"),
         "no images in `empty`",
-        "looked in all sub-folders for `.png`, `.jpg`, `.jpeg`, `.tif`, `.tiff`",
+        "looked in all sub-folders for `.png`, `.jpg`, `.jpeg`, `.tif`, `.tiff`, `.svs`, `.ndpi`, `.mrxs`, `.scn`, `.vms`, \
+         `.vmu`, `.svslide`, `.bif`, `.czi`",
     );
 
     lab.slide("filed/benign/one.png", 64, 64);

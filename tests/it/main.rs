@@ -15,6 +15,7 @@ mod figures;
 mod golden;
 mod golden_metrics;
 mod images;
+mod import;
 mod inception;
 mod lab;
 mod ladders;

@@ -72,8 +72,10 @@ fn assert_close(found: &RgbImage, name: &str) -> u8 {
         .filter(|difference| **difference > JPEG_TOLERANCE);
     let share = many.count() as f64 / differences.len() as f64;
     let largest = differences.into_iter().max().expect("pixels");
-    println!("{name}: at most {largest}, {share:.5} of them above {JPEG_TOLERANCE}");
-    assert!(largest <= JPEG_RARELY && share <= 0.001, "{name}");
+    assert!(
+        largest <= JPEG_RARELY && share <= 0.001,
+        "{name}: at most {largest}, {share:.5} of them above {JPEG_TOLERANCE}"
+    );
     largest
 }
 
@@ -171,9 +173,9 @@ fn levels_stand_for_pixels_of_the_finest() {
 
 /// What is said of a file of these bytes, and the hint.
 fn said_of(bytes: &[u8]) -> (String, String) {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("slide");
-    fs::write(&path, bytes).unwrap();
+    fs::write(&path, bytes).expect("a file");
     let Refusal { message, hint } = refusal(&path);
     (message, hint)
 }

@@ -29,9 +29,12 @@ fn written(change: impl Fn(&mut Vec<PatchRecord>)) -> TempDir {
     writer.finish().unwrap();
     change(&mut records);
     write_records(folder.path(), &records).unwrap();
-    let skipped = vec!["c.png".to_owned()];
+    let notes = Notes {
+        skipped: vec![("c.png".to_owned(), "it is no image".to_owned())],
+        ..Notes::default()
+    };
     let settings = DataConfig::default();
-    write_description(folder.path(), "four", &settings, &records, skipped).unwrap();
+    write_description(folder.path(), "four", &settings, &records, notes).unwrap();
     folder
 }
 
@@ -53,6 +56,7 @@ fn a_store_gives_back_what_was_written() {
     assert_eq!(**store.classes(), ["all"]);
     assert_eq!(store.class_indices(), [0; 4]);
     assert_eq!(store.skipped(), ["c.png"]);
+    assert_eq!(store.reason("c.png"), Some("it is no image"));
     assert_eq!(store.settings(), &DataConfig::default());
     let pixels = store.read(&[3, 0]).unwrap();
     assert_eq!(pixels.bytes, [[3; 12], [0; 12]].concat());
@@ -77,7 +81,7 @@ fn the_summary_says_what_is_there() {
             "source   four",
             "patches  4 of 2 x 2 pixels",
             "all      train 2 patches of 1 slides, test 2 patches of 1 slides",
-            "skipped  c.png",
+            "skipped  c.png: it is no image",
             &format!("sha256   {}", store.content_hash()),
         ]
     );

@@ -173,15 +173,19 @@ impl Samples {
             }
             return;
         }
-        let (read, write): (fn([u8; 2]) -> u16, fn(u16) -> [u8; 2]) = if self.big_endian {
-            (u16::from_be_bytes, u16::to_be_bytes)
-        } else {
-            (u16::from_le_bytes, u16::to_le_bytes)
+        // Its own inverse: to the order of the machine, and back to that of the file.
+        let turn = |number: u16| {
+            if self.big_endian {
+                number.to_be()
+            } else {
+                number.to_le()
+            }
         };
         let pairs = row.as_chunks_mut::<2>().0;
         for place in distance..pairs.len() {
-            let sum = read(pairs[place]).wrapping_add(read(pairs[place - distance]));
-            pairs[place] = write(sum);
+            let (left, here) = (pairs[place - distance], pairs[place]);
+            let [left, here] = [left, here].map(|pair| turn(u16::from_ne_bytes(pair)));
+            pairs[place] = turn(left.wrapping_add(here)).to_ne_bytes();
         }
     }
 

@@ -1,22 +1,28 @@
 //! Files that are cut short, have flipped bits, or promise more than there is: an error in words, no panic, no memory.
 
 use std::fs;
-use std::path::Path;
+use std::io::Write;
 
 use histogen::error::Result;
 use histogen::random::Random;
-use histogen::slides::{self, Slide};
+use histogen::slides;
 
 use super::{Tiff, golden};
 
 /// Changed files that are read.
-const TRIES: u64 = 3_000;
+const TRIES: u64 = 10_000;
+/// What makes a file a wrong one.
+type Change<'a> = &'a dyn Fn(&mut Tiff);
+
 /// Pixels of a level that are read, along a side.
 const SIDE: u64 = 128;
 
-/// Reads the upper left of each level, if the file opens.
-fn read_all(path: &Path) -> Result<()> {
-    let slide: Box<dyn Slide> = slides::open(path)?;
+/// Reads the upper left of each level of a file of these bytes, if it opens. (A new file each time: to write over one waits for
+/// the disk.)
+fn read_all(bytes: &[u8]) -> Result<()> {
+    let mut file = tempfile::NamedTempFile::new()?;
+    file.write_all(bytes)?;
+    let slide = slides::open(file.path())?;
     for (level, of) in slide.levels().iter().enumerate() {
         let (width, height) = (of.width.min(SIDE) as u32, of.height.min(SIDE) as u32);
         slide.region(level, 0, 0, width, height)?;
@@ -37,8 +43,6 @@ fn changed_files_are_read_or_refused_in_words() {
         .collect();
     files.sort();
     assert!(files.len() > 40);
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("changed.tif");
     let mut refused = 0;
     for number in 0..TRIES {
         let mut random = Random::new(0).at(number).stream("changed files");
@@ -60,26 +64,22 @@ fn changed_files_are_read_or_refused_in_words() {
         if random.below(4) == 0 {
             bytes.truncate(random.below(length));
         }
-        fs::write(&path, &bytes).unwrap();
-        if let Err(error) = read_all(&path) {
+        if let Err(error) = read_all(&bytes) {
             let said = format!("{error:#}");
             assert!(said.len() > 10, "file {number}: {said}");
             refused += 1;
         }
     }
-    println!("{refused} of {TRIES} refused");
-    assert!((TRIES / 4..TRIES).contains(&refused));
+    // Some changes hurt, some do not.
+    assert!((TRIES / 4..TRIES).contains(&refused), "{refused}");
 }
 
 #[test]
 fn every_length_of_a_file_is_read_or_refused() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("cut.tif");
     for name in ["jpeg_tables.tif", "bigtiff.tif", "palette.tif"] {
         let bytes = fs::read(golden(name)).unwrap();
         for length in (0..bytes.len()).rev() {
-            fs::write(&path, &bytes[..length]).unwrap();
-            let read = read_all(&path);
+            let read = read_all(&bytes[..length]);
             assert!(
                 read.is_err() || length > bytes.len() / 2,
                 "{name}: {length} bytes"
@@ -90,13 +90,10 @@ fn every_length_of_a_file_is_read_or_refused() {
 
 #[test]
 fn what_a_file_cannot_hold_is_refused_before_it_is_allocated() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("liar.tif");
     let said = |change: &dyn Fn(&mut Tiff)| {
         let mut tiff = Tiff::rgb(4, 4, &[9; 48]);
         change(&mut tiff);
-        fs::write(&path, tiff.bytes()).unwrap();
-        format!("{:#}", read_all(&path).unwrap_err())
+        format!("{:#}", read_all(&tiff.bytes()).unwrap_err())
     };
     let most = u32::MAX;
     let tiles = |tiff: &mut Tiff, side: u32, tile: u32| {
@@ -114,9 +111,9 @@ fn what_a_file_cannot_hold_is_refused_before_it_is_allocated() {
             tiff.set(tag, &[number]);
         }
     };
-    let cases: [(&str, &dyn Fn(&mut Tiff)); 11] = [
+    let cases: [(&str, Change); 11] = [
         ("strip 0 of level 0: it has 47 bytes of 48", &|tiff| {
-            tiff.set(279, &[47])
+            tiff.set(279, &[47]);
         }),
         (
             "4294967295 x 4 pixels are packed as one strip, which takes 49151 MiB to decode; at most 1024 are",
