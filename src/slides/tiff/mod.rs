@@ -2,7 +2,7 @@
 //! PageMaker TIFF Technical Notes for sub-directories).
 //!
 //! The first directory is level 0. A further one is a level if it says that it is that image at a reduced resolution, or is in
-//! tiles, and has its shape and is smaller. Labels, overviews and thumbnails are no levels.
+//! tiles, and has its shape and compression and is smaller. Labels, overviews, thumbnails and previews are no levels.
 
 mod decode;
 mod directory;
@@ -138,12 +138,13 @@ fn pages(file: &TiffFile, is_aperio: bool) -> Result<Vec<Page>> {
         .collect::<Result<_>>()?;
     let full = page::size(file, &file.pages[0])?;
     let mut found = vec![(full, &file.pages[0])];
+    let packed = page::compression_code(file, &file.pages[0])?;
     for directory in inner.iter().chain(&file.pages[1..]) {
         let kind = file.number(directory, tag::SUBFILE_TYPE)?.unwrap_or(0);
         let is_tiled = page::is_tiled(directory);
         // Of Aperio's pages, those in strips are its thumbnail, label and overview, whatever their type.
         let may_be = kind <= 1 && (is_tiled || kind == 1 && !is_aperio);
-        if may_be {
+        if may_be && page::compression_code(file, directory)? == packed {
             let size = page::size(file, directory)?;
             if has_shape(full, size) {
                 found.push((size, directory));

@@ -219,9 +219,14 @@ impl Page {
     }
 }
 
-/// What tag 259 says.
+/// How an image is packed, by the number of tag 259.
+pub(super) fn compression_code(file: &TiffFile, of: &Directory) -> Result<u64> {
+    Ok(file.number(of, tag::COMPRESSION)?.unwrap_or(1))
+}
+
+/// How an image is packed.
 fn compression(file: &TiffFile, of: &Directory) -> Result<Compression> {
-    let code = file.number(of, tag::COMPRESSION)?.unwrap_or(1);
+    let code = compression_code(file, of)?;
     let name = match code {
         1 => return Ok(Compression::None),
         5 => return Ok(Compression::Lzw),

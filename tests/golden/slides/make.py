@@ -181,6 +181,11 @@ def pyramids():
         file.write(rgb[:38, :50], description="Aperio label 50x38", subfiletype=1, rowsperstrip=8, **common)
         file.write(rgb[:30, :50], description="Aperio macro 50x30", subfiletype=9, rowsperstrip=8, **common)
     note("aperio.svs", [rgb, reduced], (16, 16), 0.499)
+    # A preview that is packed in another way is no level.
+    with tifffile.TiffWriter(HERE / "preview.tif") as file:
+        file.write(rgb, **TILES, **common)
+        file.write(rgb[:74:2, ::2], subfiletype=1, rowsperstrip=37, **{**common, "compression": "packbits"})
+    note("preview.tif", [rgb], (16, 16))
     # For OpenSlide, so it is not among those that are read without it. 33005: RGB.
     options = {**common, "compression": 33005, "compressionargs": {"level": 60, "codecformat": "j2k"}}
     tifffile.imwrite(HERE / "jpeg_2000.svs", rgb, description=about, **TILES, **options)
