@@ -1,7 +1,9 @@
 //! The sentences under an experiment's tables: what the images are, how the systems were trained.
 
+use toml::{Table, Value};
+
 use super::plan::PlannedRow;
-use crate::config::{Config, OptimiserConfig, OptimiserProtocol};
+use crate::config::{Config, Method, OptimiserConfig, OptimiserProtocol, RunConfig};
 use crate::data::{PatchStore, Split};
 use crate::models::MODELS;
 
@@ -58,6 +60,7 @@ pub(super) fn captions(
     if !settings.is_empty() {
         captions.push(format!("Settings of the models: {settings}."));
     }
+    captions.extend(pieces(planned));
     captions.extend(reward_models(store, planned));
     let same = planned
         .iter()
@@ -88,6 +91,44 @@ fn elsewhere(store: &PatchStore, planned: &[PlannedRow<'_>]) -> Vec<String> {
         "The reward model of {} was trained on other data than that of the table.",
         rows.join(", ")
     )]
+}
+
+/// Prior and consistency of the rows that have another than a normal one, or any, rows with the same together.
+fn pieces(planned: &[PlannedRow<'_>]) -> Vec<String> {
+    let mut known: Vec<(String, Vec<&str>)> = Vec::new();
+    for row in planned {
+        let Some(pieces) = row.runs.first().map(pieces_of).filter(|it| !it.is_empty()) else {
+            continue;
+        };
+        match known.iter_mut().find(|(other, _)| *other == pieces) {
+            Some((_, rows)) => rows.push(&row.system.name),
+            None => known.push((pieces, vec![&row.system.name])),
+        }
+    }
+    let sentence = |(pieces, rows): (String, Vec<&str>)| format!("{}: {pieces}.", rows.join("; "));
+    known.into_iter().map(sentence).collect()
+}
+
+/// `prior.mixture (components = 8, …), bcr (…)`; empty for a run without.
+fn pieces_of(run: &RunConfig) -> String {
+    let table = Table::try_from(run).expect("a run has string keys only");
+    let mut said = Vec::new();
+    for section in ["prior", "bcr", "zcr"] {
+        let Some(Value::Table(inner)) = table.get(section) else {
+            continue;
+        };
+        // The kind of a prior is a section of its own.
+        let (name, inner) = match inner.iter().next() {
+            Some((kind, Value::Table(settings))) => (format!("{section}.{kind}"), settings),
+            _ => (section.to_owned(), inner),
+        };
+        let pairs: Vec<String> = inner
+            .iter()
+            .map(|(key, value)| format!("{key} = {value}"))
+            .collect();
+        said.push(format!("{name} ({})", pairs.join(", ")));
+    }
+    said.join(", ")
 }
 
 /// What is done to images and weights for the look of samples, a sentence; empty where nothing is.
@@ -143,9 +184,17 @@ fn optimiser(config: &OptimiserConfig) -> String {
             } else {
                 String::new()
             };
+            let method = match config.method {
+                Method::Adam => "Adam",
+                Method::RmsProp => "RMSprop",
+            };
+            let decays = match config.method {
+                Method::Adam => format!("decays {} and {}", config.beta1, config.beta2),
+                Method::RmsProp => format!("decay {}", config.alpha),
+            };
             format!(
-                "identical optimiser settings (Adam, learning rate {}{fall}, decays {} and {}, critic steps {})",
-                config.learning_rate, config.beta1, config.beta2, config.critic_steps
+                "identical optimiser settings ({method}, learning rate {}{fall}, {decays}, critic steps {})",
+                config.learning_rate, config.critic_steps
             )
         }
     }

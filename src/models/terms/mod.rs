@@ -83,3 +83,6 @@ pub trait Term<G, D>: Send {
         None
     }
 }
+
+#[cfg(test)]
+mod tests;

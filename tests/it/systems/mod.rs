@@ -2,6 +2,7 @@
 //! as of those that come with the program.
 
 mod composed;
+mod studies;
 mod translator;
 
 use std::sync::Once;
