@@ -405,7 +405,7 @@ fn an_upload_is_answered_and_kept_nowhere() {
     let (status, page) = send(&form(&large));
     assert_eq!(status, "HTTP/1.1 400 Bad Request");
     assert!(
-        page.contains("is 64 x 40, the images of `set` are 32 x 32"),
+        page.contains("is 64 x 40, the images of <code>set</code> are 32 x 32"),
         "{page}"
     );
 
