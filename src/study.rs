@@ -10,7 +10,7 @@ mod score;
 mod table;
 
 pub use answers::{Answer, Answers};
-pub use folder::write;
+pub use folder::{Images, write};
 pub use key::{Item, Key, Kind};
 pub use score::{Counts, OverReaders, ReaderScore, StudyScore, score};
 pub use table::table;

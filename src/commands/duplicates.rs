@@ -86,12 +86,12 @@ pub(super) fn run(arguments: &Duplicates) -> Outcome {
             .collect();
         println!("       {}", names.join(" = "));
     }
-    match (arguments.judged, arguments.threshold, found.near_pairs) {
-        (Some(judged), ..) => println!("{judged} more pairs that somebody holds for duplicates"),
-        (None, Some(threshold), Some(near)) => {
-            println!("{near} more pairs as alike as {threshold}")
-        }
-        _ => println!("no threshold is given: only images with the same bytes count as duplicates"),
+    if let Some(judged) = arguments.judged {
+        println!("{judged} more pairs that somebody holds for duplicates");
+    } else if let (Some(threshold), Some(near)) = (arguments.threshold, found.near_pairs) {
+        println!("{near} more pairs as alike as {threshold}");
+    } else {
+        println!("no threshold is given: only images with the same bytes count as duplicates");
     }
     println!("most alike but not the same, by {}:", search.describe());
     for &(first, second, score) in &found.closest {

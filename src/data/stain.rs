@@ -161,13 +161,13 @@ impl Normalisation {
     pub fn of(config: &DataConfig) -> Result<Option<Self>> {
         let has_target = !config.stain_target.as_os_str().is_empty();
         let Some(published) = Appearance::published(config.stain) else {
-            return match has_target {
-                false => Ok(None),
-                true => Err(refuse(
-                    "`data.stain_target` is given, but `data.stain` is `none`",
-                    "add `--set data.stain=macenko` or `reinhard`, or leave the target out",
-                )),
-            };
+            if !has_target {
+                return Ok(None);
+            }
+            return Err(refuse(
+                "`data.stain_target` is given, but `data.stain` is `none`",
+                "add `--set data.stain=macenko` or `reinhard`, or leave the target out",
+            ));
         };
         if config.channels == GREY {
             return Err(refuse(
@@ -178,9 +178,10 @@ impl Normalisation {
                 "set `data.stain` to `none`, or `data.channels` to 3",
             ));
         }
-        let target = match has_target {
-            false => published,
-            true => Self::target(config.stain, &config.stain_target)?,
+        let target = if has_target {
+            Self::target(config.stain, &config.stain_target)?
+        } else {
+            published
         };
         Ok(Some(Self {
             method: config.stain,

@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::error::{Result, refuse};
 use crate::images::Pixels;
 use crate::random::Random;
-use crate::study::{self, Key};
+use crate::study::{self, Images, Key};
 
 /// What a reading test is made of.
 #[derive(Clone, Copy, Debug)]
@@ -64,13 +64,13 @@ pub fn make_study(plan: &StudyPlan<'_>, config: &Config, cache: &Path) -> Result
     let drawn = read(&generated, &all)?;
     let alike = of_the_same_classes(&drawn.1, &real, count, seed)?;
     let drawn_real = read(&real, &alike)?;
-    let names = [plan.generated, plan.real].map(|path| path.display().to_string());
-    study::write(
-        plan.folder,
-        [(&drawn.0, &drawn.1), (&drawn_real.0, &drawn_real.1)],
-        names,
-        seed,
-    )
+    let [generated, real] =
+        [(plan.generated, &drawn), (plan.real, &drawn_real)].map(|(path, (pixels, from))| Images {
+            name: path.display().to_string(),
+            pixels,
+            from,
+        });
+    study::write(plan.folder, &generated, &real, seed)
 }
 
 /// The images of `set` at `places`, and where each comes from.

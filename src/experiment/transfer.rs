@@ -157,24 +157,10 @@ pub fn transfer(
     // As many images for everything.
     let seed = config.evaluation.seed;
     let home_places = home.indices(Split::Test);
-    let smaller = home_places.len().min(away.len());
-    let count = request.images.unwrap_or(smaller / 2);
-    if count == 0 || 2 * count > smaller {
-        return Err(refuse(
-            format!(
-                "home has {} held-out patches and away {}: {count} images for the reference and as many for the floor are too \
-                 many or none",
-                home_places.len(),
-                away.len()
-            ),
-            format!(
-                "set `--images` to 1 to {}, or give more slides",
-                smaller / 2
-            ),
-        ));
-    }
-    let home_side = Side::draw(&home, home_places, count, seed)?;
-    let away_side = Side::draw(&away, (0..away.len()).collect(), count, seed)?;
+    let away_places: Vec<usize> = (0..away.len()).collect();
+    let count = images_of_each(request, home_places.len(), away_places.len())?;
+    let home_side = Side::draw(&home, &home_places, count, seed)?;
+    let away_side = Side::draw(&away, &away_places, count, seed)?;
     let mut record = TransferRecord {
         rows: Vec::new(),
         notes: vec![format!(
@@ -211,17 +197,15 @@ pub fn transfer(
             continue;
         }
         let mut name = format!("all slides of {}", away.name());
-        let side = match method {
-            StainMethod::None => away_side.clone(),
-            _ => {
-                name += &format!(", stain brought to home by {}", method.name());
-                let (side, remarks) = away_side.normalised(&away, method, &home_side)?;
-                for remark in remarks {
-                    record.note(remark);
-                }
-                side
+        let mut side = away_side.clone();
+        if method != StainMethod::None {
+            name = format!("{name}, stain brought to home by {}", method.name());
+            let (normalised, remarks) = away_side.normalised(&away, method, &home_side)?;
+            side = normalised;
+            for remark in remarks {
+                record.note(remark);
             }
-        };
+        }
         let (scores, floor) = measuring.scores(&name, &side, generated, samplers)?;
         for (place, score) in scores.iter().enumerate() {
             record.note(score.protocol.describe());
@@ -243,6 +227,25 @@ pub fn transfer(
         separation::add(config, folder, [&home, &away], &device, &mut record)?;
     }
     Ok(record)
+}
+
+/// How many images the reference has, and as many the floor, of `home` held-out patches and `away` ones.
+fn images_of_each(request: &Transfer<'_>, home: usize, away: usize) -> Result<usize> {
+    let smaller = home.min(away);
+    let count = request.images.unwrap_or(smaller / 2);
+    if count == 0 || 2 * count > smaller {
+        return Err(refuse(
+            format!(
+                "home has {home} held-out patches and away {away}: {count} images for the reference and as many for the floor are \
+                 too many or none"
+            ),
+            format!(
+                "set `--images` to 1 to {}, or give more slides",
+                smaller / 2
+            ),
+        ));
+    }
+    Ok(count)
 }
 
 /// What measuring needs.
@@ -276,9 +279,10 @@ impl Measuring<'_> {
         let samplers = Samplers::new(&evaluation.samplers, &self.config.samplers)?;
         let sampler = samplers.of(model.as_ref(), run.classes.len(), None)?;
         let is_told = !run.classes.is_empty() || run.input.is_some();
-        let plan = match is_told && (run.classes.is_empty() || *run.classes == **home.classes()) {
-            true => Plan::of(home, Split::Test, count, seed),
-            false => Plan::without_store(run.classes.len(), count, seed),
+        let plan = if is_told && (run.classes.is_empty() || *run.classes == **home.classes()) {
+            Plan::of(home, Split::Test, count, seed)
+        } else {
+            Plan::without_store(run.classes.len(), count, seed)
         };
         let images = samples::spool(sampler.as_ref(), &plan, &self.workspace.features())?;
         drop(sampler);

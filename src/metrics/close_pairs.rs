@@ -138,10 +138,9 @@ mod tests {
         for (rows, columns, rounded) in [(2, 3, false), (150, 5, true), (1500, 9, false)] {
             let values = Random::new(4).stream("close pairs").normals(rows * columns);
             // Rounded values have many equal distances, zero among them.
-            let values = values.into_iter().map(|value| match rounded {
-                true => value.round(),
-                false => value,
-            });
+            let values = values
+                .into_iter()
+                .map(|value| if rounded { value.round() } else { value });
             let features = Features::new(rows, columns, values.collect());
             let copies: Vec<u64> = (0..rows as u64).map(|row| 1 + row % 3 / 2).collect();
             for (limit, keep) in [(-1.0, 7), (0.0, 7), (3.0, 20), (2.0, 0)] {

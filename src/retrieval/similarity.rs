@@ -32,9 +32,10 @@ impl Similarity {
             Self::Cosine => {
                 // The root of the product, not the product of roots: it is exact for equal rows, whose cosine is then 1.
                 let lengths = (product(left, left) * product(right, right)).sqrt();
-                match lengths > 0.0 {
-                    true => (product(left, right) / lengths).clamp(-1.0, 1.0),
-                    false => 0.0,
+                if lengths > 0.0 {
+                    (product(left, right) / lengths).clamp(-1.0, 1.0)
+                } else {
+                    0.0
                 }
             }
         }

@@ -100,7 +100,7 @@ fn rounded(value: f64) -> String {
     let text = whole.to_string();
     let mut grouped = String::new();
     for (place, digit) in text.chars().enumerate() {
-        if place > 0 && (text.len() - place) % 3 == 0 {
+        if place > 0 && (text.len() - place).is_multiple_of(3) {
             grouped.push(',');
         }
         grouped.push(digit);
@@ -128,9 +128,9 @@ mod tests {
 
     #[test]
     fn the_interval_holds_the_truth_in_simulation() {
+        const TRIALS: u64 = 1000;
         for (support, images) in [(365, 23), (2000, 100), (5000, 1000), (200, 400)] {
             let (mut held, mut estimates) = (0, Vec::new());
-            const TRIALS: u64 = 1000;
             for trial in 0..TRIALS {
                 let found = support_size(images, collisions(support, images, trial)).unwrap();
                 let truth = support as f64;

@@ -17,25 +17,29 @@ use crate::report::page::document;
 const STYLE: &str = include_str!("study.css");
 const SCRIPT: &str = include_str!("study.js");
 
+/// The images of one kind.
+pub struct Images<'a> {
+    /// What they are called in the key.
+    pub name: String,
+    /// The images.
+    pub pixels: &'a Pixels,
+    /// Of each its class, where that is known, and where it comes from.
+    pub from: &'a [(Option<String>, String)],
+}
+
 /// A patch for a test: its place among the images of its kind says which one it is.
 struct Patch<'a> {
     pixels: &'a [u8],
     item: Item,
 }
 
-/// Writes a folder for readers with the images of `generated` and `real`, shuffled by `seed`, and returns the key. Of each image
-/// its class, where that is known, and where it comes from are given beside; `names` are those of the two sets.
+/// Writes a folder for readers with the images of `generated` and `real`, shuffled by `seed`, and returns the key.
 ///
 /// All patches are written by one encoder without compression, so that the files are equal in all but their pixels.
 ///
 /// # Errors
 /// Refuses a folder that is there already, sets without images, and images of different sizes or channels.
-pub fn write(
-    folder: &Path,
-    [generated, real]: [(&Pixels, &[(Option<String>, String)]); 2],
-    [generated_name, real_name]: [String; 2],
-    seed: u64,
-) -> Result<Key> {
+pub fn write(folder: &Path, generated: &Images<'_>, real: &Images<'_>, seed: u64) -> Result<Key> {
     if folder.exists() {
         return Err(refuse(
             format!("`{}` is there already", folder.display()),
@@ -43,8 +47,9 @@ pub fn write(
         ));
     }
     let form = |pixels: &Pixels| (pixels.size, pixels.channels);
-    if form(generated.0) != form(real.0) {
-        let [(size, channels), (real_size, real_channels)] = [generated.0, real.0].map(form);
+    if form(generated.pixels) != form(real.pixels) {
+        let [(size, channels), (real_size, real_channels)] =
+            [generated.pixels, real.pixels].map(form);
         return Err(refuse(
             format!(
                 "generated images are {size} x {size} x {channels}, real ones {real_size} x {real_size} x {real_channels}"
@@ -53,7 +58,7 @@ pub fn write(
         ));
     }
     let mut patches = Vec::new();
-    for (kind, (pixels, from)) in [(Kind::Generated, generated), (Kind::Real, real)] {
+    for (kind, Images { pixels, from, .. }) in [(Kind::Generated, generated), (Kind::Real, real)] {
         if pixels.count == 0 {
             return Err(refuse(
                 "a reading test of no images",
@@ -84,17 +89,17 @@ pub fn write(
     for (number, patch) in (1..).zip(&mut patches) {
         patch.item.item = format!("{number:0digits$}");
         let file = folder.join(format!("{}.png", patch.item.item));
-        fs::write(&file, encode(patch.pixels, form(real.0))?).map_err(failed)?;
+        fs::write(&file, encode(patch.pixels, form(real.pixels))?).map_err(failed)?;
     }
     let items: Vec<Item> = patches.into_iter().map(|patch| patch.item).collect();
     let key = Key {
         study: Key::name(&items),
-        generated: generated_name,
-        real: real_name,
+        generated: generated.name.clone(),
+        real: real.name.clone(),
         seed,
         items,
     };
-    fs::write(folder.join("index.html"), page(&key, real.0.size)).map_err(failed)?;
+    fs::write(folder.join("index.html"), page(&key, real.pixels.size)).map_err(failed)?;
     Ok(key)
 }
 

@@ -139,13 +139,15 @@ fn clopper_pearson(count: u64, of: u64) -> (f64, f64) {
         let beta = Beta::new(a, b).expect("both are positive");
         beta.inverse_cdf(probability)
     };
-    let low = match count > 0.0 {
-        true => quantile(count, rest + 1.0, tail),
-        false => 0.0,
+    let low = if count > 0.0 {
+        quantile(count, rest + 1.0, tail)
+    } else {
+        0.0
     };
-    let high = match rest > 0.0 {
-        true => quantile(count + 1.0, rest, 1.0 - tail),
-        false => 1.0,
+    let high = if rest > 0.0 {
+        quantile(count + 1.0, rest, 1.0 - tail)
+    } else {
+        1.0
     };
     (low, high)
 }
@@ -234,9 +236,10 @@ pub fn score(key: &Key, answers: &[Answers]) -> Result<StudyScore> {
     Ok(StudyScore {
         study: key.study.clone(),
         accuracy: OverReaders::of_rates(&accuracies)?,
-        detection: match sensitivities.is_empty() {
-            true => None,
-            false => Some(OverReaders::of(&sensitivities)?),
+        detection: if sensitivities.is_empty() {
+            None
+        } else {
+            Some(OverReaders::of(&sensitivities)?)
         },
         by_class: by_class.collect::<Result<_>>()?,
         readers,
@@ -269,11 +272,11 @@ mod tests {
     fn detection_is_that_of_the_log_linear_rule() {
         // statistics.NormalDist().inv_cdf of (20 + 0.5) / 26 and (5 + 0.5) / 26.
         let (sensitivity, criterion) = counts(20, 25, 20, 25).detection().unwrap();
-        near(sensitivity, 1.602189, 1e-5);
+        near(sensitivity, 1.602_189, 1e-5);
         near(criterion, 0.0, 1e-12);
         // Perfect reading stays finite: 2 inv_cdf(25.5 / 26).
         let (sensitivity, _) = counts(25, 25, 25, 25).detection().unwrap();
-        near(sensitivity, 4.139804, 1e-5);
+        near(sensitivity, 4.139_804, 1e-5);
         // A reader who always says "generated" can tell nothing and has a low criterion.
         let (sensitivity, criterion) = counts(25, 25, 0, 25).detection().unwrap();
         near(sensitivity, 0.0, 1e-12);

@@ -97,9 +97,10 @@ fn a_copy_is_found_first_with_a_sheet_beside_it() {
     pictures(&lab, "set/b", 20..40);
     pictures(&lab, "queries", [7, 33]);
     for options in ["", "--similarity euclidean", "--features vgg16-random"] {
-        let options = match options.contains("vgg16") {
-            true => options.to_owned(),
-            false => format!("{options} --features pixels"),
+        let options = if options.contains("vgg16") {
+            options.to_owned()
+        } else {
+            format!("{options} --features pixels")
         };
         let printed = lab.succeed(&format!("retrieve queries --in set -k 3 --json {options}"));
         let rows: Value = serde_json::from_str(&printed).expect("JSON");
@@ -404,7 +405,7 @@ fn an_upload_is_answered_and_kept_nowhere() {
     let (status, page) = send(&form(&large));
     assert_eq!(status, "HTTP/1.1 400 Bad Request");
     assert!(
-        page.contains("is 64 x 40, the images of `set` are 32 x 32"),
+        page.contains("is 64 x 40, the images of <code>set</code> are 32 x 32"),
         "{page}"
     );
 

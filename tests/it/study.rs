@@ -112,13 +112,19 @@ fn readers_are_scored_by_themselves_and_together() {
     folders(&lab, 12);
     lab.succeed("study make generated real --n 10 --out readers");
     let key = read(&lab, "readers-key.json");
-    let opposite = |item: &Value| match item["kind"] == "real" {
-        true => "generated",
-        false => "real",
+    let opposite = |item: &Value| {
+        if item["kind"] == "real" {
+            "generated"
+        } else {
+            "real"
+        }
     };
-    let right = |item: &Value| match item["kind"] == "real" {
-        true => "real",
-        false => "generated",
+    let right = |item: &Value| {
+        if item["kind"] == "real" {
+            "real"
+        } else {
+            "generated"
+        }
     };
     write(&lab, "ann.json", &answers(&key, "Ann", right));
     write(&lab, "bob.json", &answers(&key, "Bob", opposite));

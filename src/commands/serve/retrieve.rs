@@ -10,7 +10,7 @@ use super::upload::{self, FIELD, Refused};
 use crate::error::{Refusal, Result};
 use crate::experiment::Search;
 use crate::images::{Pixels, encode_png};
-use crate::report::page::document;
+use crate::report::page::{document, prose};
 
 /// Where it is.
 pub(super) const ADDRESS: &str = "/retrieve";
@@ -46,8 +46,7 @@ pub(super) fn answer(search: &Search, request: &mut Request) -> Page {
 }
 
 fn refused(search: &Search, (status, sentence): Refused) -> Page {
-    let body =
-        html! { p.refused role="alert" { strong { "Nothing was looked for. " } (sentence) } };
+    let body = html! { p.refused role="alert" { strong { "Nothing was looked for. " } (prose(&sentence)) } };
     Page::html(status, page(search, &body))
 }
 
@@ -109,7 +108,9 @@ fn results(search: &Search, query: &Pixels, found: &[Shown]) -> Markup {
 
 /// An image within the page itself.
 fn picture(image: &Pixels, name: &str) -> Markup {
-    match encode_png(&image.grid(1, 1)) {
+    let (side, bytes) = (image.size as u32, image.to_rgb().bytes.clone());
+    let picture = image::RgbImage::from_raw(side, side, bytes).expect("one image");
+    match encode_png(&picture) {
         Ok(bytes) => {
             let data = STANDARD.encode(bytes);
             html! { img src={ "data:image/png;base64," (data) } alt=(name); }

@@ -139,7 +139,7 @@ mod tests {
         let mut encoder = png::Encoder::new(&mut bytes, 5000, 8);
         encoder.set_color(png::ColorType::Grayscale);
         let mut writer = encoder.write_header().unwrap();
-        writer.write_image_data(&[0; 5000 * 8]).unwrap();
+        writer.write_image_data(&vec![0; 5000 * 8]).unwrap();
         writer.finish().unwrap();
         assert!(decode(&bytes).is_err());
     }

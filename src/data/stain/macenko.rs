@@ -67,9 +67,10 @@ impl Stains {
             let (sine, cosine) = angle.sin_cos();
             std::array::from_fn(|channel| cosine * plane[0][channel] + sine * plane[1][channel])
         });
-        let directions: [[f64; RGB]; 2] = match low[0] > high[0] {
-            true => [low, high],
-            false => [high, low],
+        let directions: [[f64; RGB]; 2] = if low[0] > high[0] {
+            [low, high]
+        } else {
+            [high, low]
         };
         // How strong each stain is.
         let unmixing = unmixing(&directions);

@@ -57,11 +57,13 @@ impl Colours {
     /// What gives tissue with these colours those of `target`.
     pub(super) fn towards(&self, target: &Self) -> impl Fn([u8; RGB]) -> [u8; RGB] + Sync + use<> {
         let (from, to, inverse) = (*self, *target, inverse(TO_CONES));
-        let factors: [f64; RGB] =
-            std::array::from_fn(|axis| match from.deviations[axis] > LEAST_SPREAD {
-                true => to.deviations[axis] / from.deviations[axis],
-                false => 1.0,
-            });
+        let factors: [f64; RGB] = std::array::from_fn(|axis| {
+            if from.deviations[axis] > LEAST_SPREAD {
+                to.deviations[axis] / from.deviations[axis]
+            } else {
+                1.0
+            }
+        });
         move |pixel| {
             if !is_tissue(pixel) {
                 return pixel;

@@ -154,7 +154,7 @@ fn pixels_are_sampled_at_equal_steps_in_bounded_memory() {
         sample.add(part);
     }
     assert_eq!(sample.step, 2);
-    assert_eq!(sample.pixels.len(), (MOST + MOST / 2) / 2);
+    assert_eq!(sample.pixels.len(), 3 * MOST / 4);
     let expected = pixels.as_chunks::<3>().0.iter().step_by(2);
     assert!(sample.pixels.iter().eq(expected));
 }

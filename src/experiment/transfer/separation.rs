@@ -61,9 +61,10 @@ pub(super) fn add(
             away_floor: chance.clone(),
         });
     }
-    let other = match trained.data.hash == home.content_hash() {
-        true => "",
-        false => " It was trained on other data than home.",
+    let other = if trained.data.hash == home.content_hash() {
+        ""
+    } else {
+        " It was trained on other data than home."
     };
     record.note(format!(
         "MFT-SNN: {}.{other} AUC: how well it tells similar pairs from those of a level, {} pairs of each; pairs {} at home and \

@@ -26,7 +26,7 @@ impl Side {
     /// `count` images for either draw, from those of `store` at `members`.
     pub(super) fn draw(
         store: &PatchStore,
-        members: Vec<usize>,
+        members: &[usize],
         count: usize,
         seed: u64,
     ) -> Result<Self> {
