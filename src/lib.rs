@@ -21,6 +21,7 @@ pub mod weights;
 pub mod reward;
 pub mod features;
 pub mod metrics;
+pub mod classifier;
 pub mod config;
 pub mod models;
 pub mod samplers;
