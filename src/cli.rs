@@ -100,11 +100,11 @@ pub struct Settings {
 /// Arguments of `reproduce`.
 #[derive(Args, Debug)]
 pub struct Reproduce {
-    /// table1, table2, table3, table4 or all.
+    /// table1, table2, table3, table4 or all; or downstream: classifiers trained on generated images.
     pub table: String,
-    /// The experiment behind the tables: a name under `experiments/` or a TOML file.
-    #[arg(long, default_value = "table1", value_name = "NAME")]
-    pub experiment: String,
+    /// The experiment behind the tables: a name under `experiments/` or a TOML file. Without it table1, or downstream.
+    #[arg(long, value_name = "NAME")]
+    pub experiment: Option<String>,
     /// Training seeds, separated by commas.
     #[arg(long, value_delimiter = ',', value_name = "LIST")]
     pub seeds: Option<Vec<u64>>,
@@ -352,7 +352,7 @@ pub struct TrackPlace {
 /// Arguments of `list`.
 #[derive(Args, Debug)]
 pub struct List {
-    /// models, samplers, metrics, features, reward-models, experiments, settings or runs.
+    /// models, samplers, metrics, features, reward-models, networks, experiments, settings or runs.
     pub what: String,
     /// Where `runs/` and `reports/` are kept.
     #[arg(long, default_value = ".", value_name = "DIR")]

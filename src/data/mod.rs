@@ -8,6 +8,7 @@
 pub mod augment;
 pub mod batches;
 mod builder;
+mod derived;
 pub mod folder;
 mod image_folder;
 mod inputs;
@@ -37,6 +38,7 @@ use crate::images::{GREY, RGB, kind};
 
 pub use augment::Augmentation;
 pub use batches::Batches;
+pub use derived::{Drawn, keep_drawn, of_class};
 pub use image_folder::ImageFolder;
 pub use inputs::add_inputs;
 pub use loader::{Batch, Loader};
@@ -46,6 +48,7 @@ pub use splits::Split;
 pub use store::{PatchRecord, PatchStore};
 pub use subset::PatchSubset;
 pub use symmetry::Symmetry;
+pub(crate) use symmetry::turn;
 pub use task::{Input, Task};
 pub use thumbnails::Thumbnails;
 

@@ -17,6 +17,7 @@ mod again;
 mod captions;
 mod compare;
 mod context;
+mod downstream;
 mod evaluator;
 mod measure;
 mod path_evaluator;
@@ -38,7 +39,8 @@ use crate::images::write_png;
 use crate::report::figures::Drawn;
 use crate::report::page::Page;
 use crate::report::{
-    self, ABLATION, COSTS, Cell, Claim, Record, Rewards, TABLES, Table, TableDefinition,
+    self, ABLATION, COSTS, Cell, Claim, DownstreamRecord, Record, Rewards, TABLES, Table,
+    TableDefinition,
 };
 use crate::workspace::Workspace;
 
@@ -50,11 +52,14 @@ use rows::{Rows, first, grid};
 
 pub use compare::{Compared, Comparison, compare, comparison_table};
 pub use context::{Context, patches};
+pub use downstream::reproduce_downstream;
 pub use evaluator::Evaluator;
 pub use path_evaluator::PathEvaluator;
 pub use reference::{Reference, held_out, trained_on};
 pub use reporter::{Reporter, Silent, TrainingEnd, TrainingInfo};
-pub use resolve::{ABLATIONS, EXPERIMENTS, PROFILES, resolve, run_config, schema, snn_config};
+pub use resolve::{
+    ABLATIONS, DOWNSTREAM, EXPERIMENTS, PROFILES, resolve, run_config, schema, snn_config,
+};
 pub use reward_models::{FinetuneProgress, RewardModels, finetune};
 pub use snn::{
     LevelRecord, NetworkRecord, REPORT as SNN_REPORT, SnnEvaluation, SnnRecord, evaluate_snn,
@@ -154,8 +159,53 @@ pub fn render_again(name: &str, workspace: &Workspace) -> Result<Outcome> {
     if ABLATIONS.iter().any(|(_, ablation)| *ablation == name) {
         return render_ablation(record, workspace);
     }
+    if let Some(about) = DownstreamRecord::load(workspace.out(), name)? {
+        return render_downstream(record, &about, workspace);
+    }
     let tables: Vec<&TableDefinition> = TABLES.iter().collect();
     render(record, &tables, workspace)
+}
+
+/// Renders and writes the tables of the downstream task, its figures and its claim.
+fn render_downstream(
+    record: Record,
+    about: &DownstreamRecord,
+    workspace: &Workspace,
+) -> Result<Outcome> {
+    let (out, folder) = (workspace.out(), workspace.report(&record.name));
+    let outcomes = report::Outcome::of_rows(&record, out)?;
+    let made = report::downstream_tables(&record, about, &outcomes)?;
+    let (mut tables, mut complete) = (Vec::new(), true);
+    for (definition, table) in &made {
+        let files = report::write(definition, table, &folder)?;
+        complete &= no_cell_failed(table);
+        let table = table.clone();
+        tables.push(Rendered { table, files });
+    }
+    let claims = [report::downstream_claim(out)?];
+    let path = folder.join("claims.md");
+    write_whole(&path, report::claims_markdown(&claims, &record).as_bytes())?;
+    let mut files = vec![path];
+    let shown: Vec<(&TableDefinition, &Table)> = made
+        .iter()
+        .map(|(definition, table)| (*definition, table))
+        .collect();
+    let drawn = report::figures::draw_downstream(&record, about, &shown, &outcomes, workspace)?;
+    let figures = drawn.figures.iter().flat_map(|figure| &figure.files);
+    files.extend(figures.map(|file| folder.join(file)));
+    let of_tables = tables.iter().flat_map(|rendered| &rendered.files);
+    let written: Vec<PathBuf> = of_tables.chain(&files).cloned().collect();
+    let page = page(
+        &record, &outcomes, &shown, &drawn, &claims, &written, workspace,
+    )?;
+    files.push(page);
+    Ok(Outcome {
+        record,
+        tables,
+        files,
+        absent: drawn.absent,
+        complete,
+    })
 }
 
 /// Renders and writes tables, the claims audit and the figures.

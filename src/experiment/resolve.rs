@@ -37,7 +37,14 @@ pub const EXPERIMENTS: &[(&str, &str)] = &[
         "ablate-layers",
         include_str!("../../experiments/ablate-layers.toml"),
     ),
+    (
+        DOWNSTREAM,
+        include_str!("../../experiments/downstream.toml"),
+    ),
 ];
+
+/// The experiment of the downstream classification task, and what `histogen reproduce` calls it.
+pub const DOWNSTREAM: &str = "downstream";
 
 /// What can be ablated, and the experiment that does it.
 pub const ABLATIONS: &[(&str, &str)] = &[
@@ -122,6 +129,9 @@ pub fn resolve(experiment: &str, profile: &str, pairs: &[String]) -> Result<Conf
     }
     profile.clone_into(&mut config.profile);
     Samplers::new(&config.evaluation.samplers, &config.samplers)?;
+    if !config.downstream.model.is_empty() {
+        MODELS.find(&config.downstream.model)?;
+    }
     for system in config
         .systems
         .iter()

@@ -3,6 +3,7 @@
 mod ablation;
 mod claims;
 mod costs;
+mod downstream;
 pub mod figures;
 pub mod page;
 mod published;
@@ -14,8 +15,12 @@ mod table;
 mod tables;
 
 pub use ablation::{ABLATION, ablation};
-pub use claims::{Claim, claims, claims_markdown};
+pub use claims::{Claim, claims, claims_markdown, downstream_claim};
 pub use costs::{COSTS, costs};
+pub use downstream::{
+    CurvePoint, DOWNSTREAM_ROWS, DownstreamRecord, DownstreamRow, Equivalent, downstream_tables,
+    equivalent,
+};
 pub use published::Published;
 pub use record::{Record, RowRecord};
 pub use results::{Outcome, State};

@@ -6,6 +6,7 @@ mod axis;
 mod canvas;
 mod chart;
 mod dots;
+mod downstream;
 mod embedding;
 mod font;
 mod history;
@@ -31,6 +32,7 @@ use crate::workspace::Workspace;
 use canvas::Canvas;
 use png::Picture;
 
+pub use downstream::draw as draw_downstream;
 pub use histogram::histograms;
 
 /// The folder of the figures in that of a report.
