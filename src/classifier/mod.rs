@@ -104,7 +104,7 @@ pub fn build(
 ///
 /// # Errors
 /// As [`build`], but that no file is read.
-pub fn check(settings: &ClassifierConfig, task: &ClassifierTask) -> Result<()> {
+fn check(settings: &ClassifierConfig, task: &ClassifierTask) -> Result<()> {
     let network = NETWORKS.find(&settings.network)?;
     let name = network.name;
     if task.classes < 2 {

@@ -129,8 +129,9 @@ impl Predictions {
     /// The 95 % intervals of accuracy, balanced accuracy and AUC by bootstrap over slides, redrawn within each class.
     ///
     /// Slides, not patches: patches of one slide are alike, and an interval over patches would take them for independent. It is
-    /// the interval of one training; over seeds there is another.
-    pub fn intervals(&self, random: Random) -> [(f64, f64); 3] {
+    /// the interval of one training; over seeds there is another. None where a class is on one
+    /// slide alone, which says nothing of others.
+    pub fn intervals(&self, random: Random) -> Option<[(f64, f64); 3]> {
         // The images of each slide, slides by class.
         let mut slides: Vec<Vec<(usize, Vec<usize>)>> = vec![Vec::new(); self.classes];
         for (image, (&class, &slide)) in self.truth.iter().zip(&self.slides).enumerate() {
@@ -139,6 +140,9 @@ impl Predictions {
                 Some((_, images)) => images.push(image),
                 None => of_class.push((slide, vec![image])),
             }
+        }
+        if slides.iter().any(|of_class| of_class.len() < 2) {
+            return None;
         }
         let mut found = [const { Vec::new() }; 3];
         for number in 0..REDRAWN as u64 {
@@ -161,7 +165,7 @@ impl Predictions {
                 all.push(value);
             }
         }
-        found.map(interval)
+        Some(found.map(interval))
     }
 
     fn everything(&self) -> Vec<usize> {

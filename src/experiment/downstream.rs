@@ -9,6 +9,7 @@ mod generators;
 mod images;
 mod measure;
 mod plan;
+mod set;
 
 use super::again::keep;
 use super::captions::{data_caption, profile_caption};
@@ -17,6 +18,7 @@ use super::{Context, Outcome, Reporter, render_downstream};
 use crate::classifier::{self as classifiers, ClassifierTask, NETWORKS, Pretrained};
 use crate::config::Config;
 use crate::error::{Result, refuse};
+use crate::random::Random;
 use crate::report::{DownstreamRecord, Record, RowRecord};
 use crate::run::Run;
 use crate::tracker::{Ending, Event, Ledger};
@@ -46,7 +48,6 @@ pub fn reproduce_downstream(
         channels: context.store.channels(),
         classes: context.store.classes().len(),
     };
-    classifiers::check(&config.downstream.classifier, &task)?;
     let network = NETWORKS.find(&config.downstream.classifier.network)?;
     let weights = (network.weights)(&config.downstream.classifier)?;
     if config.seeds.is_empty() {
@@ -56,6 +57,13 @@ pub fn reproduce_downstream(
         ));
     }
     let rows = rows(&config.downstream, real)?;
+    // Nothing is trained before it is known that the network can be had.
+    drop(classifiers::build(
+        &config.downstream.classifier,
+        &task,
+        Random::new(0),
+        &context.device,
+    )?);
     let test = Test::open(&context, &weights)?;
     let mut generators = Generators::new(&context, real, rows.len());
     let mut ledgers = vec![Vec::new(); rows.len()];

@@ -576,7 +576,7 @@ mod tests {
     #[test]
     fn the_arithmetic_is_that_of_the_printed_numbers() {
         let texts = Texts::load();
-        let found = downstream(&texts.downstream);
+        let found = downstream(&texts.downstream, Path::new("nowhere")).unwrap();
         assert_eq!(
             found[0],
             "Trained on generated images: (2000 x 75 % + 7000 x 99.21 %) / 9000 = 93.83 %, which is not what is printed (77.41 %)."

@@ -369,8 +369,13 @@ fn interval(outcome: &Outcome, score: &str, is_percent: bool) -> Cell {
         value(&format!("{score}_low")),
         value(&format!("{score}_high")),
     );
-    let (Some(middle), Some(low), Some(high)) = found else {
-        return Cell::Missing;
+    let absent = outcome
+        .score(&format!("{score}_low"))
+        .map(|score| score.absent.as_str());
+    let (middle, low, high) = match (found, absent) {
+        ((Some(middle), Some(low), Some(high)), _) => (middle, low, high),
+        (_, Some(reason)) if !reason.is_empty() => return Cell::Absent(reason.to_owned()),
+        _ => return Cell::Missing,
     };
     let shown = if is_percent {
         format!(

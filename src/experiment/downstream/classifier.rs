@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::images::{Set, augmented};
+use super::set::{Set, augmented};
 use crate::classifier::{Classifier, ClassifierConfig, ClassifierRunConfig, build};
 use crate::error::Result;
 use crate::experiment::training::{Label, told};

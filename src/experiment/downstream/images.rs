@@ -2,21 +2,12 @@
 
 use super::generators::Generated;
 use super::plan::PlannedRow;
-use crate::classifier::TrainingSet;
-use crate::classifier::{ClassicAugmentation, ImagesOf};
-use crate::data::{PatchStore, Split, Symmetry, turn};
+use super::set::Set;
+use crate::classifier::ImagesOf;
+use crate::data::{PatchStore, Split};
 use crate::error::{Result, refuse};
 use crate::experiment::Context;
-use crate::images::Images;
 use crate::random::Random;
-
-/// An image of a training set: which store, which of its patches, which class.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place {
-    store: usize,
-    patch: usize,
-    class: usize,
-}
 
 /// The real patches of one seed in the order in which they are taken: every prefix has its fraction for validation.
 pub(super) struct RealImages {
@@ -97,21 +88,11 @@ impl RealImages {
         generated: &'a Generated,
     ) -> Result<Set<'a>> {
         let settings = &context.config.downstream;
-        let mut set = Set {
-            stores: Vec::new(),
-            training: Vec::new(),
-            validation: Vec::new(),
-            about: TrainingSet {
-                training: 0,
-                validation: 0,
-                real: None,
-                generated: None,
-                augmentation: row.augmented.then(|| settings.augmentation.clone()),
-            },
-        };
+        let augmentation = row.augmented.then(|| settings.augmentation.clone());
+        let mut set = Set::new(augmentation);
         let store = &context.store;
         if row.real > 0 {
-            set.stores.push(store);
+            set.begin(store);
             for (class, order) in self.classes.iter().enumerate() {
                 for &(patch, is_validation) in &order[..row.real] {
                     set.add(patch, class, is_validation);
@@ -124,7 +105,7 @@ impl RealImages {
         }
         if let (true, Generated::Images(images)) = (row.generated, generated) {
             check(images, store)?;
-            set.stores.push(images);
+            set.begin(images);
             let per_class = images.len() / store.classes().len();
             let training = per_class - (per_class as f64 * settings.classifier.validation) as usize;
             let mut seen = vec![0; store.classes().len()];
@@ -226,121 +207,11 @@ fn order(
     Ok(order.collect())
 }
 
-/// A training set whose images are read as they are asked for.
-pub(super) struct Set<'a> {
-    stores: Vec<&'a PatchStore>,
-    training: Vec<Place>,
-    validation: Vec<Place>,
-    /// What it is, as the run's configuration has it.
-    pub(super) about: TrainingSet,
-}
-
-impl Set<'_> {
-    fn add(&mut self, patch: usize, class: usize, is_validation: bool) {
-        let store = self.stores.len() - 1;
-        let side = if is_validation {
-            &mut self.validation
-        } else {
-            &mut self.training
-        };
-        side.push(Place {
-            store,
-            patch,
-            class,
-        });
-    }
-
-    fn finish(mut self, row: &str) -> Result<Self> {
-        let (training, validation) = (self.training.len(), self.validation.len());
-        if training < 2 || validation == 0 {
-            return Err(refuse(
-                format!(
-                    "row `{row}` has {training} images to train on and {validation} to validate on"
-                ),
-                "give it more images, or set `downstream.classifier.validation` nearer to 0.3",
-            ));
-        }
-        self.about.training = training;
-        self.about.validation = validation;
-        Ok(self)
-    }
-
-    /// The images that are validated on.
-    pub(super) fn validation(&self) -> &[Place] {
-        &self.validation
-    }
-
-    /// Reads images with the class of each.
-    pub(super) fn read(&self, places: &[Place]) -> Result<(Images, Vec<usize>)> {
-        let mut images = Vec::with_capacity(places.len());
-        for place in places {
-            images.push(self.stores[place.store].read(&[place.patch])?.to_images());
-        }
-        let first = images.first().expect("there are images");
-        let (channels, size) = (first.channels, first.size);
-        let values = images.into_iter().flat_map(|image| image.values).collect();
-        let classes = places.iter().map(|place| place.class).collect();
-        Ok((Images::new(places.len(), channels, size, values), classes))
-    }
-
-    /// The images of step `step`, which is the one at `within` of pass `epoch`: in a new random order every time that all were shown.
-    pub(super) fn batch(
-        &self,
-        random: Random,
-        step: u64,
-        [epoch, within]: [u64; 2],
-        batch: usize,
-        shows_all: bool,
-    ) -> Vec<Place> {
-        let count = self.training.len();
-        // Orders are counted over the whole training; a pass that shows all ends with what is left.
-        let first = if shows_all {
-            epoch as usize * count + within as usize * batch
-        } else {
-            step as usize * batch
-        };
-        let last = if shows_all {
-            (first + batch).min((epoch as usize + 1) * count)
-        } else {
-            first + batch
-        };
-        let mut places = Vec::with_capacity(last - first);
-        let mut known: Option<(usize, Vec<usize>)> = None;
-        for position in first..last {
-            let round = position / count;
-            if known.as_ref().is_none_or(|(known, _)| *known != round) {
-                let mut stream = random.at(round as u64).stream("batches");
-                known = Some((round, stream.permutation(count)));
-            }
-            let (_, order) = known.as_ref().expect("it was just made");
-            places.push(self.training[order[position % count]]);
-        }
-        places
-    }
-}
-
-/// Images as classic augmentation shows them at step `step`.
-pub(super) fn augmented(
-    augmentation: &ClassicAugmentation,
-    images: Images,
-    random: Random,
-    step: u64,
-) -> Images {
-    let random = random.at(step);
-    let mut stream = random.stream("symmetries");
-    let symmetries: Vec<Symmetry> = (0..images.count)
-        .map(|_| Symmetry::new(stream.below(Symmetry::COUNT)))
-        .collect();
-    let mut images = augmentation
-        .views()
-        .views(&images, &mut random.stream("views"));
-    turn(&mut images, &symmetries);
-    images
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::{Drawn, keep_drawn, of_class};
+    use crate::images::Pixels;
 
     fn members() -> Vec<(usize, &'static str)> {
         let slides = ["a", "b", "c", "d"];
@@ -388,60 +259,64 @@ mod tests {
         );
     }
 
-    fn set(count: usize) -> Set<'static> {
-        let place = |patch| Place {
-            store: 0,
-            patch,
-            class: 0,
+    fn drawn(cache: &std::path::Path, classes: &[&str], size: usize) -> PatchStore {
+        let images = classes.iter().flat_map(|class| {
+            (0..4).map(move |image| ((*class).to_owned(), format!("run/0-{class}-{image}")))
+        });
+        let drawn = Drawn {
+            name: "images",
+            key: &format!("{classes:?} {size}"),
+            size,
+            channels: 3,
+            images: images.collect(),
         };
-        Set {
-            stores: Vec::new(),
-            training: (0..count).map(place).collect(),
-            validation: Vec::new(),
-            about: TrainingSet {
-                training: count,
-                validation: 0,
-                real: None,
-                generated: None,
-                augmentation: None,
-            },
-        }
+        keep_drawn(drawn, cache, &mut |range| {
+            let bytes = vec![range.start as u8; range.len() * size * size * 3];
+            Ok(Pixels::new(range.len(), size, 3, bytes))
+        })
+        .unwrap()
     }
 
     #[test]
-    fn a_pass_shows_each_image_once_and_its_last_batch_is_what_is_left() {
-        let (set, random) = (set(10), Random::new(3));
-        let pass = |epoch: u64| -> Vec<usize> {
-            let batches = (0..3).map(|within| {
-                let batch = set.batch(random, 3 * epoch + within, [epoch, within], 4, true);
-                assert_eq!(batch.len(), if within < 2 { 4 } else { 2 });
-                batch
-                    .into_iter()
-                    .map(|place| place.patch)
-                    .collect::<Vec<_>>()
-            });
-            batches.flatten().collect()
-        };
-        let (one, two) = (pass(0), pass(1));
-        assert_ne!(one, two);
-        for mut pass in [one, two] {
-            pass.sort_unstable();
-            assert_eq!(pass, (0..10).collect::<Vec<_>>());
-        }
+    fn generated_images_that_lack_a_class_or_are_of_another_size_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = drawn(folder.path(), &["benign", "invasive"], 8);
+        assert!(check(&store, &store).is_ok());
+        let error = |images: PatchStore| check(&images, &store).unwrap_err().to_string();
+        assert_eq!(
+            error(drawn(folder.path(), &["benign"], 8)),
+            "there are no generated images of class `invasive`"
+        );
+        assert_eq!(
+            error(drawn(folder.path(), &["benign", "invasive"], 4)),
+            "generated images are 4 x 4 x 3, real patches 8 x 8 x 3"
+        );
     }
 
     #[test]
-    fn steps_of_a_fixed_number_go_round_a_small_set() {
-        let (set, random) = (set(6), Random::new(3));
-        let shown: Vec<usize> = (0..6)
-            .flat_map(|step| set.batch(random, step, [step / 2, step % 2], 4, false))
-            .map(|place| place.patch)
-            .collect();
-        assert_eq!(shown.len(), 24);
-        for round in shown.chunks(6) {
-            let mut round = round.to_vec();
-            round.sort_unstable();
-            assert_eq!(round, (0..6).collect::<Vec<_>>());
-        }
+    fn drawn_images_are_kept_and_not_drawn_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = drawn(folder.path(), &["benign"], 8);
+        assert_eq!((first.len(), first.patch_size()), (4, 8));
+        let drawn = Drawn {
+            name: "images",
+            key: "[\"benign\"] 8",
+            size: 8,
+            channels: 3,
+            images: Vec::new(),
+        };
+        let found = keep_drawn(drawn, folder.path(), &mut |_| panic!("drawn again")).unwrap();
+        assert_eq!(found.content_hash(), first.content_hash());
+    }
+
+    #[test]
+    fn a_store_of_one_class_has_its_patches_with_their_splits() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = drawn(folder.path(), &["benign", "invasive"], 8);
+        let own = of_class(&store, 1, folder.path()).unwrap();
+        assert_eq!(own.classes().as_ref(), ["invasive"]);
+        assert_eq!(own.records(), &store.records()[4..]);
+        assert_eq!(own.read(&[0, 3]).unwrap(), store.read(&[4, 7]).unwrap());
+        assert_ne!(own.content_hash(), store.content_hash());
     }
 }

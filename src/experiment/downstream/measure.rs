@@ -142,31 +142,37 @@ impl<'a> Test<'a> {
 
     fn scores(&self, found: &Predictions) -> Vec<ScoreRecord> {
         let mut scores = Vec::new();
-        let mut add = |name: &str, value: f64| {
+        let mut add = |name: &str, value: Option<f64>| {
+            let absent = match value {
+                Some(_) => "",
+                None => "one held-out slide of a class",
+            };
             scores.push(ScoreRecord {
-                value: Some(value),
+                value,
+                absent: absent.to_owned(),
                 ..ScoreRecord::new(name, self.protocol.clone())
             });
         };
         let calibration = found.calibration();
-        add("accuracy", found.accuracy());
-        add("balanced_accuracy", found.balanced_accuracy());
+        add("accuracy", Some(found.accuracy()));
+        add("balanced_accuracy", Some(found.balanced_accuracy()));
         let names = self.context.store.classes();
         for (name, value) in names.iter().zip(found.by_class()) {
-            add(&format!("accuracy.{name}"), value);
+            add(&format!("accuracy.{name}"), Some(value));
         }
-        add("auc", found.auc());
-        add("calibration_error", calibration.error);
-        add("brier", calibration.brier);
+        add("auc", Some(found.auc()));
+        add("calibration_error", Some(calibration.error));
+        add("brier", Some(calibration.brier));
         let intervals = found.intervals(Random::new(0));
         let of = ["accuracy", "balanced_accuracy", "auc"];
-        for (name, (low, high)) in of.into_iter().zip(intervals) {
-            add(&format!("{name}_low"), low);
-            add(&format!("{name}_high"), high);
+        for (place, name) in of.into_iter().enumerate() {
+            let interval = intervals.map(|all| all[place]);
+            add(&format!("{name}_low"), interval.map(|(low, _)| low));
+            add(&format!("{name}_high"), interval.map(|(_, high)| high));
         }
         for (class, row) in names.iter().zip(found.confusion()) {
             for (taken, count) in names.iter().zip(row) {
-                add(&format!("count.{class}.{taken}"), count as f64);
+                add(&format!("count.{class}.{taken}"), Some(count as f64));
             }
         }
         scores

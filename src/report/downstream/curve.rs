@@ -115,7 +115,8 @@ impl Found<'_> {
             "Worth: the number of real patches of each class that alone would give that accuracy, on the curve without generated \
              images, made to rise (isotonic regression of the means) and linear in the logarithm between its points."
                 .to_owned(),
-            "But for the models that made the generated images, which saw all real training patches of their class whatever the row."
+            "The models that made the generated images saw all real training patches of their class, in rows with few real patches too: the \
+             curve tells what the images add for whoever has them and few patches, not what training models on few patches would."
                 .to_owned(),
         ];
         Ok(table)

@@ -3,8 +3,9 @@
 use super::axis::Axis;
 use super::canvas::{Anchor, Canvas, Frame, Point, Stroke, Text};
 use super::chart::{Chart, Curve, Labels, panels};
-use super::style::{AXIS, COLUMN, Colour, INK, MARGIN, PAGE, SMALL, TEXT, colour};
-use super::{Drawer, Drawn, dots, font, history, losses};
+use super::history::{History, seeds_in_words};
+use super::style::{AXIS, COLUMN, Colour, GREY, INK, MARGIN, PAGE, SMALL, TEXT, colour};
+use super::{Drawer, Drawn, dots, font, history};
 use crate::error::Result;
 use crate::report::Summary;
 use crate::report::downstream::CONFUSION;
@@ -15,7 +16,9 @@ use crate::workspace::Workspace;
 const CELL: f64 = 30.0;
 /// Space between two matrices.
 const GAP: f64 = 14.0;
-/// Matrices side by side.
+/// Points of a curve of losses.
+const POINTS: usize = 40;
+/// Matrices and panels side by side.
 const COLUMNS: usize = 3;
 /// White.
 const PAPER: Colour = [255; 3];
@@ -46,7 +49,7 @@ pub fn draw(
         ..record.clone()
     };
     let histories = history::histories(&of_table, workspace.out())?;
-    losses::draw(&histories, &drawer, &mut drawn)?;
+    losses(&histories, &drawer, &mut drawn)?;
     Ok(drawn)
 }
 
@@ -174,6 +177,51 @@ fn sizes(values: &[f64]) -> Axis {
         logarithmic: true,
         whole: false,
     }
+}
+
+/// Training and validation losses, a panel a row of the table.
+fn losses(histories: &[History], drawer: &Drawer<'_>, drawn: &mut Drawn) -> Result<()> {
+    const TITLE: &str = "Losses over the training of classifiers";
+    let chart = |history: &History| {
+        let mut curves = Vec::new();
+        for (scalar, label) in [
+            ("training_loss", "training"),
+            ("validation_loss", "validation"),
+        ] {
+            for mut curve in history.smooth(scalar, POINTS) {
+                if !curve.label.is_empty() {
+                    label.clone_into(&mut curve.label);
+                }
+                if label == "validation" {
+                    curve.colour = GREY;
+                }
+                curves.push(curve);
+            }
+        }
+        Some(Chart {
+            title: history.name.clone(),
+            x: Chart::x_over(&curves)?,
+            y: Chart::y_over(&curves)?,
+            x_title: "step".to_owned(),
+            y_title: String::new(),
+            curves,
+            labels: Labels::Above,
+            notes: history.remarks(),
+        })
+    };
+    let charts: Vec<Chart> = histories.iter().filter_map(chart).collect();
+    if charts.is_empty() {
+        drawn.miss(TITLE, "no classifier was trained yet");
+        return Ok(());
+    }
+    let canvas = panels(&charts, COLUMNS, PAGE, 62.0);
+    let caption = format!(
+        "Cross-entropy of classifiers over their training ({}), by what they were trained on; each point of a training loss is the mean \
+         of as many steps as make {POINTS} points. Rows have other validation images, so their losses are not comparable.",
+        seeds_in_words(histories.iter())
+    );
+    drawn.add(drawer.write("losses", TITLE, &caption, &canvas)?);
+    Ok(())
 }
 
 /// A matrix for each row of the table.
