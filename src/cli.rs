@@ -113,9 +113,10 @@ pub struct Settings {
 /// Arguments of `reproduce`.
 #[derive(Args, Debug)]
 pub struct Reproduce {
-    /// table1, table2, table3, table4 or all; or an experiment of a related paper: mnist-zoo, mnist-icr, mnist-mixture.
+    /// table1, table2, table3, table4 or all; downstream: classifiers trained on generated images; or an experiment of a related
+    /// paper: mnist-zoo, mnist-icr, mnist-mixture.
     pub table: String,
-    /// The experiment behind the tables: a name under `experiments/` or a TOML file; table1 if none is named.
+    /// The experiment behind the tables: a name under `experiments/` or a TOML file. Without it table1, or the one that is named.
     #[arg(long, value_name = "NAME")]
     pub experiment: Option<String>,
     /// Training seeds, separated by commas.
@@ -380,7 +381,7 @@ pub struct TrackPlace {
 /// Arguments of `list`.
 #[derive(Args, Debug)]
 pub struct List {
-    /// models, samplers, metrics, features, reward-models, experiments, settings or runs.
+    /// models, samplers, metrics, features, reward-models, networks, experiments, settings or runs.
     pub what: String,
     /// Where `runs/` and `reports/` are kept.
     #[arg(long, default_value = ".", value_name = "DIR")]

@@ -23,6 +23,7 @@ pub mod reward;
 pub mod features;
 pub mod metrics;
 pub mod retrieval;
+pub mod classifier;
 pub mod config;
 pub mod models;
 pub mod samplers;

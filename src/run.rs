@@ -18,6 +18,7 @@ mod training;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::classifier::ClassifierRunConfig;
 use crate::config::RunConfig;
 use crate::error::{Result, refuse};
 use crate::files::{cannot_write, remove_unfinished, write_whole};
@@ -71,6 +72,20 @@ impl Identity for SnnRunConfig {
 
     fn steps(&self) -> u64 {
         self.steps.iter().sum()
+    }
+}
+
+impl Identity for ClassifierRunConfig {
+    fn name(&self) -> String {
+        format!("classifier-s{}-{}", self.seed, self.hash())
+    }
+
+    fn to_toml(&self) -> String {
+        self.to_toml()
+    }
+
+    fn steps(&self) -> u64 {
+        self.steps
     }
 }
 
@@ -200,10 +215,12 @@ impl<C: Identity> Run<C> {
 
     /// Whether its last training ended as it should, and the checkpoint of its last step is there.
     pub fn is_finished(&self) -> bool {
-        let mark = last_mark(self.ledger.events());
-        let finished =
-            matches!(mark, Some(Event::End { ending, .. }) if *ending == Ending::Finished);
-        finished && self.newest == Some(self.config.steps())
+        match last_mark(self.ledger.events()) {
+            Some(Event::End { ending, step, .. }) => {
+                *ending == Ending::Finished && self.newest == Some(*step)
+            }
+            _ => false,
+        }
     }
 
     /// How many steps the newest checkpoint has behind it.

@@ -19,6 +19,9 @@ use crate::shutdown;
 /// Images per forward pass: bounds memory, changes no image.
 const BATCH: usize = 32;
 
+/// Bits of the number of an image within its class, in labelled sets: 16 million images of each class.
+const CLASS_BITS: u32 = 24;
+
 /// Which images are drawn. Image i is the same in every plan with its seed and its store, however many are drawn.
 pub struct Plan<'a> {
     /// How many images.
@@ -120,6 +123,32 @@ fn in_proportion(patches: &[usize], count: usize) -> Vec<usize> {
             class
         })
         .collect()
+}
+
+/// Images of one class by themselves, as bytes: those with the numbers `images` of the labelled set with `seed`. An image is the
+/// same however many are drawn; no two of a set have one seed, whatever their classes.
+///
+/// # Errors
+/// Those of the sampler.
+pub fn draw_of_class(
+    sampler: &dyn Sampler,
+    class: usize,
+    seed: u64,
+    images: Range<usize>,
+) -> Result<Pixels> {
+    let (mut bytes, mut size, mut channels) = (Vec::new(), 0, 0);
+    for first in images.clone().step_by(BATCH) {
+        shutdown::check()?;
+        let count = BATCH.min(images.end - first);
+        let drawn = sampler.sample(&Draws {
+            seeds: &seeds(seed, (class << CLASS_BITS) + first, count),
+            classes: &vec![class; count],
+            inputs: None,
+        })?;
+        (size, channels) = (drawn.size, drawn.channels);
+        bytes.extend(drawn.quantise().bytes);
+    }
+    Ok(Pixels::new(images.len(), size, channels, bytes))
 }
 
 /// The images of `plan`, as bytes. `progress` gets how many are done.

@@ -64,8 +64,28 @@ pub const LPIPS_VGG: KnownFile = KnownFile {
     used_by: "perceptual path length",
 };
 
+/// ResNet-18, trained on ImageNet by torchvision (`IMAGENET1K_V1`).
+pub const RESNET18: KnownFile = KnownFile {
+    name: "resnet18",
+    file: "resnet18-f37072fd.pth",
+    address: "https://download.pytorch.org/models/resnet18-f37072fd.pth",
+    bytes: 46_830_571,
+    sha256: "f37072fd47e89c5e827621c5baffa7500819f7896bbacec160b1a16c560e07ec",
+    used_by: "classifier resnet-18",
+};
+
+/// ResNet-50, trained on ImageNet by torchvision (`IMAGENET1K_V1`).
+pub const RESNET50: KnownFile = KnownFile {
+    name: "resnet50",
+    file: "resnet50-0676ba61.pth",
+    address: "https://download.pytorch.org/models/resnet50-0676ba61.pth",
+    bytes: 102_530_333,
+    sha256: "0676ba61b6795bbe1773cffd859882e5e297624d384b6993f7c9e683e722fb8a",
+    used_by: "classifier resnet-50",
+};
+
 /// All known files.
-pub const KNOWN: [KnownFile; 3] = [INCEPTION_V3, VGG16, LPIPS_VGG];
+pub const KNOWN: [KnownFile; 5] = [INCEPTION_V3, VGG16, LPIPS_VGG, RESNET18, RESNET50];
 
 impl KnownFile {
     /// The known file called `name`, or named like its file.
@@ -221,6 +241,14 @@ pub struct Located {
 }
 
 impl Located {
+    /// The file at `path`, whatever it is.
+    pub fn given(path: &Path) -> Self {
+        Self {
+            path: path.to_owned(),
+            known: None,
+        }
+    }
+
     /// What `load` makes of the file, and its SHA-256.
     ///
     /// # Errors
@@ -244,10 +272,7 @@ impl Located {
 /// Fails if there is none, and says how to get it.
 pub fn locate(given: &Path, known: KnownFile, what: &str) -> Result<Located> {
     if !given.as_os_str().is_empty() {
-        return Ok(Located {
-            path: given.to_owned(),
-            known: None,
-        });
+        return Ok(Located::given(given));
     }
     let cache = Cache::open()?;
     let path = cache.path(&known);

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::{Answer, Outcome};
+use crate::classifier::NETWORKS;
 use crate::cli::List;
 use crate::error::{Result, unknown_name};
 use crate::experiment::{EXPERIMENTS, PROFILES, schema};
@@ -16,12 +17,13 @@ use crate::tracker::{Event, Ledger};
 use crate::workspace::{Workspace, run_folders};
 
 /// What can be listed.
-const KINDS: [&str; 8] = [
+const KINDS: [&str; 9] = [
     "models",
     "samplers",
     "metrics",
     "features",
     "reward-models",
+    "networks",
     "experiments",
     "settings",
     "runs",
@@ -40,6 +42,11 @@ pub(super) fn run(arguments: &List) -> Outcome {
         "reward-models" => {
             for (_, name, about) in Source::ALL {
                 println!("{name:10} {about}");
+            }
+        }
+        "networks" => {
+            for network in NETWORKS.all() {
+                println!("{:12} {}", network.name, network.about);
             }
         }
         "experiments" => {

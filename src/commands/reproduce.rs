@@ -9,24 +9,26 @@ use super::tracking::Tracking;
 use super::{Answer, Outcome};
 use crate::cli::Reproduce;
 use crate::error::refuse;
-use crate::experiment::{self, STUDIES};
+use crate::experiment::{self, DOWNSTREAM, RELATED};
 use crate::report::{self, TABLES, TableDefinition};
 use crate::workspace::Workspace;
 
 pub(super) fn run(arguments: &Reproduce) -> Outcome {
-    let study = STUDIES.iter().find(|study| **study == arguments.table);
-    let tables: Vec<&TableDefinition> = match (study, arguments.table.as_str()) {
-        (Some(_), _) => Vec::new(),
+    let related = RELATED.iter().find(|name| **name == arguments.table);
+    let tables: Vec<&TableDefinition> = match (related, arguments.table.as_str()) {
+        (Some(_), _) | (None, DOWNSTREAM) => Vec::new(),
         (None, "all") => TABLES.iter().collect(),
         (None, name) => vec![report::find(name)?],
     };
-    let experiment = match (study, &arguments.experiment) {
-        (None, None) => "table1",
+    let is_downstream = arguments.table == DOWNSTREAM;
+    let experiment = match (related, &arguments.experiment) {
+        (None, None) if is_downstream => DOWNSTREAM,
+        (None, None) => TABLES[0].name,
         (None, Some(experiment)) => experiment,
-        (Some(study), None) => study,
-        (Some(study), Some(_)) => {
+        (Some(name), None) => name,
+        (Some(name), Some(_)) => {
             return Err(refuse(
-                format!("`{study}` is an experiment with a table of its own"),
+                format!("`{name}` is an experiment with a table of its own"),
                 "leave out `--experiment`, or name a table: table1 to table4",
             ));
         }
@@ -37,13 +39,18 @@ pub(super) fn run(arguments: &Reproduce) -> Outcome {
     let reports = workspace.report(&config.name);
     Tracking::during(&config, settings, &reports, |tracking| {
         let mut reporter = Terminal::tracked(tracking, is_possible(arguments.dashboard));
-        let outcome = match study {
-            Some(_) => experiment::ablate(&config, &workspace, &mut reporter)?,
-            None => experiment::reproduce(&config, &tables, &workspace, &mut reporter)?,
+        let outcome = if is_downstream {
+            experiment::reproduce_downstream(&config, &workspace, &mut reporter)?
+        } else if related.is_some() {
+            experiment::ablate(&config, &workspace, &mut reporter)?
+        } else {
+            experiment::reproduce(&config, &tables, &workspace, &mut reporter)?
         };
         print(&outcome);
-        let samples = workspace.samples(&config.name);
-        eprintln!("sample grids: `{}`", samples.display());
+        if !is_downstream {
+            let samples = workspace.samples(&config.name);
+            eprintln!("sample grids: `{}`", samples.display());
+        }
         eprintln!("{} in all", duration(reporter.elapsed()));
         Ok(Answer::of(outcome.complete))
     })

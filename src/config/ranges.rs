@@ -9,6 +9,7 @@ use super::{
     Backbone, Bcr, Config, Evaluation, Logging, MixtureConfig, OptimiserConfig, PriorConfig, Range,
     Section, Tracking, Training, Truncation, Zcr,
 };
+use crate::classifier::{ClassicAugmentation, ClassifierConfig, DownstreamConfig};
 use crate::data::{Augmentation, DataConfig, PhantomConfig};
 use crate::device::Compute;
 use crate::features::{FeatureConfig, PerceptualConfig};
@@ -199,6 +200,37 @@ pub(super) const SECTIONS: &[(&str, Section)] = &[
             Range::between("paths", "paths", 1.0, MANY),
             Range::between("steps", "steps", 1.0, EPOCHS),
             Range::at_least("seed", "", 0.0),
+        ]),
+    ),
+    (
+        "downstream",
+        Section::of::<DownstreamConfig>(&[
+            Range::between("real_patches", "patches", 0.0, MANY),
+            Range::between("generated_images", "images", 0.0, MANY),
+        ]),
+    ),
+    (
+        "downstream.classifier",
+        Section::of::<ClassifierConfig>(&[
+            Range::between("trainable_layers", "layers", 0.0, 151.0),
+            Range::between("hidden", "units", 1.0, 65_536.0),
+            Range::between("epochs", "passes", 1.0, EPOCHS),
+            Range::between("steps_per_epoch", "steps", 0.0, STEPS),
+            Range::between("batch", "images", 2.0, BATCH)
+                .hint("batch normalisation needs two images: set at least 2"),
+            Range::above("learning_rate", "", 0.0),
+            Range::between("decay_every", "passes", 1.0, EPOCHS),
+            Range::new("decay", "", (Excluded(0.0), Included(1.0))),
+            Range::new("validation", "fraction", (Excluded(0.0), Excluded(1.0)))
+                .hint("both sides need images: the paper's is 0.3"),
+            Range::between("patience", "passes", 0.0, EPOCHS),
+        ]),
+    ),
+    (
+        "downstream.augmentation",
+        Section::of::<ClassicAugmentation>(&[
+            Range::between("brightness", "fraction", 0.0, 1.0),
+            Range::between("contrast", "fraction", 0.0, 1.0),
         ]),
     ),
     (

@@ -22,10 +22,11 @@ const OF_ROWS: [&str; 9] = [
 ];
 
 /// The lists that are sets.
-const SETS: [&str; 4] = [
+const SETS: [&str; 5] = [
     "seeds",
     "data.classes",
     "snn.dissimilar",
+    "downstream.curve",
     "evaluation.samplers",
 ];
 

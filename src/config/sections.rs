@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use toml::Table;
 
 use super::{Bcr, OptimiserConfig, PriorConfig, Zcr};
+use crate::classifier::DownstreamConfig;
 use crate::data::DataConfig;
 use crate::device::Compute;
 use crate::features::{FeatureConfig, PerceptualConfig};
@@ -47,6 +48,8 @@ pub struct Config {
     pub snn: SnnConfig,
     /// What is measured, on what.
     pub evaluation: Evaluation,
+    /// The downstream classification task.
+    pub downstream: DownstreamConfig,
     /// What is written during training.
     pub logging: Logging,
     /// The tracking server that runs are uploaded to.
@@ -261,6 +264,7 @@ impl Config {
             reward: RewardConfig::default(),
             snn: SnnConfig::default(),
             evaluation: Evaluation::default(),
+            downstream: DownstreamConfig::default(),
             logging: Logging::default(),
             tracking: Tracking::default(),
             compute: Compute::default(),

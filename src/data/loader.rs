@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{Scope, ScopedJoinHandle};
 
-use super::{Batches, PatchStore, Symmetry, symmetry};
+use super::{Batches, PatchStore, Symmetry, turn};
 use crate::error::Result;
 use crate::images::Images;
 
@@ -107,9 +107,9 @@ impl<'scope> Loader<'scope> {
 fn read_batch(store: &PatchStore, patches: Vec<usize>, symmetries: Vec<Symmetry>) -> Result<Batch> {
     let mut images = store.read(&patches)?.to_images();
     let mut inputs = store.inputs(&patches)?.map(|inputs| inputs.to_images());
-    symmetry::apply(&mut images, &symmetries);
+    turn(&mut images, &symmetries);
     if let Some(inputs) = &mut inputs {
-        symmetry::apply(inputs, &symmetries);
+        turn(inputs, &symmetries);
     }
     let classes = store.class_indices();
     Ok(Batch {

@@ -9,6 +9,7 @@ pub mod annotations;
 pub mod augment;
 pub mod batches;
 mod builder;
+mod derived;
 pub mod folder;
 mod image_folder;
 mod image_set;
@@ -49,6 +50,7 @@ use crate::images::{GREY, RGB, kind};
 
 pub use augment::Augmentation;
 pub use batches::Batches;
+pub use derived::{Drawn, keep_drawn, of_class};
 pub use image_folder::ImageFolder;
 pub use inputs::add_inputs;
 pub use loader::{Batch, Loader};
@@ -59,6 +61,7 @@ pub use stain::{Appearance, Normalisation, StainMethod};
 pub use store::{PatchRecord, PatchStore};
 pub use subset::PatchSubset;
 pub use symmetry::Symmetry;
+pub(crate) use symmetry::turn;
 pub use task::{Input, Task};
 pub use thumbnails::Thumbnails;
 

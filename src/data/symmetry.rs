@@ -51,7 +51,7 @@ impl Symmetry {
 }
 
 /// Turns and mirrors each of `images` by its entry of `symmetries`.
-pub(super) fn apply(images: &mut Images, symmetries: &[Symmetry]) {
+pub(crate) fn turn(images: &mut Images, symmetries: &[Symmetry]) {
     let length = images.channels * images.size * images.size;
     let each = images.values.chunks_exact_mut(length.max(1));
     for (image, symmetry) in each.zip(symmetries) {

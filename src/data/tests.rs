@@ -104,7 +104,7 @@ fn symmetries_are_drawn_for_the_step_and_turn_patches_only_where_asked() {
         let (plain, turned) = (batch(plain()), batch(self::turned(&store)));
         assert_eq!(turned.symmetries, at(&self::turned(&store), 2));
         let mut expected = plain.images;
-        symmetry::apply(&mut expected, &turned.symmetries);
+        turn(&mut expected, &turned.symmetries);
         assert_eq!(turned.images, expected);
     });
 }

@@ -6,7 +6,7 @@ use std::fs;
 
 use toml::{Table, Value};
 
-use super::resolve::{ABLATIONS, EXPERIMENTS, PROFILES, STUDIES, layer, schema};
+use super::resolve::{ABLATIONS, DOWNSTREAM, EXPERIMENTS, PROFILES, RELATED, layer, schema};
 use crate::config::{Config, Layer, Tracking};
 use crate::error::Result;
 use crate::files::write_whole;
@@ -66,14 +66,18 @@ pub(super) fn again(record: &Record, workspace: &Workspace) -> Result<Option<Aga
     let seeds: Vec<String> = kept.seeds.iter().map(ToString::to_string).collect();
     let experiment = quoted(experiment);
     let ablation = ABLATIONS.iter().find(|(_, name)| *name == experiment);
+    // An experiment without systems trains what the downstream task needs.
+    let is_downstream = kept.systems.is_empty();
     let verb = match ablation {
         Some((what, _)) => format!("ablate {what}"),
-        None if STUDIES.contains(&experiment.as_str()) => format!("reproduce {experiment}"),
+        None if RELATED.contains(&experiment.as_str()) => format!("reproduce {experiment}"),
+        None if is_downstream && experiment == DOWNSTREAM => format!("reproduce {DOWNSTREAM}"),
+        None if is_downstream => format!("reproduce {DOWNSTREAM} --experiment {experiment}"),
         None => format!("reproduce all --experiment {experiment}"),
     };
     Ok(Some(Again {
         whole: format!("histogen {verb} --seeds {} {options}", seeds.join(",")),
-        training: format!("histogen train {experiment} {options}"),
+        training: (!is_downstream).then(|| format!("histogen train {experiment} {options}")),
         settings,
     }))
 }
@@ -139,7 +143,7 @@ mod tests {
             "histogen reproduce all --experiment table1 --seeds 0,1 --profile smoke --data 'my slides' --set training.batch=4"
         );
         assert_eq!(
-            found.training,
+            found.training.unwrap(),
             "histogen train table1 --profile smoke --data 'my slides' --set training.batch=4"
         );
         let config = resolve("ablate-layers", "smoke", &[]).unwrap();

@@ -14,14 +14,7 @@ pub(super) fn captions(
     planned: &[PlannedRow<'_>],
 ) -> (Vec<String>, Vec<String>) {
     let untrained = planned.iter().find(|row| !row.runs.is_empty());
-    let slides = |split| store.slides(split).len();
     // Data, profile, and the rows that frame the others.
-    let training = &config.training;
-    let length = match training.steps {
-        0 => format!("{} epochs", training.epochs),
-        steps => format!("{steps} steps"),
-    };
-    let backbone = &config.backbone;
     let framing = [
         Some("Real: one half of the held-out patches against the other, the floor.".to_owned()),
         untrained.map(|row| {
@@ -31,28 +24,8 @@ pub(super) fn captions(
     ];
     let framing: Vec<String> = framing.into_iter().flatten().collect();
     let mut captions = vec![
-        format!(
-            "Data: {} ({}), {} training patches of {} slides, {} held-out patches of {} other slides, classes {}.",
-            store.name(),
-            &store.content_hash()[..8],
-            store.indices(Split::Train).len(),
-            slides(Split::Train),
-            store.indices(Split::Test).len(),
-            slides(Split::Test),
-            store.classes().join(" and "),
-        ),
-        format!(
-            "Profile {}: {length} of batch {}, widths {} (generator) and {} (critic), latent {}, {}, seeds \
-             {:?}.{}",
-            config.profile,
-            training.batch,
-            backbone.generator_width,
-            backbone.critic_width,
-            backbone.latent,
-            optimiser(&config.optimiser),
-            config.seeds,
-            pictures(config),
-        ),
+        data_caption(store),
+        profile_caption(config),
         framing.join(" "),
     ];
     // What the models of the rows were trained with.
@@ -129,6 +102,42 @@ fn pieces_of(run: &RunConfig) -> String {
         said.push(format!("{name} ({})", pairs.join(", ")));
     }
     said.join(", ")
+}
+/// The patches in a sentence.
+pub(super) fn data_caption(store: &PatchStore) -> String {
+    let slides = |split| store.slides(split).len();
+    format!(
+        "Data: {} ({}), {} training patches of {} slides, {} held-out patches of {} other slides, classes {}.",
+        store.name(),
+        &store.content_hash()[..8],
+        store.indices(Split::Train).len(),
+        slides(Split::Train),
+        store.indices(Split::Test).len(),
+        slides(Split::Test),
+        store.classes().join(" and "),
+    )
+}
+
+/// How models are trained, a sentence or two.
+pub(super) fn profile_caption(config: &Config) -> String {
+    let training = &config.training;
+    let length = match training.steps {
+        0 => format!("{} epochs", training.epochs),
+        steps => format!("{steps} steps"),
+    };
+    let backbone = &config.backbone;
+    format!(
+        "Profile {}: {length} of batch {}, widths {} (generator) and {} (critic), latent {}, {}, seeds \
+             {:?}.{}",
+        config.profile,
+        training.batch,
+        backbone.generator_width,
+        backbone.critic_width,
+        backbone.latent,
+        optimiser(&config.optimiser),
+        config.seeds,
+        pictures(config),
+    )
 }
 
 /// What is done to images and weights for the look of samples, a sentence; empty where nothing is.

@@ -18,6 +18,7 @@ mod best;
 mod captions;
 mod compare;
 mod context;
+mod downstream;
 mod evaluator;
 mod image_set;
 mod kept_discriminator;
@@ -46,8 +47,8 @@ use crate::images::write_png;
 use crate::report::figures::Drawn;
 use crate::report::page::Page;
 use crate::report::{
-    self, ABLATION, CHECKPOINTS, COSTS, Cell, Claim, Published, Record, Rewards, TABLES, Table,
-    TableDefinition,
+    self, ABLATION, CHECKPOINTS, COSTS, Cell, Claim, DownstreamRecord, Published, Record, Rewards,
+    TABLES, Table, TableDefinition,
 };
 use crate::workspace::Workspace;
 
@@ -61,13 +62,14 @@ use rows::{Rows, records};
 
 pub use compare::{Compared, Comparison, compare, comparison_table};
 pub use context::{Context, patches};
+pub use downstream::reproduce_downstream;
 pub use evaluator::Evaluator;
 pub use image_set::{ImageSet, Placed};
 pub use path_evaluator::PathEvaluator;
 pub use reference::{Reference, held_out, trained_on};
 pub use reporter::{Reporter, Silent, TrainingEnd, TrainingInfo};
 pub use resolve::{
-    ABLATIONS, EXPERIMENTS, PROFILES, STUDIES, resolve, run_config, schema, snn_config,
+    ABLATIONS, DOWNSTREAM, EXPERIMENTS, PROFILES, RELATED, resolve, run_config, schema, snn_config,
 };
 pub use reward_models::{FinetuneProgress, RewardModels, finetune};
 pub use search::{Search, SearchedBy, read_queries};
@@ -171,11 +173,57 @@ fn render_ablation(record: Record, workspace: &Workspace) -> Result<Outcome> {
 /// Refuses an experiment that was never run, and fails if a ledger is gone.
 pub fn render_again(name: &str, workspace: &Workspace) -> Result<Outcome> {
     let record = Record::load(workspace.out(), name)?;
-    if ABLATIONS.iter().any(|(_, ablation)| *ablation == name) || STUDIES.contains(&name) {
+    if ABLATIONS.iter().any(|(_, ablation)| *ablation == name) || RELATED.contains(&name) {
         return render_ablation(record, workspace);
+    }
+    if let Some(about) = DownstreamRecord::load(workspace.out(), name)? {
+        return render_downstream(record, &about, workspace);
     }
     let tables: Vec<&TableDefinition> = TABLES.iter().collect();
     render(record, &tables, workspace)
+}
+
+/// Renders and writes the tables of the downstream task, its figures and its claim.
+fn render_downstream(
+    record: Record,
+    about: &DownstreamRecord,
+    workspace: &Workspace,
+) -> Result<Outcome> {
+    let (out, folder) = (workspace.out(), workspace.report(&record.name));
+    let outcomes = report::Outcome::of_rows(&record, out)?;
+    let made = report::downstream_tables(&record, about, &outcomes)?;
+    let (mut tables, mut complete) = (Vec::new(), true);
+    for (definition, table) in &made {
+        let files = report::write(definition, table, &folder)?;
+        complete &= no_cell_failed(table);
+        let table = table.clone();
+        tables.push(Rendered { table, files });
+    }
+    let claims = [report::downstream_claim(out)?];
+    let path = folder.join("claims.md");
+    let text = report::claims_markdown(&claims, &record, &Published::load().source());
+    write_whole(&path, text.as_bytes())?;
+    let mut files = vec![path];
+    let shown: Vec<(&TableDefinition, &Table)> = made
+        .iter()
+        .map(|(definition, table)| (*definition, table))
+        .collect();
+    let drawn = report::figures::draw_downstream(&record, about, &shown, &outcomes, workspace)?;
+    let figures = drawn.figures.iter().flat_map(|figure| &figure.files);
+    files.extend(figures.map(|file| folder.join(file)));
+    let of_tables = tables.iter().flat_map(|rendered| &rendered.files);
+    let written: Vec<PathBuf> = of_tables.chain(&files).cloned().collect();
+    let page = page(
+        &record, &outcomes, &shown, &drawn, &claims, &written, workspace,
+    )?;
+    files.push(page);
+    Ok(Outcome {
+        record,
+        tables,
+        files,
+        absent: drawn.absent,
+        complete,
+    })
 }
 
 /// Renders and writes tables, the claims audit and the figures.

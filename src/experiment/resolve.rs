@@ -49,10 +49,17 @@ pub const EXPERIMENTS: &[(&str, &str)] = &[
         "mnist-mixture",
         include_str!("../../experiments/mnist-mixture.toml"),
     ),
+    (
+        DOWNSTREAM,
+        include_str!("../../experiments/downstream.toml"),
+    ),
 ];
 
 /// The experiments of related papers, each with one table of its own: `reproduce` takes their names.
-pub const STUDIES: &[&str] = &["mnist-zoo", "mnist-icr", "mnist-mixture"];
+pub const RELATED: &[&str] = &["mnist-zoo", "mnist-icr", "mnist-mixture"];
+
+/// The experiment of the downstream classification task, and what `histogen reproduce` calls it.
+pub const DOWNSTREAM: &str = "downstream";
 
 /// What can be ablated, and the experiment that does it.
 pub const ABLATIONS: &[(&str, &str)] = &[
@@ -137,6 +144,9 @@ pub fn resolve(experiment: &str, profile: &str, pairs: &[String]) -> Result<Conf
     }
     profile.clone_into(&mut config.profile);
     Samplers::new(&config.evaluation.samplers, &config.samplers)?;
+    if !config.downstream.model.is_empty() {
+        MODELS.find(&config.downstream.model)?;
+    }
     for system in config
         .systems
         .iter()

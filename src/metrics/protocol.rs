@@ -12,7 +12,7 @@ use crate::digest::sha256;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Protocol {
-    /// How many generated images.
+    /// How many generated images; 0 where a classifier is tested on real ones.
     pub images: usize,
     /// Which real images: the split. Empty for a path length, which knows none.
     pub reference: String,
@@ -72,6 +72,18 @@ impl Protocol {
                 "{what} {} latent paths, {size} x {size} pixels, not quantised, perceptual distance {network} \
                  ({network_hash}).",
                 self.images
+            );
+        }
+        if self.images == 0 {
+            let weights = match short(&self.extractor_hash).as_str() {
+                "" => String::new(),
+                hash => format!(", {hash}"),
+            };
+            return format!(
+                "{what} {} patches of `{}` ({}), {size} x {size} pixels, by {network}{weights}.",
+                self.reference_images,
+                self.reference,
+                short(&self.reference_hash)
             );
         }
         let against = format!(

@@ -15,6 +15,7 @@ pub mod norm;
 pub mod parameters;
 pub mod pool;
 pub mod record;
+pub mod resnet;
 pub mod spectral_norm;
 pub mod unet;
 pub mod vgg;

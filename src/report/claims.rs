@@ -9,6 +9,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
+use super::downstream::{GENERATED, REAL};
 use super::results::events;
 use super::rewards::Rewards;
 use super::{Published, Record, RowRecord, Summary};
@@ -16,6 +17,7 @@ use crate::error::Result;
 use crate::tracker::{self, Event};
 
 /// Experiments whose records some checks look at.
+const DOWNSTREAM: &str = "downstream";
 const LAYERS: &str = "ablate-layers";
 const CANONICAL: &str = "table1-canonical";
 
@@ -40,10 +42,12 @@ struct Rows {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Downstream {
+pub(super) struct Downstream {
     images: Images,
-    synthetic: Accuracies,
-    real: Accuracies,
+    /// Of the classifier trained on generated images.
+    pub(super) synthetic: Accuracies,
+    /// Of the one trained on real images.
+    pub(super) real: Accuracies,
 }
 
 #[derive(Debug, Deserialize)]
@@ -56,10 +60,10 @@ struct Images {
 /// In percent.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Accuracies {
-    benign: f64,
-    invasive: f64,
-    overall: f64,
+pub(super) struct Accuracies {
+    pub(super) benign: f64,
+    pub(super) invasive: f64,
+    pub(super) overall: f64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -106,7 +110,7 @@ pub fn claims(record: &Record, rewards: &Rewards, out: &Path) -> Result<Vec<Clai
         let found = match name.as_str() {
             "gradient" => gradient(&runs, &texts.rows)?,
             "layers" => layers(out)?,
-            "downstream" => downstream(&texts.downstream),
+            "downstream" => downstream(&texts.downstream, out)?,
             "path_length" => path_length(&runs, &texts.rows)?,
             "precision" => precision(&runs)?,
             "seeds" => seeds(&runs, &texts.rows)?,
@@ -277,7 +281,99 @@ fn overall(images: &Images, accuracies: &Accuracies) -> f64 {
     (benign * accuracies.benign + invasive * accuracies.invasive) / (benign + invasive)
 }
 
-fn downstream(downstream: &Downstream) -> Vec<String> {
+/// The accuracies that the paper prints.
+pub(super) fn published_accuracies() -> Downstream {
+    Texts::load().downstream
+}
+
+/// What is wrong with them, in a sentence or two.
+pub(super) fn contradiction() -> String {
+    let Downstream {
+        images,
+        synthetic,
+        real,
+    } = published_accuracies();
+    format!(
+        "Its {} % on generated images does not follow from its class accuracies on {} benign and {} invasive images, which give \
+         {:.2} %; its {} % on real images does.",
+        synthetic.overall,
+        images.benign,
+        images.invasive,
+        overall(&images, &synthetic),
+        real.overall,
+    )
+}
+
+/// The claim about the downstream task alone, for its own report.
+///
+/// # Errors
+/// Fails if a ledger cannot be read.
+pub fn downstream_claim(out: &Path) -> Result<Claim> {
+    let texts = Texts::load();
+    let text = &texts.claims["downstream"];
+    Ok(Claim {
+        number: text.number,
+        title: text.title.clone(),
+        says: text.says.clone(),
+        found: downstream(&texts.downstream, out)?,
+    })
+}
+
+/// Whether generated images beat real ones in our own run.
+fn own_downstream(out: &Path) -> Result<String> {
+    let Ok(record) = Record::load(out, DOWNSTREAM) else {
+        return Ok("`histogen reproduce downstream` asks our own classifiers.".to_owned());
+    };
+    let runs = Runs {
+        record: &record,
+        out,
+    };
+    let values = |name: &str| match runs.row(name) {
+        Some(row) => runs.score(row, "accuracy"),
+        None => Ok(Vec::new()),
+    };
+    let (generated, real) = (values(GENERATED)?, values(REAL)?);
+    if generated.is_empty() || generated.len() != real.len() {
+        return Ok(
+            "Our own run has no classifiers of both kinds for the same seeds yet.".to_owned(),
+        );
+    }
+    let percent =
+        |values: &[f64]| -> Vec<f64> { values.iter().map(|value| 100.0 * value).collect() };
+    let (generated, real) = (percent(&generated), percent(&real));
+    let differences: Vec<f64> = generated
+        .iter()
+        .zip(&real)
+        .map(|(left, right)| left - right)
+        .collect();
+    let summary = Summary::of(&differences)?;
+    let better = if summary.mean > 0.0 {
+        "generated"
+    } else {
+        "real"
+    };
+    let verdict = match summary.interval {
+        Some((low, high)) if low > 0.0 || high < 0.0 => {
+            format!("95 % interval {low:+.2} to {high:+.2}: {better} images are better here")
+        }
+        Some((low, high)) => {
+            format!("95 % interval {low:+.2} to {high:+.2}, which holds 0: our seeds do not tell")
+        }
+        None => "one seed, so no interval".to_owned(),
+    };
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+    Ok(format!(
+        "In our run (profile {}, {} seeds) classifiers have {:.2} % on held-out slides when trained on generated images and {:.2} % \
+         when trained on real ones: {:+.2} points ({verdict}).",
+        record.profile,
+        generated.len(),
+        mean(&generated),
+        mean(&real),
+        summary.mean,
+    ))
+}
+
+fn downstream(downstream: &Downstream, out: &Path) -> Result<Vec<String>> {
     let images = &downstream.images;
     let line = |name: &str, accuracies: &Accuracies| {
         let computed = overall(images, accuracies);
@@ -296,10 +392,11 @@ fn downstream(downstream: &Downstream) -> Vec<String> {
             accuracies.overall,
         )
     };
-    vec![
+    Ok(vec![
         line("Trained on generated images", &downstream.synthetic),
         line("Trained on real images", &downstream.real),
-    ]
+        own_downstream(out)?,
+    ])
 }
 
 fn path_length(runs: &Runs<'_>, rows: &Rows) -> Result<Vec<String>> {
@@ -480,7 +577,7 @@ mod tests {
     #[test]
     fn the_arithmetic_is_that_of_the_printed_numbers() {
         let texts = Texts::load();
-        let found = downstream(&texts.downstream);
+        let found = downstream(&texts.downstream, Path::new("nowhere")).unwrap();
         assert_eq!(
             found[0],
             "Trained on generated images: (2000 x 75 % + 7000 x 99.21 %) / 9000 = 93.83 %, which is not what is printed (77.41 %)."

@@ -5,6 +5,7 @@ mod checkpoints;
 mod claims;
 mod comparisons;
 mod costs;
+mod downstream;
 pub mod figures;
 pub mod page;
 mod published;
@@ -17,9 +18,13 @@ mod tables;
 
 pub use ablation::{ABLATION, ablation};
 pub use checkpoints::{CHECKPOINTS, checkpoints};
-pub use claims::{Claim, claims, claims_markdown};
+pub use claims::{Claim, claims, claims_markdown, downstream_claim};
 pub use comparisons::comparisons;
 pub use costs::{COSTS, costs};
+pub use downstream::{
+    CurvePoint, DOWNSTREAM_ROWS, DownstreamRecord, DownstreamRow, Equivalent, downstream_tables,
+    equivalent,
+};
 pub use published::Published;
 pub use record::{Record, RowRecord};
 pub use results::{Outcome, State};

@@ -46,8 +46,8 @@ pub struct Page<'a> {
 pub struct Again {
     /// The command of the whole: finished runs are reused.
     pub whole: String,
-    /// The command of one training, but for the system and the seed.
-    pub training: String,
+    /// The command of one training, but for the system and the seed; none where trainings are no systems.
+    pub training: Option<String>,
     /// All settings, as TOML.
     pub settings: String,
 }

@@ -32,6 +32,8 @@ pub struct Table {
     pub notes: Vec<String>,
     /// How its numbers came about, all of it, a paragraph each: for an appendix.
     pub protocol: Vec<String>,
+    /// The row that statistics compare the others with; that of the paper's tables if none.
+    pub baseline: Option<String>,
     columns: Vec<Column>,
     rows: Vec<Row>,
 }
@@ -181,9 +183,15 @@ impl Table {
             subject: subject.into(),
             notes: Vec::new(),
             protocol: Vec::new(),
+            baseline: None,
             columns,
             rows: Vec::new(),
         }
+    }
+
+    /// The row that statistics compare the others with, if it has one of its own.
+    pub(super) fn baseline(&self) -> Option<&str> {
+        self.baseline.as_deref()
     }
 
     /// The columns after the first.

@@ -231,7 +231,7 @@ pub fn write(definition: &TableDefinition, table: &Table, folder: &Path) -> Resu
         files.push((format!("{name}-protocol.md"), appendix::markdown(table)));
         files.push((format!("{name}-protocol.tex"), appendix::latex(table)));
     }
-    let statistics = statistics(table, &baseline())?;
+    let statistics = statistics(table, table.baseline().unwrap_or(&baseline()))?;
     if !statistics.is_empty() {
         let markdown: Vec<String> = statistics.iter().map(Table::markdown).collect();
         let html = statistics
@@ -265,7 +265,7 @@ pub(super) fn decimal_places(largest: f64, significant: i32) -> usize {
 }
 
 /// The cell of one score over the seeds of a row. One seed that failed fails the cell: a mean over the rest would hide it.
-fn cell(outcomes: &[Outcome], score: &str, digits: usize) -> Result<Cell> {
+pub(super) fn cell(outcomes: &[Outcome], score: &str, digits: usize) -> Result<Cell> {
     let incomplete = || {
         outcomes
             .iter()

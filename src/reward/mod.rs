@@ -23,6 +23,6 @@ pub use contrastive::{contrastive_loss, distance};
 pub use grad_cam::{SimilarityMaps, similarity_maps};
 pub use held_out::{HeldOut, Neighbours, neighbours};
 pub use model::{RewardModel, cosine, load_reward_model, reward_model_file};
-pub use roc::{RocAuc, gain, roc_auc};
+pub use roc::{BOOTSTRAPS, RocAuc, area, gain, interval, roc_auc};
 pub use snn::{Pretrained, SnnConfig, SnnRunConfig, Stage, StageConfig, TrainedOn};
 pub use trainer::{Trainer, reconstruction_optimiser, similarity_optimiser};

@@ -4,7 +4,7 @@ use crate::error::{Result, refuse};
 use crate::random::Random;
 
 /// Bootstrap samples behind [`RocAuc::interval`].
-const BOOTSTRAPS: usize = 1000;
+pub const BOOTSTRAPS: usize = 1000;
 /// How sure the interval is.
 const CONFIDENCE: f64 = 0.95;
 
@@ -94,8 +94,8 @@ fn bootstrap(similar: &[f64], dissimilar: &[f64], random: Random) -> Vec<f64> {
     areas.collect()
 }
 
-/// The middle [`CONFIDENCE`] of redrawn values.
-fn interval(mut values: Vec<f64>) -> (f64, f64) {
+/// The middle 95 % of redrawn values, of which there is one at least.
+pub fn interval(mut values: Vec<f64>) -> (f64, f64) {
     values.sort_by(f64::total_cmp);
     let quantile = |fraction: f64| values[((values.len() - 1) as f64 * fraction).round() as usize];
     (
@@ -104,8 +104,9 @@ fn interval(mut values: Vec<f64>) -> (f64, f64) {
     )
 }
 
-/// The Mann-Whitney statistic by ranks, ties at their mean rank.
-fn area(similar: &[f64], dissimilar: &[f64]) -> f64 {
+/// The area under the ROC curve of any number of `similar` (positive) and `dissimilar` (negative) values: the Mann-Whitney
+/// statistic by ranks, ties at their mean rank. Not a number where one of them is empty.
+pub fn area(similar: &[f64], dissimilar: &[f64]) -> f64 {
     let mut all: Vec<(f64, bool)> = similar.iter().map(|&value| (value, true)).collect();
     all.extend(dissimilar.iter().map(|&value| (value, false)));
     all.sort_by(|a, b| a.0.total_cmp(&b.0));

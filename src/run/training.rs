@@ -24,6 +24,11 @@ pub trait Training<C> {
     /// Writes down what is due after `step` steps beside the numbers, unless the ledger has it.
     fn look(&mut self, run: &mut Run<C>, step: u64) -> Result<()>;
 
+    /// Whether the training ends here, before the last of its steps: it depends on the ledger alone.
+    fn is_over(&self) -> bool {
+        false
+    }
+
     /// What to do about numbers that are not finite.
     fn advice(&self) -> &'static str;
 }
@@ -71,13 +76,14 @@ fn go<C: Identity>(
         if !given_up {
             looked?;
         }
-        if is_checkpoint_due(step) {
+        let is_last = step == steps || training.is_over();
+        if is_last || is_checkpoint_due(step) {
             if run.checkpoint_step() != Some(step) {
                 run.write_checkpoint(step, |folder| training.save(folder))?;
             }
             run.keep_checkpoints(logging.checkpoints_kept, is_checkpoint_due)?;
         }
-        if step == steps && !given_up {
+        if is_last && !given_up {
             return Ok(());
         }
         if let Some(stopped) = shutdown::requested() {

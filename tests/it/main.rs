@@ -5,6 +5,7 @@ mod cli;
 mod contract;
 mod dashboard;
 mod differences;
+mod downstream;
 mod download;
 mod earlier;
 mod ends;

@@ -7,6 +7,7 @@ mod canvas;
 mod chart;
 mod contact;
 mod dots;
+mod downstream;
 mod embedding;
 mod font;
 mod heat;
@@ -35,6 +36,7 @@ use canvas::Canvas;
 use png::Picture;
 
 pub use contact::{Captioned, contact_sheet};
+pub use downstream::draw as draw_downstream;
 pub use heat::{MappedPair, similarity_sheet};
 pub use histogram::histograms;
 

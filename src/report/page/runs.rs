@@ -148,8 +148,8 @@ fn commands(run: &Outcome, again: Option<&Again>, out: &Path) -> Markup {
     html! {
         details {
             summary { "Settings and command of seed " (seed) }
-            @if let Some(again) = again {
-                pre { code { (again.training) " --model " (quoted(&run.row)) " --seed " (seed) } }
+            @if let Some(training) = again.and_then(|again| again.training.as_ref()) {
+                pre { code { (training) " --model " (quoted(&run.row)) " --seed " (seed) } }
             }
             @if let Ok(settings) = settings { pre { code { (settings) } } }
         }

@@ -28,7 +28,7 @@ pub(super) fn table(table: &Table, record: &Record, protocols: &Protocols<'_>) -
             (PreEscaped(table.notes_html()))
         }
     };
-    let statistics = statistics(table, &baseline())?;
+    let statistics = statistics(table, table.baseline().unwrap_or(&baseline()))?;
     Ok(html! {
         (shown(table))
         @if !statistics.is_empty() {

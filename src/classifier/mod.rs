@@ -1,0 +1,158 @@
+//! Classifiers of patches: what generated images are good for is told by one that is trained on them.
+//!
+//! A [`Network`] is an entry of the registry [`NETWORKS`]: adding one is one new file and one line. [`Learner`] is one step of
+//! the training of any of them, [`ClassifierRunConfig`] what names a run, and [`Predictions`] what is told of a trained one.
+//! The loop over the steps is `experiment::downstream`, which also writes the ledger.
+
+mod config;
+mod learner;
+mod resnet;
+mod scores;
+mod small;
+
+use std::path::Path;
+
+use burn::tensor::Device;
+
+use crate::error::{Result, refuse};
+use crate::random::Random;
+use crate::registry::{Named, Registry};
+
+pub use config::{
+    ClassicAugmentation, ClassifierConfig, ClassifierRunConfig, DownstreamConfig, ImagesOf,
+    Pretrained, TrainingSet,
+};
+pub use learner::{Body, Classifier, Learner, LearnerStep};
+pub use scores::{BINS, Calibration, Predictions, REDRAWN};
+
+/// What a classifier is asked to tell apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClassifierTask {
+    /// Height and width of the images in pixels.
+    pub size: usize,
+    /// Channels of the images: 3 (RGB) or 1 (grey).
+    pub channels: usize,
+    /// How many classes.
+    pub classes: usize,
+}
+
+/// What a network is built from.
+pub struct Blueprint<'a> {
+    /// The settings.
+    pub settings: &'a ClassifierConfig,
+    /// What it shall tell apart.
+    pub task: &'a ClassifierTask,
+    /// Draws the first weights of what is not pretrained.
+    pub random: Random,
+    /// Where its tensors live.
+    pub device: &'a Device,
+}
+
+/// A network that tells classes apart: an entry of the registry.
+pub struct Network {
+    /// The name in settings.
+    pub name: &'static str,
+    /// What it is.
+    pub about: &'static str,
+    /// Smallest height and width of its images.
+    pub smallest: usize,
+    /// Its layers, of which `trainable_layers` are counted; none for a network that always trains whole.
+    pub layers: Option<usize>,
+    /// The SHA-256 of its pretrained weights, empty where it starts from random ones; refuses a file that is not theirs.
+    pub weights: fn(&ClassifierConfig) -> Result<String>,
+    /// Builds it untrained.
+    pub build: fn(&Blueprint<'_>) -> Result<Box<dyn Classifier>>,
+}
+
+impl Named for Network {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+}
+
+/// All networks.
+pub static NETWORKS: Registry<Network> = Registry::new(
+    "network",
+    &[
+        &small::SMALL,
+        &resnet::RESNET_18,
+        &resnet::RESNET_50,
+        &resnet::RESNET_152,
+    ],
+);
+
+/// The untrained classifier of `settings`.
+///
+/// # Errors
+/// Refuses an unknown network, a task that it has no layers for, and weights that are not its own.
+pub fn build(
+    settings: &ClassifierConfig,
+    task: &ClassifierTask,
+    random: Random,
+    device: &Device,
+) -> Result<Box<dyn Classifier>> {
+    check(settings, task)?;
+    (NETWORKS.find(&settings.network)?.build)(&Blueprint {
+        settings,
+        task,
+        random,
+        device,
+    })
+}
+
+/// Refuses settings that do not fit the task or one another.
+///
+/// # Errors
+/// As [`build`], but that no file is read.
+fn check(settings: &ClassifierConfig, task: &ClassifierTask) -> Result<()> {
+    let network = NETWORKS.find(&settings.network)?;
+    let name = network.name;
+    if task.classes < 2 {
+        return Err(refuse(
+            format!(
+                "a classifier tells classes apart, and there are patches of {} class",
+                task.classes
+            ),
+            "give a folder with a subfolder for each class, and leave `data.classes` empty",
+        ));
+    }
+    if task.size < network.smallest {
+        let (size, least) = (task.size, network.smallest);
+        return Err(refuse(
+            format!(
+                "the network `{name}` sees images of {least} x {least} or more, these are {size} x {size}"
+            ),
+            format!(
+                "set `data.patch_size` to {least} or more, or take another `downstream.classifier.network`"
+            ),
+        ));
+    }
+    let is_pretrained = settings.pretrained == Pretrained::ImageNet;
+    if network.layers.is_none() && is_pretrained {
+        return Err(refuse(
+            format!("there are no pretrained weights for the network `{name}`"),
+            "set `downstream.classifier.pretrained` to `none`, or take a network that has some (`histogen list networks`)",
+        ));
+    }
+    if !is_pretrained && !settings.weights.as_os_str().is_empty() {
+        return Err(refuse(
+            "`downstream.classifier.weights` is given, but `downstream.classifier.pretrained` is `none`",
+            "add `--set downstream.classifier.pretrained=imagenet`, or leave the weights out",
+        ));
+    }
+    match network.layers {
+        Some(layers) if settings.trainable_layers > layers => Err(refuse(
+            format!(
+                "`downstream.classifier.trainable_layers` is {}, the network `{name}` has {layers}",
+                settings.trainable_layers
+            ),
+            format!("set 0 to {layers}"),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// The SHA-256 of the file at `path`, as the names of runs have it.
+fn hash_of(path: &Path) -> Result<String> {
+    Ok(crate::nn::weights::Weights::read(path)?.hash().to_owned())
+}
