@@ -114,8 +114,15 @@ pub(super) fn away_store(
     }
     let settings = DataConfig {
         source: path.to_string_lossy().into_owned(),
+        // What patches are like is as at home; who the slides are of and how many are drawn is not.
         classes: Vec::new(),
         maximum_patches: 0,
+        patches_per_class: 0,
+        whole_slides: 0,
+        labels: String::new(),
+        groups: String::new(),
+        annotations: false,
+        region_overlap: 0.0,
         ..settings.clone()
     };
     data::prepare(&settings, &workspace.patches(), &mut |_, _, _| {})
