@@ -41,6 +41,11 @@ ablate-reward-source *options:
 ablate-layers *options:
     {{ histogen }} ablate layers {{ options }}
 
+# What generated images are good for: classifiers trained on them, tested on real slides
+[group('run')]
+downstream *options:
+    {{ histogen }} reproduce downstream {{ options }}
+
 # The MFT-SNN by itself: trained, and measured on held-out slides
 [group('run')]
 snn *options:
