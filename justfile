@@ -46,6 +46,11 @@ ablate-layers *options:
 reproduce-mnist-zoo *options:
     {{ histogen }} reproduce mnist-zoo {{ options }}
 
+# What generated images are good for: classifiers trained on them, tested on real slides
+[group('run')]
+downstream *options:
+    {{ histogen }} reproduce downstream {{ options }}
+
 # The MFT-SNN by itself: trained, and measured on held-out slides
 [group('run')]
 snn *options:

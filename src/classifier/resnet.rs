@@ -11,7 +11,7 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 
 use super::{Blueprint, Body, Classifier, ClassifierConfig, Learner, Network, Pretrained, hash_of};
-use crate::error::{Result, refuse};
+use crate::error::{Refusal, Result, refuse};
 use crate::nn::activation::Activation::Relu;
 use crate::nn::conv::WeightInit;
 use crate::nn::linear::Linear;
@@ -59,7 +59,10 @@ fn located(settings: &ClassifierConfig, known: Option<KnownFile>) -> Result<Opti
     }
     let name = &settings.network;
     match known {
-        Some(known) => locate(&settings.weights, known, &format!("the network `{name}`")).map(Some),
+        Some(known) => {
+            let found = locate(&settings.weights, known, &format!("the network `{name}`"));
+            found.map(Some).map_err(|error| of_setting(error, &known))
+        }
         None if settings.weights.as_os_str().is_empty() => Err(refuse(
             format!(
                 "`downstream.classifier.pretrained` is `imagenet`, and no weights of `{name}` are given"
@@ -69,6 +72,20 @@ fn located(settings: &ClassifierConfig, known: Option<KnownFile>) -> Result<Opti
              `--set downstream.classifier.pretrained=none`",
         )),
         None => Ok(Some(Located::given(&settings.weights))),
+    }
+}
+
+/// The error of a file that is not there, with the setting that names one.
+fn of_setting(error: anyhow::Error, known: &KnownFile) -> anyhow::Error {
+    match error.downcast::<Refusal>() {
+        Ok(refusal) => refuse(
+            refusal.message,
+            format!(
+                "get it with `histogen weights fetch {}`, or give a file with `--set downstream.classifier.weights=FILE`",
+                known.name
+            ),
+        ),
+        Err(error) => error,
     }
 }
 

@@ -5,8 +5,7 @@
 use burn::module::Module;
 use burn::tensor::Tensor;
 
-use super::{Blueprint, Body, Classifier, Learner, Network};
-use crate::error::Result;
+use super::{Body, Learner, Network};
 use crate::nn::activation::Activation::Relu;
 use crate::nn::conv::{Conv2d, WeightInit, Window};
 use crate::nn::linear::Linear;
@@ -24,15 +23,13 @@ pub(super) const SMALL: Network = Network {
     smallest: 16,
     layers: None,
     weights: |_| Ok(String::new()),
-    build,
+    build: |blueprint| {
+        let parameters = Parameters::new("classifier", blueprint.random, blueprint.device);
+        let task = blueprint.task;
+        let network = SmallCnn::new(&parameters, task.channels, task.classes);
+        Ok(Box::new(Learner::new(network, task, blueprint.device)))
+    },
 };
-
-fn build(blueprint: &Blueprint<'_>) -> Result<Box<dyn Classifier>> {
-    let parameters = Parameters::new("classifier", blueprint.random, blueprint.device);
-    let task = blueprint.task;
-    let network = SmallCnn::new(&parameters, task.channels, task.classes);
-    Ok(Box::new(Learner::new(network, task, blueprint.device)))
-}
 
 /// The network.
 #[derive(Module, Debug)]

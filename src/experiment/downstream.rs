@@ -12,14 +12,18 @@ mod plan;
 mod set;
 
 use super::again::keep;
+use std::path::{Path, PathBuf};
+
 use super::captions::{data_caption, profile_caption};
 use super::training::Label;
 use super::{Context, Outcome, Reporter, render_downstream};
 use crate::classifier::{self as classifiers, ClassifierTask, NETWORKS, Pretrained};
 use crate::config::Config;
+use crate::data::{PatchStore, Split};
 use crate::error::{Result, refuse};
+use crate::images::write_png;
 use crate::random::Random;
-use crate::report::{DownstreamRecord, Record, RowRecord};
+use crate::report::{DOWNSTREAM_ROWS, DownstreamRecord, Record, RowRecord};
 use crate::run::Run;
 use crate::tracker::{Ending, Event, Ledger};
 use crate::workspace::{Workspace, ledger};
@@ -29,6 +33,9 @@ use generators::{Generated, Generators};
 use images::RealImages;
 use measure::Test;
 use plan::{PlannedRow, rows};
+
+/// Most columns of a picture.
+const GRID_COLUMNS: usize = 9;
 
 /// Trains the generators and classifiers of every seed, or finds them, tests the classifiers, and writes the table, the curve
 /// and the figures.
@@ -64,13 +71,14 @@ pub fn reproduce_downstream(
         Random::new(0),
         &context.device,
     )?);
-    let test = Test::open(&context, &weights)?;
+    let test = Test::open(&context, &weights);
     let mut generators = Generators::new(&context, real, rows.len());
     let mut ledgers = vec![Vec::new(); rows.len()];
     let mut complete = true;
     for &seed in &config.seeds {
         let images = RealImages::of(&context, seed)?;
         let generated = generators.of(seed, reporter)?;
+        pictures(&context, seed, &generated)?;
         for (row, ledgers) in rows.iter().zip(&mut ledgers) {
             let label = generators.next(&format!("{} seed {seed}", row.name));
             let job = Job {
@@ -104,6 +112,35 @@ pub fn reproduce_downstream(
     Ok(outcome)
 }
 
+/// Pictures of the first generated images of each class, and of as many held-out patches.
+fn pictures(context: &Context<'_>, seed: u64, generated: &Generated) -> Result<()> {
+    let (config, workspace) = (context.config, context.workspace);
+    let classes = context.store.classes();
+    let each = config.logging.grid_images.div_ceil(classes.len());
+    let grid = |store: &PatchStore, patches: &[usize], path: &Path| {
+        let shown = classes.iter().flat_map(|class| {
+            let of_class = patches
+                .iter()
+                .filter(move |patch| store.records()[**patch].class == *class);
+            of_class.take(each).copied().collect::<Vec<_>>()
+        });
+        let shown: Vec<usize> = shown.collect();
+        write_png(&store.read(&shown)?.grid(each.min(GRID_COLUMNS), 1), path)
+    };
+    let real = workspace.picture(&config.name, "real", "");
+    if !real.exists() {
+        let mut patches = context.store.indices(Split::Test);
+        Random::new(0).stream("shown").shuffle(&mut patches);
+        grid(&context.store, &patches, &real)?;
+    }
+    let path = workspace.picture(&config.name, DOWNSTREAM_ROWS[0].name, &format!("-s{seed}"));
+    if let (Generated::Images(store), false) = (generated, path.exists()) {
+        let patches: Vec<usize> = (0..store.len()).collect();
+        grid(store, &patches, &path)?;
+    }
+    Ok(())
+}
+
 /// One classifier of one seed.
 struct Job<'a> {
     context: &'a Context<'a>,
@@ -122,9 +159,9 @@ impl Job<'_> {
         test: &Test<'_>,
         label: &Label,
         reporter: &mut dyn Reporter,
-    ) -> Result<(std::path::PathBuf, bool)> {
+    ) -> Result<(PathBuf, bool)> {
         let set = images.training_set(self.context, self.row, generated)?;
-        let config = classifier::run_config(self.context, self.seed, self.weights, &set)?;
+        let config = classifier::run_config(self.context, self.seed, self.weights, &set);
         let folder = Run::folder(&self.context.workspace.runs(), &config);
         let trained = train_classifier(self.context, &config, &set, label, reporter)?;
         let Some(Trained { mut run, network }) = trained else {
@@ -135,7 +172,7 @@ impl Job<'_> {
     }
 
     /// The ledger that says why there are no images to train it on.
-    fn without_images(&self, reason: &str) -> Result<std::path::PathBuf> {
+    fn without_images(&self, reason: &str) -> Result<PathBuf> {
         let name = format!("{} seed {}", self.row.name, self.seed);
         let workspace = self.context.workspace;
         let folder = workspace.failed(&self.context.config.name, &name);
@@ -154,7 +191,7 @@ impl Job<'_> {
 fn record(
     context: &Context<'_>,
     rows: &[PlannedRow],
-    ledgers: Vec<Vec<std::path::PathBuf>>,
+    ledgers: Vec<Vec<PathBuf>>,
     generators: String,
 ) -> Record {
     let config = context.config;

@@ -140,6 +140,25 @@ mod tests {
     }
 
     #[test]
+    fn a_classifier_is_tested_on_real_patches_alone() {
+        let tested = Protocol {
+            images: 0,
+            extractor: "small-cnn (random weights)".to_owned(),
+            extractor_hash: String::new(),
+            metric: "classification".to_owned(),
+            settings: BTreeMap::new(),
+            ..protocol()
+        };
+        assert_eq!(
+            tested.describe(),
+            format!(
+                "Protocol {}: classification of 1500 patches of `test` (01234567), 64 x 64 pixels, by small-cnn (random weights).",
+                tested.id()
+            )
+        );
+    }
+
+    #[test]
     fn a_sampler_makes_another_protocol_and_is_named() {
         let drawn = Protocol {
             sampler: "ddim (steps = 20)".to_owned(),

@@ -122,7 +122,7 @@ impl ResNet {
     }
 
     /// The network with the weights of a PyTorch or safetensors file that uses torchvision's names (`layer1.0.conv1.weight` and
-    /// so on), and the SHA-256 of that file.
+    /// so on), and the SHA-256 of that file. What of it learns is said by [`Self::with_trainable`].
     ///
     /// # Errors
     /// Fails as [`Weights`] does; the tensors of the classifier (`fc`) and the counts of batches are passed over.
@@ -146,9 +146,7 @@ impl ResNet {
     #[must_use]
     pub fn with_trainable(mut self, depth: Depth, layers: usize) -> Self {
         self.frozen = depth.layers().saturating_sub(layers);
-        if self.frozen > 0 {
-            self.first = self.first.no_grad();
-        }
+        self.first = self.first.learning(self.frozen == 0);
         let mut before = 1;
         let frozen = self.frozen;
         let blocks = self.blocks.into_iter().map(|block| {

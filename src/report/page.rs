@@ -111,6 +111,11 @@ impl Page<'_> {
         ))
     }
 
+    /// Whether its rows are systems that draw images, and no classifiers.
+    fn are_systems(&self) -> bool {
+        self.again.is_none_or(|again| again.training.is_some())
+    }
+
     /// What was run and how it stands, in words.
     fn summary(&self, outcomes: &[Vec<Outcome>]) -> Markup {
         let record = self.record;
@@ -132,6 +137,11 @@ impl Page<'_> {
         seeds.dedup();
         let finished = runs.iter().filter(|run| run.state.is_complete()).count();
         let open = runs.iter().filter(|run| !run.state.is_complete());
+        let what = if self.are_systems() {
+            "system"
+        } else {
+            "training set"
+        };
         let fewer = record
             .rows
             .iter()
@@ -141,7 +151,7 @@ impl Page<'_> {
                 p.lead { "No system was trained." }
             } @else {
                 p.lead {
-                    (counted(systems.len(), "system")) " under profile " code { (record.profile) } ": "
+                    (counted(systems.len(), what)) " under profile " code { (record.profile) } ": "
                     (listed(&systems)) ". " (of_seeds(&seeds)) " "
                     @if finished == runs.len() { "All " (counted(finished, "training")) " finished." }
                     @else { (finished) " of " (counted(runs.len(), "training")) " finished." }
@@ -244,7 +254,7 @@ impl Page<'_> {
             @if grids.is_empty() { p { "No samples were drawn." } }
             @else { p.hint { "The first images that were measured, not chosen. A picture opens enlarged, pixel for pixel." } }
             div.grid { @for grid in real.iter().chain(&grids) { (grid) } }
-            @if !grids.is_empty() && !without.is_empty() { p { "None of " (listed(&without)) "." } }
+            @if self.are_systems() && !grids.is_empty() && !without.is_empty() { p { "None of " (listed(&without)) "." } }
             @if !nearest.is_empty() {
                 h3 id="nearest" { "Beside the training patches nearest to them" }
                 div.grid { @for grid in &nearest { (grid) } }

@@ -37,10 +37,8 @@ fn slides(store: &PatchStore, split: Split) -> BTreeSet<String> {
 fn classifiers(lab: &Lab) -> Vec<PathBuf> {
     let runs = fs::read_dir(lab.path("runs")).expect("runs").flatten();
     let is_it = |path: &PathBuf| {
-        path.file_name()
-            .unwrap()
-            .to_string_lossy()
-            .starts_with("classifier-")
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        name.starts_with("classifier-")
     };
     let mut found: Vec<PathBuf> = runs.map(|entry| entry.path()).filter(is_it).collect();
     found.sort();
@@ -198,7 +196,7 @@ fn bad_input_is_refused_before_anything_is_trained() {
         ),
         (
             "downstream.curve=[8,8]".to_owned(),
-            "`downstream.curve` in --set has 8 twice",
+            "`downstream.curve` in --set has `8` twice",
         ),
         (
             "downstream.model=dcgn".to_owned(),

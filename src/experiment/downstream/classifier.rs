@@ -1,4 +1,9 @@
 //! The training of one classifier: a run as every training is.
+//!
+//! By `run::conduct`, and not by burn-train's `SupervisedTraining`: that writes three files an epoch from three threads, with no
+//! manifest that says whether they are whole and belong together; what its early stopping and its best checkpoint know is in no
+//! checkpoint, so a resumed training ends elsewhere; and a signal or a loss that is not finite in the middle of an epoch finds no
+//! state to be closed with.
 
 use std::path::Path;
 
@@ -33,7 +38,7 @@ pub(super) fn run_config(
     seed: u64,
     weights: &str,
     set: &Set<'_>,
-) -> Result<ClassifierRunConfig> {
+) -> ClassifierRunConfig {
     let (store, config) = (&context.store, context.config);
     let mut run = ClassifierRunConfig {
         seed,
@@ -51,7 +56,7 @@ pub(super) fn run_config(
         training_set: set.about.clone(),
     };
     run.steps = run.settings.epochs as u64 * run.steps_per_epoch();
-    Ok(run)
+    run
 }
 
 /// Trains a classifier or finds it trained. None if it diverged, which `reporter` is told.
@@ -74,7 +79,10 @@ pub(super) fn train_classifier(
     match trained {
         Ok(network) => Ok(Some(Trained { run, network })),
         Err(error) => match state(run.path())? {
-            RunState::Ended { ending, .. } if ending == Ending::Diverged => {
+            RunState::Ended {
+                ending: Ending::Diverged,
+                ..
+            } => {
                 reporter.failure(&error);
                 Ok(None)
             }
@@ -174,7 +182,7 @@ impl Training<ClassifierRunConfig> for ClassifierTraining<'_> {
             .batch(self.random, position, at, settings.batch, shows_all);
         let (mut images, classes) = self.set.read(&places)?;
         if let Some(augmentation) = &self.config.training_set.augmentation {
-            images = augmented(augmentation, images, self.random, position);
+            images = augmented(augmentation, &images, self.random, position);
         }
         let rate = settings.learning_rate_at(epoch);
         let step = self.network.step(&images, &classes, rate)?;

@@ -16,7 +16,7 @@ use crate::samples::draw_of_class;
 /// The generated images of one seed.
 pub(super) enum Generated {
     /// A labelled set.
-    Images(PatchStore),
+    Images(Box<PatchStore>),
     /// There is none, and why.
     Missing(String),
 }
@@ -125,7 +125,7 @@ impl<'a> Generators<'a> {
             trained.push((run, model, own));
         }
         self.images(&trained, &classes, seed, reporter)
-            .map(Generated::Images)
+            .map(|images| Generated::Images(Box::new(images)))
     }
 
     /// What determines the model that is trained on the store of `own`. A reward model is that of the whole store.

@@ -26,7 +26,7 @@ pub(super) struct Test<'a> {
 
 impl<'a> Test<'a> {
     /// Those of `context`, for classifiers that start from the pretrained weights with the SHA-256 `weights`.
-    pub(super) fn open(context: &'a Context<'a>, weights: &str) -> Result<Self> {
+    pub(super) fn open(context: &'a Context<'a>, weights: &str) -> Self {
         let (store, settings) = (&context.store, &context.config.downstream.classifier);
         let patches = store.indices(Split::Test);
         let names = store.slides(Split::Test);
@@ -88,12 +88,12 @@ impl<'a> Test<'a> {
                 .collect(),
             sampler: String::new(),
         };
-        Ok(Self {
+        Self {
             context,
             slides: slides.collect(),
             patches,
             protocol,
-        })
+        }
     }
 
     /// Measures `network` into the ledger of `run`, unless it has been.

@@ -55,13 +55,9 @@ pub(super) fn rows(settings: &DownstreamConfig, real: usize) -> Result<Vec<Plann
             continue; // a row of the table
         }
         for generated in [false, true] {
-            let what = if generated {
-                "real + generated"
-            } else {
-                "real"
-            };
+            let more = if generated { " + generated" } else { "" };
             rows.push(PlannedRow {
-                name: format!("{what}, {size} real of each class"),
+                name: format!("{size} real of each class{more}"),
                 real: size,
                 generated,
                 augmented: false,

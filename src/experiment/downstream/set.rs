@@ -136,7 +136,7 @@ impl<'a> Set<'a> {
 /// Images as classic augmentation shows them at step `step`.
 pub(super) fn augmented(
     augmentation: &ClassicAugmentation,
-    images: Images,
+    images: &Images,
     random: Random,
     step: u64,
 ) -> Images {
@@ -147,7 +147,7 @@ pub(super) fn augmented(
         .collect();
     let mut images = augmentation
         .views()
-        .views(&images, &mut random.stream("views"));
+        .views(images, &mut random.stream("views"));
     turn(&mut images, &symmetries);
     images
 }

@@ -46,6 +46,14 @@ impl Unit {
         Ok(())
     }
 
+    /// The same with weights that learn, or do not.
+    pub(super) fn learning(mut self, learns: bool) -> Self {
+        self.conv.weight = self.conv.weight.set_require_grad(learns);
+        self.norm.gamma = self.norm.gamma.set_require_grad(learns);
+        self.norm.beta = self.norm.beta.set_require_grad(learns);
+        self
+    }
+
     /// By the running statistics.
     pub(super) fn forward(&self, maps: Tensor<4>, activation: Activation) -> Tensor<4> {
         self.norm.forward(self.conv.forward(maps), activation)
@@ -138,14 +146,13 @@ impl Block {
         Ok(())
     }
 
-    /// The block with the first `layers` of its layers without gradients.
+    /// The block with the first `layers` of its layers frozen and the others learning.
     pub(super) fn frozen(mut self, layers: usize) -> Self {
         let units = self.units.into_iter().enumerate();
-        let units = units.map(|(place, unit)| if place < layers { unit.no_grad() } else { unit });
-        self.units = units.collect();
-        if layers > 0 {
-            self.shortcut = self.shortcut.map(Unit::no_grad);
-        }
+        self.units = units
+            .map(|(place, unit)| unit.learning(place >= layers))
+            .collect();
+        self.shortcut = self.shortcut.map(|unit| unit.learning(layers == 0));
         self
     }
 

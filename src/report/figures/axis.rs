@@ -108,6 +108,14 @@ impl Axis {
             self.low.log10().ceil() as i32,
             self.high.log10().floor() as i32,
         );
+        if self.high / self.low < 100.0 {
+            // Two decades at most are too few ticks.
+            let within = (first - 1..=last)
+                .flat_map(|decade| [1.0, 2.0, 5.0].map(|digit| digit * 10f64.powi(decade)));
+            let ticks = within.filter(|place| (self.low..=self.high).contains(place));
+            let digits = (-self.low.log10().floor()).max(0.0) as usize;
+            return ticks.map(|place| (place, grouped(place, digits))).collect();
+        }
         let skip = ((last - first) / 6 + 1).max(1) as usize;
         let decades: Vec<i32> = (first..=last).step_by(skip).collect();
         let in_powers = decades.iter().any(|decade| !(-3..7).contains(decade));
