@@ -101,7 +101,7 @@ impl Rows<'_> {
         let mut ledger = Ledger::open(&ledger(&untrained_folder(self.context, run)))?;
         let model = models::build(run, &workspace.reward_models(), device)?;
         let model = model.as_ref();
-        let draw = |reporter: &mut dyn Reporter| self.draw(model, UNTRAINED, reporter);
+        let draw = |reporter: &mut dyn Reporter| self.draw(model, UNTRAINED, UNTRAINED, reporter);
         self.evaluators
             .measure(&mut ledger, 0, Some(model), draw, reporter)?;
         Ok(())
@@ -155,7 +155,8 @@ impl Rows<'_> {
             return Ok(false);
         };
         let (step, model) = (run.config.steps as u64, model.as_ref());
-        let draw_now = |reporter: &mut dyn Reporter| self.draw(model, &label.text, reporter);
+        let row = format!("{} seed {}", system.name, run.config.seed);
+        let draw_now = |reporter: &mut dyn Reporter| self.draw(model, &label.text, &row, reporter);
         let drawn =
             self.evaluators
                 .measure(&mut run.ledger, step, Some(model), draw_now, reporter)?;
@@ -173,21 +174,23 @@ impl Rows<'_> {
         Ok(true)
     }
 
-    /// The images of `model` that are measured.
+    /// The images of `model` that are measured; what is to know of them is said of `row`.
     fn draw(
         &self,
         model: &dyn GenerativeModel,
         label: &str,
+        row: &str,
         reporter: &mut dyn Reporter,
     ) -> Result<Drawn> {
         let count = self.context.config.evaluation.images;
         let name = format!("{label}: drawing");
         reporter.phase(&name, 0, count);
-        let drawn = draw(self.context, model, count, &mut |done| {
+        let mut drawn = draw(self.context, model, count, &mut |done| {
             reporter.phase(&name, done, count);
         })?;
         reporter.phase_end(&format!("{count} images"));
         if !drawn.note.is_empty() {
+            drawn.note = format!("{row}: {}", drawn.note);
             reporter.note(&drawn.note);
         }
         Ok(drawn)

@@ -97,7 +97,10 @@ fn a_discriminator_that_rejection_wants_is_a_run_that_is_found_again() {
         );
     }
     let table = lab.read("reports/mine/table1.md");
-    assert!(table.contains("Warning: rejection accepted "), "{table}");
+    assert!(
+        table.contains("dcgan seed 0: rejection accepted "),
+        "{table}"
+    );
     let protocol = lab.read("reports/mine/table1-protocol.md");
     assert!(protocol.contains("rejection (burn_in = 16, "), "{protocol}");
     // The same runs serve a repeated command; a picture by itself needs one.
