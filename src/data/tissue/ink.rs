@@ -193,6 +193,6 @@ mod tests {
             assert_eq!(found, file.contains("pen"), "{file}");
             *(if found { &mut with } else { &mut without }) += 1;
         }
-        assert_eq!((with, without), (3, 61), "images with and without ink");
+        assert_eq!((with, without), (3, 65), "images with and without ink");
     }
 }
