@@ -653,7 +653,18 @@ fn patches_of_each_class_are_spread_over_slides_and_groups_stay_together() {
         .into_iter()
         .flat_map(|class| (0..12).map(move |slide| (class, slide)))
     {
-        table.push_str(&format!("{class}/{slide},{class},patient {}\n", slide / 3));
+        let patient = slide / 3;
+        table += &[
+            class,
+            "/",
+            &slide.to_string(),
+            ",",
+            class,
+            ",patient ",
+            &patient.to_string(),
+            "\n",
+        ]
+        .concat();
     }
     let labels = folder.path().join("labels.csv");
     fs::write(&labels, table).unwrap();

@@ -88,8 +88,8 @@ impl View {
             _ => (coarsest, 1),
         };
         let whole = DataConfig {
-            level,
             reduction,
+            level,
             ..DataConfig::default()
         };
         Self::new(slide, &whole)

@@ -157,12 +157,12 @@ fn annotations(index: u32) -> String {
 fn bach(slides: u32) -> Lab {
     let lab = Lab::new();
     let folder = lab.path("bach");
-    fs::create_dir(&folder).unwrap();
+    fs::create_dir(&folder).expect("a folder");
     for index in 0..slides {
         let name = format!("A{:02}", index + 1);
         let bytes = pyramid(&slide(index as usize), &[1, 4]);
-        fs::write(folder.join(format!("{name}.svs")), bytes).unwrap();
-        fs::write(folder.join(format!("{name}.xml")), annotations(index)).unwrap();
+        fs::write(folder.join(format!("{name}.svs")), bytes).expect("a slide");
+        fs::write(folder.join(format!("{name}.xml")), annotations(index)).expect("annotations");
     }
     lab
 }
@@ -172,13 +172,14 @@ fn import(lab: &Lab, settings: &str) -> PatchStore {
     let output = lab.succeed(&format!(
         "data import bach --set data.maximum_patches=0 {settings}"
     ));
-    PatchStore::open(&lab.path(&store_of(&output))).unwrap()
+    PatchStore::open(&lab.path(&store_of(&output))).expect("a store")
 }
 
 /// The store that a summary names.
 fn store_of(output: &str) -> String {
     let line = output.lines().find(|line| line.starts_with("store"));
-    line.unwrap().split_whitespace().last().unwrap().to_owned()
+    let path = line.and_then(|line| line.split_whitespace().last());
+    path.expect("the summary names the store").to_owned()
 }
 
 /// The class of a square of `side` pixels of level 0 by its centre.
@@ -331,7 +332,7 @@ fn an_import_that_was_killed_goes_on_and_ends_the_same() {
     };
     let start = Instant::now();
     while !begun() && child.try_wait().unwrap().is_none() {
-        assert!(start.elapsed() < Duration::from_secs(60), "nothing begins");
+        assert!(start.elapsed() < Duration::from_mins(1), "nothing begins");
         sleep(Duration::from_millis(1));
     }
     child.kill().unwrap();
@@ -371,7 +372,10 @@ fn damaged(mut file: Vec<u8>) -> Vec<u8> {
     let first = 8u32.to_le_bytes();
     let second = (8u32 + 256 * 256 * 3).to_le_bytes();
     let list = [first, second].concat();
-    let place = file.windows(8).position(|bytes| bytes == list).unwrap();
+    let place = file
+        .windows(8)
+        .position(|bytes| bytes == list)
+        .expect("a list of tiles");
     let beyond = (file.len() as u32).to_le_bytes();
     for tile in 0..30 {
         file[place + 4 * tile..][..4].copy_from_slice(&beyond);

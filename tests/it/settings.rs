@@ -166,8 +166,8 @@ fn a_number_out_of_range_is_refused_wherever_it_comes_from_before_anything_start
         ),
         (
             "data phantom --set data.held_out=1",
-            "`data.held_out` is 1 in --set; its range is above 0, below 1 (fraction)\n\n\
-             hint: both splits need slides",
+            "`data.held_out` is 1 in --set; its range is at least 0, below 1 (fraction)\n\n\
+             hint: set it for example to 0.3",
         ),
     ] {
         let error = lab.refused(command);

@@ -84,8 +84,8 @@ fn the_smallest_region_counts_and_a_negative_one_takes_out() {
     assert_eq!(at(50.0, 25.0), "carcinoma invasive");
     assert_eq!(at(70.0, 70.0), NORMAL);
     assert_eq!(at(150.0, 25.0), NORMAL);
-    assert_eq!(fraction(&regions, "carcinoma in situ", 100), 0.01);
-    assert_eq!(fraction(&regions, NORMAL, 100), 0.04);
+    let percent = |class: &str| (100.0 * fraction(&regions, class, 100)).round() as u32;
+    assert_eq!((percent("carcinoma in situ"), percent(NORMAL)), (1, 4));
     // A side belongs to the square that begins there.
     assert_eq!(at(0.0, 0.0), "carcinoma invasive");
     assert_eq!(at(100.0, 0.0), NORMAL);

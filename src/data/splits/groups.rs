@@ -130,7 +130,8 @@ impl<'a> Search<'a> {
     /// How far a test split with so many slides of each class is from what is wanted.
     fn cost(&self, tests: &[f64]) -> f64 {
         let of = |(&test, &total): (&f64, &f64)| {
-            let is_missing = test == 0.0 || test == total;
+            // Counts, so that half a slide tells them apart.
+            let is_missing = test < 0.5 || test > total - 0.5;
             let deviation = (test / total - self.held_out).powi(2);
             deviation + if is_missing { MISSING } else { 0.0 }
         };

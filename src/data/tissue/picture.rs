@@ -18,9 +18,10 @@ impl TissueMask {
         let fit = (f64::from(longest) / LONGEST as f64).max(1.0);
         let side = |pixels: u32| ((f64::from(pixels) / fit) as u32).max(1);
         let (width, height) = (side(slide.width()), side(slide.height()));
-        let mut picture = match fit > 1.0 {
-            true => resize(slide, width, height, FilterType::Triangle),
-            false => slide.clone(),
+        let mut picture = if fit > 1.0 {
+            resize(slide, width, height, FilterType::Triangle)
+        } else {
+            slide.clone()
         };
         let is_tissue = |x: u32, y: u32| {
             let cell = |at: u32, side: u32, cells: usize| at as usize * cells / side as usize;
