@@ -12,7 +12,7 @@ mod builder;
 mod derived;
 pub mod folder;
 mod image_folder;
-mod image_set;
+mod dataset;
 mod images;
 mod inputs;
 mod journal;
@@ -280,8 +280,8 @@ pub fn prepare(
         ));
     }
     let path = Path::new(&config.source);
-    if let Some(set) = image_set::find(path)? {
-        return image_set::prepare(&set, config, cache, progress);
+    if let Some(set) = dataset::find(path)? {
+        return dataset::prepare(&set, config, cache, progress);
     }
     let Some(source) = source(config)? else {
         let store = PatchStore::open(path)?;
@@ -345,7 +345,7 @@ fn source(config: &DataConfig) -> Result<Option<Source>> {
         return Ok(Some(phantom::source(config)?.labelled(config)?));
     }
     let path = Path::new(&config.source);
-    if store::is_store(path) || image_set::find(path)?.is_some() {
+    if store::is_store(path) || dataset::find(path)?.is_some() {
         return Ok(None);
     }
     if !path.is_dir() {

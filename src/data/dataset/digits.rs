@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use super::{Each, ImageFiles, ImageSet, Labelled, Part, digit_names, name_of, open};
+use super::{Dataset, Each, ImageFiles, Labelled, Part, digit_names, name_of, open};
 use crate::data::Split;
 use crate::error::{Result, refuse};
 
@@ -14,8 +14,8 @@ pub(super) fn is_one(path: &Path) -> bool {
 }
 
 /// The table at `path`, whose split is drawn.
-pub(super) fn find(path: &Path) -> ImageSet {
-    ImageSet {
+pub(super) fn find(path: &Path) -> Dataset {
+    Dataset {
         name: name_of(path),
         parts: vec![Part {
             name: "row",

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::{
-    Each, GARMENTS, ImageFiles, ImageSet, Labelled, Part, digit_names, fill, name_of, open,
+    Dataset, Each, GARMENTS, ImageFiles, Labelled, Part, digit_names, fill, name_of, open,
 };
 use crate::data::Split;
 use crate::error::{Result, refuse};
@@ -17,7 +17,7 @@ const LABELS: u32 = 0x0801;
 const PARTS: [(&str, Split); 2] = [("train", Split::Train), ("t10k", Split::Test)];
 
 /// The idx files in `folder`; none if it has no file of images.
-pub(super) fn find(folder: &Path) -> Result<Option<ImageSet>> {
+pub(super) fn find(folder: &Path) -> Result<Option<Dataset>> {
     let mut parts = Vec::new();
     for (name, split) in PARTS {
         let Some(images) = existing(folder, name, "images", 3) else {
@@ -41,7 +41,7 @@ pub(super) fn find(folder: &Path) -> Result<Option<ImageSet>> {
     } else {
         digit_names()
     };
-    Ok(Some(ImageSet {
+    Ok(Some(Dataset {
         name,
         parts,
         classes,

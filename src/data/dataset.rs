@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use flate2::read::MultiGzDecoder;
+use toml::Table;
 
 use super::npy::ImagesWriter;
 use super::splits::{Split, assign, draw};
@@ -40,8 +41,22 @@ const GARMENTS: [&str; 10] = [
     "ankle-boot",
 ];
 
+/// Settings of slides, which mean nothing for images that are taken whole.
+const OF_SLIDES: [&str; 10] = [
+    "labels",
+    "groups",
+    "annotations",
+    "region_overlap",
+    "reduction",
+    "level",
+    "micrometres_per_pixel",
+    "patches_per_class",
+    "whole_slides",
+    "stain",
+];
+
 /// The files of a data set.
-pub(super) struct ImageSet {
+pub(super) struct Dataset {
     name: String,
     parts: Vec<Part>,
     /// Names of the classes, by label.
@@ -97,7 +112,7 @@ impl ImageFiles {
 ///
 /// # Errors
 /// For a data set of which a file is missing.
-pub(super) fn find(path: &Path) -> Result<Option<ImageSet>> {
+pub(super) fn find(path: &Path) -> Result<Option<Dataset>> {
     if digits::is_one(path) {
         return Ok(Some(digits::find(path)));
     }
@@ -116,18 +131,23 @@ pub(super) fn find(path: &Path) -> Result<Option<ImageSet>> {
 /// For files that are damaged, images of another size or of other channels than the settings ask for, and splits that differ in
 /// their classes.
 pub(super) fn prepare(
-    set: &ImageSet,
+    set: &Dataset,
     config: &DataConfig,
     cache: &Path,
     progress: &mut dyn FnMut(usize, usize, &str),
 ) -> Result<PatchStore> {
-    if config.reduction != 1 {
+    let [given, default] = [config, &DataConfig::default()].map(Table::try_from);
+    let (given, default) = (given?, default?);
+    if let Some(name) = OF_SLIDES
+        .iter()
+        .find(|name| given[**name] != default[**name])
+    {
         return Err(refuse(
             format!(
-                "`data.reduction` is {}, and the images of `{}` are taken whole",
-                config.reduction, set.name
+                "`data.{name}` is {}, and the images of `{}` are taken whole",
+                given[*name], set.name
             ),
-            "set `data.reduction` to 1",
+            format!("set `data.{name}` to {}", default[*name]),
         ));
     }
     let settings = DataConfig {
@@ -168,7 +188,7 @@ pub(super) fn prepare(
 }
 
 fn build(
-    set: &ImageSet,
+    set: &Dataset,
     settings: &DataConfig,
     folder: &Path,
     progress: &mut dyn FnMut(usize, usize, &str),
@@ -239,7 +259,7 @@ fn build(
     write_description(folder, &set.name, settings, &records, Notes::default())
 }
 
-impl ImageSet {
+impl Dataset {
     /// Calls `each` with every image and the part it is of.
     fn each(&self, each: &mut dyn FnMut(&Part, &Labelled<'_>) -> Result<()>) -> Result<()> {
         for part in &self.parts {

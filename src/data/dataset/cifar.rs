@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::Context;
 
-use super::{Each, ImageFiles, ImageSet, Labelled, Part, fill, name_of, open};
+use super::{Dataset, Each, ImageFiles, Labelled, Part, fill, name_of, open};
 use crate::data::Split;
 use crate::error::{Result, refuse};
 use crate::images::RGB;
@@ -31,7 +31,7 @@ const SETS: [(&[&str], &str, usize, &str); 2] = [
 ];
 
 /// The batches in `folder`; none if it has none.
-pub(super) fn find(folder: &Path) -> Result<Option<ImageSet>> {
+pub(super) fn find(folder: &Path) -> Result<Option<Dataset>> {
     let has = |name: &str| folder.join(name).is_file();
     let is_whole = |names: &str| has(names);
     let Some((train, test, labels, names)) = SETS
@@ -58,7 +58,7 @@ pub(super) fn find(folder: &Path) -> Result<Option<ImageSet>> {
         };
         names.iter().map(of).collect()
     };
-    Ok(Some(ImageSet {
+    Ok(Some(Dataset {
         name: name_of(folder),
         parts: vec![
             Part {
