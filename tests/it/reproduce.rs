@@ -56,20 +56,18 @@ fn everything_from_nothing_to_the_tables_and_again_without_training() {
     // Operations are counted: those of an image are a small part of those of a step.
     let costs = lab.read("reports/table1/costs.csv");
     let mut costs = csv::Reader::from_reader(costs.as_bytes());
-    let at = |title: &str, costs: &mut csv::Reader<&[u8]>| {
-        let titles = costs.headers().expect("titles");
-        let found = titles.iter().position(|column| column.contains(title));
-        found.unwrap_or_else(|| panic!("no column {title}: {titles:?}"))
+    let rows: Vec<csv::StringRecord> = costs.records().map(|row| row.expect("a row")).collect();
+    let of = |title: &str| -> Vec<f64> {
+        let rows = rows.iter().filter(|row| row[2].starts_with(title));
+        rows.map(|row| row[3].parse().expect("a number")).collect()
     };
-    let (step, image) = (
-        at("GFLOP per step", &mut costs),
-        at("GFLOP per image", &mut costs),
-    );
-    for row in costs.records() {
-        let row = row.expect("a row");
-        let number = |column: usize| row[column].parse::<f64>().expect("a number");
-        assert!(number(image) > 0.0, "{row:?}");
-        assert!(number(step) > 8.0 * number(image), "{row:?}");
+    let (steps, images) = (of("GFLOP per step"), of("GFLOP per image"));
+    assert_eq!((steps.len(), images.len()), (8, 8));
+    for (step, image) in steps.iter().zip(&images) {
+        assert!(
+            *image > 0.0 && *step > 8.0 * image,
+            "{step} a step, {image} an image"
+        );
     }
     // No path without a latent space, and none but the reason; the paper's numbers beside.
     let ddpm = tables[3].lines().find(|line| line.contains("ddpm"));
