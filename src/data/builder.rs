@@ -58,7 +58,7 @@ pub(super) fn build(
         known,
         progress,
     )?;
-    let (drawn, splits) = loop {
+    let (drawn, splits, hasher) = loop {
         let splits = split(source, &tiles, settings)?;
         let drawn = drawn(&tiles, &splits, settings)?;
         let looks = looks(source, settings, stain, &images, &tiles, &drawn)?;
@@ -69,7 +69,7 @@ pub(super) fn build(
             Looks::Not(outcome) => outcome,
         };
         match outcome {
-            Outcome::Whole => break (drawn, splits),
+            Outcome::Whole(hasher) => break (drawn, splits, hasher),
             // A slide that turns out to be damaged is left out as a whole, and the rest drawn anew.
             Outcome::Unreadable {
                 slide,
@@ -97,6 +97,7 @@ pub(super) fn build(
             .collect(),
         groups: groups(source, &records),
         slides: None,
+        patches: Some(hasher),
     };
     if settings.whole_slides > 0 {
         let hash = write_whole_slides(source, settings, &images, &records, folder, progress)?;

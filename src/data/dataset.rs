@@ -19,7 +19,7 @@ use toml::Table;
 use super::npy::ImagesWriter;
 use super::splits::{Split, assign, draw};
 use super::store::{
-    self, Notes, PATCHES, PatchRecord, PatchStore, write_description, write_records,
+    self, Notes, PATCHES, PatchRecord, PatchStore, write_description, write_records, written_once,
 };
 use super::{DataConfig, PhantomConfig, as_hashed};
 use crate::digest::sha256;
@@ -167,24 +167,9 @@ pub(super) fn prepare(
         store::FORMAT,
         hashes.join("\n")
     );
-    let folder = cache.join(&sha256(key)[..12]);
-    if !store::is_store(&folder) {
-        fs::create_dir_all(cache)
-            .with_context(|| format!("cannot create the folder `{}`", cache.display()))?;
-        let building = tempfile::Builder::new()
-            .prefix(".building-")
-            .tempdir_in(cache)
-            .with_context(|| format!("cannot write to the folder `{}`", cache.display()))?;
-        let complete = building.path().join("store");
-        fs::create_dir(&complete)?;
-        build(set, &settings, &complete, progress)?;
-        let renamed = fs::rename(&complete, &folder);
-        // Another process may have finished the same store first; its content is the same.
-        if !store::is_store(&folder) {
-            renamed.with_context(|| format!("cannot write the store `{}`", folder.display()))?;
-        }
-    }
-    PatchStore::open(&folder)
+    written_once(cache, &key, |folder| {
+        build(set, &settings, folder, progress)
+    })
 }
 
 fn build(

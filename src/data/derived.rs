@@ -1,18 +1,15 @@
 //! Patch stores that are made from others: the patches of one class, and images that a model made.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::BufWriter;
 use std::ops::Range;
 use std::path::Path;
 
-use anyhow::Context;
-
 use super::npy::ImagesWriter;
 use super::store::{
-    Notes, PATCHES, PatchRecord, PatchStore, is_store, write_description, write_records,
+    Notes, PATCHES, PatchRecord, PatchStore, write_description, write_records, written_once,
 };
 use super::{DataConfig, Split};
-use crate::digest::sha256;
 use crate::error::Result;
 use crate::images::Pixels;
 
@@ -112,39 +109,18 @@ impl Derived {
         cache: &Path,
         read: &mut dyn FnMut(Range<usize>) -> Result<Pixels>,
     ) -> Result<PatchStore> {
-        let folder = cache.join(&sha256(&self.key)[..12]);
-        if !is_store(&folder) {
-            fs::create_dir_all(cache)
-                .with_context(|| format!("cannot create the folder `{}`", cache.display()))?;
-            let building = tempfile::Builder::new()
-                .prefix(".building-")
-                .tempdir_in(cache)
-                .with_context(|| format!("cannot write to the folder `{}`", cache.display()))?;
-            let complete = building.path().join("store");
-            fs::create_dir(&complete)?;
+        written_once(cache, &self.key, |folder| {
             let (count, (size, channels)) = (self.records.len(), self.shape);
-            let file = BufWriter::new(File::create_new(complete.join(PATCHES))?);
+            let file = BufWriter::new(File::create_new(folder.join(PATCHES))?);
             let mut writer = ImagesWriter::new(file, count, size, channels)?;
             for first in (0..count).step_by(BLOCK) {
                 let pixels = read(first..count.min(first + BLOCK))?;
                 writer.push(&pixels.bytes)?;
             }
             writer.finish()?;
-            write_records(&complete, &self.records)?;
-            write_description(
-                &complete,
-                &self.name,
-                &self.settings,
-                &self.records,
-                Notes::default(),
-            )?;
-            let renamed = fs::rename(&complete, &folder);
-            // Another process may have finished the same store first; its content is the same.
-            if !is_store(&folder) {
-                renamed
-                    .with_context(|| format!("cannot write the store `{}`", folder.display()))?;
-            }
-        }
-        PatchStore::open(&folder)
+            write_records(folder, &self.records)?;
+            let (name, settings, records) = (&self.name, &self.settings, &self.records);
+            write_description(folder, name, settings, records, Notes::default())
+        })
     }
 }

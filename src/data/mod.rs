@@ -402,6 +402,7 @@ fn cached(
             &cache.join(format!(".building-{name}")),
             progress,
         )?;
+        return PatchStore::open_written(&folder);
     }
     PatchStore::open(&folder)
 }

@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use super::npy::{ImageFile, Shape};
 use super::{DataConfig, Input, Split, as_hashed};
-use crate::digest::Sha256Writer;
+use crate::digest::{Sha256Writer, sha256};
 use crate::error::{Result, refuse};
 use crate::files::write_whole;
 use crate::images::Pixels;
@@ -93,6 +93,36 @@ struct Description {
     settings: DataConfig,
 }
 
+/// The store below `cache` that `key` names; if it is not there, `write` fills an empty folder, which is renamed when it is whole.
+///
+/// # Errors
+/// Those of `write`, and if the folder cannot be written.
+pub(super) fn written_once(
+    cache: &Path,
+    key: &str,
+    write: impl FnOnce(&Path) -> Result<()>,
+) -> Result<PatchStore> {
+    let folder = cache.join(&sha256(key)[..12]);
+    if !is_store(&folder) {
+        fs::create_dir_all(cache)
+            .with_context(|| format!("cannot create the folder `{}`", cache.display()))?;
+        let building = tempfile::Builder::new()
+            .prefix(".building-")
+            .tempdir_in(cache)
+            .with_context(|| format!("cannot write to the folder `{}`", cache.display()))?;
+        // Not the temporary folder itself, which only its owner may read.
+        let complete = building.path().join("store");
+        fs::create_dir(&complete)?;
+        write(&complete)?;
+        let renamed = fs::rename(&complete, &folder);
+        // Another process may have finished the same store first; its content is the same.
+        if !is_store(&folder) {
+            renamed.with_context(|| format!("cannot write the store `{}`", folder.display()))?;
+        }
+    }
+    PatchStore::open(&folder)
+}
+
 /// What else there is to say of a store.
 #[derive(Default)]
 pub(super) struct Notes {
@@ -102,6 +132,8 @@ pub(super) struct Notes {
     pub(super) groups: BTreeMap<String, String>,
     /// SHA-256 of the pictures of whole slides and their table.
     pub(super) slides: Option<String>,
+    /// The hash of the file of patches, where it was taken while that was written; else the file is read for it.
+    pub(super) patches: Option<Sha256Writer>,
 }
 
 impl Description {
@@ -135,6 +167,15 @@ impl PatchStore {
     /// For a folder that is no store, a store of another format, files that are missing, not as long as they say, that
     /// contradict one another or were altered since the store was made, and a slide on both sides of the split.
     pub fn open(path: &Path) -> Result<Self> {
+        Self::open_as(path, false)
+    }
+
+    /// The same for a store that was written, and hashed, just now: its patches are not read for their hash again.
+    pub(super) fn open_written(path: &Path) -> Result<Self> {
+        Self::open_as(path, true)
+    }
+
+    fn open_as(path: &Path, is_hashed: bool) -> Result<Self> {
         if !is_store(path) {
             return Err(refuse(
                 format!(
@@ -189,7 +230,7 @@ impl PatchStore {
         if let Some(group) = on_both_sides(&records, |record| groups.get(&record.slide)) {
             return Err(damaged(format!("group `{group}` is in both splits")));
         }
-        if content_hash(&patches, &csv)? != description.sha256 {
+        if !is_hashed && content_hash(&patches, &csv)? != description.sha256 {
             return Err(damaged(format!(
                 "`{PATCHES}` or `{RECORDS}` is not what `{DESCRIPTION}` was written for"
             )));
@@ -454,11 +495,18 @@ pub(super) fn write_description(
             .entry(record.split)
             .or_default() += 1;
     }
-    let patches = ImageFile::open(&folder.join(PATCHES)).map_err(anyhow::Error::msg)?;
+    let csv = fs::read(folder.join(RECORDS))?;
+    let sha256 = if let Some(mut hasher) = notes.patches {
+        hasher.write_all(&csv)?;
+        hasher.finish()
+    } else {
+        let patches = ImageFile::open(&folder.join(PATCHES)).map_err(anyhow::Error::msg)?;
+        content_hash(&patches, &csv)?
+    };
     let description = Description {
         format: FORMAT,
         name: name.to_owned(),
-        sha256: content_hash(&patches, &fs::read(folder.join(RECORDS))?)?,
+        sha256,
         inputs: None,
         slides: notes.slides,
         skipped: notes.skipped.iter().map(|(name, _)| name.clone()).collect(),

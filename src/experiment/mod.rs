@@ -27,6 +27,7 @@ mod path_evaluator;
 mod pictures;
 mod plan;
 mod reference;
+mod render;
 mod reporter;
 mod resolve;
 mod reward_models;
@@ -42,22 +43,17 @@ use std::path::PathBuf;
 
 use crate::config::Config;
 use crate::error::{Result, refuse};
-use crate::files::write_whole;
 use crate::images::write_png;
-use crate::report::figures::Drawn;
-use crate::report::page::Page;
-use crate::report::{
-    self, ABLATION, CHECKPOINTS, COSTS, Cell, Claim, DownstreamRecord, Published, Record, Rewards,
-    TABLES, Table, TableDefinition,
-};
+use crate::report::{ABLATION, Record, Table, TableDefinition};
 use crate::workspace::Workspace;
 
-use again::{again, keep};
+use again::keep;
 use best::BestAndLast;
 use captions::captions;
 use measure::Evaluators;
 use pictures::{first, grid};
 use plan::plan;
+use render::{render, render_ablation, render_downstream};
 use rows::{Rows, records};
 
 pub use compare::{Compared, Comparison, compare, comparison_table};
@@ -67,6 +63,7 @@ pub use evaluator::Evaluator;
 pub use image_set::{ImageSet, Placed};
 pub use path_evaluator::PathEvaluator;
 pub use reference::{Reference, held_out, trained_on};
+pub use render::render_again;
 pub use reporter::{Reporter, Silent, TrainingEnd, TrainingInfo};
 pub use resolve::{
     ABLATIONS, DOWNSTREAM, EXPERIMENTS, PROFILES, RELATED, resolve, run_config, schema, snn_config,
@@ -137,176 +134,6 @@ pub fn ablate(
     Ok(outcome)
 }
 
-/// Renders and writes the table of an ablation and its figures.
-fn render_ablation(record: Record, workspace: &Workspace) -> Result<Outcome> {
-    let folder = workspace.report(&record.name);
-    let outcomes = report::Outcome::of_rows(&record, workspace.out())?;
-    let (definition, table) = report::ablation(&record, &outcomes, workspace.out())?;
-    let mut files = report::write(definition, &table, &folder)?;
-    let shown = [(definition, &table)];
-    let drawn = report::figures::draw(&record, &shown, workspace)?;
-    let figures = drawn.figures.iter().flat_map(|figure| &figure.files);
-    files.extend(figures.map(|file| folder.join(file)));
-    let claims = report::comparisons(&record, &outcomes)?;
-    if !claims.is_empty() {
-        let path = folder.join("claims.md");
-        let source = Published::of(&record.name).source();
-        let text = report::claims_markdown(&claims, &record, &source);
-        write_whole(&path, text.as_bytes())?;
-        files.push(path);
-    }
-    files.push(page(
-        &record, &outcomes, &shown, &drawn, &claims, &files, workspace,
-    )?);
-    Ok(Outcome {
-        record,
-        complete: no_cell_failed(&table),
-        tables: vec![Rendered { table, files }],
-        files: Vec::new(),
-        absent: drawn.absent,
-    })
-}
-
-/// All tables of the experiment `name` and the claims audit, again, from its ledgers alone; of an ablation, its table.
-///
-/// # Errors
-/// Refuses an experiment that was never run, and fails if a ledger is gone.
-pub fn render_again(name: &str, workspace: &Workspace) -> Result<Outcome> {
-    let record = Record::load(workspace.out(), name)?;
-    if ABLATIONS.iter().any(|(_, ablation)| *ablation == name) || RELATED.contains(&name) {
-        return render_ablation(record, workspace);
-    }
-    if let Some(about) = DownstreamRecord::load(workspace.out(), name)? {
-        return render_downstream(record, &about, workspace);
-    }
-    let tables: Vec<&TableDefinition> = TABLES.iter().collect();
-    render(record, &tables, workspace)
-}
-
-/// Renders and writes the tables of the downstream task, its figures and its claim.
-fn render_downstream(
-    record: Record,
-    about: &DownstreamRecord,
-    workspace: &Workspace,
-) -> Result<Outcome> {
-    let (out, folder) = (workspace.out(), workspace.report(&record.name));
-    let outcomes = report::Outcome::of_rows(&record, out)?;
-    let made = report::downstream_tables(&record, about, &outcomes)?;
-    let (mut tables, mut complete) = (Vec::new(), true);
-    for (definition, table) in &made {
-        let files = report::write(definition, table, &folder)?;
-        complete &= no_cell_failed(table);
-        let table = table.clone();
-        tables.push(Rendered { table, files });
-    }
-    let claims = [report::downstream_claim(out)?];
-    let path = folder.join("claims.md");
-    let text = report::claims_markdown(&claims, &record, &Published::load().source());
-    write_whole(&path, text.as_bytes())?;
-    let mut files = vec![path];
-    let shown: Vec<(&TableDefinition, &Table)> = made
-        .iter()
-        .map(|(definition, table)| (*definition, table))
-        .collect();
-    let drawn = report::figures::draw_downstream(&record, about, &shown, &outcomes, workspace)?;
-    let figures = drawn.figures.iter().flat_map(|figure| &figure.files);
-    files.extend(figures.map(|file| folder.join(file)));
-    let of_tables = tables.iter().flat_map(|rendered| &rendered.files);
-    let written: Vec<PathBuf> = of_tables.chain(&files).cloned().collect();
-    let page = page(
-        &record, &outcomes, &shown, &drawn, &claims, &written, workspace,
-    )?;
-    files.push(page);
-    Ok(Outcome {
-        record,
-        tables,
-        files,
-        absent: drawn.absent,
-        complete,
-    })
-}
-
-/// Renders and writes tables, the claims audit and the figures.
-fn render(
-    record: Record,
-    definitions: &[&TableDefinition],
-    workspace: &Workspace,
-) -> Result<Outcome> {
-    let (out, folder) = (workspace.out(), workspace.report(&record.name));
-    let outcomes = report::Outcome::of_rows(&record, out)?;
-    let (mut tables, mut complete) = (Vec::new(), true);
-    for definition in definitions {
-        let table = report::render(definition, &record, &outcomes)?;
-        let files = report::write(definition, &table, &folder)?;
-        complete &= no_cell_failed(&table);
-        tables.push(Rendered { table, files });
-    }
-    let costs = report::costs(&record, out)?;
-    let mut files = report::write(&COSTS, &costs, &folder)?;
-    let checkpoints = report::checkpoints(&record, workspace)?;
-    if let Some(table) = &checkpoints {
-        files.extend(report::write(&CHECKPOINTS, table, &folder)?);
-    }
-    let rewards = Rewards::read(&record, out)?;
-    let claims = report::claims(&record, &rewards, out)?;
-    let path = folder.join("claims.md");
-    let source = Published::load().source();
-    let text = report::claims_markdown(&claims, &record, &source);
-    write_whole(&path, text.as_bytes())?;
-    files.push(path);
-    // The figures.
-    let shown: Vec<(&TableDefinition, &Table)> = definitions
-        .iter()
-        .zip(&tables)
-        .map(|(definition, rendered)| (*definition, &rendered.table))
-        .chain(checkpoints.as_ref().map(|table| (&CHECKPOINTS, table)))
-        .chain([(&COSTS, &costs)])
-        .collect();
-    let drawn = report::figures::draw(&record, &shown, workspace)?;
-    let figures = drawn.figures.iter().flat_map(|figure| &figure.files);
-    files.extend(figures.map(|file| folder.join(file)));
-    let of_tables = tables.iter().flat_map(|rendered| &rendered.files);
-    let written: Vec<PathBuf> = of_tables.chain(&files).cloned().collect();
-    let page = page(
-        &record, &outcomes, &shown, &drawn, &claims, &written, workspace,
-    )?;
-    files.push(page);
-    Ok(Outcome {
-        record,
-        tables,
-        files,
-        absent: drawn.absent,
-        complete,
-    })
-}
-
-/// Writes the page of a report; of the files that were written it offers for download what no figure is.
-fn page(
-    record: &Record,
-    outcomes: &[Vec<report::Outcome>],
-    tables: &[(&TableDefinition, &Table)],
-    figures: &Drawn,
-    claims: &[Claim],
-    written: &[PathBuf],
-    workspace: &Workspace,
-) -> Result<PathBuf> {
-    let folder = workspace.report(&record.name);
-    let in_folder = written.iter().filter(|file| file.parent() == Some(&folder));
-    let mut files: Vec<PathBuf> = in_folder.cloned().collect();
-    let again = again(record, workspace)?;
-    files.extend(again.as_ref().map(|_| workspace.settings(&record.name)));
-    let page = Page {
-        record,
-        outcomes,
-        tables,
-        figures,
-        claims,
-        files: &files,
-        again: again.as_ref(),
-    };
-    page.write(workspace)
-}
-
 /// Trains and measures every row. Returns the record behind the tables, and whether every training came to its end.
 fn carry_out(
     config: &Config,
@@ -356,9 +183,4 @@ fn carry_out(
         complete &= rows.system(row, reporter)?;
     }
     Ok((record, complete))
-}
-
-fn no_cell_failed(table: &Table) -> bool {
-    let mut cells = table.rows().iter().flat_map(|row| &row.cells);
-    !cells.any(|cell| matches!(cell, Cell::Failed(_) | Cell::Unfinished(_)))
 }

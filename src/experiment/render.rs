@@ -1,0 +1,189 @@
+//! Rendering an experiment from its record and its ledgers: tables, claims audit, figures, page.
+
+use std::path::PathBuf;
+
+use super::again::again;
+use super::resolve::{ABLATIONS, RELATED};
+use super::{Outcome, Rendered};
+use crate::error::Result;
+use crate::files::write_whole;
+use crate::report::figures::Drawn;
+use crate::report::page::Page;
+use crate::report::{
+    self, CHECKPOINTS, COSTS, Cell, Claim, DownstreamRecord, Published, Record, Rewards, TABLES,
+    Table, TableDefinition,
+};
+use crate::workspace::Workspace;
+
+/// Renders and writes the table of an ablation and its figures.
+pub(super) fn render_ablation(record: Record, workspace: &Workspace) -> Result<Outcome> {
+    let folder = workspace.report(&record.name);
+    let outcomes = report::Outcome::of_rows(&record, workspace.out())?;
+    let (definition, table) = report::ablation(&record, &outcomes, workspace.out())?;
+    let mut files = report::write(definition, &table, &folder)?;
+    let shown = [(definition, &table)];
+    let drawn = report::figures::draw(&record, &shown, workspace)?;
+    let claims = report::comparisons(&record, &outcomes)?;
+    if !claims.is_empty() {
+        let path = folder.join("claims.md");
+        let source = Published::of(&record.name).source();
+        let text = report::claims_markdown(&claims, &record, &source);
+        write_whole(&path, text.as_bytes())?;
+        files.push(path);
+    }
+    let page = page(
+        &record, &outcomes, &shown, &drawn, &claims, &files, workspace,
+    )?;
+    files.extend(page);
+    Ok(Outcome {
+        record,
+        complete: no_cell_failed(&table),
+        tables: vec![Rendered { table, files }],
+        files: Vec::new(),
+        absent: drawn.absent,
+    })
+}
+
+/// All tables of the experiment `name` and the claims audit, again, from its ledgers alone; of an ablation, its table.
+///
+/// # Errors
+/// Refuses an experiment that was never run, and fails if a ledger is gone.
+pub fn render_again(name: &str, workspace: &Workspace) -> Result<Outcome> {
+    let record = Record::load(workspace.out(), name)?;
+    if ABLATIONS.iter().any(|(_, ablation)| *ablation == name) || RELATED.contains(&name) {
+        return render_ablation(record, workspace);
+    }
+    if let Some(about) = DownstreamRecord::load(workspace.out(), name)? {
+        return render_downstream(record, &about, workspace);
+    }
+    let tables: Vec<&TableDefinition> = TABLES.iter().collect();
+    render(record, &tables, workspace)
+}
+
+/// Renders and writes the tables of the downstream task, its figures and its claim.
+pub(super) fn render_downstream(
+    record: Record,
+    about: &DownstreamRecord,
+    workspace: &Workspace,
+) -> Result<Outcome> {
+    let (out, folder) = (workspace.out(), workspace.report(&record.name));
+    let outcomes = report::Outcome::of_rows(&record, out)?;
+    let made = report::downstream_tables(&record, about, &outcomes)?;
+    let (mut tables, mut complete) = (Vec::new(), true);
+    for (definition, table) in &made {
+        let files = report::write(definition, table, &folder)?;
+        complete &= no_cell_failed(table);
+        let table = table.clone();
+        tables.push(Rendered { table, files });
+    }
+    let claims = [report::downstream_claim(out)?];
+    let path = folder.join("claims.md");
+    let text = report::claims_markdown(&claims, &record, &Published::load().source());
+    write_whole(&path, text.as_bytes())?;
+    let mut files = vec![path];
+    let shown: Vec<(&TableDefinition, &Table)> = made
+        .iter()
+        .map(|(definition, table)| (*definition, table))
+        .collect();
+    let drawn = report::figures::draw_downstream(&record, about, &shown, &outcomes, workspace)?;
+    let of_tables = tables.iter().flat_map(|rendered| &rendered.files);
+    let written: Vec<PathBuf> = of_tables.chain(&files).cloned().collect();
+    let page = page(
+        &record, &outcomes, &shown, &drawn, &claims, &written, workspace,
+    )?;
+    files.extend(page);
+    Ok(Outcome {
+        record,
+        tables,
+        files,
+        absent: drawn.absent,
+        complete,
+    })
+}
+
+/// Renders and writes tables, the claims audit and the figures.
+pub(super) fn render(
+    record: Record,
+    definitions: &[&TableDefinition],
+    workspace: &Workspace,
+) -> Result<Outcome> {
+    let (out, folder) = (workspace.out(), workspace.report(&record.name));
+    let outcomes = report::Outcome::of_rows(&record, out)?;
+    let (mut tables, mut complete) = (Vec::new(), true);
+    for definition in definitions {
+        let table = report::render(definition, &record, &outcomes)?;
+        let files = report::write(definition, &table, &folder)?;
+        complete &= no_cell_failed(&table);
+        tables.push(Rendered { table, files });
+    }
+    let costs = report::costs(&record, out)?;
+    let mut files = report::write(&COSTS, &costs, &folder)?;
+    let checkpoints = report::checkpoints(&record, workspace)?;
+    if let Some(table) = &checkpoints {
+        files.extend(report::write(&CHECKPOINTS, table, &folder)?);
+    }
+    let rewards = Rewards::read(&record, out)?;
+    let claims = report::claims(&record, &rewards, out)?;
+    let path = folder.join("claims.md");
+    let source = Published::load().source();
+    let text = report::claims_markdown(&claims, &record, &source);
+    write_whole(&path, text.as_bytes())?;
+    files.push(path);
+    // The figures.
+    let shown: Vec<(&TableDefinition, &Table)> = definitions
+        .iter()
+        .zip(&tables)
+        .map(|(definition, rendered)| (*definition, &rendered.table))
+        .chain(checkpoints.as_ref().map(|table| (&CHECKPOINTS, table)))
+        .chain([(&COSTS, &costs)])
+        .collect();
+    let drawn = report::figures::draw(&record, &shown, workspace)?;
+    let of_tables = tables.iter().flat_map(|rendered| &rendered.files);
+    let written: Vec<PathBuf> = of_tables.chain(&files).cloned().collect();
+    let page = page(
+        &record, &outcomes, &shown, &drawn, &claims, &written, workspace,
+    )?;
+    files.extend(page);
+    Ok(Outcome {
+        record,
+        tables,
+        files,
+        absent: drawn.absent,
+        complete,
+    })
+}
+
+/// Writes the page of a report, which offers for download what lies in its folder of `written`. Returns the files of the figures and
+/// the page.
+fn page(
+    record: &Record,
+    outcomes: &[Vec<report::Outcome>],
+    tables: &[(&TableDefinition, &Table)],
+    figures: &Drawn,
+    claims: &[Claim],
+    written: &[PathBuf],
+    workspace: &Workspace,
+) -> Result<Vec<PathBuf>> {
+    let folder = workspace.report(&record.name);
+    let in_folder = written.iter().filter(|file| file.parent() == Some(&folder));
+    let mut files: Vec<PathBuf> = in_folder.cloned().collect();
+    let again = again(record, workspace)?;
+    files.extend(again.as_ref().map(|_| workspace.settings(&record.name)));
+    let page = Page {
+        record,
+        outcomes,
+        tables,
+        figures,
+        claims,
+        files: &files,
+        again: again.as_ref(),
+    };
+    let drawn = figures.figures.iter().flat_map(|figure| &figure.files);
+    let drawn = drawn.map(|file| folder.join(file));
+    Ok(drawn.chain([page.write(workspace)?]).collect())
+}
+
+fn no_cell_failed(table: &Table) -> bool {
+    let mut cells = table.rows().iter().flat_map(|row| &row.cells);
+    !cells.any(|cell| matches!(cell, Cell::Failed(_) | Cell::Unfinished(_)))
+}
