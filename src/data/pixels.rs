@@ -27,7 +27,7 @@ use crate::images::{GREY, RGB, luminance};
 /// Bytes of patches that are read before they are written.
 const BATCH: usize = 1 << 25;
 /// How often it is noted how many patches are on the disk: what a kill costs at most.
-const NOTED: Duration = Duration::from_secs(2);
+const NOTED: Duration = Duration::from_millis(500);
 
 /// A patch of the store to be: which tile of which slide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -172,8 +172,11 @@ fn write_all(
 ) -> Result<Sha256Writer> {
     let mut noted = Instant::now();
     for Written { bytes, patches } in arriving {
-        file.write_all(&bytes).context("cannot write patches")?;
-        hasher.write_all(&bytes)?;
+        thread::scope(|scope| {
+            let hashed = scope.spawn(|| hasher.write_all(&bytes));
+            file.write_all(&bytes).context("cannot write patches")?;
+            Ok::<_, anyhow::Error>(hashed.join().expect("hashing does not panic")?)
+        })?;
         if noted.elapsed() >= NOTED {
             file.sync_data()?;
             journal.note_written(patches)?;
