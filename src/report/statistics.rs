@@ -28,8 +28,8 @@ pub use robust::{
 /// How sure a confidence interval is.
 const CONFIDENCE: f64 = 0.95;
 
-/// The statistics behind a table of results: over seeds for each score that has several ([`over_seeds`]), over images for each
-/// that has one and was measured with an interval ([`over_images`]).
+/// The statistics behind a table of results: over seeds for each score that has several (`over_seeds`), over images for each
+/// that has one and was measured with an interval (`over_images`).
 ///
 /// # Errors
 /// Refuses numbers that are not finite.
