@@ -1,6 +1,7 @@
 //! `histogen serve`: reports and runs in a browser on this machine, and a search for similar images. It reads ledgers and files, and
 //! writes nothing but the features of the images that are searched.
 
+mod connections;
 mod live;
 mod pages;
 mod retrieve;
@@ -38,6 +39,7 @@ pub(super) fn run(arguments: &Serve) -> Outcome {
         .server_addr()
         .to_ip()
         .map_or(arguments.port, |ip| ip.port());
+    connections::keep_moving(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
     println!("http://127.0.0.1:{port}/");
     eprintln!(
         "serving `{}`; Ctrl-C ends it",

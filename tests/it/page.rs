@@ -340,8 +340,11 @@ fn a_browser_finds_nothing_wrong_with_a_page() {
     let server = Server::start(&lab);
     // A page that polls never comes to rest: there the clock on the wall ends the look.
     let look = |path: &str, time: &str| {
-        let output = Command::new(&chromium)
+        // A page that never comes is a failure, not a wait.
+        let output = Command::new("timeout")
             .args([
+                "180",
+                chromium.as_str(),
                 "--headless=new",
                 "--no-sandbox",
                 "--disable-gpu",
