@@ -7,6 +7,7 @@
 
 mod moments;
 mod product;
+mod quantile;
 
 use std::ops::Range;
 
@@ -26,6 +27,7 @@ use crate::error::{Result, refuse};
 
 pub use moments::{Moments, ROWS_AT_A_TIME, centred};
 pub use product::{Matrix, STRIP, Tile, Transposed, multiply};
+pub use quantile::quantile;
 
 /// Partial sums of a squared distance, so that it can be computed with vector instructions.
 const LANES: usize = 8;

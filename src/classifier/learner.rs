@@ -149,7 +149,7 @@ impl<N: Body> Classifier for Learner<N> {
 }
 
 /// The place of the largest value, the first of equal ones.
-pub(super) fn largest<T: PartialOrd>(values: &[T]) -> usize {
+pub(crate) fn largest<T: PartialOrd>(values: &[T]) -> usize {
     let mut best = 0;
     for (place, value) in values.iter().enumerate() {
         if *value > values[best] {

@@ -1,7 +1,7 @@
-//! Classifiers of patches: what generated images are good for is told by one that is trained on them.
+//! Classifiers of patches: one that is trained on generated images shows what those are good for.
 //!
 //! A [`Network`] is an entry of the registry [`NETWORKS`]: adding one is one new file and one line. [`Learner`] is one step of
-//! the training of any of them, [`ClassifierRunConfig`] what names a run, and [`Predictions`] what is told of a trained one.
+//! the training of any of them, [`ClassifierRunConfig`] what names a run, and [`Predictions`] the scores of a trained one.
 //! The loop over the steps is `experiment::downstream`, which also writes the ledger.
 
 mod config;
@@ -22,6 +22,7 @@ pub use config::{
     ClassicAugmentation, ClassifierConfig, ClassifierRunConfig, DownstreamConfig, ImagesOf,
     Pretrained, TrainingSet,
 };
+pub(crate) use learner::largest;
 pub use learner::{Body, Classifier, Learner, LearnerStep};
 pub use scores::{BINS, Calibration, Predictions, REDRAWN};
 

@@ -1,4 +1,4 @@
-//! What is told of a trained classifier: accuracies, ROC AUC, calibration, the confusion matrix, and intervals by bootstrap.
+//! The scores of a trained classifier: accuracies, ROC AUC, calibration, the confusion matrix, and intervals by bootstrap.
 
 use super::learner::largest;
 use crate::error::{Result, refuse};

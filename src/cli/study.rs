@@ -34,7 +34,7 @@ pub struct StudyMake {
     /// The folder to write, for the readers.
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
-    /// The file to write the key to, for whoever scores; without it `DIR-key.json` beside the folder.
+    /// The file to write the key to, for scoring; without it `DIR-key.json` beside the folder.
     #[arg(long, value_name = "FILE")]
     pub key: Option<PathBuf>,
 }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::retrieve::open;
+use super::retrieve::{caption, open};
 use super::{Answer, Outcome};
 use crate::cli::Duplicates;
 use crate::error::{Result, refuse};
@@ -36,16 +36,9 @@ pub(super) fn run(arguments: &Duplicates) -> Outcome {
     let mut groups = Vec::new();
     for &(first, second, score) in &found.closest {
         let shown = |index: usize, score: Option<f64>| -> Result<Captioned> {
-            let from = search.set.place(index);
-            let score = score.map_or_else(String::new, |score| format!("{score:.4}"));
-            let class = from.class.clone().into_iter();
             Ok(Captioned {
                 image: search.image(index)?,
-                lines: [score]
-                    .into_iter()
-                    .chain(class)
-                    .chain([from.name.clone()])
-                    .collect(),
+                lines: caption(score, search.set.place(index)),
             })
         };
         groups.push(vec![shown(first, Some(score))?, shown(second, None)?]);

@@ -52,7 +52,7 @@ pub(super) fn run(arguments: &Retrieve) -> Outcome {
         for found in &found {
             group.push(Captioned {
                 image: search.image(found.index)?,
-                lines: caption(found.score, search.set.place(found.index)),
+                lines: caption(Some(found.score), search.set.place(found.index)),
             });
         }
         groups.push(group);
@@ -84,10 +84,10 @@ pub(super) fn run(arguments: &Retrieve) -> Outcome {
     Ok(Answer::Yes)
 }
 
-/// What stands below an image: its score, its class, where it comes from.
-fn caption(score: f64, from: &Placed) -> Vec<String> {
-    let class = from.class.clone().into_iter();
-    let lines = std::iter::once(format!("{score:.4}")).chain(class);
+/// What stands below an image: its score (an empty line without), its class, where it comes from.
+pub(super) fn caption(score: Option<f64>, from: &Placed) -> Vec<String> {
+    let score = score.map_or_else(String::new, |score| format!("{score:.4}"));
+    let lines = std::iter::once(score).chain(from.class.clone());
     lines.chain([from.name.clone()]).collect()
 }
 

@@ -8,7 +8,7 @@ mod digits;
 mod idx;
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{BufReader, BufWriter, Read};
 use std::path::{Path, PathBuf};
 
@@ -22,7 +22,7 @@ use super::store::{
     self, Notes, PATCHES, PatchRecord, PatchStore, write_description, write_records, written_once,
 };
 use super::{DataConfig, PhantomConfig, as_hashed};
-use crate::digest::sha256;
+use crate::digest::sha256_file;
 use crate::error::{Result, refuse, unknown_name};
 use crate::images::{GREY, RGB, kind, luminance};
 use crate::random::Random;
@@ -156,10 +156,9 @@ pub(super) fn prepare(
         ..config.clone()
     };
     let files = set.parts.iter().flat_map(|part| &part.files);
-    let hashes = files.flat_map(ImageFiles::paths).map(|path| {
-        let bytes = fs::read(path).with_context(|| format!("cannot read `{}`", path.display()))?;
-        Ok(sha256(bytes))
-    });
+    let hashes = files
+        .flat_map(ImageFiles::paths)
+        .map(|path| sha256_file(path).with_context(|| format!("cannot read `{}`", path.display())));
     let hashes: Vec<String> = hashes.collect::<Result<_>>()?;
     let settings_hashed = as_hashed(&toml::to_string(&settings)?);
     let key = format!(

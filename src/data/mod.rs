@@ -44,7 +44,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 
-use crate::digest::sha256;
+use crate::digest::{sha256, sha256_file};
 use crate::error::{Result, nearest, refuse};
 use crate::images::{GREY, RGB, kind};
 
@@ -383,7 +383,7 @@ fn cached(
     let stain = Normalisation::of(config)?;
     // Nor does where its target lies: what counts is what is in it.
     if stain.is_some() && !config.stain_target.as_os_str().is_empty() {
-        settings.stain_target = sha256(fs::read(&config.stain_target)?).into();
+        settings.stain_target = sha256_file(&config.stain_target)?.into();
     }
     let key = format!(
         "{}\n{}\n{}",

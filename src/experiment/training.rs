@@ -168,7 +168,7 @@ fn best_by(context: &Context<'_>) -> Result<Evaluator> {
 }
 
 /// Whether the last training of the run in `folder` ended because it diverged.
-fn has_diverged(folder: &Path) -> Result<bool> {
+pub(super) fn has_diverged(folder: &Path) -> Result<bool> {
     let state = run::state(folder)?;
     Ok(matches!(state, RunState::Ended { ending, .. } if ending == Ending::Diverged))
 }

@@ -26,6 +26,7 @@ pub use cache::{cached, extract_cached};
 pub use file::{FeatureFile, is_feature_file};
 pub use matrix::Features;
 pub use perceptual::{PERCEPTUAL_DISTANCES, PerceptualConfig, PerceptualDistance, load_perceptual};
+pub(crate) use vgg16::embed_in_batches;
 
 /// Which extractor, and with which weights.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, documented::DocumentedFields)]

@@ -6,7 +6,7 @@ use burn::tensor::Device;
 use super::{Extractor, ExtractorEntry, Features};
 use crate::device;
 use crate::error::{Result, refuse};
-use crate::images::Pixels;
+use crate::images::{Images, Pixels};
 use crate::nn::vgg::{LAYERS, Vgg16};
 use crate::shutdown;
 use crate::weights::{VGG16, locate};
@@ -77,18 +77,25 @@ impl Extractor for VggExtractor {
                 "take images of at least 16 x 16, or the extractor `pixels`",
             ));
         }
-        let mut values = Vec::with_capacity(images.count * self.network.dimension());
-        let places: Vec<usize> = (0..images.count).collect();
-        for chunk in places.chunks(BATCH) {
-            shutdown::check()?;
-            let batch = images.select(chunk).to_images();
-            let tensor = device::tensor(&batch, &self.device);
-            values.extend(device::values(self.network.embed(tensor))?);
-        }
-        Ok(Features::new(
-            images.count,
-            self.network.dimension(),
-            values,
-        ))
+        embed_in_batches(&self.network, images, &self.device, |batch| {
+            batch.to_images()
+        })
     }
+}
+
+/// The embeddings of `images` by `network`, a batch at a time, each as `prepare` makes it; given up where a signal waits.
+pub(crate) fn embed_in_batches(
+    network: &Vgg16,
+    images: &Pixels,
+    device: &Device,
+    prepare: impl Fn(&Pixels) -> Images,
+) -> Result<Features> {
+    let mut values = Vec::with_capacity(images.count * network.dimension());
+    let places: Vec<usize> = (0..images.count).collect();
+    for chunk in places.chunks(BATCH) {
+        shutdown::check()?;
+        let tensor = device::tensor(&prepare(&images.select(chunk)), device);
+        values.extend(device::values(network.embed(tensor))?);
+    }
+    Ok(Features::new(images.count, network.dimension(), values))
 }

@@ -4,16 +4,11 @@ use std::path::Path;
 
 use burn::tensor::Device;
 
-use crate::device;
 use crate::error::{Result, refuse};
-use crate::features::{Extractor, Features};
+use crate::features::{Extractor, Features, embed_in_batches};
 use crate::images::Pixels;
 use crate::nn::vgg::Vgg16;
 use crate::reward::SnnConfig;
-use crate::shutdown;
-
-/// Images per forward pass: bounds memory, changes no number.
-const BATCH: usize = 32;
 
 /// The embedding of an MFT-SNN (section 2.1 of arXiv 2409.20340) as features.
 pub struct SnnExtractor {
@@ -70,19 +65,8 @@ impl Extractor for SnnExtractor {
                 "take one that was trained on patches of this size",
             ));
         }
-        let mut values = Vec::with_capacity(images.count * self.network.dimension());
-        let places: Vec<usize> = (0..images.count).collect();
-        for chunk in places.chunks(BATCH) {
-            shutdown::check()?;
-            let batch = images.select(chunk).to_rgb().to_images();
-            let batch = batch.reduced(images.size / size);
-            let tensor = device::tensor(&batch, &self.device);
-            values.extend(device::values(self.network.embed(tensor))?);
-        }
-        Ok(Features::new(
-            images.count,
-            self.network.dimension(),
-            values,
-        ))
+        embed_in_batches(&self.network, images, &self.device, |batch| {
+            batch.to_rgb().to_images().reduced(batch.size / size)
+        })
     }
 }

@@ -22,6 +22,7 @@ use super::{Sampler, SamplerEntry, Sampling};
 use crate::config::{Range, Section};
 use crate::error::{Result, refuse};
 use crate::images::Images;
+use crate::linalg::quantile;
 use crate::models::{Draws, GenerativeModel, KeptDiscriminator, table};
 use crate::random::Random;
 use crate::shutdown;
@@ -97,15 +98,15 @@ fn steps(settings: &Table) -> u64 {
     steps.map_or(Settings::default().steps, |steps| steps.max(0) as u64)
 }
 
-/// Who tells log ratios.
-enum Judge<'a> {
+/// Where log ratios come from.
+enum LogRatios<'a> {
     /// A copy of the discriminator that was trained further.
     Kept(&'a dyn KeptDiscriminator),
     /// The model's discriminator as it is.
     Own(&'a dyn GenerativeModel),
 }
 
-impl<'a> Judge<'a> {
+impl<'a> LogRatios<'a> {
     fn of(sampling: &Sampling<'a>, steps: u64) -> Result<Self> {
         if steps > 0 {
             return sampling.kept.map(Self::Kept).ok_or_else(|| {
@@ -130,7 +131,7 @@ impl<'a> Judge<'a> {
         Ok(Self::Own(sampling.model))
     }
 
-    fn log_ratios(&self, images: &Images) -> Result<Vec<f64>> {
+    fn of_images(&self, images: &Images) -> Result<Vec<f64>> {
         let ratios = match self {
             Self::Kept(kept) => kept.log_ratios(images)?,
             Self::Own(model) => {
@@ -169,7 +170,9 @@ impl Acceptance {
             GammaFrom::Number => settings.gamma,
             GammaFrom::Percentile => {
                 let logits = ratios.iter().map(|&ratio| acceptance.logit(ratio));
-                percentile(logits.collect(), settings.percentile)
+                let mut logits: Vec<f64> = logits.collect();
+                logits.sort_by(f64::total_cmp);
+                quantile(&logits, settings.percentile / 100.0)
             }
         };
         acceptance
@@ -186,18 +189,9 @@ impl Acceptance {
     }
 }
 
-/// The percentile of `values`, with linear interpolation as NumPy's default.
-fn percentile(mut values: Vec<f64>, percent: f64) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let place = percent / 100.0 * (values.len() - 1) as f64;
-    let (low, fraction) = (place.floor() as usize, place.fract());
-    let high = (low + 1).min(values.len() - 1);
-    values[low] + fraction * (values[high] - values[low])
-}
-
 struct Rejecting<'a> {
     model: &'a dyn GenerativeModel,
-    judge: Judge<'a>,
+    log_ratios: LogRatios<'a>,
     acceptance: Acceptance,
     tries: u64,
     /// Images drawn, proposals made for them, and images that none was accepted for.
@@ -209,7 +203,7 @@ struct Rejecting<'a> {
 impl<'a> Rejecting<'a> {
     fn new(sampling: &Sampling<'a>) -> Result<Self> {
         let settings: Settings = sampling.settings()?;
-        let judge = Judge::of(sampling, settings.steps)?;
+        let log_ratios = LogRatios::of(sampling, settings.steps)?;
         // The log ratios of fixed proposals, classes in turn.
         let seeds: Vec<u64> = (0..settings.burn_in)
             .map(|number| proposal(u64::MAX, number))
@@ -225,11 +219,11 @@ impl<'a> Rejecting<'a> {
                 classes,
                 inputs: None,
             })?;
-            ratios.extend(judge.log_ratios(&images)?);
+            ratios.extend(log_ratios.of_images(&images)?);
         }
         Ok(Self {
             model: sampling.model,
-            judge,
+            log_ratios,
             acceptance: Acceptance::calibrated(&ratios, &settings),
             tries: settings.tries,
             drawn: Cell::new(0),
@@ -276,7 +270,7 @@ impl Sampler for Rejecting<'_> {
                 inputs: None,
             })?;
             (size, channels) = (images.size, images.channels);
-            let ratios = self.judge.log_ratios(&images)?;
+            let ratios = self.log_ratios.of_images(&images)?;
             let each = images.values.chunks_exact(channels * size * size);
             for ((&place, values), ratio) in open.iter().zip(each).zip(ratios) {
                 let random = Random::new(draws.seeds[place]).at(number);
@@ -386,11 +380,11 @@ mod tests {
                 [0.027_189, 0.071_899, 0.181_995, 0.416_768, 0.793_182],
             ),
         ] {
-            let found = percentile(logits.clone(), percent);
+            let found = quantile(&logits, percent / 100.0);
             close(&[found], &[gamma]);
             close(&probabilities(acceptance(found, 1e-8)), &expected);
         }
-        let found = percentile(logits.clone(), 95.0);
+        let found = quantile(&logits, 0.95);
         let rates = probabilities(acceptance(found, 1e-8));
         close(
             &[found, rates[0], rates[4]],
@@ -398,7 +392,7 @@ mod tests {
         );
         close(&[rates.iter().sum::<f64>() / 5.0], &[0.180_545]);
         // What a percentile of 0.8 would do, and does not: it is refused.
-        let slip = probabilities(acceptance(percentile(logits, 0.8), 1e-8));
+        let slip = probabilities(acceptance(quantile(&logits, 0.8 / 100.0), 1e-8));
         close(&[slip.iter().sum::<f64>() / 5.0], &[0.811_825]);
     }
 

@@ -108,9 +108,7 @@ fn results(search: &Search, query: &Pixels, found: &[Shown]) -> Markup {
 
 /// An image within the page itself.
 fn picture(image: &Pixels, name: &str) -> Markup {
-    let (side, bytes) = (image.size as u32, image.to_rgb().bytes.clone());
-    let picture = image::RgbImage::from_raw(side, side, bytes).expect("one image");
-    match encode_png(&picture) {
+    match encode_png(&image.picture(0)) {
         Ok(bytes) => {
             let data = STANDARD.encode(bytes);
             html! { img src={ "data:image/png;base64," (data) } alt=(name); }

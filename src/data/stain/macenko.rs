@@ -10,7 +10,7 @@ use faer::Mat;
 use super::FEWEST;
 use crate::error::{Result, refuse};
 use crate::images::RGB;
-use crate::linalg::eigenvalues;
+use crate::linalg::{eigenvalues, quantile};
 
 /// The light that passes glass, Io in the paper.
 const LIGHT: f64 = 240.0;
@@ -59,7 +59,7 @@ impl Stains {
             .map(|&density| dot(plane[1], density).atan2(dot(plane[0], density)))
             .collect();
         angles.sort_by(f64::total_cmp);
-        let ends = [ALPHA, 100.0 - ALPHA].map(|percent| percentile(&angles, percent));
+        let ends = [ALPHA, 100.0 - ALPHA].map(|percent| quantile(&angles, percent / 100.0));
         if (ends[1] - ends[0]).to_degrees() < LEAST_ANGLE {
             return Err(one_stain());
         }
@@ -77,7 +77,7 @@ impl Stains {
         let strengths = unmixing.map(|row| {
             let mut amounts: Vec<f64> = all.iter().map(|&density| dot(row, density)).collect();
             amounts.sort_by(f64::total_cmp);
-            percentile(&amounts, STRONGEST)
+            quantile(&amounts, STRONGEST / 100.0)
         });
         if strengths.iter().any(|&strength| strength <= BETA / 10.0) {
             return Err(one_stain());
@@ -165,12 +165,4 @@ fn dot(left: [f64; RGB], right: [f64; RGB]) -> f64 {
         .zip(right)
         .map(|(left, right)| left * right)
         .sum()
-}
-
-/// The percentile of ascending values, linear between them, as NumPy has it.
-fn percentile(sorted: &[f64], percent: f64) -> f64 {
-    let place = percent / 100.0 * (sorted.len() - 1) as f64;
-    let (below, rest) = (place.floor() as usize, place.fract());
-    let above = (below + 1).min(sorted.len() - 1);
-    sorted[below] + rest * (sorted[above] - sorted[below])
 }

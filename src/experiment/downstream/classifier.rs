@@ -8,15 +8,15 @@
 use std::path::Path;
 
 use super::set::{Set, augmented};
-use crate::classifier::{Classifier, ClassifierConfig, ClassifierRunConfig, build};
+use crate::classifier::{Classifier, ClassifierConfig, ClassifierRunConfig, build, largest};
 use crate::error::Result;
-use crate::experiment::training::{Label, told};
+use crate::experiment::training::{Label, has_diverged, told};
 use crate::experiment::{Context, Reporter};
 use crate::models::Scalars;
 use crate::nn::record::{load_parts, save_parts};
 use crate::random::Random;
-use crate::run::{Run, RunState, Training, conduct, state};
-use crate::tracker::{Ending, Event};
+use crate::run::{Run, Training, conduct};
+use crate::tracker::Event;
 
 /// Images that are validated at a time.
 const BLOCK: usize = 256;
@@ -78,16 +78,11 @@ pub(super) fn train_classifier(
     });
     match trained {
         Ok(network) => Ok(Some(Trained { run, network })),
-        Err(error) => match state(run.path())? {
-            RunState::Ended {
-                ending: Ending::Diverged,
-                ..
-            } => {
-                reporter.failure(&error);
-                Ok(None)
-            }
-            _ => Err(error),
-        },
+        Err(error) if has_diverged(run.path())? => {
+            reporter.failure(&error);
+            Ok(None)
+        }
+        Err(error) => Err(error),
     }
 }
 
@@ -241,14 +236,7 @@ impl ClassifierTraining<'_> {
                     row[class]
                 };
                 loss -= own.ln();
-                let others = row.iter().enumerate();
-                let is_largest =
-                    others
-                        .filter(|(other, _)| *other != class)
-                        .all(|(other, value)| {
-                            *value < row[class] || (*value <= row[class] && other > class)
-                        });
-                right += usize::from(is_largest);
+                right += usize::from(largest(row) == class);
             }
         }
         let count = places.len() as f64;

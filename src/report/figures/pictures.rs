@@ -72,21 +72,28 @@ fn is_empty(image: &RgbImage) -> bool {
     image.pixels().all(|pixel| pixel.0 == [255; 3])
 }
 
-/// The picture of `row` that an experiment made of the first of its seeds that has one, with `detail` in its name.
-fn of_row(
+/// The images of every row that an experiment made a picture of with `detail` in its name, and the row's label; of its seeds the
+/// first that has one.
+fn of_rows(
     record: &Record,
-    row: usize,
     detail: &str,
+    size: u32,
     workspace: &Workspace,
-) -> Option<std::path::PathBuf> {
-    let row = &record.rows[row];
-    row.ledgers.iter().find_map(|ledger| {
-        // The folder of a run is `<model>-s<seed>-<hash>`.
-        let folder = ledger.parent()?.file_name()?.to_str()?;
-        let seed = folder.rsplit('-').nth(1)?;
-        let path = workspace.picture(&record.name, &row.name, &format!("-{seed}{detail}"));
-        path.exists().then_some(path)
-    })
+) -> Result<Vec<(String, Vec<RgbImage>)>> {
+    let mut found = Vec::new();
+    for row in &record.rows {
+        let path = row.ledgers.iter().find_map(|ledger| {
+            // The folder of a run is `<model>-s<seed>-<hash>`.
+            let folder = ledger.parent()?.file_name()?.to_str()?;
+            let seed = folder.rsplit('-').nth(1)?;
+            let path = workspace.picture(&record.name, &row.name, &format!("-{seed}{detail}"));
+            path.exists().then_some(path)
+        });
+        if let Some(path) = path {
+            found.push((row.name.clone(), read(&path, size)?));
+        }
+    }
+    Ok(found)
 }
 
 /// Samples of every system beside real images.
@@ -103,11 +110,7 @@ fn samples(
     if real.exists() {
         blocks.push(("real".to_owned(), read(&real, size)?));
     }
-    for (place, row) in record.rows.iter().enumerate() {
-        if let Some(path) = of_row(record, place, "", workspace) {
-            blocks.push((row.name.clone(), read(&path, size)?));
-        }
-    }
+    blocks.extend(of_rows(record, "", size, workspace)?);
     if blocks.len() < 2 {
         drawn.miss(TITLE, "no system has been sampled yet");
         return Ok(());
@@ -228,12 +231,7 @@ fn interpolations(
     drawn: &mut Drawn,
 ) -> Result<()> {
     const TITLE: &str = "Ways between latents";
-    let mut found = Vec::new();
-    for (place, row) in record.rows.iter().enumerate() {
-        if let Some(path) = of_row(record, place, "-interpolation", workspace) {
-            found.push((&row.name, read(&path, size)?));
-        }
-    }
+    let found = of_rows(record, "-interpolation", size, workspace)?;
     if found.is_empty() {
         drawn.miss(
             TITLE,
@@ -252,7 +250,7 @@ fn interpolations(
         let y = MARGIN + (place / 2) as f64 * height;
         sheet
             .canvas
-            .text(Text::new(*name, [x, y + TEXT], Anchor::Start).bold());
+            .text(Text::new(name, [x, y + TEXT], Anchor::Start).bold());
         // Where not all steps fit, those that are shown are spread evenly, with both ends.
         let last = INTERPOLATION_STEPS - 1;
         let shown: Vec<RgbImage> = images
@@ -281,12 +279,7 @@ fn nearest(
     drawn: &mut Drawn,
 ) -> Result<()> {
     const TITLE: &str = "Samples and their nearest training patches";
-    let mut found = Vec::new();
-    for (place, row) in record.rows.iter().enumerate() {
-        if let Some(path) = of_row(record, place, "-nearest", workspace) {
-            found.push((&row.name, read(&path, size)?));
-        }
-    }
+    let found = of_rows(record, "-nearest", size, workspace)?;
     // One system beside the other where there are many.
     let beside = if found.len() > 4 { 2 } else { 1 };
     let between = BETWEEN * 1.5;
@@ -299,7 +292,7 @@ fn nearest(
         let y = MARGIN + (place / beside) as f64 * height;
         sheet
             .canvas
-            .text(Text::new(*name, [x, y + TEXT], Anchor::Start).bold());
+            .text(Text::new(name, [x, y + TEXT], Anchor::Start).bold());
         // The upper half of the grid are samples, the lower half their neighbours.
         let (upper, lower) = images.split_at(images.len() / 2);
         let columns = columns.min(upper.len().max(1) as u32);

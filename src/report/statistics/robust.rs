@@ -4,6 +4,7 @@
 use std::cmp::Ordering;
 
 use super::CONFIDENCE;
+use crate::linalg::quantile;
 use crate::metrics::Direction;
 use crate::random::Random;
 
@@ -77,16 +78,6 @@ pub(super) fn resampled(
     (quantile(&found, tail), quantile(&found, 1.0 - tail))
 }
 
-/// The quantile of sorted values, linear between them (NumPy's default).
-fn quantile(sorted: &[f64], fraction: f64) -> f64 {
-    let place = fraction * (sorted.len() - 1) as f64;
-    let (below, above) = (
-        sorted[place.floor() as usize],
-        sorted[place.ceil() as usize],
-    );
-    below + (above - below) * place.fract()
-}
-
 #[cfg(test)]
 #[allow(clippy::float_cmp, reason = "these numbers are exact")]
 mod tests {
@@ -125,12 +116,5 @@ mod tests {
         );
         let constant = [3.0; 20];
         assert_eq!(bootstrap_interval(&[&constant], mean), Some((3.0, 3.0)));
-    }
-
-    #[test]
-    fn quantiles_are_linear_between_values() {
-        assert_eq!(quantile(&[1.0, 2.0, 4.0], 0.5), 2.0);
-        assert_eq!(quantile(&[1.0, 2.0, 4.0], 0.75), 3.0);
-        assert_eq!(quantile(&[1.0, 2.0, 4.0], 1.0), 4.0);
     }
 }
