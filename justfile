@@ -95,6 +95,16 @@ test:
     HISTOGEN_MLFLOW="$(.ci/mlflow)" HISTOGEN_CHROMIUM="$(.ci/chromium)" cargo test --release -- --include-ignored
     cargo test --release --features dashboard --lib --test it dashboard
 
+# The Python wheel, with the program in it: target/wheels/ (needs `maturin` and `ziglang`, for old systems' C library)
+[group('release')]
+wheel:
+    .ci/wheel
+
+# The Python module: built, installed beside its test tools under target/python, tested, its types checked
+[group('check')]
+python-test:
+    .ci/python
+
 # Gradients and samples of every model on a GPU (or Mesa's software device) beside the CPU's
 [group('check')]
 gpu-parity:

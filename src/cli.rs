@@ -1,5 +1,6 @@
 //! The command line as types.
 
+mod complete;
 mod retrieval;
 mod study;
 
@@ -62,6 +63,8 @@ pub enum Command {
     Track(Track),
     /// Lists what there is.
     List(List),
+    /// Prints what makes a shell complete this program's command lines: names, settings, runs.
+    Completions(Completions),
 }
 
 impl Command {
@@ -82,7 +85,7 @@ impl Command {
 pub struct Settings {
     /// Overlay on the experiment: smoke, quick, example, cpu, paper, or a TOML file. Without it quick; for `evaluate` paper, whose
     /// settings are those of the literature.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", add = complete::profiles())]
     pub profile: Option<String>,
     /// Real images: a folder of images (class sub-folders or none) or a patch store. Without it, phantom slides.
     #[arg(long, value_name = "DIR")]
@@ -91,7 +94,7 @@ pub struct Settings {
     #[arg(long)]
     pub skip_unreadable: bool,
     /// Feature extractor of the metrics.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", add = complete::extractors())]
     pub features: Option<String>,
     /// Weights file of the feature extractor (PyTorch or safetensors). Without it, the one that `histogen weights` keeps.
     #[arg(long, value_name = "FILE")]
@@ -103,7 +106,7 @@ pub struct Settings {
     #[arg(long, value_name = "NAME")]
     pub precision: Option<String>,
     /// Any setting of the experiment, as often as needed.
-    #[arg(long, value_name = "KEY=VALUE")]
+    #[arg(long, value_name = "KEY=VALUE", add = complete::settings())]
     pub set: Vec<String>,
     /// Where `runs/` and `reports/` are kept.
     #[arg(long, default_value = ".", value_name = "DIR")]
@@ -115,9 +118,10 @@ pub struct Settings {
 pub struct Reproduce {
     /// table1, table2, table3, table4 or all; downstream: classifiers trained on generated images; or an experiment of a related
     /// paper: mnist-zoo, mnist-icr, mnist-mixture.
+    #[arg(add = complete::tables())]
     pub table: String,
     /// The experiment behind the tables: a name under `experiments/` or a TOML file. Without it table1, or the one that is named.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", add = complete::experiments())]
     pub experiment: Option<String>,
     /// Training seeds, separated by commas.
     #[arg(long, value_delimiter = ',', value_name = "LIST")]
@@ -134,6 +138,7 @@ pub struct Reproduce {
 #[derive(Args, Debug)]
 pub struct Ablate {
     /// reward-weight, reward-coupling, reward-source or layers.
+    #[arg(add = complete::ablations())]
     pub what: String,
     /// Training seeds, separated by commas.
     #[arg(long, value_delimiter = ',', value_name = "LIST")]
@@ -150,9 +155,10 @@ pub struct Ablate {
 #[derive(Args, Debug)]
 pub struct Train {
     /// A name under `experiments/` or a TOML file.
+    #[arg(add = complete::experiments())]
     pub experiment: String,
     /// Which system of the experiment, by its label; or any model.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", add = complete::models())]
     pub model: String,
     /// Training seed.
     #[arg(long, default_value_t = 0)]
@@ -178,7 +184,7 @@ pub struct Evaluate {
     pub real: PathBuf,
     /// Scores to compute, separated by commas (`histogen list metrics`); without it FID, KID, precision, recall, F1,
     /// density and coverage.
-    #[arg(long, value_delimiter = ',', value_name = "LIST")]
+    #[arg(long, value_delimiter = ',', value_name = "LIST", add = complete::scores())]
     pub metrics: Vec<String>,
     /// Images of each side; all that there are without it (for a run: as many as the other side has).
     #[arg(long, value_name = "N")]
@@ -209,6 +215,7 @@ pub struct Evaluate {
 #[derive(Args, Debug)]
 pub struct Sample {
     /// A run's folder.
+    #[arg(add = complete::runs())]
     pub run: PathBuf,
     /// How many images.
     #[arg(long, default_value_t = 64)]
@@ -217,10 +224,10 @@ pub struct Sample {
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
     /// The sampler, where it fits the model; more than one may be given, and the first that fits draws.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", add = complete::samplers())]
     pub sampler: Vec<String>,
     /// A setting of a sampler: `--set samplers.ddim.steps=20`.
-    #[arg(long, value_name = "KEY=VALUE")]
+    #[arg(long, value_name = "KEY=VALUE", add = complete::settings())]
     pub set: Vec<String>,
     /// The checkpoint to draw from; the newest without it.
     #[arg(long, value_name = "N")]
@@ -386,6 +393,13 @@ pub struct List {
     /// Where `runs/` and `reports/` are kept.
     #[arg(long, default_value = ".", value_name = "DIR")]
     pub out: PathBuf,
+}
+
+/// Arguments of `completions`.
+#[derive(Args, Debug)]
+pub struct Completions {
+    /// bash, zsh, fish, elvish or powershell.
+    pub shell: String,
 }
 
 #[cfg(test)]

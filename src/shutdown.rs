@@ -150,6 +150,16 @@ pub fn interrupt() -> Result<()> {
     Ok(low_level::raise(SIGINT)?)
 }
 
+/// As if SIGINT had come, for a process whose signals belong to somebody else, as an interpreter's do.
+pub fn request() {
+    FLAGS.signal.store(SIGINT as usize, Ordering::SeqCst);
+}
+
+/// Takes the request back, once everything that was asked to stop has stopped.
+pub fn forget() {
+    FLAGS.signal.store(0, Ordering::SeqCst);
+}
+
 /// The signal that waits, if one does.
 pub fn requested() -> Option<Stopped> {
     let signal = FLAGS.signal.load(Ordering::SeqCst) as i32;

@@ -7,6 +7,7 @@
 
 mod ablate;
 mod cache;
+mod completions;
 mod dashboard;
 mod data;
 mod duplicates;
@@ -56,6 +57,7 @@ impl Answer {
 /// Runs the command line. Exit codes: 0 done, 1 the answer is no, 2 the request was wrong or something broke, 130 and 143
 /// stopped by SIGINT and SIGTERM.
 pub fn main() -> ExitCode {
+    completions::answer();
     let cli = Cli::parse();
     let ready = shutdown::listen().and_then(|()| device::prepare(0));
     let result = ready.and_then(|()| run(&cli.command));
@@ -92,6 +94,7 @@ fn run(command: &Command) -> Outcome {
         Command::Weights(arguments) => weights::run(arguments),
         Command::Track(arguments) => track::run(arguments),
         Command::List(arguments) => list::run(arguments),
+        Command::Completions(arguments) => completions::run(arguments),
     }
 }
 

@@ -1,0 +1,23 @@
+//! The native part of the Python module `histogen`: arrays, threads and errors on their way between Python and the library. What
+//! users see, with its documentation, is in `histogen/__init__.py`.
+
+mod call;
+mod images;
+mod measure;
+mod runs;
+mod train;
+
+use pyo3::pymodule;
+
+/// Not for use by itself: `import histogen`.
+#[pymodule]
+mod _histogen {
+    #[pymodule_export]
+    use super::call::set_threads;
+    #[pymodule_export]
+    use super::measure::{compare, extract};
+    #[pymodule_export]
+    use super::runs::{events, run_folders, sample, state};
+    #[pymodule_export]
+    use super::train::train;
+}
