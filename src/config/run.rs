@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use toml::{Table, Value};
 
 use super::{Backbone, Bcr, LatentPrior, Optimiser, Zcr};
-use crate::data::Input;
+use crate::data::{Input, TrainingImages};
 use crate::device::{Kind, Precision};
 use crate::digest::sha256;
 use crate::error::{self, refuse};
@@ -69,6 +69,9 @@ pub struct RunConfig {
     pub steps: usize,
     /// Real images per step.
     pub batch: usize,
+    /// The images of the training split that are trained on, where they are not all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub training_images: Option<TrainingImages>,
     /// Whether real images are turned and mirrored.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub symmetries: bool,

@@ -22,12 +22,14 @@ const OF_ROWS: [&str; 9] = [
 ];
 
 /// The lists that are sets.
-const SETS: [&str; 5] = [
+const SETS: [&str; 7] = [
     "seeds",
     "data.classes",
     "snn.dissimilar",
     "downstream.curve",
     "evaluation.samplers",
+    "low_data.sizes",
+    "low_data.tau_grid",
 ];
 
 /// Every setting there is: its default, what it is, its range.

@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 use toml::Table;
 
 use super::{Bcr, OptimiserConfig, PriorConfig, Zcr};
-use crate::classifier::DownstreamConfig;
-use crate::data::DataConfig;
+use crate::classifier::{DownstreamConfig, LowDataConfig};
+use crate::data::{DataConfig, TrainingImages};
 use crate::device::Compute;
+use crate::error::{Result, refuse};
 use crate::features::{FeatureConfig, PerceptualConfig};
 use crate::metrics::{MetricSettings, PathSettings};
 use crate::reward::{RewardConfig, SnnConfig};
@@ -50,6 +51,8 @@ pub struct Config {
     pub evaluation: Evaluation,
     /// The downstream classification task.
     pub downstream: DownstreamConfig,
+    /// Classification from few images.
+    pub low_data: LowDataConfig,
     /// What is written during training.
     pub logging: Logging,
     /// The tracking server that runs are uploaded to.
@@ -103,6 +106,13 @@ pub struct Training {
     pub epochs: usize,
     /// Steps instead of epochs; 0 leaves it to `epochs`.
     pub steps: usize,
+    /// Training images, as many of each class; 0 takes the whole training split. Those of fewer are among those of more, in an
+    /// order of the seed.
+    #[serde(default)]
+    pub images: usize,
+    /// Fraction of `images` that is kept for validation and not trained on: by slide.
+    #[serde(default)]
+    pub validation: f64,
     /// Turns and mirrors real images at random, each as one of the eight symmetries of the square. All systems of a seed see the same.
     pub symmetries: bool,
 }
@@ -113,7 +123,29 @@ impl Default for Training {
             batch: 128,
             epochs: 200,
             steps: 0,
+            images: 0,
+            validation: 0.0,
             symmetries: false,
+        }
+    }
+}
+
+impl Training {
+    /// The images that are trained on, where they are not the whole training split.
+    ///
+    /// # Errors
+    /// Refuses a fraction for validation of no number of images.
+    pub fn subset(&self) -> Result<Option<TrainingImages>> {
+        match self.images {
+            0 if self.validation > 0.0 => Err(refuse(
+                "`training.validation` keeps some of `training.images` for validation, and that is 0 (all)",
+                "set `training.images`, or leave out `training.validation`",
+            )),
+            0 => Ok(None),
+            count => Ok(Some(TrainingImages {
+                count,
+                validation: self.validation,
+            })),
         }
     }
 }
@@ -265,6 +297,7 @@ impl Config {
             snn: SnnConfig::default(),
             evaluation: Evaluation::default(),
             downstream: DownstreamConfig::default(),
+            low_data: LowDataConfig::default(),
             logging: Logging::default(),
             tracking: Tracking::default(),
             compute: Compute::default(),

@@ -13,6 +13,7 @@
 //! # }
 //! ```
 
+mod accuracy;
 mod again;
 mod best;
 mod captions;
@@ -22,6 +23,7 @@ mod downstream;
 mod evaluator;
 mod image_set;
 mod kept_discriminator;
+mod low_data;
 mod measure;
 mod path_evaluator;
 mod pictures;
@@ -53,7 +55,7 @@ use captions::captions;
 use measure::Evaluators;
 use pictures::{first, grid};
 use plan::plan;
-use render::{render, render_ablation, render_downstream};
+use render::{render, render_ablation, render_downstream, render_low_data};
 use rows::{Rows, records};
 
 pub use compare::{Compared, Comparison, compare, comparison_table};
@@ -61,12 +63,14 @@ pub use context::{Context, patches};
 pub use downstream::reproduce_downstream;
 pub use evaluator::Evaluator;
 pub use image_set::{ImageSet, Placed};
+pub use low_data::reproduce_low_data;
 pub use path_evaluator::PathEvaluator;
 pub use reference::{Reference, held_out, trained_on};
 pub use render::render_again;
 pub use reporter::{Reporter, Silent, TrainingEnd, TrainingInfo};
 pub use resolve::{
-    ABLATIONS, DOWNSTREAM, EXPERIMENTS, PROFILES, RELATED, resolve, run_config, schema, snn_config,
+    ABLATIONS, DOWNSTREAM, EXPERIMENTS, LOW_DATA, PROFILES, RELATED, resolve, run_config, schema,
+    snn_config,
 };
 pub use reward_models::{FinetuneProgress, RewardModels, finetune};
 pub use search::{Search, SearchedBy, read_queries};

@@ -146,6 +146,37 @@ pub struct Assessment {
     pub classes: Option<Vec<f32>>,
 }
 
+/// The probabilities that the class head of a model's discriminator gives each image, images x classes, in f64; none for a model
+/// without a class head.
+///
+/// # Errors
+/// The device lost a tensor.
+pub fn class_probabilities(
+    model: &dyn GenerativeModel,
+    images: &Images,
+) -> Result<Option<Vec<f64>>> {
+    let Some(discriminator) = model.discriminator() else {
+        return Ok(None);
+    };
+    let logits = discriminator.assess(images)?.classes;
+    Ok(logits.map(|logits| {
+        let classes = logits.len() / images.count.max(1);
+        let rows = logits.chunks_exact(classes.max(1));
+        rows.flat_map(softmax).collect()
+    }))
+}
+
+/// exp(x) over its sum, without overflow.
+fn softmax(logits: &[f32]) -> Vec<f64> {
+    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let powers: Vec<f64> = logits
+        .iter()
+        .map(|&logit| (f64::from(logit) - f64::from(largest)).exp())
+        .collect();
+    let sum: f64 = powers.iter().sum();
+    powers.into_iter().map(|power| power / sum).collect()
+}
+
 /// What a model is built from.
 pub struct Blueprint<'a> {
     /// The run's configuration.

@@ -6,6 +6,7 @@ mod claims;
 mod comparisons;
 mod costs;
 mod downstream;
+mod low_data;
 pub mod figures;
 pub mod page;
 mod published;
@@ -24,6 +25,9 @@ pub use costs::{COSTS, costs};
 pub use downstream::{
     CurvePoint, DOWNSTREAM_ROWS, DownstreamRecord, DownstreamRow, Equivalent, downstream_tables,
     equivalent,
+};
+pub use low_data::{
+    BASELINE, LowDataPoint, LowDataRecord, TauRecord, low_data_claims, low_data_tables,
 };
 pub use published::Published;
 pub use record::{Record, RowRecord};

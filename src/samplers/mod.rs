@@ -137,6 +137,12 @@ impl Samplers {
         Self(kept.cloned().collect())
     }
 
+    /// Whether any of them needs something trained first.
+    pub fn trains(&self) -> bool {
+        let mut all = self.0.iter();
+        all.any(|(entry, settings)| (entry.keep_training)(settings) > 0)
+    }
+
     /// For how many steps a copy of the discriminator of `model` is to be trained further before images are drawn; 0 for none.
     pub fn keep_training(&self, model: &dyn GenerativeModel) -> u64 {
         let fitting = self.fitting(model);
