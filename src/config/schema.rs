@@ -82,7 +82,7 @@ impl Schema {
             let mut layer = row.layer();
             rename(&mut layer, &self.aliases)?;
             self.check(&layer)?;
-            check_row(&layer, &config)?;
+            check_row(&layer, row, &config)?;
             if !row.same_as.is_empty() && !layer.table.is_empty() {
                 return Err(refuse(
                     format!("{} has both `set` and `same_as`", layer.origin),
@@ -198,12 +198,13 @@ impl Config {
 }
 
 /// Refuses a row that sets what all rows share. What nobody knows is refused with the name that was probably meant.
-fn check_row(layer: &Layer, config: &Config) -> Result<()> {
+fn check_row(layer: &Layer, row: &System, config: &Config) -> Result<()> {
     let known = Table::try_from(config).expect("a configuration has string keys only");
     each_leaf(&layer.table, "", &mut |section, key, _| {
         let full = dotted(section, key);
         let head = full.split('.').next().unwrap_or(&full);
-        if OF_ROWS.contains(&head) || !known.contains_key(head) {
+        let of_its_sampler = head == "samplers" && !row.sampler.is_empty();
+        if OF_ROWS.contains(&head) || of_its_sampler || !known.contains_key(head) {
             return Ok(());
         }
         Err(refuse(

@@ -77,6 +77,9 @@ pub struct System {
     /// Settings of this row alone, nested as in the experiment file.
     #[serde(default, skip_serializing_if = "Table::is_empty")]
     pub set: Table,
+    /// The sampler that draws this row's images, in an experiment whose rows are samplers; such a row may set `samplers`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub sampler: String,
     /// A row above that this one equals by construction: it is shown with that row's numbers and not trained again.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub same_as: String,

@@ -7,7 +7,7 @@ use std::fs;
 use toml::{Table, Value};
 
 use super::resolve::{
-    ABLATIONS, DOWNSTREAM, EXPERIMENTS, LOW_DATA, PROFILES, RELATED, layer, schema,
+    ABLATIONS, DOWNSTREAM, EXPERIMENTS, LOW_DATA, PROFILES, RELATED, SAMPLED, layer, schema,
 };
 use crate::config::{Config, Layer, Tracking};
 use crate::error::Result;
@@ -71,9 +71,11 @@ pub(super) fn again(record: &Record, workspace: &Workspace) -> Result<Option<Aga
     // An experiment without systems trains what the downstream task needs.
     let is_downstream = kept.systems.is_empty();
     let is_low_data = LOW_DATA.contains(&record.name.as_str());
+    let has_own_table =
+        is_low_data || record.name == SAMPLED || RELATED.contains(&record.name.as_str());
     let verb = match ablation {
         Some((what, _)) => format!("ablate {what}"),
-        None if RELATED.contains(&experiment.as_str()) || is_low_data => {
+        None if has_own_table => {
             format!("reproduce {experiment}")
         }
         None if is_downstream && experiment == DOWNSTREAM => format!("reproduce {DOWNSTREAM}"),

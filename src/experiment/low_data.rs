@@ -15,7 +15,7 @@ use super::captions::{data_caption, profile_caption};
 use super::downstream::classifier::{self, Trained, train_classifier};
 use super::downstream::set::Set;
 use super::training::{Label, train_run};
-use super::{Context, Outcome, Reporter, render_low_data};
+use super::{Context, Outcome, Reporter, refuse_samplers_of_rows, render_low_data};
 use crate::classifier::{
     AC_BODY, Classifier, ClassifierConfig, DownstreamConfig, ImagesOf, Pretrained,
 };
@@ -43,6 +43,7 @@ pub fn reproduce_low_data(
     workspace: &Workspace,
     reporter: &mut dyn Reporter,
 ) -> Result<Outcome> {
+    refuse_samplers_of_rows(config)?;
     let with_baseline = baseline_config(config);
     let context = Context::open(&with_baseline, workspace, reporter)?;
     let shifted = shifted::open(&context, reporter)?;

@@ -34,6 +34,7 @@ mod reporter;
 mod resolve;
 mod reward_models;
 mod rows;
+mod sampled;
 mod search;
 mod snn;
 mod study;
@@ -55,7 +56,8 @@ use captions::captions;
 use measure::Evaluators;
 use pictures::{first, grid};
 use plan::plan;
-use render::{render, render_ablation, render_downstream, render_low_data};
+use render::{render, render_ablation, render_downstream, render_low_data, render_sampled};
+use resolve::refuse_samplers_of_rows;
 use rows::{Rows, records};
 
 pub use compare::{Compared, Comparison, compare, comparison_table};
@@ -69,10 +71,11 @@ pub use reference::{Reference, held_out, trained_on};
 pub use render::render_again;
 pub use reporter::{Reporter, Silent, TrainingEnd, TrainingInfo};
 pub use resolve::{
-    ABLATIONS, DOWNSTREAM, EXPERIMENTS, LOW_DATA, PROFILES, RELATED, resolve, run_config, schema,
-    snn_config,
+    ABLATIONS, DOWNSTREAM, EXPERIMENTS, LOW_DATA, PROFILES, RELATED, SAMPLED, resolve, run_config,
+    schema, snn_config,
 };
 pub use reward_models::{FinetuneProgress, RewardModels, finetune};
+pub use sampled::reproduce_sampled;
 pub use search::{Search, SearchedBy, read_queries};
 pub use snn::{
     LevelRecord, NetworkRecord, REPORT as SNN_REPORT, SnnEvaluation, SnnRecord, evaluate_snn,
@@ -151,6 +154,7 @@ fn carry_out(
             "add a `[[systems]]` section with a `name`, and `seeds = [0]`",
         ));
     }
+    refuse_samplers_of_rows(config)?;
     // What all rows share; it is there before anything is trained.
     let context = Context::open(config, workspace, reporter)?;
     let (reference, floor) = held_out(&config.evaluation, &context.store)?;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::again::again;
-use super::resolve::{ABLATIONS, RELATED};
+use super::resolve::{ABLATIONS, RELATED, SAMPLED};
 use super::{Outcome, Rendered};
 use crate::error::Result;
 use crate::files::write_whole;
@@ -52,6 +52,9 @@ pub fn render_again(name: &str, workspace: &Workspace) -> Result<Outcome> {
     let record = Record::load(workspace.out(), name)?;
     if ABLATIONS.iter().any(|(_, ablation)| *ablation == name) || RELATED.contains(&name) {
         return render_ablation(record, workspace);
+    }
+    if name == SAMPLED {
+        return render_sampled(record, workspace);
     }
     if let Some(about) = LowDataRecord::load(workspace.out(), name)? {
         return render_low_data(record, &about, workspace);
@@ -104,6 +107,23 @@ pub(super) fn render_low_data(
         .map(|(definition, table)| (*definition, table))
         .collect();
     let drawn = report::figures::draw_low_data(&record, about, &shown, &outcomes, workspace)?;
+    let of = Made {
+        made: &made,
+        claims: &claims,
+        source: &source,
+        drawn,
+    };
+    of.write(record, &outcomes, workspace)
+}
+
+/// Renders and writes the table of samplers, its figures and its claims.
+pub(super) fn render_sampled(record: Record, workspace: &Workspace) -> Result<Outcome> {
+    let outcomes = report::Outcome::of_rows(&record, workspace.out())?;
+    let made = [(&report::SAMPLED, report::sampled_table(&record, &outcomes)?)];
+    let claims = report::comparisons(&record, &outcomes)?;
+    let source = Published::of(&record.name).source();
+    let shown = [(made[0].0, &made[0].1)];
+    let drawn = report::figures::draw(&record, &shown, workspace)?;
     let of = Made {
         made: &made,
         claims: &claims,

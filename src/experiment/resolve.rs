@@ -49,6 +49,7 @@ pub const EXPERIMENTS: &[(&str, &str)] = &[
         "mnist-mixture",
         include_str!("../../experiments/mnist-mixture.toml"),
     ),
+    (SAMPLED, include_str!("../../experiments/mnist-drs.toml")),
     (
         "ac-gan-low-data",
         include_str!("../../experiments/ac-gan-low-data.toml"),
@@ -65,6 +66,9 @@ pub const EXPERIMENTS: &[(&str, &str)] = &[
 
 /// The experiments of related papers, each with one table of its own: `reproduce` takes their names.
 pub const RELATED: &[&str] = &["mnist-zoo", "mnist-icr", "mnist-mixture"];
+
+/// The experiment whose rows are samplers, of a related paper too.
+pub const SAMPLED: &str = "mnist-drs";
 
 /// The experiments of classification from few images: `reproduce` takes their names.
 pub const LOW_DATA: &[&str] = &["ac-gan-low-data", "ac-gan-shift"];
@@ -164,8 +168,27 @@ pub fn resolve(experiment: &str, profile: &str, pairs: &[String]) -> Result<Conf
         .filter(|system| system.same_as.is_empty())
     {
         MODELS.find(system.model())?;
+        if !system.sampler.is_empty() {
+            SAMPLERS.find(&system.sampler)?;
+        }
     }
     Ok(config)
+}
+
+/// Refuses rows that name a sampler, in an experiment whose rows are drawn alike.
+pub(super) fn refuse_samplers_of_rows(config: &Config) -> Result<()> {
+    match config.systems.iter().find(|row| !row.sampler.is_empty()) {
+        None => Ok(()),
+        Some(row) => Err(refuse(
+            format!(
+                "row `{}` names a sampler, and the rows of `{}` are drawn alike",
+                row.name, config.name
+            ),
+            format!(
+                "set `evaluation.samplers` for all of them; the rows of `{SAMPLED}` are samplers"
+            ),
+        )),
+    }
 }
 
 /// The settings of the MFT-SNN that the reward of `config` asks for: `stage-1` and `stage-2` leave the other stage out.

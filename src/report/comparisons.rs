@@ -120,7 +120,7 @@ mod tests {
                 claims += 1;
             }
         }
-        assert_eq!(claims, 5);
+        assert_eq!(claims, 6);
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod published;
 mod record;
 mod results;
 mod rewards;
+mod sampled;
 mod statistics;
 mod table;
 mod tables;
@@ -33,6 +34,7 @@ pub use published::Published;
 pub use record::{Record, RowRecord};
 pub use results::{Outcome, State};
 pub use rewards::Rewards;
+pub use sampled::{ACCEPTANCE, FALLBACKS, SAMPLED, sampled_table};
 pub use statistics::{
     LEAST_FOR_BOOTSTRAP, Paired, Summary, bootstrap_interval, holm, interquartile_mean,
     probability_of_improvement, statistics,
