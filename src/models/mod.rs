@@ -339,6 +339,15 @@ pub fn check(run: &RunConfig) -> Result<()> {
             "give a patch store with `inputs.npy`",
         ));
     }
+    if run.bcr.as_ref().is_some_and(|bcr| bcr.classes) && !model.needs.classes {
+        return Err(refuse(
+            format!(
+                "`bcr.classes` compares the logits of classes, and `{}` has none",
+                model.name
+            ),
+            "take a model with classes, or set `bcr.classes` to false",
+        ));
+    }
     check_prior(run, model)?;
     (model.fits)(run)
 }

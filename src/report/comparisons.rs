@@ -90,6 +90,9 @@ pub(super) fn verdict(
         first.len(),
         if first.len() == 1 { "seed" } else { "seeds" },
     );
+    if gain == 0.0 {
+        return Ok(format!("{numbers}: they are equal."));
+    }
     let verdict = match (gain > 0.0, difference.excludes_zero()) {
         (true, true) => {
             "our runs say the same: the 95 % interval of the paired difference excludes zero"

@@ -225,7 +225,7 @@ impl Found<'_> {
         let mut columns = Vec::new();
         for &size in &about.sizes {
             let group = self.size_title(size, "");
-            let titles = ["mean", "deviation"];
+            let titles = ["mean", "standard deviation"];
             columns.extend(titles.map(|title| Column::new(title, None).in_group(&group)));
         }
         let published = self.published_columns("distance");

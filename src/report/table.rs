@@ -87,7 +87,7 @@ pub enum Cell {
         seeds: Vec<u64>,
         /// How many decimal places to show.
         digits: usize,
-        /// The id of its protocol.
+        /// The id of its protocol; empty for a setting that a training found.
         protocol: String,
     },
     /// A number that is no measurement itself: a count, a cost, a statistic.
@@ -169,7 +169,8 @@ impl Cell {
 
     fn protocol(&self) -> Option<&str> {
         match self {
-            Self::Number { protocol, .. } => Some(protocol),
+            // Of what is no measurement of images there is none.
+            Self::Number { protocol, .. } => Some(protocol.as_str()).filter(|id| !id.is_empty()),
             Self::Published { .. } => Some(PUBLISHED),
             _ => None,
         }

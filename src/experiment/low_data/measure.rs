@@ -47,7 +47,7 @@ impl<'a> Tests<'a> {
             name = format!("all images of {}", store.name());
             if settings.shifted_stain != StainMethod::None {
                 name += &format!(
-                    " in the stain of another scanner ({})",
+                    ", stain brought to another's by {}",
                     settings.shifted_stain.name()
                 );
             }

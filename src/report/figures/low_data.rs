@@ -8,7 +8,7 @@ use super::style::{COLUMN, colour};
 use super::{Drawer, Drawn, history, losses};
 use crate::error::Result;
 use crate::report::low_data::Found;
-use crate::report::{LowDataRecord, Outcome, Record, Summary, Table, TableDefinition};
+use crate::report::{LowDataRecord, Outcome, Record, RowRecord, Summary, Table, TableDefinition};
 use crate::workspace::Workspace;
 
 /// Height of a chart.
@@ -91,7 +91,21 @@ pub fn draw(
         Ok(values.map(|(_, value)| value).collect())
     };
     figure.draw(&about.systems, about, &values, &drawer, &mut drawn)?;
-    let histories = history::histories(record, workspace.out())?;
+    // The losses with the most images.
+    let most = about.sizes.last().copied().unwrap_or(0);
+    let of_most = about.points.iter().filter(|point| point.size == most);
+    let rows = of_most.filter_map(|point| {
+        let row = record.rows.iter().find(|row| row.name == point.row)?;
+        Some(RowRecord {
+            name: point.system.clone(),
+            ..row.clone()
+        })
+    });
+    let of_most = Record {
+        rows: rows.collect(),
+        ..record.clone()
+    };
+    let histories = history::histories(&of_most, workspace.out())?;
     losses::draw(&histories, &drawer, &mut drawn)?;
     Ok(drawn)
 }

@@ -77,7 +77,7 @@ impl Found<'_> {
         if taus.is_empty() {
             return Ok(Cell::Missing);
         }
-        number(taus, seeds, "tau".to_owned(), digits)
+        number(taus, seeds, String::new(), digits)
     }
 
     /// The protocols of all numbers, a sentence each.
