@@ -152,3 +152,96 @@ impl<'a> AccuracyTest<'a> {
         Ok(scores)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::{Drawn, keep_drawn};
+    use crate::images::Pixels;
+
+    /// A store whose images are their own numbers: six of the first class, two of the second.
+    fn store(cache: &std::path::Path) -> PatchStore {
+        let classes = ["a", "a", "a", "a", "a", "a", "b", "b"];
+        let images = classes.iter().zip(0..);
+        let drawn = Drawn {
+            name: "numbers",
+            key: "numbers",
+            size: 2,
+            channels: 1,
+            images: images
+                .map(|(class, image)| ((*class).to_owned(), format!("slide {}", image / 2)))
+                .collect(),
+        };
+        keep_drawn(drawn, cache, &mut |range| {
+            let bytes = range.clone().flat_map(|image| [image as u8; 4]);
+            Ok(Pixels::new(range.len(), 2, 1, bytes.collect()))
+        })
+        .unwrap()
+    }
+
+    #[test]
+    fn accuracy_is_that_of_a_known_confusion() {
+        let cache = tempfile::tempdir().unwrap();
+        let store = store(cache.path());
+        let images = LabelledImages::new(&store, (0..8).collect());
+        let test = AccuracyTest::new(images, "shifted_", "numbers");
+        // The confusion ((5, 1), (1, 1)): image 0 is taken for b, image 7 for a.
+        let taken = [1usize, 0, 0, 0, 0, 0, 1, 0];
+        let scores = test
+            .scores(&|images| {
+                let pixels = images.quantise();
+                let numbers = pixels
+                    .bytes
+                    .chunks_exact(4)
+                    .map(|image| taken[usize::from(image[0])]);
+                Ok(numbers
+                    .flat_map(|class| if class == 0 { [0.9, 0.1] } else { [0.1, 0.9] })
+                    .collect())
+            })
+            .unwrap();
+        let found: Vec<(&str, f64)> = scores
+            .iter()
+            .map(|score| (score.name.as_str(), score.value.unwrap()))
+            .collect();
+        let expected = [
+            ("shifted_accuracy", 6.0 / 8.0),
+            ("shifted_balanced_accuracy", (5.0 / 6.0 + 0.5) / 2.0),
+            ("shifted_accuracy.a", 5.0 / 6.0),
+            ("shifted_accuracy.b", 0.5),
+        ];
+        assert_eq!(found.len(), expected.len());
+        for ((name, value), (expected_name, expected)) in found.into_iter().zip(expected) {
+            assert_eq!(name, expected_name);
+            assert!((value - expected).abs() < 1e-12, "{name}: {value}");
+        }
+        let protocol = &scores[0].protocol;
+        assert_eq!(
+            (protocol.reference_images, protocol.reference_hash.as_str()),
+            (8, store.content_hash())
+        );
+    }
+
+    #[test]
+    fn noise_is_the_same_each_time_and_part_of_the_protocol() {
+        let cache = tempfile::tempdir().unwrap();
+        let store = store(cache.path());
+        let of = |noise: f64| {
+            let images = LabelledImages::new(&store, (0..8).collect()).with_noise(noise);
+            AccuracyTest::new(images, "", "numbers")
+        };
+        let seen = |test: &AccuracyTest<'_>| {
+            let seen = std::cell::RefCell::new(Vec::new());
+            test.images
+                .predict(&|images| {
+                    seen.borrow_mut().extend(images.values.clone());
+                    Ok(vec![0.5; 2 * images.count])
+                })
+                .unwrap();
+            seen.into_inner()
+        };
+        let (plain, noisy) = (of(0.0), of(0.2));
+        assert_ne!(plain.id(), noisy.id());
+        assert_eq!(seen(&noisy), seen(&of(0.2)));
+        assert_ne!(seen(&noisy), seen(&plain));
+    }
+}

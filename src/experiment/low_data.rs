@@ -20,10 +20,11 @@ use crate::classifier::{
     AC_BODY, Classifier, ClassifierConfig, DownstreamConfig, ImagesOf, Pretrained,
 };
 use crate::config::Config;
-use crate::data::TrainingPlaces;
+use crate::data::{Split, TrainingPlaces};
 use crate::error::Result;
 use crate::images::{Pixels, write_png};
 use crate::models::GenerativeModel;
+use crate::random::Random;
 use crate::report::{BASELINE, LowDataRecord, Record, RowRecord};
 use crate::run::Run;
 use crate::samples::draw_of_class;
@@ -49,6 +50,7 @@ pub fn reproduce_low_data(
     let shifted = shifted::open(&context, reporter)?;
     let plan = Plan::of(&context, reporter)?;
     let tests = Tests::open(&context, shifted.as_ref());
+    real_picture(&context)?;
     let mut trainings = Trainings {
         context: &context,
         plan: &plan,
@@ -253,6 +255,27 @@ fn training_set<'a>(context: &'a Context<'_>, images: &TrainingPlaces) -> Result
     set.finish(BASELINE)
 }
 
+/// How many images of each class a picture shows.
+fn shown_of_each(context: &Context<'_>) -> usize {
+    let classes = context.store.classes().len();
+    context.config.logging.grid_images.div_ceil(classes).max(2)
+}
+
+/// A picture of some held-out images of each class, a row a class.
+fn real_picture(context: &Context<'_>) -> Result<()> {
+    let (store, each) = (&context.store, shown_of_each(context));
+    let mut held_out = store.indices(Split::Test);
+    Random::new(0).stream("shown").shuffle(&mut held_out);
+    let of_class = |class: usize| {
+        let own = held_out.iter().copied();
+        own.filter(move |&image| store.class_indices()[image] == class)
+            .take(each)
+    };
+    let shown: Vec<usize> = (0..store.classes().len()).flat_map(of_class).collect();
+    let path = context.workspace.picture(&context.config.name, "real", "");
+    write_png(&store.read(&shown)?.grid(each, 1), &path)
+}
+
 /// A picture of some generated images of each class, a row a class.
 fn picture(context: &Context<'_>, row: &str, seed: u64, model: &dyn GenerativeModel) -> Result<()> {
     let config = context.config;
@@ -263,7 +286,7 @@ fn picture(context: &Context<'_>, row: &str, seed: u64, model: &dyn GenerativeMo
         return Ok(());
     }
     let classes = context.store.classes().len();
-    let each = config.logging.grid_images.div_ceil(classes).max(2);
+    let each = shown_of_each(context);
     let sampler = context.samplers.of(model, classes, None)?;
     let mut bytes = Vec::new();
     for class in 0..classes {

@@ -122,8 +122,7 @@ pub(super) fn render_sampled(record: Record, workspace: &Workspace) -> Result<Ou
     let made = [(&report::SAMPLED, report::sampled_table(&record, &outcomes)?)];
     let claims = report::comparisons(&record, &outcomes)?;
     let source = Published::of(&record.name).source();
-    let shown = [(made[0].0, &made[0].1)];
-    let drawn = report::figures::draw(&record, &shown, workspace)?;
+    let drawn = report::figures::draw_sampled(&record, workspace)?;
     let of = Made {
         made: &made,
         claims: &claims,

@@ -29,6 +29,8 @@ use crate::workspace::{Workspace, ledger};
 struct Sampled<'a> {
     /// The seed of the training.
     seed: u64,
+    /// Height and width of the images.
+    image_size: usize,
     /// The run.
     run: &'a str,
     /// The sampler and its settings.
@@ -167,9 +169,11 @@ impl SampledRow<'_> {
             ));
         }
         let (name, sampler) = (run.config.name(), self.context.samplers.describe());
-        let folder = workspace.reference("sampled", &sha256(format!("{name} {sampler}"))[..12]);
+        let key = &sha256(format!("{name} {sampler}"))[..12];
+        let folder = workspace.reference(&format!("sampled-s{}", run.config.seed), key);
         let about = Sampled {
             seed: run.config.seed,
+            image_size: run.config.image_size,
             run: &name,
             sampler: if sampler.is_empty() {
                 "plain"

@@ -432,3 +432,23 @@ pub fn to_images(tensor: Tensor<4>) -> Result<Images> {
     let [count, channels, size, _] = tensor.dims();
     Ok(Images::new(count, channels, size, values(tensor)?))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn probabilities_of_classes_are_the_softmax_of_the_logits() {
+        // -log of them is the class loss: 0.169846..., 2.169846..., 3.169846....
+        let found = softmax(&[2.0, 0.0, -1.0]);
+        for (found, loss) in
+            found
+                .iter()
+                .zip([0.169_846_019_6f64, 2.169_846_019_6, 3.169_846_019_6])
+        {
+            assert!((found.ln() + loss).abs() < 1e-9, "{found}");
+        }
+        // The largest logits of f32 overflow nothing.
+        assert_eq!(softmax(&[f32::MAX, -f32::MAX]), [1.0, 0.0]);
+    }
+}

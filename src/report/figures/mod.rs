@@ -105,6 +105,17 @@ pub fn draw(
     Ok(drawn)
 }
 
+/// Draws what can be drawn of an experiment whose rows are samplers: what they drew.
+///
+/// # Errors
+/// As [`draw`].
+pub fn draw_sampled(record: &Record, workspace: &Workspace) -> Result<Drawn> {
+    let report = workspace.report(&record.name);
+    let mut drawn = Drawn::default();
+    pictures::draw_samples(record, workspace, &Drawer { report: &report }, &mut drawn)?;
+    Ok(drawn)
+}
+
 /// Writes the figures of one report.
 struct Drawer<'a> {
     report: &'a Path,
