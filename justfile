@@ -46,6 +46,21 @@ ablate-layers *options:
 reproduce-mnist-zoo *options:
     {{ histogen }} reproduce mnist-zoo {{ options }}
 
+# Samplers of the same models, each row under a protocol of its own
+[group('run')]
+reproduce-mnist-drs *options:
+    {{ histogen }} reproduce mnist-drs {{ options }}
+
+# A CNN and class-conditional systems where images are few
+[group('run')]
+low-data *options:
+    {{ histogen }} reproduce ac-gan-low-data {{ options }}
+
+# The same, tested on shifted images too
+[group('run')]
+shift *options:
+    {{ histogen }} reproduce ac-gan-shift {{ options }}
+
 # What generated images are good for: classifiers trained on them, tested on real slides
 [group('run')]
 downstream *options:

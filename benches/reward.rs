@@ -40,6 +40,7 @@ fn main() {
         input: None,
         steps: 0,
         batch,
+        training_images: None,
         symmetries: false,
         device: Kind::Cpu,
         precision: Precision::F32,

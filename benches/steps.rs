@@ -134,6 +134,7 @@ fn configure(arguments: &Arguments) -> Result<(RunConfig, Samplers)> {
         input: None,
         steps: 0,
         batch: arguments.batch,
+        training_images: None,
         symmetries: false,
         device: arguments.device.kind,
         precision: if arguments.bf16 {

@@ -51,7 +51,11 @@ pub fn train(
     let random = Random::new(run.config.seed);
     let reward_models = reward_models(run.path().parent().unwrap_or(Path::new("")));
     let mut model = models::build(&run.config, &reward_models, device)?;
-    let mut batches = Batches::new(store.indices(Split::Train), run.config.batch, random)?;
+    let images = match &run.config.training_images {
+        Some(images) => images.of(store, run.config.seed)?.training,
+        None => store.indices(Split::Train),
+    };
+    let mut batches = Batches::new(images, run.config.batch, random)?;
     if run.config.symmetries {
         batches = batches.with_symmetries();
     }

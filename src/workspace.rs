@@ -3,7 +3,8 @@
 //! ```text
 //! runs/<model>-s<seed>-<hash>/   a run, see `run`
 //! runs/experiments/<name>/       an execution of an experiment: what its runs hang below at a tracking server
-//! runs/reference/<name>/         the ledger of what is measured beside runs: real images, an untrained generator, best checkpoints
+//! runs/reference/<name>/         the ledger of what is measured beside runs: real images, an untrained generator, best checkpoints,
+//!                                a run as another sampler draws it
 //! runs/discriminators/<name>/    a discriminator that was trained further for rejection sampling
 //! runs/failed/<name>/            the ledger of a row that could not be trained: it says why
 //! runs/cache/patches/            patch stores

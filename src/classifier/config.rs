@@ -180,6 +180,9 @@ pub struct ClassifierRunConfig {
     pub classes: Vec<String>,
     /// The SHA-256 of the pretrained weights; empty where there are none.
     pub weights: String,
+    /// Feature maps of the first layer, of a network that takes them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub width: Option<usize>,
     /// The kind of device: each rounds in its own way.
     pub device: Kind,
     /// The numbers it computes in.

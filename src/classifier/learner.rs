@@ -25,6 +25,9 @@ pub trait Body: Module + Send + 'static {
 
     /// The same for a trained network: what an image becomes does not depend on its batch.
     fn forward(&self, images: Tensor<4>) -> Tensor<2>;
+
+    /// What stands before the last layer of a trained network, [n, channels, h, w] -> [n, features].
+    fn features(&self, images: Tensor<4>) -> Tensor<2>;
 }
 
 /// What one step says.
@@ -49,6 +52,12 @@ pub trait Classifier: Send {
     /// # Errors
     /// As [`Self::step`].
     fn probabilities(&self, images: &Images) -> Result<Vec<f64>>;
+
+    /// What stands before the last layer, the embedding of each image: images x features.
+    ///
+    /// # Errors
+    /// As [`Self::step`].
+    fn embeddings(&self, images: &Images) -> Result<Vec<Vec<f32>>>;
 
     /// Keeps the weights as they are now as the best so far.
     fn keep(&mut self);
@@ -129,6 +138,20 @@ impl<N: Body> Classifier for Learner<N> {
         for batch in batches(images, BATCH, &device) {
             let probabilities = values(softmax(network.forward(batch), 1))?;
             all.extend(probabilities.into_iter().map(f64::from));
+        }
+        Ok(all)
+    }
+
+    fn embeddings(&self, images: &Images) -> Result<Vec<Vec<f32>>> {
+        self.check(images)?;
+        let network = self.network.valid();
+        let device = self.device.clone().inner();
+        let mut all = Vec::with_capacity(images.count);
+        for batch in batches(images, BATCH, &device) {
+            let features = network.features(batch);
+            let dimension = features.dims()[1];
+            let features = values(features)?;
+            all.extend(features.chunks_exact(dimension).map(<[f32]>::to_vec));
         }
         Ok(all)
     }

@@ -4,8 +4,11 @@
 //! the training of any of them, [`ClassifierRunConfig`] what names a run, and [`Predictions`] the scores of a trained one.
 //! The loop over the steps is `experiment::downstream`, which also writes the ledger.
 
+mod ac_body;
+mod centres;
 mod config;
 mod learner;
+mod low_data;
 mod resnet;
 mod scores;
 mod small;
@@ -18,12 +21,15 @@ use crate::error::{Result, refuse};
 use crate::random::Random;
 use crate::registry::{Named, Registry};
 
+pub(crate) use ac_body::AC_BODY;
+pub use centres::{CentreDistance, centre_distance};
 pub use config::{
     ClassicAugmentation, ClassifierConfig, ClassifierRunConfig, DownstreamConfig, ImagesOf,
     Pretrained, TrainingSet,
 };
 pub(crate) use learner::largest;
 pub use learner::{Body, Classifier, Learner, LearnerStep};
+pub use low_data::LowDataConfig;
 pub use scores::{BINS, Calibration, Predictions, REDRAWN};
 
 /// What a classifier is asked to tell apart.
@@ -43,6 +49,8 @@ pub struct Blueprint<'a> {
     pub settings: &'a ClassifierConfig,
     /// What it shall tell apart.
     pub task: &'a ClassifierTask,
+    /// Feature maps of the first layer, for a network that takes them ([`Network::takes_width`]).
+    pub width: usize,
     /// Draws the first weights of what is not pretrained.
     pub random: Random,
     /// Where its tensors live.
@@ -57,6 +65,8 @@ pub struct Network {
     pub about: &'static str,
     /// Smallest height and width of its images.
     pub smallest: usize,
+    /// Whether it is as wide as the discriminators are (`backbone.critic_width`).
+    pub takes_width: bool,
     /// Its layers, of which `trainable_layers` are counted; none for a network that always trains whole.
     pub layers: Option<usize>,
     /// The SHA-256 of its pretrained weights, empty where it starts from random ones; refuses a file that is not theirs.
@@ -76,19 +86,21 @@ pub static NETWORKS: Registry<Network> = Registry::new(
     "network",
     &[
         &small::SMALL,
+        &ac_body::AC_BODY,
         &resnet::RESNET_18,
         &resnet::RESNET_50,
         &resnet::RESNET_152,
     ],
 );
 
-/// The untrained classifier of `settings`.
+/// The untrained classifier of `settings`; `width` is `backbone.critic_width`, for a network that takes it.
 ///
 /// # Errors
 /// Refuses an unknown network, a task that it has no layers for, and weights that are not its own.
 pub fn build(
     settings: &ClassifierConfig,
     task: &ClassifierTask,
+    width: usize,
     random: Random,
     device: &Device,
 ) -> Result<Box<dyn Classifier>> {
@@ -96,6 +108,7 @@ pub fn build(
     (NETWORKS.find(&settings.network)?.build)(&Blueprint {
         settings,
         task,
+        width,
         random,
         device,
     })

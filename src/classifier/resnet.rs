@@ -27,6 +27,7 @@ pub(super) const RESNET_18: Network = Network {
     name: "resnet-18",
     about: "ResNet-18 (He et al. 2016), torchvision's weights",
     smallest: SMALLEST,
+    takes_width: false,
     layers: Some(17),
     weights: |settings| hash(settings, Some(RESNET18)),
     build: |blueprint| build(blueprint, Depth::D18, Some(RESNET18)),
@@ -37,6 +38,7 @@ pub(super) const RESNET_50: Network = Network {
     name: "resnet-50",
     about: "ResNet-50 (He et al. 2016), torchvision's weights",
     smallest: SMALLEST,
+    takes_width: false,
     layers: Some(49),
     weights: |settings| hash(settings, Some(RESNET50)),
     build: |blueprint| build(blueprint, Depth::D50, Some(RESNET50)),
@@ -47,6 +49,7 @@ pub(super) const RESNET_152: Network = Network {
     name: "resnet-152",
     about: "ResNet-152 (He et al. 2016), the paper's, torchvision's weights (give the file)",
     smallest: SMALLEST,
+    takes_width: false,
     layers: Some(151),
     weights: |settings| hash(settings, None),
     build: |blueprint| build(blueprint, Depth::D152, None),
@@ -107,6 +110,7 @@ fn build(
         task,
         random,
         device,
+        ..
     } = blueprint;
     let body = match located(settings, known)? {
         Some(located) => {
@@ -137,8 +141,11 @@ struct Finetuned {
 
 impl Finetuned {
     fn classify(&self, features: Tensor<2>) -> Tensor<2> {
-        self.head
-            .forward(Relu.forward(self.hidden.forward(features)))
+        self.head.forward(self.units(features))
+    }
+
+    fn units(&self, features: Tensor<2>) -> Tensor<2> {
+        Relu.forward(self.hidden.forward(features))
     }
 }
 
@@ -150,6 +157,10 @@ impl Body for Finetuned {
 
     fn forward(&self, images: Tensor<4>) -> Tensor<2> {
         self.classify(self.body.forward(images))
+    }
+
+    fn features(&self, images: Tensor<4>) -> Tensor<2> {
+        self.units(self.body.forward(images))
     }
 }
 

@@ -21,6 +21,7 @@ pub(super) const SMALL: Network = Network {
     name: "small-cnn",
     about: "four convolutions, trained from nothing: for CPUs",
     smallest: 16,
+    takes_width: false,
     layers: None,
     weights: |_| Ok(String::new()),
     build: |blueprint| {
@@ -70,10 +71,14 @@ impl Body for SmallCnn {
     }
 
     fn forward(&self, images: Tensor<4>) -> Tensor<2> {
+        self.head.forward(self.features(images))
+    }
+
+    fn features(&self, images: Tensor<4>) -> Tensor<2> {
         let layers = self.convolutions.iter().zip(&self.norms);
         let maps = layers.fold(images, |maps, (conv, norm)| {
             norm.forward(conv.forward(maps), Relu)
         });
-        self.head.forward(global_average_pool(maps))
+        global_average_pool(maps)
     }
 }

@@ -9,12 +9,14 @@ use super::tracking::Tracking;
 use super::{Answer, Outcome};
 use crate::cli::Reproduce;
 use crate::error::refuse;
-use crate::experiment::{self, DOWNSTREAM, RELATED};
+use crate::experiment::{self, DOWNSTREAM, LOW_DATA, RELATED, SAMPLED};
 use crate::report::{self, TABLES, TableDefinition};
 use crate::workspace::Workspace;
 
 pub(super) fn run(arguments: &Reproduce) -> Outcome {
-    let related = RELATED.iter().find(|name| **name == arguments.table);
+    let mut with_own_table = RELATED.iter().chain(LOW_DATA).chain([&SAMPLED]);
+    let related = with_own_table.find(|name| **name == arguments.table);
+    let is_low_data = LOW_DATA.contains(&arguments.table.as_str());
     let tables: Vec<&TableDefinition> = match (related, arguments.table.as_str()) {
         (Some(_), _) | (None, DOWNSTREAM) => Vec::new(),
         (None, "all") => TABLES.iter().collect(),
@@ -41,6 +43,10 @@ pub(super) fn run(arguments: &Reproduce) -> Outcome {
         let mut reporter = Terminal::tracked(tracking, is_possible(arguments.dashboard));
         let outcome = if is_downstream {
             experiment::reproduce_downstream(&config, &workspace, &mut reporter)?
+        } else if is_low_data {
+            experiment::reproduce_low_data(&config, &workspace, &mut reporter)?
+        } else if arguments.table == SAMPLED {
+            experiment::reproduce_sampled(&config, &workspace, &mut reporter)?
         } else if related.is_some() {
             experiment::ablate(&config, &workspace, &mut reporter)?
         } else {

@@ -183,6 +183,9 @@ pub struct Bcr {
     pub fake: f64,
     /// How images are altered: `flip`, or `flip-shift`.
     pub transform: ImageTransform,
+    /// Whether the logits of the classes shall agree too, with the same weights: of systems with a class head.
+    #[serde(default)]
+    pub classes: bool,
 }
 
 impl Default for Bcr {
@@ -191,6 +194,7 @@ impl Default for Bcr {
             real: 0.0,
             fake: 0.0,
             transform: ImageTransform::Flip,
+            classes: false,
         }
     }
 }

@@ -9,7 +9,7 @@ use super::{
     Backbone, Bcr, Config, Evaluation, Logging, MixtureConfig, OptimiserConfig, PriorConfig, Range,
     Section, Tracking, Training, Truncation, Zcr,
 };
-use crate::classifier::{ClassicAugmentation, ClassifierConfig, DownstreamConfig};
+use crate::classifier::{ClassicAugmentation, ClassifierConfig, DownstreamConfig, LowDataConfig};
 use crate::data::{Augmentation, DataConfig, PhantomConfig};
 use crate::device::Compute;
 use crate::features::{FeatureConfig, PerceptualConfig};
@@ -79,6 +79,9 @@ pub(super) const SECTIONS: &[(&str, Section)] = &[
             Range::between("batch", "images", 1.0, BATCH),
             Range::between("epochs", "passes", 1.0, EPOCHS),
             Range::between("steps", "steps", 0.0, STEPS),
+            Range::between("images", "images", 0.0, MANY),
+            Range::new("validation", "fraction", (Included(0.0), Excluded(1.0)))
+                .hint("set 0 to train on all of `training.images`, or for example 0.2"),
         ]),
     ),
     (
@@ -231,6 +234,15 @@ pub(super) const SECTIONS: &[(&str, Section)] = &[
         Section::of::<ClassicAugmentation>(&[
             Range::between("brightness", "fraction", 0.0, 1.0),
             Range::between("contrast", "fraction", 0.0, 1.0),
+        ]),
+    ),
+    (
+        "low_data",
+        Section::of::<LowDataConfig>(&[
+            Range::between("sizes", "images", 2.0, MANY),
+            Range::between("tau_grid", "", 0.01, 100.0)
+                .hint("set values above 0, for example 0.5, 1, 1.5 and 2"),
+            Range::between("shifted_noise", "of RGB in [0, 1]", 0.0, 1.0),
         ]),
     ),
     (

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use toml::{Table, Value};
 
 use super::{Backbone, Bcr, LatentPrior, Optimiser, Zcr};
-use crate::data::Input;
+use crate::data::{Input, TrainingImages};
 use crate::device::{Kind, Precision};
 use crate::digest::sha256;
 use crate::error::{self, refuse};
@@ -44,6 +44,28 @@ fn backbone<S: Serializer>(backbone: &Backbone, serialiser: S) -> Result<S::Ok, 
     fields.end()
 }
 
+/// Balanced consistency as it is hashed: one of scores alone has the bytes of the time before it could be of classes.
+#[expect(clippy::ref_option, reason = "the form that serde asks for")]
+fn bcr<S: Serializer>(bcr: &Option<Bcr>, serialiser: S) -> Result<S::Ok, S::Error> {
+    let Some(bcr) = bcr else {
+        return serialiser.serialize_none();
+    };
+    let Bcr {
+        real,
+        fake,
+        transform,
+        classes,
+    } = bcr;
+    let mut fields = serialiser.serialize_struct("Bcr", 4)?;
+    fields.serialize_field("real", real)?;
+    fields.serialize_field("fake", fake)?;
+    fields.serialize_field("transform", transform)?;
+    if *classes {
+        fields.serialize_field("classes", classes)?;
+    }
+    fields.end()
+}
+
 /// Everything that determines the weights of one run, and nothing else.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -69,6 +91,9 @@ pub struct RunConfig {
     pub steps: usize,
     /// Real images per step.
     pub batch: usize,
+    /// The images of the training split that are trained on, where they are not all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub training_images: Option<TrainingImages>,
     /// Whether real images are turned and mirrored.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub symmetries: bool,
@@ -85,7 +110,11 @@ pub struct RunConfig {
     #[serde(default, skip_serializing_if = "LatentPrior::is_normal")]
     pub prior: LatentPrior,
     /// Balanced consistency, where it has a weight.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "bcr"
+    )]
     pub bcr: Option<Bcr>,
     /// Latent consistency, where it has a weight.
     #[serde(default, skip_serializing_if = "Option::is_none")]

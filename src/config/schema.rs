@@ -22,12 +22,14 @@ const OF_ROWS: [&str; 9] = [
 ];
 
 /// The lists that are sets.
-const SETS: [&str; 5] = [
+const SETS: [&str; 7] = [
     "seeds",
     "data.classes",
     "snn.dissimilar",
     "downstream.curve",
     "evaluation.samplers",
+    "low_data.sizes",
+    "low_data.tau_grid",
 ];
 
 /// Every setting there is: its default, what it is, its range.
@@ -80,7 +82,7 @@ impl Schema {
             let mut layer = row.layer();
             rename(&mut layer, &self.aliases)?;
             self.check(&layer)?;
-            check_row(&layer, &config)?;
+            check_row(&layer, row, &config)?;
             if !row.same_as.is_empty() && !layer.table.is_empty() {
                 return Err(refuse(
                     format!("{} has both `set` and `same_as`", layer.origin),
@@ -196,12 +198,13 @@ impl Config {
 }
 
 /// Refuses a row that sets what all rows share. What nobody knows is refused with the name that was probably meant.
-fn check_row(layer: &Layer, config: &Config) -> Result<()> {
+fn check_row(layer: &Layer, row: &System, config: &Config) -> Result<()> {
     let known = Table::try_from(config).expect("a configuration has string keys only");
     each_leaf(&layer.table, "", &mut |section, key, _| {
         let full = dotted(section, key);
         let head = full.split('.').next().unwrap_or(&full);
-        if OF_ROWS.contains(&head) || !known.contains_key(head) {
+        let of_its_sampler = head == "samplers" && !row.sampler.is_empty();
+        if OF_ROWS.contains(&head) || of_its_sampler || !known.contains_key(head) {
             return Ok(());
         }
         Err(refuse(

@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 use toml::Table;
 
 use super::{Bcr, OptimiserConfig, PriorConfig, Zcr};
-use crate::classifier::DownstreamConfig;
-use crate::data::DataConfig;
+use crate::classifier::{DownstreamConfig, LowDataConfig};
+use crate::data::{DataConfig, TrainingImages};
 use crate::device::Compute;
+use crate::error::{Result, refuse};
 use crate::features::{FeatureConfig, PerceptualConfig};
 use crate::metrics::{MetricSettings, PathSettings};
 use crate::reward::{RewardConfig, SnnConfig};
@@ -50,6 +51,8 @@ pub struct Config {
     pub evaluation: Evaluation,
     /// The downstream classification task.
     pub downstream: DownstreamConfig,
+    /// Classification from few images.
+    pub low_data: LowDataConfig,
     /// What is written during training.
     pub logging: Logging,
     /// The tracking server that runs are uploaded to.
@@ -74,6 +77,9 @@ pub struct System {
     /// Settings of this row alone, nested as in the experiment file.
     #[serde(default, skip_serializing_if = "Table::is_empty")]
     pub set: Table,
+    /// The sampler that draws this row's images, in an experiment whose rows are samplers; such a row may set `samplers`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub sampler: String,
     /// A row above that this one equals by construction: it is shown with that row's numbers and not trained again.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub same_as: String,
@@ -103,6 +109,13 @@ pub struct Training {
     pub epochs: usize,
     /// Steps instead of epochs; 0 leaves it to `epochs`.
     pub steps: usize,
+    /// Training images, as many of each class; 0 takes the whole training split. Those of fewer are among those of more, in an
+    /// order of the seed.
+    #[serde(default)]
+    pub images: usize,
+    /// Fraction of `images` that is kept for validation and not trained on: by slide.
+    #[serde(default)]
+    pub validation: f64,
     /// Turns and mirrors real images at random, each as one of the eight symmetries of the square. All systems of a seed see the same.
     pub symmetries: bool,
 }
@@ -113,7 +126,29 @@ impl Default for Training {
             batch: 128,
             epochs: 200,
             steps: 0,
+            images: 0,
+            validation: 0.0,
             symmetries: false,
+        }
+    }
+}
+
+impl Training {
+    /// The images that are trained on, where they are not the whole training split.
+    ///
+    /// # Errors
+    /// Refuses a fraction for validation of no number of images.
+    pub fn subset(&self) -> Result<Option<TrainingImages>> {
+        match self.images {
+            0 if self.validation > 0.0 => Err(refuse(
+                "`training.validation` keeps some of `training.images` for validation, and that is 0 (all)",
+                "set `training.images`, or leave out `training.validation`",
+            )),
+            0 => Ok(None),
+            count => Ok(Some(TrainingImages {
+                count,
+                validation: self.validation,
+            })),
         }
     }
 }
@@ -265,6 +300,7 @@ impl Config {
             snn: SnnConfig::default(),
             evaluation: Evaluation::default(),
             downstream: DownstreamConfig::default(),
+            low_data: LowDataConfig::default(),
             logging: Logging::default(),
             tracking: Tracking::default(),
             compute: Compute::default(),

@@ -35,6 +35,7 @@ mod task;
 mod thumbnails;
 mod tiles;
 pub mod tissue;
+mod training_order;
 mod view;
 
 use std::fs;
@@ -64,12 +65,13 @@ pub use symmetry::Symmetry;
 pub(crate) use symmetry::turn;
 pub use task::{Input, Task};
 pub use thumbnails::Thumbnails;
+pub use training_order::{TrainingImages, TrainingOrder, TrainingPlaces};
 
 use lock::Lock;
 use source::Source;
 
 /// The name of the source that needs no files.
-const PHANTOM: &str = "phantom";
+pub(crate) const PHANTOM: &str = "phantom";
 
 /// Which images, and how they become patches.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, documented::DocumentedFields)]

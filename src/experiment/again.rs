@@ -6,7 +6,9 @@ use std::fs;
 
 use toml::{Table, Value};
 
-use super::resolve::{ABLATIONS, DOWNSTREAM, EXPERIMENTS, PROFILES, RELATED, layer, schema};
+use super::resolve::{
+    ABLATIONS, DOWNSTREAM, EXPERIMENTS, LOW_DATA, PROFILES, RELATED, SAMPLED, layer, schema,
+};
 use crate::config::{Config, Layer, Tracking};
 use crate::error::Result;
 use crate::files::write_whole;
@@ -68,16 +70,22 @@ pub(super) fn again(record: &Record, workspace: &Workspace) -> Result<Option<Aga
     let ablation = ABLATIONS.iter().find(|(_, name)| *name == experiment);
     // An experiment without systems trains what the downstream task needs.
     let is_downstream = kept.systems.is_empty();
+    let is_low_data = LOW_DATA.contains(&record.name.as_str());
+    let has_own_table =
+        is_low_data || record.name == SAMPLED || RELATED.contains(&record.name.as_str());
     let verb = match ablation {
         Some((what, _)) => format!("ablate {what}"),
-        None if RELATED.contains(&experiment.as_str()) => format!("reproduce {experiment}"),
+        None if has_own_table => {
+            format!("reproduce {experiment}")
+        }
         None if is_downstream && experiment == DOWNSTREAM => format!("reproduce {DOWNSTREAM}"),
         None if is_downstream => format!("reproduce {DOWNSTREAM} --experiment {experiment}"),
         None => format!("reproduce all --experiment {experiment}"),
     };
     Ok(Some(Again {
         whole: format!("histogen {verb} --seeds {} {options}", seeds.join(",")),
-        training: (!is_downstream).then(|| format!("histogen train {experiment} {options}")),
+        training: (!is_downstream && !is_low_data)
+            .then(|| format!("histogen train {experiment} {options}")),
         settings,
     }))
 }

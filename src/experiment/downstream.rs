@@ -4,12 +4,12 @@
 //! Everything of a seed is its own: its generators, the images they make, its draw of real patches, its classifiers. So the
 //! spread over seeds is that of the whole chain. Generators and classifiers see patches of the training slides alone.
 
-mod classifier;
+pub(super) mod classifier;
 mod generators;
 mod images;
 mod measure;
 mod plan;
-mod set;
+pub(super) mod set;
 
 use super::again::keep;
 use std::path::{Path, PathBuf};
@@ -68,6 +68,7 @@ pub fn reproduce_downstream(
     drop(classifiers::build(
         &config.downstream.classifier,
         &task,
+        config.backbone.critic_width,
         Random::new(0),
         &context.device,
     )?);
@@ -161,7 +162,7 @@ impl Job<'_> {
         reporter: &mut dyn Reporter,
     ) -> Result<(PathBuf, bool)> {
         let set = images.training_set(self.context, self.row, generated)?;
-        let config = classifier::run_config(self.context, self.seed, self.weights, &set);
+        let config = classifier::run_config(self.context, self.seed, self.weights, &set)?;
         let folder = Run::folder(&self.context.workspace.runs(), &config);
         let trained = train_classifier(self.context, &config, &set, label, reporter)?;
         let Some(Trained { mut run, network }) = trained else {

@@ -123,7 +123,7 @@ impl Evaluators {
                 seconds = model.map(|_| start.elapsed().as_secs_f64());
                 gigaflop = kernels::gigaflop_since(counted);
             }
-            let Drawn { pixels, note } = drawn.as_ref().expect("they were drawn for the first");
+            let Drawn { pixels, note, .. } = drawn.as_ref().expect("they were drawn for the first");
             let mut measured = evaluator.measure(pixels)?;
             for score in &mut measured {
                 score.warn(note);

@@ -13,6 +13,7 @@
 //! # }
 //! ```
 
+mod accuracy;
 mod again;
 mod best;
 mod captions;
@@ -22,6 +23,7 @@ mod downstream;
 mod evaluator;
 mod image_set;
 mod kept_discriminator;
+mod low_data;
 mod measure;
 mod path_evaluator;
 mod pictures;
@@ -32,6 +34,7 @@ mod reporter;
 mod resolve;
 mod reward_models;
 mod rows;
+mod sampled;
 mod search;
 mod snn;
 mod study;
@@ -53,7 +56,8 @@ use captions::captions;
 use measure::Evaluators;
 use pictures::{first, grid};
 use plan::plan;
-use render::{render, render_ablation, render_downstream};
+use render::{render, render_ablation, render_downstream, render_low_data, render_sampled};
+use resolve::refuse_samplers_of_rows;
 use rows::{Rows, records};
 
 pub use compare::{Compared, Comparison, compare, comparison_table};
@@ -61,14 +65,17 @@ pub use context::{Context, patches};
 pub use downstream::reproduce_downstream;
 pub use evaluator::Evaluator;
 pub use image_set::{ImageSet, Placed};
+pub use low_data::reproduce_low_data;
 pub use path_evaluator::PathEvaluator;
 pub use reference::{Reference, held_out, trained_on};
 pub use render::render_again;
 pub use reporter::{Reporter, Silent, TrainingEnd, TrainingInfo};
 pub use resolve::{
-    ABLATIONS, DOWNSTREAM, EXPERIMENTS, PROFILES, RELATED, resolve, run_config, schema, snn_config,
+    ABLATIONS, DOWNSTREAM, EXPERIMENTS, LOW_DATA, PROFILES, RELATED, SAMPLED, resolve, run_config,
+    schema, snn_config,
 };
 pub use reward_models::{FinetuneProgress, RewardModels, finetune};
+pub use sampled::reproduce_sampled;
 pub use search::{Search, SearchedBy, read_queries};
 pub use snn::{
     LevelRecord, NetworkRecord, REPORT as SNN_REPORT, SnnEvaluation, SnnRecord, evaluate_snn,
@@ -147,6 +154,7 @@ fn carry_out(
             "add a `[[systems]]` section with a `name`, and `seeds = [0]`",
         ));
     }
+    refuse_samplers_of_rows(config)?;
     // What all rows share; it is there before anything is trained.
     let context = Context::open(config, workspace, reporter)?;
     let (reference, floor) = held_out(&config.evaluation, &context.store)?;

@@ -3,15 +3,15 @@
 use std::path::PathBuf;
 
 use super::again::again;
-use super::resolve::{ABLATIONS, RELATED};
+use super::resolve::{ABLATIONS, RELATED, SAMPLED};
 use super::{Outcome, Rendered};
 use crate::error::Result;
 use crate::files::write_whole;
 use crate::report::figures::Drawn;
 use crate::report::page::Page;
 use crate::report::{
-    self, CHECKPOINTS, COSTS, Cell, Claim, DownstreamRecord, Published, Record, Rewards, TABLES,
-    Table, TableDefinition,
+    self, CHECKPOINTS, COSTS, Cell, Claim, DownstreamRecord, LowDataRecord, Published, Record,
+    Rewards, TABLES, Table, TableDefinition,
 };
 use crate::workspace::Workspace;
 
@@ -53,6 +53,12 @@ pub fn render_again(name: &str, workspace: &Workspace) -> Result<Outcome> {
     if ABLATIONS.iter().any(|(_, ablation)| *ablation == name) || RELATED.contains(&name) {
         return render_ablation(record, workspace);
     }
+    if name == SAMPLED {
+        return render_sampled(record, workspace);
+    }
+    if let Some(about) = LowDataRecord::load(workspace.out(), name)? {
+        return render_low_data(record, &about, workspace);
+    }
     if let Some(about) = DownstreamRecord::load(workspace.out(), name)? {
         return render_downstream(record, &about, workspace);
     }
@@ -66,39 +72,120 @@ pub(super) fn render_downstream(
     about: &DownstreamRecord,
     workspace: &Workspace,
 ) -> Result<Outcome> {
-    let (out, folder) = (workspace.out(), workspace.report(&record.name));
+    let out = workspace.out();
     let outcomes = report::Outcome::of_rows(&record, out)?;
     let made = report::downstream_tables(&record, about, &outcomes)?;
-    let (mut tables, mut complete) = (Vec::new(), true);
-    for (definition, table) in &made {
-        let files = report::write(definition, table, &folder)?;
-        complete &= no_cell_failed(table);
-        let table = table.clone();
-        tables.push(Rendered { table, files });
-    }
     let claims = [report::downstream_claim(out)?];
-    let path = folder.join("claims.md");
-    let text = report::claims_markdown(&claims, &record, &Published::load().source());
-    write_whole(&path, text.as_bytes())?;
-    let mut files = vec![path];
+    let source = Published::load().source();
     let shown: Vec<(&TableDefinition, &Table)> = made
         .iter()
         .map(|(definition, table)| (*definition, table))
         .collect();
     let drawn = report::figures::draw_downstream(&record, about, &shown, &outcomes, workspace)?;
-    let of_tables = tables.iter().flat_map(|rendered| &rendered.files);
-    let written: Vec<PathBuf> = of_tables.chain(&files).cloned().collect();
-    let page = page(
-        &record, &outcomes, &shown, &drawn, &claims, &written, workspace,
-    )?;
-    files.extend(page);
-    Ok(Outcome {
-        record,
-        tables,
-        files,
-        absent: drawn.absent,
-        complete,
-    })
+    let of = Made {
+        made: &made,
+        claims: &claims,
+        source: &source,
+        drawn,
+    };
+    of.write(record, &outcomes, workspace)
+}
+
+/// Renders and writes the tables of classification from few images, its figures and its claims.
+pub(super) fn render_low_data(
+    record: Record,
+    about: &LowDataRecord,
+    workspace: &Workspace,
+) -> Result<Outcome> {
+    let out = workspace.out();
+    let outcomes = report::Outcome::of_rows(&record, out)?;
+    let made = report::low_data_tables(&record, about, &outcomes, out)?;
+    let claims = report::low_data_claims(&record, about, &outcomes, out)?;
+    let source = Published::of(&record.name).source();
+    let shown: Vec<(&TableDefinition, &Table)> = made
+        .iter()
+        .map(|(definition, table)| (*definition, table))
+        .collect();
+    let drawn = report::figures::draw_low_data(&record, about, &shown, &outcomes, workspace)?;
+    let of = Made {
+        made: &made,
+        claims: &claims,
+        source: &source,
+        drawn,
+    };
+    of.write(record, &outcomes, workspace)
+}
+
+/// Renders and writes the table of samplers, its figures and its claims.
+pub(super) fn render_sampled(record: Record, workspace: &Workspace) -> Result<Outcome> {
+    let outcomes = report::Outcome::of_rows(&record, workspace.out())?;
+    let made = [(&report::SAMPLED, report::sampled_table(&record, &outcomes)?)];
+    let claims = report::comparisons(&record, &outcomes)?;
+    let source = Published::of(&record.name).source();
+    let drawn = report::figures::draw_sampled(&record, workspace)?;
+    let of = Made {
+        made: &made,
+        claims: &claims,
+        source: &source,
+        drawn,
+    };
+    of.write(record, &outcomes, workspace)
+}
+
+/// Tables, claims and figures of one report.
+struct Made<'a> {
+    made: &'a [(&'static TableDefinition, Table)],
+    claims: &'a [Claim],
+    /// What the claims are from.
+    source: &'a str,
+    drawn: Drawn,
+}
+
+impl Made<'_> {
+    /// Writes them, and the page.
+    fn write(
+        self,
+        record: Record,
+        outcomes: &[Vec<report::Outcome>],
+        workspace: &Workspace,
+    ) -> Result<Outcome> {
+        let folder = workspace.report(&record.name);
+        let (mut tables, mut complete) = (Vec::new(), true);
+        for (definition, table) in self.made {
+            let files = report::write(definition, table, &folder)?;
+            complete &= no_cell_failed(table);
+            let table = table.clone();
+            tables.push(Rendered { table, files });
+        }
+        let path = folder.join("claims.md");
+        let text = report::claims_markdown(self.claims, &record, self.source);
+        write_whole(&path, text.as_bytes())?;
+        let mut files = vec![path];
+        let of_tables = tables.iter().flat_map(|rendered| &rendered.files);
+        let written: Vec<PathBuf> = of_tables.chain(&files).cloned().collect();
+        let shown: Vec<(&TableDefinition, &Table)> = self
+            .made
+            .iter()
+            .map(|(definition, table)| (*definition, table))
+            .collect();
+        let page = page(
+            &record,
+            outcomes,
+            &shown,
+            &self.drawn,
+            self.claims,
+            &written,
+            workspace,
+        )?;
+        files.extend(page);
+        Ok(Outcome {
+            record,
+            tables,
+            files,
+            absent: self.drawn.absent,
+            complete,
+        })
+    }
 }
 
 /// Renders and writes tables, the claims audit and the figures.

@@ -49,6 +49,15 @@ pub const EXPERIMENTS: &[(&str, &str)] = &[
         "mnist-mixture",
         include_str!("../../experiments/mnist-mixture.toml"),
     ),
+    (SAMPLED, include_str!("../../experiments/mnist-drs.toml")),
+    (
+        "ac-gan-low-data",
+        include_str!("../../experiments/ac-gan-low-data.toml"),
+    ),
+    (
+        "ac-gan-shift",
+        include_str!("../../experiments/ac-gan-shift.toml"),
+    ),
     (
         DOWNSTREAM,
         include_str!("../../experiments/downstream.toml"),
@@ -57,6 +66,12 @@ pub const EXPERIMENTS: &[(&str, &str)] = &[
 
 /// The experiments of related papers, each with one table of its own: `reproduce` takes their names.
 pub const RELATED: &[&str] = &["mnist-zoo", "mnist-icr", "mnist-mixture"];
+
+/// The experiment whose rows are samplers, of a related paper too.
+pub const SAMPLED: &str = "mnist-drs";
+
+/// The experiments of classification from few images: `reproduce` takes their names.
+pub const LOW_DATA: &[&str] = &["ac-gan-low-data", "ac-gan-shift"];
 
 /// The experiment of the downstream classification task, and what `histogen reproduce` calls it.
 pub const DOWNSTREAM: &str = "downstream";
@@ -153,8 +168,27 @@ pub fn resolve(experiment: &str, profile: &str, pairs: &[String]) -> Result<Conf
         .filter(|system| system.same_as.is_empty())
     {
         MODELS.find(system.model())?;
+        if !system.sampler.is_empty() {
+            SAMPLERS.find(&system.sampler)?;
+        }
     }
     Ok(config)
+}
+
+/// Refuses rows that name a sampler, in an experiment whose rows are drawn alike.
+pub(super) fn refuse_samplers_of_rows(config: &Config) -> Result<()> {
+    match config.systems.iter().find(|row| !row.sampler.is_empty()) {
+        None => Ok(()),
+        Some(row) => Err(refuse(
+            format!(
+                "row `{}` names a sampler, and the rows of `{}` are drawn alike",
+                row.name, config.name
+            ),
+            format!(
+                "set `evaluation.samplers` for all of them; the rows of `{SAMPLED}` are samplers"
+            ),
+        )),
+    }
 }
 
 /// The settings of the MFT-SNN that the reward of `config` asks for: `stage-1` and `stage-2` leave the other stage out.
@@ -184,7 +218,17 @@ pub fn run_config(
     let model = MODELS.find(system.model())?;
     // How it is trained.
     let training = &config.training;
-    let patches = store.indices(Split::Train).len();
+    let subset = training.subset()?;
+    let patches = match &subset {
+        Some(images) => images.of(store, seed)?.training.len(),
+        None => store.indices(Split::Train).len(),
+    };
+    if subset.is_some() && Samplers::new(&config.evaluation.samplers, &config.samplers)?.trains() {
+        return Err(refuse(
+            "rejection trains a discriminator further on the whole training split, and `training.images` takes some of it",
+            "leave out `training.images`, or set `samplers.rejection.steps` to 0",
+        ));
+    }
     let steps = match training.steps {
         0 => training.epochs * (patches / training.batch.max(1)),
         steps => steps,
@@ -232,6 +276,7 @@ pub fn run_config(
         input: task.input.filter(|_| model.needs.input),
         steps,
         batch: training.batch,
+        training_images: subset,
         symmetries: training.symmetries,
         device: config.compute.device.kind,
         precision: config.compute.precision,

@@ -16,6 +16,7 @@ use crate::error::{Result, refuse};
 use crate::images::Pixels;
 use crate::models::{self, GenerativeModel};
 use crate::run::{self, Identity, Run, RunState, find_checkpoint, unreadable};
+use crate::samplers::Acceptance;
 use crate::samples::{self, Plan};
 use crate::shutdown;
 use crate::tracker::{self, Ending};
@@ -178,13 +179,18 @@ pub(super) struct Drawn {
     pub(super) pixels: Pixels,
     /// What a reader of their numbers must know of how they were drawn; empty if nothing.
     pub(super) note: String,
+    /// How many proposals were accepted, where some are refused.
+    pub(super) acceptance: Option<Acceptance>,
 }
 
 impl Drawn {
     /// Images that no sampler drew.
     pub(super) fn plain(pixels: Pixels) -> Self {
-        let note = String::new();
-        Self { pixels, note }
+        Self {
+            pixels,
+            note: String::new(),
+            acceptance: None,
+        }
     }
 }
 
@@ -201,8 +207,11 @@ pub(super) fn draw(
     let sampler = context.samplers.of(model, classes, kept.as_deref())?;
     let plan = Plan::of(store, Split::Test, count, seed);
     let pixels = samples::draw(sampler.as_ref(), &plan, progress)?;
-    let note = sampler.note();
-    Ok(Drawn { pixels, note })
+    Ok(Drawn {
+        pixels,
+        note: sampler.note(),
+        acceptance: sampler.acceptance(),
+    })
 }
 
 /// The configuration of the run in `folder`, and the model in its checkpoint of `step`, or in its newest.

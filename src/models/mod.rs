@@ -146,6 +146,37 @@ pub struct Assessment {
     pub classes: Option<Vec<f32>>,
 }
 
+/// The probabilities that the class head of a model's discriminator gives each image, images x classes, in f64; none for a model
+/// without a class head.
+///
+/// # Errors
+/// The device lost a tensor.
+pub fn class_probabilities(
+    model: &dyn GenerativeModel,
+    images: &Images,
+) -> Result<Option<Vec<f64>>> {
+    let Some(discriminator) = model.discriminator() else {
+        return Ok(None);
+    };
+    let logits = discriminator.assess(images)?.classes;
+    Ok(logits.map(|logits| {
+        let classes = logits.len() / images.count.max(1);
+        let rows = logits.chunks_exact(classes.max(1));
+        rows.flat_map(softmax).collect()
+    }))
+}
+
+/// exp(x) over its sum, without overflow.
+fn softmax(logits: &[f32]) -> Vec<f64> {
+    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let powers: Vec<f64> = logits
+        .iter()
+        .map(|&logit| (f64::from(logit) - f64::from(largest)).exp())
+        .collect();
+    let sum: f64 = powers.iter().sum();
+    powers.into_iter().map(|power| power / sum).collect()
+}
+
 /// What a model is built from.
 pub struct Blueprint<'a> {
     /// The run's configuration.
@@ -308,6 +339,15 @@ pub fn check(run: &RunConfig) -> Result<()> {
             "give a patch store with `inputs.npy`",
         ));
     }
+    if run.bcr.as_ref().is_some_and(|bcr| bcr.classes) && !model.needs.classes {
+        return Err(refuse(
+            format!(
+                "`bcr.classes` compares the logits of classes, and `{}` has none",
+                model.name
+            ),
+            "take a model with classes, or set `bcr.classes` to false",
+        ));
+    }
     check_prior(run, model)?;
     (model.fits)(run)
 }
@@ -391,4 +431,24 @@ pub fn table<T: serde::Serialize>(settings: &T) -> Table {
 pub fn to_images(tensor: Tensor<4>) -> Result<Images> {
     let [count, channels, size, _] = tensor.dims();
     Ok(Images::new(count, channels, size, values(tensor)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn probabilities_of_classes_are_the_softmax_of_the_logits() {
+        // -log of them is the class loss: 0.169846..., 2.169846..., 3.169846....
+        let found = softmax(&[2.0, 0.0, -1.0]);
+        for (found, loss) in
+            found
+                .iter()
+                .zip([0.169_846_019_6f64, 2.169_846_019_6, 3.169_846_019_6])
+        {
+            assert!((found.ln() + loss).abs() < 1e-9, "{found}");
+        }
+        // The largest logits of f32 overflow nothing.
+        assert_eq!(softmax(&[f32::MAX, -f32::MAX]), [1.0, 0.0]);
+    }
 }

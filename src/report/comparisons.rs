@@ -38,7 +38,7 @@ pub fn comparisons(record: &Record, outcomes: &[Vec<Outcome>]) -> Result<Vec<Cla
 }
 
 /// The score of every training that finished, by its seed.
-fn measured(outcomes: &[Outcome], score: &str) -> Vec<(u64, f64)> {
+pub(super) fn measured(outcomes: &[Outcome], score: &str) -> Vec<(u64, f64)> {
     let finished = outcomes
         .iter()
         .filter(|outcome| outcome.state.is_complete());
@@ -49,6 +49,17 @@ fn measured(outcomes: &[Outcome], score: &str) -> Vec<(u64, f64)> {
 /// What two rows say of one being better than the other.
 fn judge(
     score: &str,
+    better: (&str, &[(u64, f64)]),
+    worse: (&str, &[(u64, f64)]),
+) -> Result<String> {
+    let definition = metrics::definition(score).expect("a test reads every claim");
+    verdict(definition.title, definition.direction, better, worse)
+}
+
+/// What two rows say of one being better than the other by what is called `title`, seed by seed.
+pub(super) fn verdict(
+    title: &str,
+    direction: Direction,
     better: (&str, &[(u64, f64)]),
     worse: (&str, &[(u64, f64)]),
 ) -> Result<String> {
@@ -63,16 +74,15 @@ fn judge(
             better.0, worse.0
         ));
     }
-    let definition = metrics::definition(score).expect("a test reads every claim");
     let difference = Paired::of(&first, &second)?;
     let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
-    let gain = match definition.direction {
+    let gain = match direction {
         Direction::Lower => -difference.summary.mean,
         Direction::Higher => difference.summary.mean,
     };
     let numbers = format!(
         "{} of `{}` {:.4}, of `{}` {:.4}, over {} {}",
-        definition.title,
+        title,
         better.0,
         mean(&first),
         worse.0,
@@ -80,6 +90,9 @@ fn judge(
         first.len(),
         if first.len() == 1 { "seed" } else { "seeds" },
     );
+    if gain == 0.0 {
+        return Ok(format!("{numbers}: they are equal."));
+    }
     let verdict = match (gain > 0.0, difference.excludes_zero()) {
         (true, true) => {
             "our runs say the same: the 95 % interval of the paired difference excludes zero"
@@ -110,7 +123,7 @@ mod tests {
                 claims += 1;
             }
         }
-        assert_eq!(claims, 5);
+        assert_eq!(claims, 6);
     }
 
     #[test]

@@ -299,7 +299,12 @@ impl Found<'_> {
 }
 
 /// A cell of the mean over seeds.
-fn number(values: Vec<f64>, seeds: Vec<u64>, protocol: String, digits: usize) -> Result<Cell> {
+pub(super) fn number(
+    values: Vec<f64>,
+    seeds: Vec<u64>,
+    protocol: String,
+    digits: usize,
+) -> Result<Cell> {
     let summary = Summary::of(&values)?;
     Ok(Cell::Number {
         mean: summary.mean,
@@ -315,7 +320,7 @@ fn number(values: Vec<f64>, seeds: Vec<u64>, protocol: String, digits: usize) ->
 }
 
 /// A fraction in percent.
-fn percent(fraction: Cell) -> Cell {
+pub(super) fn percent(fraction: Cell) -> Cell {
     match fraction {
         Cell::Number {
             mean,

@@ -6,12 +6,14 @@ mod claims;
 mod comparisons;
 mod costs;
 mod downstream;
+mod low_data;
 pub mod figures;
 pub mod page;
 mod published;
 mod record;
 mod results;
 mod rewards;
+mod sampled;
 mod statistics;
 mod table;
 mod tables;
@@ -25,10 +27,14 @@ pub use downstream::{
     CurvePoint, DOWNSTREAM_ROWS, DownstreamRecord, DownstreamRow, Equivalent, downstream_tables,
     equivalent,
 };
+pub use low_data::{
+    BASELINE, LowDataPoint, LowDataRecord, TauRecord, low_data_claims, low_data_tables,
+};
 pub use published::Published;
 pub use record::{Record, RowRecord};
 pub use results::{Outcome, State};
 pub use rewards::Rewards;
+pub use sampled::{ACCEPTANCE, FALLBACKS, SAMPLED, sampled_table};
 pub use statistics::{
     LEAST_FOR_BOOTSTRAP, Paired, Summary, bootstrap_interval, holm, interquartile_mean,
     probability_of_improvement, statistics,

@@ -9,9 +9,10 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 /// Every paper's file, the first paper's first.
-pub(super) const PAPERS: [&str; 2] = [
+pub(super) const PAPERS: [&str; 3] = [
     include_str!("../../baselines/mustafa-2024.toml"),
     include_str!("../../baselines/askerova-2024.toml"),
+    include_str!("../../baselines/dravid-2022.toml"),
 ];
 
 /// The tables of a paper and what it says about how they were made.
@@ -87,8 +88,11 @@ pub struct PublishedTable {
 pub struct PublishedNumber {
     /// The number.
     pub value: f64,
-    /// The number as it is printed.
+    /// The number as it is printed, its spread with it.
     pub printed: String,
+    /// What is printed behind ±, where something is.
+    #[serde(default)]
+    pub spread: Option<f64>,
 }
 
 impl Published {
@@ -190,7 +194,13 @@ table4 sngan recall 0.88"
         for text in PAPERS {
             for table in Published::parse(text).tables.values() {
                 for number in table.systems.values().flat_map(BTreeMap::values) {
-                    assert_eq!(number.printed.parse::<f64>().unwrap(), number.value);
+                    let (value, spread) = match number.printed.split_once('±') {
+                        Some((value, spread)) => (value, Some(spread.parse::<f64>().unwrap())),
+                        None => (number.printed.as_str(), None),
+                    };
+                    let value = value.trim_end_matches('%');
+                    assert_eq!(value.parse::<f64>().unwrap(), number.value);
+                    assert_eq!(spread, number.spread);
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! Tables of results: models by scores, for a terminal, Markdown, CSV, LaTeX and HTML.
 //!
-//! A column holds numbers of one protocol only; a table refuses to mix them. The best model of a column is marked where seeds
+//! A column holds numbers of one protocol only; a table refuses to mix them, unless its rows differ by their protocols and show them. The best model of a column is marked where seeds
 //! say that it is (`notes.rs`); reference rows (the real images against themselves, an untrained generator) stand below a rule
 //! and do not compete, and neither do published numbers. A cell without a number says why.
 
@@ -36,6 +36,8 @@ pub struct Table {
     pub baseline: Option<String>,
     columns: Vec<Column>,
     rows: Vec<Row>,
+    /// Whether each row has a protocol of its own, which it shows.
+    protocols_by_row: bool,
 }
 
 /// A column of a table, after the first one, which names the rows.
@@ -85,7 +87,7 @@ pub enum Cell {
         seeds: Vec<u64>,
         /// How many decimal places to show.
         digits: usize,
-        /// The id of its protocol.
+        /// The id of its protocol; empty for a setting that a training found.
         protocol: String,
     },
     /// A number that is no measurement itself: a count, a cost, a statistic.
@@ -167,7 +169,8 @@ impl Cell {
 
     fn protocol(&self) -> Option<&str> {
         match self {
-            Self::Number { protocol, .. } => Some(protocol),
+            // Of what is no measurement of images there is none.
+            Self::Number { protocol, .. } => Some(protocol.as_str()).filter(|id| !id.is_empty()),
             Self::Published { .. } => Some(PUBLISHED),
             _ => None,
         }
@@ -186,7 +189,18 @@ impl Table {
             baseline: None,
             columns,
             rows: Vec::new(),
+            protocols_by_row: false,
         }
+    }
+
+    /// The same for rows that differ by their protocols and show them: a column may then mix them, and none of its numbers competes.
+    #[must_use]
+    pub fn with_protocols_by_row(mut self) -> Self {
+        self.protocols_by_row = true;
+        for column in &mut self.columns {
+            column.direction = None;
+        }
+        self
     }
 
     /// The row that statistics compare the others with, if it has one of its own.
@@ -220,6 +234,7 @@ impl Table {
             }
             if let (Some(other), Some(own)) = (column.protocol(), cell.protocol())
                 && other != own
+                && !self.protocols_by_row
             {
                 return Err(refuse(
                     format!(
@@ -232,7 +247,7 @@ impl Table {
             }
         }
         for (column, cell) in self.columns.iter_mut().zip(&row.cells) {
-            if let Some(protocol) = cell.protocol() {
+            if let Some(protocol) = cell.protocol().filter(|_| !self.protocols_by_row) {
                 column.protocol = Some(protocol.to_owned());
             }
         }

@@ -29,9 +29,37 @@ pub trait Sampler {
     /// Those of [`GenerativeModel::sample`].
     fn sample(&self, draws: &Draws<'_>) -> Result<Images>;
 
+    /// How many proposals were accepted for the images drawn so far, of a sampler that refuses some.
+    fn acceptance(&self) -> Option<Acceptance> {
+        None
+    }
+
     /// What a reader of a number must know of the images drawn so far, in a clause; empty if nothing.
     fn note(&self) -> String {
         String::new()
+    }
+}
+
+/// How many proposals a sampler accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Acceptance {
+    /// Images that were drawn.
+    pub images: u64,
+    /// Proposals for them.
+    pub proposals: u64,
+    /// Images none of whose proposals was accepted.
+    pub fallbacks: u64,
+}
+
+impl Acceptance {
+    /// Accepted proposals over all, 0 to 1.
+    pub fn rate(&self) -> f64 {
+        (self.images - self.fallbacks) as f64 / self.proposals as f64
+    }
+
+    /// Images without an accepted proposal over all, 0 to 1.
+    pub fn fallback_rate(&self) -> f64 {
+        self.fallbacks as f64 / self.images as f64
     }
 }
 
@@ -125,6 +153,11 @@ impl Samplers {
         Ok(Self(known.collect::<Result<_>>()?))
     }
 
+    /// Whether one of them fits `model`.
+    pub fn fits(&self, model: &dyn GenerativeModel) -> bool {
+        self.fitting(model).is_some()
+    }
+
     fn fitting(&self, model: &dyn GenerativeModel) -> Option<&(&'static SamplerEntry, Table)> {
         self.0.iter().find(|(entry, _)| (entry.fits)(model))
     }
@@ -135,6 +168,12 @@ impl Samplers {
         let all = self.0.iter();
         let kept = all.filter(|(entry, settings)| (entry.keep_training)(settings) == 0);
         Self(kept.cloned().collect())
+    }
+
+    /// Whether any of them needs something trained first.
+    pub fn trains(&self) -> bool {
+        let mut all = self.0.iter();
+        all.any(|(entry, settings)| (entry.keep_training)(settings) > 0)
     }
 
     /// For how many steps a copy of the discriminator of `model` is to be trained further before images are drawn; 0 for none.

@@ -18,7 +18,7 @@ use documented::DocumentedFields;
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
-use super::{Sampler, SamplerEntry, Sampling};
+use super::{Acceptance as Accepted, Sampler, SamplerEntry, Sampling};
 use crate::config::{Range, Section};
 use crate::error::{Result, refuse};
 use crate::images::Images;
@@ -301,15 +301,24 @@ impl Sampler for Rejecting<'_> {
         ))
     }
 
+    fn acceptance(&self) -> Option<Accepted> {
+        let accepted = Accepted {
+            images: self.drawn.get(),
+            proposals: self.proposals.get(),
+            fallbacks: self.fallbacks.get(),
+        };
+        (accepted.proposals > 0).then_some(accepted)
+    }
+
     fn note(&self) -> String {
-        let (drawn, proposals) = (self.drawn.get(), self.proposals.get());
-        let fallbacks = self.fallbacks.get();
-        if proposals == 0 {
+        let Some(accepted) = self.acceptance() else {
             return String::new();
-        }
-        let rate = 100.0 * (drawn - fallbacks) as f64 / proposals as f64;
+        };
         format!(
-            "rejection accepted {rate:.1} % of the proposals; {fallbacks} of {drawn} images are the best of {} that were all refused",
+            "rejection accepted {:.1} % of the proposals; {} of {} images are the best of {} that were all refused",
+            100.0 * accepted.rate(),
+            accepted.fallbacks,
+            accepted.images,
             self.tries
         )
     }

@@ -388,7 +388,7 @@ fn build(name: &str, device: &Device) -> Box<dyn classifier::Classifier> {
         hidden: 16,
         ..ClassifierConfig::default()
     };
-    classifier::build(&settings, &task(), Random::new(1), device).expect("a classifier")
+    classifier::build(&settings, &task(), 8, Random::new(1), device).expect("a classifier")
 }
 
 #[test]

@@ -22,6 +22,7 @@ mod lab;
 mod ladders;
 mod layout;
 mod ledgers;
+mod low_data;
 mod lpips;
 mod mathematics;
 mod mlflow;

@@ -134,6 +134,7 @@ pub(crate) fn run(model: &str, pairs: &[&str]) -> RunConfig {
         }),
         steps: 0,
         batch: 8,
+        training_images: None,
         symmetries: false,
         device: Kind::Cpu,
         precision: Precision::F32,

@@ -8,7 +8,9 @@
 use std::path::Path;
 
 use super::set::{Set, augmented};
-use crate::classifier::{Classifier, ClassifierConfig, ClassifierRunConfig, build, largest};
+use crate::classifier::{
+    Classifier, ClassifierConfig, ClassifierRunConfig, NETWORKS, build, largest,
+};
 use crate::error::Result;
 use crate::experiment::training::{Label, has_diverged, told};
 use crate::experiment::{Context, Reporter};
@@ -26,20 +28,21 @@ const VALIDATION_LOSS: &str = "validation_loss";
 const LEAST: f64 = 1e-12;
 
 /// A classifier and its run.
-pub(super) struct Trained {
-    pub(super) run: Run<ClassifierRunConfig>,
+pub(in crate::experiment) struct Trained {
+    pub(in crate::experiment) run: Run<ClassifierRunConfig>,
     /// With the weights that are tested.
-    pub(super) network: Box<dyn Classifier>,
+    pub(in crate::experiment) network: Box<dyn Classifier>,
 }
 
 /// What determines the classifier that is trained on `set` with `seed`. `weights` is the SHA-256 of its pretrained weights.
-pub(super) fn run_config(
+pub(in crate::experiment) fn run_config(
     context: &Context<'_>,
     seed: u64,
     weights: &str,
     set: &Set<'_>,
-) -> ClassifierRunConfig {
+) -> Result<ClassifierRunConfig> {
     let (store, config) = (&context.store, context.config);
+    let network = NETWORKS.find(&config.downstream.classifier.network)?;
     let mut run = ClassifierRunConfig {
         seed,
         steps: 0,
@@ -47,6 +50,7 @@ pub(super) fn run_config(
         channels: store.channels(),
         classes: store.classes().to_vec(),
         weights: weights.to_owned(),
+        width: network.takes_width.then_some(config.backbone.critic_width),
         device: config.compute.device.kind,
         precision: config.compute.precision,
         settings: ClassifierConfig {
@@ -56,14 +60,14 @@ pub(super) fn run_config(
         training_set: set.about.clone(),
     };
     run.steps = run.settings.epochs as u64 * run.steps_per_epoch();
-    run
+    Ok(run)
 }
 
 /// Trains a classifier or finds it trained. None if it diverged, which `reporter` is told.
 ///
 /// # Errors
 /// Fails where a run cannot be opened or read, and if a signal stops the training.
-pub(super) fn train_classifier(
+pub(in crate::experiment) fn train_classifier(
     context: &Context<'_>,
     config: &ClassifierRunConfig,
     set: &Set<'_>,
@@ -94,7 +98,8 @@ fn train(
 ) -> Result<Box<dyn Classifier>> {
     let random = Random::new(run.config.seed);
     let settings = &context.config.downstream.classifier;
-    let mut network = build(settings, &run.config.task(), random, &context.device)?;
+    let width = context.config.backbone.critic_width;
+    let mut network = build(settings, &run.config.task(), width, random, &context.device)?;
     let first = run
         .load_checkpoint(|folder| load_parts(folder, |each| network.parts(each)))?
         .unwrap_or(0);

@@ -4,15 +4,13 @@ use super::generators::Generated;
 use super::plan::PlannedRow;
 use super::set::Set;
 use crate::classifier::ImagesOf;
-use crate::data::{PatchStore, Split};
+use crate::data::{PatchStore, Split, TrainingOrder};
 use crate::error::{Result, refuse};
 use crate::experiment::Context;
-use crate::random::Random;
 
 /// The real patches of one seed in the order in which they are taken: every prefix has its fraction for validation.
 pub(super) struct RealImages {
-    /// For each class the patches and whether each is for validation.
-    classes: Vec<Vec<(usize, bool)>>,
+    order: TrainingOrder,
 }
 
 impl RealImages {
@@ -62,18 +60,9 @@ impl RealImages {
     /// # Errors
     /// Refuses a class whose training patches are all of one slide: validation is by slide.
     pub(super) fn of(context: &Context<'_>, seed: u64) -> Result<Self> {
-        let store = &context.store;
         let fraction = context.config.downstream.classifier.validation;
-        let random = Random::new(seed);
-        let classes = store.classes().iter().map(|class| {
-            let members = store.members(Split::Train);
-            let members = members.filter(|(_, _, found)| found == class);
-            let members: Vec<(usize, &str)> =
-                members.map(|(patch, slide, _)| (patch, slide)).collect();
-            order(&members, class, fraction, random)
-        });
         Ok(Self {
-            classes: classes.collect::<Result<_>>()?,
+            order: TrainingOrder::of(&context.store, fraction, seed)?,
         })
     }
 
@@ -93,7 +82,7 @@ impl RealImages {
         let store = &context.store;
         if row.real > 0 {
             set.begin(store);
-            for (class, order) in self.classes.iter().enumerate() {
+            for (class, order) in self.order.classes.iter().enumerate() {
                 for &(patch, is_validation) in &order[..row.real] {
                     set.add(patch, class, is_validation);
                 }
@@ -149,115 +138,11 @@ fn check(images: &PatchStore, store: &PatchStore) -> Result<()> {
     Ok(())
 }
 
-/// The patches of one class, each with its slide, in random order, so that of every prefix about `fraction` are for validation, and
-/// no slide has patches on both sides.
-fn order(
-    members: &[(usize, &str)],
-    class: &str,
-    fraction: f64,
-    random: Random,
-) -> Result<Vec<(usize, bool)>> {
-    let mut slides: Vec<&str> = members.iter().map(|(_, slide)| *slide).collect();
-    slides.sort_unstable();
-    slides.dedup();
-    if slides.len() < 2 {
-        return Err(refuse(
-            format!(
-                "class `{class}` has training patches of one slide alone: it cannot both train and validate"
-            ),
-            "add a slide to the class, or lower `data.held_out`",
-        ));
-    }
-    let wanted = (fraction * slides.len() as f64).round() as usize;
-    let wanted = wanted.clamp(1, slides.len() - 1);
-    let chosen = random
-        .stream(&format!("validation/{class}"))
-        .choose(slides.len(), wanted);
-    let kept: Vec<&str> = chosen.into_iter().map(|place| slides[place]).collect();
-    // Both sides in random order, taken from in turn; when one is at its end the other goes on.
-    let side = |is_validation: bool| {
-        let patches = members
-            .iter()
-            .filter(|(_, slide)| kept.contains(slide) == is_validation);
-        let mut patches: Vec<usize> = patches.map(|(patch, _)| *patch).collect();
-        let name = format!("order/{class}/{is_validation}");
-        random.stream(&name).shuffle(&mut patches);
-        patches.into_iter()
-    };
-    let (mut training, mut validation) = (side(false), side(true));
-    let due = |place: usize| (place as f64 * fraction).round() as usize;
-    let order = (0..members.len()).map(|place| {
-        let is_validation = due(place + 1) > due(place);
-        let own = if is_validation {
-            &mut validation
-        } else {
-            &mut training
-        };
-        if let Some(patch) = own.next() {
-            return (patch, is_validation);
-        }
-        let other = if is_validation {
-            &mut training
-        } else {
-            &mut validation
-        };
-        let patch = other.next().expect("as many as there are members");
-        (patch, !is_validation)
-    });
-    Ok(order.collect())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::data::{Drawn, keep_drawn, of_class};
     use crate::images::Pixels;
-
-    fn members() -> Vec<(usize, &'static str)> {
-        let slides = ["a", "b", "c", "d"];
-        (0..80).map(|patch| (patch, slides[patch / 20])).collect()
-    }
-
-    #[test]
-    fn every_prefix_has_its_fraction_for_validation_and_no_slide_is_on_both_sides() {
-        let order = order(&members(), "benign", 0.3, Random::new(1)).unwrap();
-        let mut patches: Vec<usize> = order.iter().map(|(patch, _)| *patch).collect();
-        for count in 4..=60 {
-            let kept = order[..count].iter().filter(|(_, validation)| *validation);
-            let kept = kept.count() as f64;
-            assert!(
-                (kept - 0.3 * count as f64).abs() <= 0.5 || count > 60,
-                "{kept} of {count}"
-            );
-        }
-        let sides = |validation: bool| {
-            let patches = order.iter().filter(|(_, found)| *found == validation);
-            let mut slides: Vec<usize> = patches.map(|(patch, _)| patch / 20).collect();
-            slides.sort_unstable();
-            slides.dedup();
-            slides
-        };
-        let (training, validation) = (sides(false), sides(true));
-        assert_eq!((training.len(), validation.len()), (3, 1));
-        assert!(!training.contains(&validation[0]));
-        patches.sort_unstable();
-        assert_eq!(patches, (0..80).collect::<Vec<_>>(), "each once");
-    }
-
-    #[test]
-    fn another_seed_draws_others_and_one_slide_is_refused() {
-        let of = |seed| order(&members(), "benign", 0.3, Random::new(seed)).unwrap();
-        assert_ne!(of(1), of(2));
-        assert_eq!(of(1), of(1));
-        let one = [(0, "a"), (1, "a")];
-        let error = order(&one, "benign", 0.3, Random::new(0)).unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .starts_with("class `benign` has training patches of one slide alone"),
-            "{error}"
-        );
-    }
 
     fn drawn(cache: &std::path::Path, classes: &[&str], size: usize) -> PatchStore {
         let images = classes.iter().flat_map(|class| {

@@ -5,22 +5,18 @@ use std::collections::BTreeMap;
 use crate::classifier::{BINS, Classifier, ClassifierRunConfig, Predictions, Pretrained, REDRAWN};
 use crate::data::Split;
 use crate::error::Result;
+use crate::experiment::accuracy::LabelledImages;
 use crate::experiment::{Context, Reporter};
 use crate::metrics::Protocol;
 use crate::random::Random;
 use crate::run::Run;
 use crate::tracker::{self, Event, ScoreRecord};
 
-/// Patches that are classified at a time.
-const BLOCK: usize = 256;
-
 /// The held-out patches.
 pub(super) struct Test<'a> {
     context: &'a Context<'a>,
     /// The patches of the test split.
-    patches: Vec<usize>,
-    /// The slide of each.
-    slides: Vec<usize>,
+    images: LabelledImages<'a>,
     protocol: Protocol,
 }
 
@@ -28,12 +24,7 @@ impl<'a> Test<'a> {
     /// Those of `context`, for classifiers that start from the pretrained weights with the SHA-256 `weights`.
     pub(super) fn open(context: &'a Context<'a>, weights: &str) -> Self {
         let (store, settings) = (&context.store, &context.config.downstream.classifier);
-        let patches = store.indices(Split::Test);
-        let names = store.slides(Split::Test);
-        let slides = patches.iter().map(|&patch| {
-            let found = names.binary_search(&store.records()[patch].slide.as_str());
-            found.expect("every patch's slide is listed")
-        });
+        let images = LabelledImages::new(store, store.indices(Split::Test));
         let start = match settings.pretrained {
             Pretrained::ImageNet => format!(
                 "weights of ImageNet, last {} layers learning",
@@ -74,7 +65,7 @@ impl<'a> Test<'a> {
         let protocol = Protocol {
             images: 0,
             reference: format!("test split of {}", store.name()),
-            reference_images: patches.len(),
+            reference_images: images.count(),
             reference_hash: store.content_hash().to_owned(),
             image_size: store.patch_size(),
             resize: "none".to_owned(),
@@ -90,8 +81,7 @@ impl<'a> Test<'a> {
         };
         Self {
             context,
-            slides: slides.collect(),
-            patches,
+            images,
             protocol,
         }
     }
@@ -111,23 +101,9 @@ impl<'a> Test<'a> {
         if is_known {
             return Ok(());
         }
-        let store = &self.context.store;
-        let mut probabilities = Vec::new();
-        for block in self.patches.chunks(BLOCK) {
-            let images = store.read(block)?.to_images();
-            probabilities.extend(network.probabilities(&images)?);
-        }
-        let classes = self
-            .patches
-            .iter()
-            .map(|&patch| store.class_indices()[patch]);
-        let names = store.classes();
-        let found = Predictions::new(
-            names.len(),
-            classes.collect(),
-            probabilities,
-            self.slides.clone(),
-        )?;
+        let found = self
+            .images
+            .predict(&|images| network.probabilities(images))?;
         let scores = self.scores(&found);
         reporter.scores(&scores[..2]);
         let step = run.checkpoint_step().unwrap_or_default();

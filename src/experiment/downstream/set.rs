@@ -15,17 +15,17 @@ pub(super) struct Place {
 }
 
 /// A training set whose images are read as they are asked for.
-pub(super) struct Set<'a> {
+pub(in crate::experiment) struct Set<'a> {
     stores: Vec<&'a PatchStore>,
     training: Vec<Place>,
     validation: Vec<Place>,
     /// What it is, as the run's configuration has it.
-    pub(super) about: TrainingSet,
+    pub(in crate::experiment) about: TrainingSet,
 }
 
 impl<'a> Set<'a> {
     /// One without images.
-    pub(super) fn new(augmentation: Option<ClassicAugmentation>) -> Self {
+    pub(in crate::experiment) fn new(augmentation: Option<ClassicAugmentation>) -> Self {
         Self {
             stores: Vec::new(),
             training: Vec::new(),
@@ -41,12 +41,12 @@ impl<'a> Set<'a> {
     }
 
     /// What is added from now on lies in `store`.
-    pub(super) fn begin(&mut self, store: &'a PatchStore) {
+    pub(in crate::experiment) fn begin(&mut self, store: &'a PatchStore) {
         self.stores.push(store);
     }
 
     /// Adds an image of the store that was begun last.
-    pub(super) fn add(&mut self, patch: usize, class: usize, is_validation: bool) {
+    pub(in crate::experiment) fn add(&mut self, patch: usize, class: usize, is_validation: bool) {
         let store = self.stores.len() - 1;
         let side = if is_validation {
             &mut self.validation
@@ -64,7 +64,7 @@ impl<'a> Set<'a> {
     ///
     /// # Errors
     /// Refuses fewer than two images to train on, and none to validate on.
-    pub(super) fn finish(mut self, row: &str) -> Result<Self> {
+    pub(in crate::experiment) fn finish(mut self, row: &str) -> Result<Self> {
         let (training, validation) = (self.training.len(), self.validation.len());
         if training < 2 || validation == 0 {
             return Err(refuse(

@@ -12,11 +12,12 @@ use crate::device::{number, tensor, values};
 use crate::error::Result;
 use crate::images::Images;
 use crate::models::Scalars;
-use crate::models::round::{DiscriminatorNetwork, GeneratorNetwork, Round};
+use crate::models::round::{DiscriminatorNetwork, GeneratorNetwork, Round, Verdict};
 use crate::random::Stream;
 
 /// Balanced consistency (Algorithm 1): weights times the mean of (D(x) - D(T(x)))^2 for real images, and of
-/// (D(G(z)) - D(T(G(z))))^2 for generated ones, in the discriminator's loss. T is drawn an image.
+/// (D(G(z)) - D(T(G(z))))^2 for generated ones, in the discriminator's loss. T is drawn an image. Where the settings say so, the same of the
+/// logits of the classes (public implementations with an auxiliary classifier), a mean over classes too.
 pub struct BalancedConsistency {
     /// The weights, and what T is.
     pub settings: Bcr,
@@ -28,12 +29,21 @@ impl<G, D: DiscriminatorNetwork> Term<G, D> for BalancedConsistency {
             real,
             fake,
             transform,
+            classes,
         } = self.settings;
         let mut addend = Addend::default();
-        let mut add = |name: &'static str, weight: f64, score: &Tensor<1>, altered: Tensor<4>| {
-            let of_altered = round.discriminator.assess(altered).score;
-            let difference = mean_squared_difference(score.clone(), of_altered);
+        let mut add = |name: &'static str, weight: f64, verdict: &Verdict, altered: Tensor<4>| {
+            let of_altered = round.discriminator.assess(altered);
+            let mut difference = mean_squared_difference(verdict.score.clone(), of_altered.score);
             addend.scalars.push((name.into(), number(&difference)));
+            if let (true, Some(own), Some(other)) =
+                (classes, verdict.classes.clone(), of_altered.classes)
+            {
+                let of_classes = mean_squared_difference(own, other);
+                let name = format!("{name}_classes");
+                addend.scalars.push((name.into(), number(&of_classes)));
+                difference = difference + of_classes;
+            }
             let loss = difference.mul_scalar(weight);
             addend.loss = Some(match addend.loss.take() {
                 None => loss,
@@ -45,7 +55,7 @@ impl<G, D: DiscriminatorNetwork> Term<G, D> for BalancedConsistency {
             let mut stream = round.random.stream("augment.real");
             let altered = alter(&round.batch.images, transform, &mut stream);
             let altered = tensor(&altered, &device);
-            add("bcr_real", real, &round.on_real().score, altered);
+            add("bcr_real", real, round.on_real(), altered);
         }
         if fake > 0.0 {
             let mut stream = round.random.stream("augment.fake");
@@ -53,7 +63,7 @@ impl<G, D: DiscriminatorNetwork> Term<G, D> for BalancedConsistency {
             let numbers = values(round.generated.clone())?;
             let images = Images::new(count, channels, size, numbers);
             let altered = tensor(&alter(&images, transform, &mut stream), &device);
-            add("bcr_fake", fake, &round.on_generated().score, altered);
+            add("bcr_fake", fake, round.on_generated(), altered);
         }
         Ok(addend)
     }

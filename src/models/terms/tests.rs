@@ -148,6 +148,7 @@ fn of_player(
 
 fn terms() -> Vec<(&'static str, AnyTerm)> {
     let bcr = Bcr {
+        classes: false,
         real: 10.0,
         fake: 4.0,
         transform: ImageTransform::Flip,

@@ -55,6 +55,25 @@ impl Axis {
         })
     }
 
+    /// Of numbers of images: logarithmic where they span a decade.
+    pub(super) fn sizes(values: impl IntoIterator<Item = f64>) -> Option<Self> {
+        let values: Vec<f64> = values.into_iter().collect();
+        let axis = Self::over(values.iter().copied(), 0.04)?;
+        let (low, high) = extent(values)?;
+        if high < 10.0 * low {
+            return Some(Self {
+                whole: true,
+                ..axis
+            });
+        }
+        Some(Self {
+            low: low / 1.15,
+            high: high * 1.15,
+            logarithmic: true,
+            whole: false,
+        })
+    }
+
     /// The same axis, from 0 where that is near.
     pub(super) fn with_zero(self) -> Self {
         let is_near = self.low > 0.0 && self.low < 0.5 * self.high && !self.logarithmic;

@@ -134,7 +134,7 @@ fn curve(
         .collect();
     let chart = Chart {
         title: String::new(),
-        x: sizes(&xs),
+        x: Axis::sizes(xs).expect("there are points"),
         y: Chart::y_over(&curves).expect("there are points"),
         x_title: "real training patches of each class".to_owned(),
         y_title: "accuracy on held-out slides (%)".to_owned(),
@@ -158,25 +158,6 @@ fn curve(
     );
     drawn.add(drawer.write("downstream-curve", TITLE, &caption, &canvas)?);
     Ok(())
-}
-
-/// The axis of numbers of patches: logarithmic where they span a decade.
-fn sizes(values: &[f64]) -> Axis {
-    let axis = Axis::over(values.iter().copied(), 0.04).expect("there are points");
-    let low = values.iter().copied().fold(f64::INFINITY, f64::min);
-    let high = values.iter().copied().fold(0.0, f64::max);
-    if high < 10.0 * low {
-        return Axis {
-            whole: true,
-            ..axis
-        };
-    }
-    Axis {
-        low: low / 1.15,
-        high: high * 1.15,
-        logarithmic: true,
-        whole: false,
-    }
 }
 
 /// Training and validation losses, a panel a row of the table.

@@ -12,6 +12,10 @@ const POINTS: usize = 80;
 /// What a scalar of a loss ends in.
 const LOSS: &str = "_loss";
 const DISCRIMINATOR: &str = "critic_loss";
+/// A loss of the same kind on other images.
+const VALIDATION: &str = "validation_loss";
+/// A part of the generator's loss, which is shown whole.
+const PART: &str = "generator_class_loss";
 /// A scalar that a critic has and a discriminator has not.
 const OF_CRITIC: &str = "wasserstein_estimate";
 
@@ -56,7 +60,8 @@ pub(super) fn draw(histories: &[History], drawer: &Drawer<'_>, drawn: &mut Drawn
 
 fn chart(history: &History) -> Option<Chart> {
     let first = history.seeds.first()?;
-    let names = first.scalars.keys().filter(|name| name.ends_with(LOSS));
+    let names = first.scalars.keys();
+    let names = names.filter(|name| name.ends_with(LOSS) && *name != PART);
     let is_critic = first.scalars.contains_key(OF_CRITIC);
     let mut curves: Vec<Curve> = Vec::new();
     for name in names {
@@ -69,7 +74,7 @@ fn chart(history: &History) -> Option<Chart> {
             if !curve.label.is_empty() {
                 label.clone_into(&mut curve.label);
             }
-            if name == DISCRIMINATOR {
+            if [DISCRIMINATOR, VALIDATION].contains(&name.as_str()) {
                 curve.colour = GREY;
             }
             curves.push(curve);

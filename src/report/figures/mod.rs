@@ -15,6 +15,7 @@ mod history;
 mod histogram;
 mod labels;
 mod losses;
+mod low_data;
 mod pictures;
 mod png;
 mod precision_recall;
@@ -39,6 +40,7 @@ pub use contact::{Captioned, contact_sheet};
 pub use downstream::draw as draw_downstream;
 pub use heat::{MappedPair, similarity_sheet};
 pub use histogram::histograms;
+pub use low_data::draw as draw_low_data;
 
 /// Images of a way between two latents, its ends among them: a row of the picture that an experiment makes of each system.
 pub const INTERPOLATION_STEPS: usize = 7;
@@ -100,6 +102,17 @@ pub fn draw(
     losses::draw(&histories, &drawer, &mut drawn)?;
     scores::draw(&histories, &drawer, &mut drawn)?;
     rewards::draw(&histories, &drawer, &mut drawn)?;
+    Ok(drawn)
+}
+
+/// Draws what can be drawn of an experiment whose rows are samplers: what they drew.
+///
+/// # Errors
+/// As [`draw`].
+pub fn draw_sampled(record: &Record, workspace: &Workspace) -> Result<Drawn> {
+    let report = workspace.report(&record.name);
+    let mut drawn = Drawn::default();
+    pictures::draw_samples(record, workspace, &Drawer { report: &report }, &mut drawn)?;
     Ok(drawn)
 }
 

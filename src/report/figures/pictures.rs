@@ -45,6 +45,26 @@ pub(super) fn draw(
     nearest(record, size, workspace, drawer, drawn)
 }
 
+/// Draws the sheet of samples of an experiment whose rows are samplers.
+pub(super) fn draw_samples(
+    record: &Record,
+    workspace: &Workspace,
+    drawer: &Drawer<'_>,
+    drawn: &mut Drawn,
+) -> Result<()> {
+    let mut ledgers = record.rows.iter().flat_map(|row| &row.ledgers);
+    let size = ledgers.find_map(|ledger| {
+        let settings = workspace.out().join(ledger).with_file_name("config.toml");
+        let table: toml::Table = std::fs::read_to_string(settings).ok()?.parse().ok()?;
+        u32::try_from(table.get("image_size")?.as_integer()?).ok()
+    });
+    let Some(size) = size else {
+        drawn.miss("Samples", "no training has come to its end");
+        return Ok(());
+    };
+    samples(record, size, workspace, drawer, drawn)
+}
+
 /// The images in the grid in a file, without empty places at its end.
 fn read(path: &Path, size: u32) -> Result<Vec<RgbImage>> {
     let picture = image::open(path).map_err(|error| {

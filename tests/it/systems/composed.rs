@@ -79,6 +79,30 @@ fn every_adversarial_system_takes_every_piece_by_settings() {
 }
 
 #[test]
+fn consistency_of_classes_is_of_systems_with_a_class_head() {
+    let pairs = ["bcr.real=10", "bcr.fake=10", "bcr.transform=flip-shift"];
+    let without = toy::run("ac-gan", &pairs);
+    let with = toy::run("ac-gan", &[&pairs[..], &["bcr.classes=true"]].concat());
+    assert!(
+        !without.to_toml().contains("classes = false"),
+        "{}",
+        without.to_toml()
+    );
+    assert_ne!(without.hash(), with.hash());
+    assert_eq!(models::read_run(&with.to_toml()).expect("read back"), with);
+    let (scalars, images) = trained(&with, 2);
+    for term in ["bcr_real", "bcr_real_classes", "bcr_fake_classes"] {
+        assert!(value(&scalars[1], term).is_finite(), "{term}");
+    }
+    assert_ne!(images, trained(&without, 2).1);
+    let error = models::check(&toy::run("lsgan", &["bcr.real=10", "bcr.classes=true"]));
+    assert_eq!(
+        error.expect_err("no classes").to_string(),
+        "`bcr.classes` compares the logits of classes, and `lsgan` has none"
+    );
+}
+
+#[test]
 fn a_row_of_settings_is_a_system() {
     let text = "
         [[systems]]

@@ -168,3 +168,79 @@ fn digits_are_imported_and_trained_on() {
         "train mine.toml --model wac-gan-gp --data digits.csv {sizes} --set prior.kind=truncated"
     ));
 }
+
+#[test]
+fn rows_that_are_samplers_have_protocols_of_their_own_and_no_best() {
+    let lab = Lab::new();
+    let command = "reproduce mnist-drs --profile smoke --seeds 0,1";
+    let said = lab.run(command);
+    assert_eq!(said.code, 0, "{}", said.errors);
+    // One model a seed, whatever the number of rows.
+    assert_eq!(
+        said.errors.matches("already trained").count(),
+        3 * 2,
+        "{}",
+        said.errors
+    );
+    let table = lab.read("reports/mnist-drs/samplers.md");
+    let cells = |name: &str| -> Vec<String> {
+        let line = table
+            .lines()
+            .find(|line| line.starts_with(&format!("| {name} |")));
+        let line = line.unwrap_or_else(|| panic!("no row {name}: {table}"));
+        line.split('|').map(|cell| cell.trim().to_owned()).collect()
+    };
+    let protocols: Vec<String> = ["plain", "drs, percentile 60", "drs, percentile 95"]
+        .map(|row| cells(row)[2].clone())
+        .to_vec();
+    assert!(
+        protocols[0] != protocols[1] && protocols[1] != protocols[2],
+        "{protocols:?}"
+    );
+    assert!(cells("plain").contains(&"29.68".to_owned()), "{table}");
+    assert!(
+        cells("drs, percentile 95").contains(&"28.89".to_owned()),
+        "{table}"
+    );
+    assert!(
+        !table.contains("**2") && !table.contains('↓'),
+        "none is the best: {table}"
+    );
+    assert!(
+        table.contains("Each row has a protocol of its own"),
+        "{table}"
+    );
+    let protocol = lab.read("reports/mnist-drs/samplers-protocol.md");
+    assert!(protocol.contains("percentile = 60"), "{protocol}");
+    let claims = lab.read("reports/mnist-drs/claims.md");
+    assert!(
+        claims.contains("## 1. Rejection sampling improves FID") && claims.contains("over 2 seeds"),
+        "{claims}"
+    );
+    assert_eq!(lab.succeed("report mnist-drs"), said.output);
+    let again = lab.run(command);
+    assert_eq!(again.output, said.output);
+    assert!(!again.errors.contains("drawing"), "{}", again.errors);
+    // Rows of other experiments are drawn alike, and these name samplers.
+    let error = lab.refused(
+        "reproduce table1 --profile smoke --set systems=[{name=\"dcgan\",sampler=\"truncated\"}]",
+    );
+    assert!(
+        error.starts_with(
+            "error: row `dcgan` names a sampler, and the rows of `table1` are drawn alike"
+        ),
+        "{error}"
+    );
+    let error = lab.refused("reproduce mnist-drs --profile smoke --set systems=[{name=\"dcgan\"}]");
+    assert!(
+        error.starts_with("error: row `dcgan` names no sampler"),
+        "{error}"
+    );
+    let error = lab.refused(
+        "reproduce mnist-drs --profile smoke --set systems=[{name=\"dcgan\",sampler=\"ddim\"}]",
+    );
+    assert!(
+        error.starts_with("error: the sampler `ddim` of row `dcgan` does not fit `dcgan`"),
+        "{error}"
+    );
+}
