@@ -67,6 +67,11 @@ impl Pix2PixUnet {
         }
     }
 
+    /// Its halvings.
+    pub fn depth(&self) -> usize {
+        self.down.len()
+    }
+
     /// [n, channels, h, w] -> [n, outputs, h, w], before the last activation function; with dropout where some is given.
     pub fn forward(&self, images: Tensor<4>, dropout: Option<Dropout>) -> Tensor<4> {
         let innermost = self.down.len() - 1;

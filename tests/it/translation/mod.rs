@@ -1,0 +1,3 @@
+//! Paired models: networks, data, training, experiments.
+
+mod networks;
