@@ -22,11 +22,13 @@ const OF_ROWS: [&str; 9] = [
 ];
 
 /// The lists that are sets.
-const SETS: [&str; 5] = [
+const SETS: [&str; 7] = [
     "seeds",
     "data.classes",
     "snn.dissimilar",
     "downstream.curve",
+    "translation.patches",
+    "translation.starts",
     "evaluation.samplers",
 ];
 

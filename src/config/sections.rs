@@ -13,6 +13,7 @@ use crate::device::Compute;
 use crate::features::{FeatureConfig, PerceptualConfig};
 use crate::metrics::{MetricSettings, PathSettings};
 use crate::reward::{RewardConfig, SnnConfig};
+use crate::translation::TranslationConfig;
 
 /// A whole experiment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, DocumentedFields)]
@@ -50,6 +51,8 @@ pub struct Config {
     pub evaluation: Evaluation,
     /// The downstream classification task.
     pub downstream: DownstreamConfig,
+    /// Paired models: pretraining without labels, and what it is worth.
+    pub translation: TranslationConfig,
     /// What is written during training.
     pub logging: Logging,
     /// The tracking server that runs are uploaded to.
@@ -265,6 +268,7 @@ impl Config {
             snn: SnnConfig::default(),
             evaluation: Evaluation::default(),
             downstream: DownstreamConfig::default(),
+            translation: TranslationConfig::default(),
             logging: Logging::default(),
             tracking: Tracking::default(),
             compute: Compute::default(),

@@ -18,6 +18,7 @@ mod pairs;
 mod path_length;
 mod precision_recall;
 mod protocol;
+pub mod paired;
 
 use serde::{Deserialize, Serialize};
 
