@@ -114,7 +114,8 @@ pub struct Settings {
 #[derive(Args, Debug)]
 pub struct Reproduce {
     /// table1, table2, table3, table4 or all; downstream: classifiers trained on generated images; or an experiment of a related
-    /// paper: mnist-zoo, mnist-icr, mnist-mixture.
+    /// paper: mnist-zoo, mnist-icr, mnist-mixture; or transfer: paired models, which is pretrain, transfer-segment, transfer-denoise and
+    /// transfer-super, also by themselves.
     pub table: String,
     /// The experiment behind the tables: a name under `experiments/` or a TOML file. Without it table1, or the one that is named.
     #[arg(long, value_name = "NAME")]

@@ -239,7 +239,7 @@ pub(super) const SECTIONS: &[(&str, Section)] = &[
         Section::of::<TranslationConfig>(&[
             Range::between("patches", "patches", 0.0, MANY).hint("set 0 for all training patches"),
             Range::between("evaluate_every", "steps", 0.0, STEPS),
-            Range::between("evaluation_patches", "patches", 0.0, MANY),
+            Range::between("evaluation_patches", "patches", 1.0, MANY),
         ]),
     ),
     ("translation.training", TRANSLATOR),

@@ -38,6 +38,7 @@ mod study;
 mod subject;
 mod training;
 mod transfer;
+mod translation;
 
 use std::path::PathBuf;
 
@@ -53,7 +54,7 @@ use captions::captions;
 use measure::Evaluators;
 use pictures::{first, grid};
 use plan::plan;
-use render::{render, render_ablation, render_downstream};
+use render::{render, render_ablation, render_downstream, render_translation};
 use rows::{Rows, records};
 
 pub use compare::{Compared, Comparison, compare, comparison_table};
@@ -66,7 +67,8 @@ pub use reference::{Reference, held_out, trained_on};
 pub use render::render_again;
 pub use reporter::{Reporter, Silent, TrainingEnd, TrainingInfo};
 pub use resolve::{
-    ABLATIONS, DOWNSTREAM, EXPERIMENTS, PROFILES, RELATED, resolve, run_config, schema, snn_config,
+    ABLATIONS, DOWNSTREAM, EXPERIMENTS, PROFILES, RELATED, TRANSFER, TRANSLATIONS, resolve,
+    run_config, schema, snn_config,
 };
 pub use reward_models::{FinetuneProgress, RewardModels, finetune};
 pub use search::{Search, SearchedBy, read_queries};
@@ -76,6 +78,7 @@ pub use snn::{
 pub use study::{StudyPlan, make_study};
 pub use training::{load_model, train};
 pub use transfer::{Transfer, TransferRecord, TransferRow, transfer, transfer_table};
+pub use translation::reproduce_translation;
 
 /// What came out of an experiment.
 pub struct Outcome {

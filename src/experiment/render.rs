@@ -11,7 +11,7 @@ use crate::report::figures::Drawn;
 use crate::report::page::Page;
 use crate::report::{
     self, CHECKPOINTS, COSTS, Cell, Claim, DownstreamRecord, Published, Record, Rewards, TABLES,
-    Table, TableDefinition,
+    Table, TableDefinition, TranslationRecord,
 };
 use crate::workspace::Workspace;
 
@@ -56,6 +56,9 @@ pub fn render_again(name: &str, workspace: &Workspace) -> Result<Outcome> {
     if let Some(about) = DownstreamRecord::load(workspace.out(), name)? {
         return render_downstream(record, &about, workspace);
     }
+    if let Some(about) = TranslationRecord::load(workspace.out(), name)? {
+        return render_translation(record, &about, workspace);
+    }
     let tables: Vec<&TableDefinition> = TABLES.iter().collect();
     render(record, &tables, workspace)
 }
@@ -86,6 +89,50 @@ pub(super) fn render_downstream(
         .map(|(definition, table)| (*definition, table))
         .collect();
     let drawn = report::figures::draw_downstream(&record, about, &shown, &outcomes, workspace)?;
+    let of_tables = tables.iter().flat_map(|rendered| &rendered.files);
+    let written: Vec<PathBuf> = of_tables.chain(&files).cloned().collect();
+    let page = page(
+        &record, &outcomes, &shown, &drawn, &claims, &written, workspace,
+    )?;
+    files.extend(page);
+    Ok(Outcome {
+        record,
+        tables,
+        files,
+        absent: drawn.absent,
+        complete,
+    })
+}
+
+/// Renders and writes the tables of paired models, their figures and what they say about the paper's claims.
+pub(super) fn render_translation(
+    record: Record,
+    about: &TranslationRecord,
+    workspace: &Workspace,
+) -> Result<Outcome> {
+    let (out, folder) = (workspace.out(), workspace.report(&record.name));
+    let outcomes = report::Outcome::of_rows(&record, out)?;
+    let made = report::translation_tables(&record, about, &outcomes, out)?;
+    let (mut tables, mut complete) = (Vec::new(), true);
+    for (definition, table) in &made {
+        let files = report::write(definition, table, &folder)?;
+        complete &= no_cell_failed(table);
+        let table = table.clone();
+        tables.push(Rendered { table, files });
+    }
+    let claims = report::translation_claims(&record, about, &outcomes, out)?;
+    let mut files = Vec::new();
+    if !claims.is_empty() {
+        let path = folder.join("claims.md");
+        let text = report::claims_markdown(&claims, &record, &report::translation_source());
+        write_whole(&path, text.as_bytes())?;
+        files.push(path);
+    }
+    let shown: Vec<(&TableDefinition, &Table)> = made
+        .iter()
+        .map(|(definition, table)| (*definition, table))
+        .collect();
+    let drawn = report::figures::draw_translation(&record, about, &shown, &outcomes, workspace)?;
     let of_tables = tables.iter().flat_map(|rendered| &rendered.files);
     let written: Vec<PathBuf> = of_tables.chain(&files).cloned().collect();
     let page = page(

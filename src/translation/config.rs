@@ -104,8 +104,8 @@ impl Adversary {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, DocumentedFields)]
 #[serde(deny_unknown_fields, default)]
 pub struct Pretraining {
-    /// Training patches; 0 takes all.
-    pub patches: usize,
+    /// Numbers of unlabelled training patches, a row each of the task `restore`; 0 takes all. A pretrained start comes from the last.
+    pub patches: Vec<usize>,
     /// What is done to a patch before it is restored, in this order.
     pub corruptions: Vec<Corruption>,
     /// How it is trained.
@@ -117,7 +117,7 @@ pub struct Pretraining {
 impl Default for Pretraining {
     fn default() -> Self {
         Self {
-            patches: 0,
+            patches: vec![0],
             corruptions: vec![
                 Corruption::Flip,
                 Corruption::Turn,
@@ -145,7 +145,7 @@ pub struct TranslationConfig {
     pub backbones: Vec<Backbone>,
     /// What they start from: `random`, `pretrained`, or both.
     pub starts: Vec<Start>,
-    /// Numbers of training patches, a row each; 0 takes all. Draws of one seed are nested.
+    /// Numbers of training patches with labels, a row each; 0 takes all. Draws of one seed are nested.
     pub patches: Vec<usize>,
     /// What is done to a patch before the network sees it, in this order. The task `restore` takes those of the pretraining.
     pub corruptions: Vec<Corruption>,
@@ -153,7 +153,7 @@ pub struct TranslationConfig {
     pub loss: MaskLoss,
     /// Steps between measurements on held-out patches: the points of learning curves. 0 measures the end alone.
     pub evaluate_every: usize,
-    /// Held-out patches that are measured; 0 takes all.
+    /// Held-out patches that are measured; all where there are fewer.
     pub evaluation_patches: usize,
     /// How the task is trained.
     pub training: TranslatorTraining,
@@ -171,7 +171,7 @@ impl Default for TranslationConfig {
             corruptions: Vec::new(),
             loss: MaskLoss::CrossEntropy,
             evaluate_every: 100,
-            evaluation_patches: 0,
+            evaluation_patches: 1000,
             training: TranslatorTraining::default(),
             pretraining: Pretraining::default(),
         }

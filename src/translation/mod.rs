@@ -147,8 +147,17 @@ pub trait Translator: Send {
 /// The model of `run` with random weights.
 ///
 /// # Errors
-/// Refuses settings that do not fit the images or one another.
+/// As [`check`].
 pub fn build(run: &TranslatorRunConfig, device: &Device) -> Result<Box<dyn Translator>> {
+    check(run)?;
+    Ok(Backbone::build(run, device))
+}
+
+/// Refuses settings of a run that do not fit its images or one another.
+///
+/// # Errors
+/// As said.
+pub fn check(run: &TranslatorRunConfig) -> Result<()> {
     run.backbone.check(run.image_size)?;
     run.task.check(&run.corruptions)?;
     for corruption in &run.corruptions {
@@ -157,7 +166,7 @@ pub fn build(run: &TranslatorRunConfig, device: &Device) -> Result<Box<dyn Trans
     if let Some(adversary) = &run.adversary {
         adversary.check(run.image_size)?;
     }
-    Ok(Backbone::build(run, device))
+    Ok(())
 }
 
 #[cfg(test)]

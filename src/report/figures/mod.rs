@@ -23,6 +23,7 @@ mod scores;
 mod sheet;
 mod style;
 mod svg;
+mod translation;
 mod tsne;
 
 use std::path::{Path, PathBuf};
@@ -39,6 +40,7 @@ pub use contact::{Captioned, contact_sheet};
 pub use downstream::draw as draw_downstream;
 pub use heat::{MappedPair, similarity_sheet};
 pub use histogram::histograms;
+pub use translation::draw as draw_translation;
 
 /// Images of a way between two latents, its ends among them: a row of the picture that an experiment makes of each system.
 pub const INTERPOLATION_STEPS: usize = 7;
