@@ -4,14 +4,17 @@
 //! 1 (nucleus) for the phantom. (The folder `masks/` of a store holds pictures of the tissue that was found.) Patches and their
 //! content hash do not depend on them.
 
-use std::collections::BTreeMap;
+mod picture;
+mod table;
+
 use std::fs::File;
-use std::io::{BufReader, BufWriter};
+use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use png::{ColorType, Decoder, Transformations};
 
+use self::picture::read_png;
+use self::table::{Value, table};
 use super::npy::{ImageFile, ImagesWriter};
 use super::pixels::PatchPlace;
 use super::source::{Origin, SlideImage, Source};
@@ -24,14 +27,6 @@ use crate::images::GREY;
 
 /// Classes of the phantom's pixels.
 const OF_PHANTOM: [&str; 2] = ["background", "nucleus"];
-
-/// What a class looks like in a PNG.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Value {
-    /// An index of its palette, or a grey value.
-    Index(u8),
-    Colour([u8; 3]),
-}
 
 /// Where the masks of a source are from.
 pub(super) struct Masks {
@@ -258,177 +253,9 @@ impl Mask {
     }
 }
 
-/// Names and values from entries `name=value`.
-fn table(entries: &[String]) -> Result<(Vec<String>, Vec<Value>)> {
-    const HINT: &str = "give for example `[\"background=0\", \"nucleus=1\"]`: an index or a grey value, or a colour as `#ff0000`; the \
-                        first class is the background";
-    let mut known: BTreeMap<String, ()> = BTreeMap::new();
-    let (mut names, mut values) = (Vec::new(), Vec::new());
-    for entry in entries {
-        let wrong = |what: &str| refuse(format!("`data.mask_classes` has `{entry}`, {what}"), HINT);
-        let (name, value) = entry
-            .split_once('=')
-            .ok_or_else(|| wrong("which has no value"))?;
-        let value = match value.strip_prefix('#') {
-            Some(digits) if digits.len() == 6 => {
-                let number = u32::from_str_radix(digits, 16)
-                    .map_err(|_| wrong("whose value is no colour"))?;
-                let [_, colour @ ..] = number.to_be_bytes();
-                Value::Colour(colour)
-            }
-            Some(_) => return Err(wrong("whose value is no colour")),
-            None => Value::Index(
-                value
-                    .parse()
-                    .map_err(|_| wrong("whose value is no number from 0 to 255"))?,
-            ),
-        };
-        if known.insert(name.to_owned(), ()).is_some() {
-            return Err(wrong("whose name another class has"));
-        }
-        if values.contains(&value) {
-            return Err(wrong("whose value another class has"));
-        }
-        names.push(name.to_owned());
-        values.push(value);
-    }
-    if names.len() < 2 {
-        return Err(refuse(
-            format!("`data.mask_classes` names {} classes", names.len()),
-            HINT,
-        ));
-    }
-    Ok((names, values))
-}
-
-/// A pixel of a PNG.
-#[derive(Clone, Copy)]
-struct Pixel {
-    /// Its index of the palette, or its grey value.
-    index: Option<u8>,
-    colour: [u8; 3],
-}
-
-/// Width, height and pixels of a PNG, its indices as they are.
-fn read_png(path: &Path) -> Result<(usize, usize, Vec<Pixel>)> {
-    let unreadable = |reason: String| {
-        refuse(
-            format!("cannot read the mask `{}`: {reason}", path.display()),
-            "masks are PNG files: indexed, grey or RGB, at most 8 bits",
-        )
-    };
-    let file = File::open(path).map_err(|error| unreadable(error.to_string()))?;
-    let mut decoder = Decoder::new(BufReader::new(file));
-    decoder.set_transformations(Transformations::IDENTITY);
-    let mut reader = decoder
-        .read_info()
-        .map_err(|error| unreadable(error.to_string()))?;
-    let length = reader
-        .output_buffer_size()
-        .ok_or_else(|| unreadable("it is too large".to_owned()))?;
-    let mut bytes = vec![0; length];
-    let frame = reader
-        .next_frame(&mut bytes)
-        .map_err(|error| unreadable(error.to_string()))?;
-    let bits = frame.bit_depth as usize;
-    if bits > 8 {
-        return Err(unreadable(format!("it has {bits} bits")));
-    }
-    let palette = reader.info().palette.clone().unwrap_or_default();
-    let (width, height) = (frame.width as usize, frame.height as usize);
-    let mut pixels = Vec::with_capacity(width * height);
-    for line in bytes.chunks_exact(frame.line_size).take(height) {
-        for x in 0..width {
-            // Samples of less than a byte lie from the highest bits on.
-            let sample = |number: usize| {
-                let bit = number * bits;
-                let shift = 8 - bits - bit % 8;
-                (line[bit / 8] >> shift) & (0xff >> (8 - bits))
-            };
-            pixels.push(match frame.color_type {
-                ColorType::Grayscale | ColorType::GrayscaleAlpha => {
-                    let step = if frame.color_type == ColorType::Grayscale {
-                        1
-                    } else {
-                        2
-                    };
-                    let grey = sample(step * x);
-                    Pixel {
-                        index: Some(grey),
-                        colour: [grey; 3],
-                    }
-                }
-                ColorType::Indexed => {
-                    let index = sample(x);
-                    let at = 3 * usize::from(index);
-                    let colour = palette.get(at..at + 3);
-                    let colour = colour
-                        .ok_or_else(|| unreadable(format!("its palette has no entry {index}")))?;
-                    Pixel {
-                        index: Some(index),
-                        colour: [colour[0], colour[1], colour[2]],
-                    }
-                }
-                ColorType::Rgb | ColorType::Rgba => {
-                    let step = if frame.color_type == ColorType::Rgb {
-                        3
-                    } else {
-                        4
-                    };
-                    Pixel {
-                        index: None,
-                        colour: [0, 1, 2].map(|channel| sample(step * x + channel)),
-                    }
-                }
-            });
-        }
-    }
-    Ok((width, height, pixels))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn refusal<T>(result: Result<T>) -> String {
-        result.err().expect("refused").to_string()
-    }
-
-    #[test]
-    fn a_table_of_classes_has_names_and_values_that_differ() {
-        let of = |entries: &[&str]| {
-            let entries: Vec<String> = entries.iter().map(|&entry| entry.to_owned()).collect();
-            table(&entries)
-        };
-        let (names, values) = of(&["background=0", "gland=#00ff10"]).unwrap();
-        assert_eq!(names, ["background", "gland"]);
-        assert_eq!(values, [Value::Index(0), Value::Colour([0, 255, 16])]);
-        for (entries, expected) in [
-            (&["background=0"][..], "`data.mask_classes` names 1 classes"),
-            (
-                &["a=0", "b"],
-                "`data.mask_classes` has `b`, which has no value",
-            ),
-            (
-                &["a=0", "b=256"],
-                "`data.mask_classes` has `b=256`, whose value is no number from 0 to 255",
-            ),
-            (
-                &["a=0", "b=#12"],
-                "`data.mask_classes` has `b=#12`, whose value is no colour",
-            ),
-            (
-                &["a=0", "a=1"],
-                "`data.mask_classes` has `a=1`, whose name another class has",
-            ),
-            (
-                &["a=0", "b=0"],
-                "`data.mask_classes` has `b=0`, whose value another class has",
-            ),
-        ] {
-            assert_eq!(refusal(of(entries)), expected);
-        }
-    }
 
     #[test]
     fn a_smaller_mask_has_the_most_frequent_class_of_each_square() {

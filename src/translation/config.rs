@@ -141,20 +141,20 @@ impl Default for Pretraining {
 pub struct TranslationConfig {
     /// What is learned: `restore` (the pretraining itself, by its own settings), `segment`, `denoise` or `super-resolve`.
     pub task: TranslationTask,
-    /// The networks, a row each.
-    pub backbones: Vec<Backbone>,
     /// What they start from: `random`, `pretrained`, or both.
     pub starts: Vec<Start>,
     /// Numbers of training patches with labels, a row each; 0 takes all. Draws of one seed are nested.
     pub patches: Vec<usize>,
-    /// What is done to a patch before the network sees it, in this order. The task `restore` takes those of the pretraining.
-    pub corruptions: Vec<Corruption>,
     /// The loss of masks: `cross-entropy` or `dice`.
     pub loss: MaskLoss,
     /// Steps between measurements on held-out patches: the points of learning curves. 0 measures the end alone.
     pub evaluate_every: usize,
     /// Held-out patches that are measured; all where there are fewer.
     pub evaluation_patches: usize,
+    /// The networks, a row each.
+    pub backbones: Vec<Backbone>,
+    /// What is done to a patch before the network sees it, in this order. The task `restore` takes those of the pretraining.
+    pub corruptions: Vec<Corruption>,
     /// How the task is trained.
     pub training: TranslatorTraining,
     /// What the pretrained start comes from.

@@ -11,6 +11,7 @@ use crate::features::{PerceptualDistance, load_perceptual};
 use crate::images::{Pixels, RGB};
 use crate::metrics::Protocol;
 use crate::metrics::paired::{ImagePairs, PAIRED_METRICS, PairedMetric};
+use crate::report::figures::pair_scale;
 use crate::run::Run;
 use crate::tracker::{self, Event, ScoreRecord};
 use crate::translation::{Corruption, TranslationTask, Translator, TranslatorRunConfig};
@@ -204,8 +205,7 @@ impl<'a> Measure<'a> {
             }
         }
         let all = Pixels::new(3 * shown.len(), size, RGB, bytes);
-        let scale = if size < 64 { 2 } else { 1 };
-        Ok(all.grid(3 * COLUMNS, scale))
+        Ok(all.grid(3 * COLUMNS, pair_scale(size)))
     }
 
     /// Masks in colours; images as they are.

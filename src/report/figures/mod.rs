@@ -40,7 +40,7 @@ pub use contact::{Captioned, contact_sheet};
 pub use downstream::draw as draw_downstream;
 pub use heat::{MappedPair, similarity_sheet};
 pub use histogram::histograms;
-pub use translation::draw as draw_translation;
+pub use translation::{draw as draw_translation, pair_scale};
 
 /// Images of a way between two latents, its ends among them: a row of the picture that an experiment makes of each system.
 pub const INTERPOLATION_STEPS: usize = 7;
