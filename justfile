@@ -66,6 +66,11 @@ shift *options:
 downstream *options:
     {{ histogen }} reproduce downstream {{ options }}
 
+# What pretraining without labels is worth: nuclei, noise, resolution
+[group('run')]
+transfer *options:
+    {{ histogen }} reproduce transfer {{ options }}
+
 # The MFT-SNN by itself: trained, and measured on held-out slides
 [group('run')]
 snn *options:

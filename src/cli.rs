@@ -117,7 +117,8 @@ pub struct Settings {
 #[derive(Args, Debug)]
 pub struct Reproduce {
     /// table1, table2, table3, table4 or all; downstream: classifiers trained on generated images; or an experiment of a related
-    /// paper: mnist-zoo, mnist-icr, mnist-mixture, mnist-drs, ac-gan-low-data, ac-gan-shift.
+    /// paper: mnist-zoo, mnist-icr, mnist-mixture, mnist-drs, ac-gan-low-data, ac-gan-shift; or transfer: paired models, which is
+    /// pretrain, transfer-segment, transfer-denoise and transfer-super, also by themselves.
     #[arg(add = complete::tables())]
     pub table: String,
     /// The experiment behind the tables: a name under `experiments/` or a TOML file. Without it table1, or the one that is named.

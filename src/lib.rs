@@ -24,6 +24,7 @@ pub mod features;
 pub mod metrics;
 pub mod retrieval;
 pub mod classifier;
+pub mod translation;
 pub mod config;
 pub mod models;
 pub mod samplers;

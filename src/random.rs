@@ -8,7 +8,7 @@ use rand::Rng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
-use rand_distr::{Distribution, StandardNormal};
+use rand_distr::{Distribution, Poisson, StandardNormal};
 use sha2::{Digest, Sha256};
 
 /// Named streams of one seed at one position (a training step, a sample's index, a slide's index).
@@ -60,6 +60,11 @@ impl Stream {
     /// One draw from N(0, 1).
     pub fn normal(&mut self) -> f64 {
         StandardNormal.sample(&mut self.0)
+    }
+
+    /// One draw from the Poisson distribution of mean `mean`, finite and not negative; 0 of mean 0.
+    pub fn poisson(&mut self, mean: f64) -> f64 {
+        Poisson::new(mean).map_or(0.0, |law| law.sample(&mut self.0))
     }
 
     /// One draw from the uniform distribution on [0, 1), with 53 random bits.

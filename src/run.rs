@@ -24,6 +24,7 @@ use crate::error::{Result, refuse};
 use crate::files::{cannot_write, remove_unfinished, write_whole};
 use crate::reward::SnnRunConfig;
 use crate::tracker::{Ending, Event, Ledger};
+use crate::translation::TranslatorRunConfig;
 
 use checkpoints::Checkpoints;
 use lock::Lock;
@@ -78,6 +79,20 @@ impl Identity for SnnRunConfig {
 impl Identity for ClassifierRunConfig {
     fn name(&self) -> String {
         format!("classifier-s{}-{}", self.seed, self.hash())
+    }
+
+    fn to_toml(&self) -> String {
+        self.to_toml()
+    }
+
+    fn steps(&self) -> u64 {
+        self.steps
+    }
+}
+
+impl Identity for TranslatorRunConfig {
+    fn name(&self) -> String {
+        format!("translator-s{}-{}", self.seed, self.hash())
     }
 
     fn to_toml(&self) -> String {

@@ -9,14 +9,27 @@ use super::tracking::Tracking;
 use super::{Answer, Outcome};
 use crate::cli::Reproduce;
 use crate::error::refuse;
-use crate::experiment::{self, DOWNSTREAM, LOW_DATA, RELATED, SAMPLED};
+use crate::experiment::{self, DOWNSTREAM, LOW_DATA, RELATED, SAMPLED, TRANSFER, TRANSLATIONS};
 use crate::report::{self, TABLES, TableDefinition};
 use crate::workspace::Workspace;
 
 pub(super) fn run(arguments: &Reproduce) -> Outcome {
+    let table = arguments.table.as_str();
+    let of_translation = match &arguments.experiment {
+        None if table == TRANSFER => TRANSLATIONS,
+        Some(experiment) if table == TRANSFER => &[experiment.as_str()],
+        None => match TRANSLATIONS.iter().position(|name| *name == table) {
+            Some(place) => &TRANSLATIONS[place..=place],
+            None => &[],
+        },
+        Some(_) => &[],
+    };
+    if !of_translation.is_empty() {
+        return translations(arguments, of_translation);
+    }
     let mut with_own_table = RELATED.iter().chain(LOW_DATA).chain([&SAMPLED]);
-    let related = with_own_table.find(|name| **name == arguments.table);
-    let is_low_data = LOW_DATA.contains(&arguments.table.as_str());
+    let related = with_own_table.find(|name| **name == table);
+    let is_low_data = LOW_DATA.contains(&table);
     let tables: Vec<&TableDefinition> = match (related, arguments.table.as_str()) {
         (Some(_), _) | (None, DOWNSTREAM) => Vec::new(),
         (None, "all") => TABLES.iter().collect(),
@@ -60,4 +73,24 @@ pub(super) fn run(arguments: &Reproduce) -> Outcome {
         eprintln!("{} in all", duration(reporter.elapsed()));
         Ok(Answer::of(outcome.complete))
     })
+}
+
+/// The experiments with paired models, one after another.
+fn translations(arguments: &Reproduce, experiments: &[&str]) -> Outcome {
+    let settings = &arguments.settings;
+    let workspace = Workspace::new(&settings.out);
+    let mut complete = true;
+    for experiment in experiments {
+        let config = configure(experiment, settings, arguments.seeds.as_deref())?;
+        let reports = workspace.report(&config.name);
+        Tracking::during(&config, settings, &reports, |tracking| {
+            let mut reporter = Terminal::tracked(tracking, is_possible(arguments.dashboard));
+            let outcome = experiment::reproduce_translation(&config, &workspace, &mut reporter)?;
+            print(&outcome);
+            eprintln!("{} in all", duration(reporter.elapsed()));
+            complete &= outcome.complete;
+            Ok(Answer::of(outcome.complete))
+        })?;
+    }
+    Ok(Answer::of(complete))
 }

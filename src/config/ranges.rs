@@ -16,6 +16,7 @@ use crate::features::{FeatureConfig, PerceptualConfig};
 use crate::metrics::{MetricSettings, PathSettings};
 use crate::nn::vgg::LAYERS;
 use crate::reward::{RewardConfig, SnnConfig, StageConfig};
+use crate::translation::{Adversary, Pretraining, TranslationConfig, TranslatorTraining};
 
 /// Largest number of images, patches, pairs or paths.
 const MANY: f64 = 1e8;
@@ -246,6 +247,29 @@ pub(super) const SECTIONS: &[(&str, Section)] = &[
         ]),
     ),
     (
+        "translation",
+        Section::of::<TranslationConfig>(&[
+            Range::between("patches", "patches", 0.0, MANY).hint("set 0 for all training patches"),
+            Range::between("evaluate_every", "steps", 0.0, STEPS),
+            Range::between("evaluation_patches", "patches", 1.0, MANY),
+        ]),
+    ),
+    ("translation.training", TRANSLATOR),
+    (
+        "translation.pretraining",
+        Section::of::<Pretraining>(&[Range::between("patches", "patches", 0.0, MANY)]),
+    ),
+    ("translation.pretraining.training", TRANSLATOR),
+    (
+        "translation.pretraining.adversary",
+        Section::of::<Adversary>(&[
+            Range::between("layers", "layers", 0.0, 4.0)
+                .hint("set 1 to 4, or 0 for no discriminator"),
+            Range::between("width", "feature maps", 1.0, WIDTH),
+            Range::at_least("l1_weight", "", 0.0),
+        ]),
+    ),
+    (
         "logging",
         Section::of::<Logging>(&[
             Range::between("samples_every", "steps", 0.0, STEPS),
@@ -275,6 +299,15 @@ pub(super) const SECTIONS: &[(&str, Section)] = &[
 /// The threshold of a truncation. Below its least value almost no draw is kept.
 pub const TAU: Range = Range::between("tau", "", 0.01, 100.0)
     .hint("set it above 0, for example to 1; large values truncate nothing");
+
+/// The training of a paired model.
+const TRANSLATOR: Section = Section::of::<TranslatorTraining>(&[
+    Range::between("steps", "steps", 1.0, STEPS),
+    Range::between("batch", "images", 1.0, BATCH),
+    Range::above("learning_rate", "", 0.0),
+    Range::new("beta1", "", (Included(0.0), Excluded(1.0))),
+    Range::new("dropout", "fraction", (Included(0.0), Excluded(1.0))),
+]);
 
 /// A stage of the MFT-SNN.
 const STAGE: Section = Section::of::<StageConfig>(&[

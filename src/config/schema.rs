@@ -22,11 +22,14 @@ const OF_ROWS: [&str; 9] = [
 ];
 
 /// The lists that are sets.
-const SETS: [&str; 7] = [
+const SETS: [&str; 10] = [
     "seeds",
     "data.classes",
     "snn.dissimilar",
     "downstream.curve",
+    "translation.patches",
+    "translation.starts",
+    "translation.pretraining.patches",
     "evaluation.samplers",
     "low_data.sizes",
     "low_data.tau_grid",

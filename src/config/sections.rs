@@ -14,6 +14,7 @@ use crate::error::{Result, refuse};
 use crate::features::{FeatureConfig, PerceptualConfig};
 use crate::metrics::{MetricSettings, PathSettings};
 use crate::reward::{RewardConfig, SnnConfig};
+use crate::translation::TranslationConfig;
 
 /// A whole experiment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, DocumentedFields)]
@@ -53,6 +54,8 @@ pub struct Config {
     pub downstream: DownstreamConfig,
     /// Classification from few images.
     pub low_data: LowDataConfig,
+    /// Paired models: pretraining without labels, and what it is worth.
+    pub translation: TranslationConfig,
     /// What is written during training.
     pub logging: Logging,
     /// The tracking server that runs are uploaded to.
@@ -301,6 +304,7 @@ impl Config {
             evaluation: Evaluation::default(),
             downstream: DownstreamConfig::default(),
             low_data: LowDataConfig::default(),
+            translation: TranslationConfig::default(),
             logging: Logging::default(),
             tracking: Tracking::default(),
             compute: Compute::default(),

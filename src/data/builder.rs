@@ -14,6 +14,7 @@ use super::DataConfig;
 use super::images::Images;
 use super::journal::Journal;
 use super::looks::{Looks, looks};
+use super::masks::Masks;
 use super::pixels::{self, Outcome, PatchPlace};
 use super::source::{Origin, Slide, Source};
 use super::splits::{Candidate, SlideClasses, Split, assign, assign_groups, draw, draw_per_class};
@@ -42,6 +43,7 @@ pub(super) fn build(
     source: &Source,
     settings: &DataConfig,
     stain: Option<&Normalisation>,
+    segmentation: Option<&Masks>,
     folder: &Path,
     building: &Path,
     progress: &mut dyn FnMut(usize, usize, &str),
@@ -97,8 +99,12 @@ pub(super) fn build(
             .collect(),
         groups: groups(source, &records),
         slides: None,
+        segmentation: None,
         patches: Some(hasher),
     };
+    if let Some(segmentation) = segmentation {
+        notes.segmentation = Some(segmentation.write(source, settings, &tiles, &drawn, folder)?);
+    }
     if settings.whole_slides > 0 {
         let hash = write_whole_slides(source, settings, &images, &records, folder, progress)?;
         notes.slides = Some(hash);

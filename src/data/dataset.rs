@@ -42,7 +42,7 @@ const GARMENTS: [&str; 10] = [
 ];
 
 /// Settings of slides, which mean nothing for images that are taken whole.
-const OF_SLIDES: [&str; 10] = [
+const OF_SLIDES: [&str; 12] = [
     "labels",
     "groups",
     "annotations",
@@ -53,6 +53,8 @@ const OF_SLIDES: [&str; 10] = [
     "patches_per_class",
     "whole_slides",
     "stain",
+    "masks",
+    "mask_classes",
 ];
 
 /// The files of a data set.

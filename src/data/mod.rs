@@ -20,6 +20,7 @@ mod labels;
 mod loader;
 mod lock;
 mod looks;
+mod masks;
 mod npy;
 pub mod pairs;
 pub mod phantom;
@@ -68,6 +69,7 @@ pub use thumbnails::Thumbnails;
 pub use training_order::{TrainingImages, TrainingOrder, TrainingPlaces};
 
 use lock::Lock;
+use masks::Masks;
 use source::Source;
 
 /// The name of the source that needs no files.
@@ -134,12 +136,18 @@ pub struct DataConfig {
     pub stain: StainMethod,
     /// An image that has the target's stain; empty takes a published one.
     pub stain_target: PathBuf,
+    /// Where the class of each pixel is from: `phantom` for the nuclei of the synthetic slides, or a folder with a PNG for each image, of
+    /// its path and name. Empty for no masks.
+    pub masks: String,
+    /// The classes of the pixels of `masks`, the background first, each with its value there: `background=0`, `nucleus=1` (an index of
+    /// the palette or a grey value) or `nucleus=#ff0000` (a colour). The phantom has its own.
+    pub mask_classes: Vec<String>,
     /// The synthetic slides of the source `phantom`.
     pub phantom: PhantomConfig,
 }
 
 /// Settings that came later, as they were always in force.
-const LATER: [&str; 14] = [
+const LATER: [&str; 16] = [
     "labels = \"\"",
     "groups = \"\"",
     "annotations = false",
@@ -154,6 +162,8 @@ const LATER: [&str; 14] = [
     "whole_slides = 0",
     "stain = \"none\"",
     "stain_target = \"\"",
+    "masks = \"\"",
+    "mask_classes = []",
 ];
 
 /// Settings in TOML as they are hashed and stand in stores: those that came later and change nothing leave the bytes of the time
@@ -192,6 +202,8 @@ impl Default for DataConfig {
             skip_unreadable: false,
             stain: StainMethod::None,
             stain_target: PathBuf::new(),
+            masks: String::new(),
+            mask_classes: Vec::new(),
             phantom: PhantomConfig::default(),
         }
     }
@@ -320,6 +332,12 @@ pub fn prepare(
                 "leave `data.stain` out, or set `data.source` to the slides themselves",
             ));
         }
+        if !config.masks.is_empty() && store.mask_classes().is_empty() {
+            return Err(refuse(
+                format!("the patch store `{}` has no masks", path.display()),
+                "leave `data.masks` out, or set `data.source` to the images that the masks are of",
+            ));
+        }
         return Ok(store);
     };
     cached(&source, config, cache, progress)
@@ -387,6 +405,10 @@ fn cached(
     if stain.is_some() && !config.stain_target.as_os_str().is_empty() {
         settings.stain_target = sha256_file(&config.stain_target)?.into();
     }
+    let masks = Masks::of(config)?;
+    if let Some(masks) = &masks {
+        settings.masks = masks.fingerprint(source)?;
+    }
     let key = format!(
         "{}\n{}\n{}",
         store::FORMAT,
@@ -400,6 +422,7 @@ fn cached(
             source,
             &settings,
             stain.as_ref(),
+            masks.as_ref(),
             &folder,
             &cache.join(format!(".building-{name}")),
             progress,
@@ -414,6 +437,7 @@ fn build(
     source: &Source,
     settings: &DataConfig,
     stain: Option<&Normalisation>,
+    masks: Option<&Masks>,
     folder: &Path,
     building: &Path,
     progress: &mut dyn FnMut(usize, usize, &str),
@@ -424,7 +448,9 @@ fn build(
     if !store::is_store(folder) {
         let complete = building.join("store");
         builder::create(&complete)?;
-        built = builder::build(source, settings, stain, &complete, building, progress);
+        built = builder::build(
+            source, settings, stain, masks, &complete, building, progress,
+        );
         if built.is_ok() {
             fs::rename(&complete, folder)
                 .with_context(|| format!("cannot write the store `{}`", folder.display()))?;

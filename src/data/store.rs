@@ -6,6 +6,8 @@
 //!   (`cat patches.npy patches.csv | sha256sum`).
 //! - `inputs.npy`, in stores for paired models: n x size x size x channels bytes, an image beside each patch in the order
 //!   of the patches; its own SHA-256 is in `store.toml`.
+//! - `segmentation.npy`, where masks were asked for: n x size x size bytes, the class of every pixel of each patch; its classes and its
+//!   SHA-256 are in `store.toml`.
 //! - `slides.npy` and `slides.csv`, where they were asked for: a picture of each whole slide, with its class and its split; the
 //!   SHA-256 of both is in `store.toml`.
 //! - `masks/`: pictures of the tissue found on each slide, to be looked at. Nothing reads them.
@@ -35,6 +37,8 @@ pub(super) const FORMAT: u32 = 1;
 pub(super) const PATCHES: &str = "patches.npy";
 /// The file of inputs.
 pub(super) const INPUTS: &str = "inputs.npy";
+/// The file of masks.
+pub(super) const SEGMENTATION: &str = "segmentation.npy";
 /// The file of pictures of whole slides.
 pub(super) const SLIDES: &str = "slides.npy";
 const SLIDE_RECORDS: &str = "slides.csv";
@@ -78,6 +82,9 @@ struct Description {
     /// SHA-256 of the inputs, in a store that has some.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     inputs: Option<String>,
+    /// The masks, in a store that has some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    segmentation: Option<SegmentationNotes>,
     /// SHA-256 of the pictures of whole slides and their table, in a store that has some.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     slides: Option<String>,
@@ -123,6 +130,16 @@ pub(super) fn written_once(
     PatchStore::open(&folder)
 }
 
+/// What a store says of its masks.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SegmentationNotes {
+    /// SHA-256 of the file.
+    pub(super) sha256: String,
+    /// The classes, by number, the background first.
+    pub(super) classes: Vec<String>,
+}
+
 /// What else there is to say of a store.
 #[derive(Default)]
 pub(super) struct Notes {
@@ -132,6 +149,8 @@ pub(super) struct Notes {
     pub(super) groups: BTreeMap<String, String>,
     /// SHA-256 of the pictures of whole slides and their table.
     pub(super) slides: Option<String>,
+    /// The masks.
+    pub(super) segmentation: Option<SegmentationNotes>,
     /// The hash of the file of patches, where it was taken while that was written; else the file is read for it.
     pub(super) patches: Option<Sha256Writer>,
 }
@@ -153,6 +172,7 @@ pub struct PatchStore {
     class_indices: Vec<usize>,
     patches: ImageFile,
     inputs: Option<ImageFile>,
+    segmentation: Option<ImageFile>,
 }
 
 /// Whether `folder` is a patch store.
@@ -235,26 +255,29 @@ impl PatchStore {
                 "`{PATCHES}` or `{RECORDS}` is not what `{DESCRIPTION}` was written for"
             )));
         }
-        // The inputs beside them, if it has any.
-        let inputs = match &description.inputs {
-            None => None,
-            Some(hash) => {
-                let inputs = images(INPUTS)?;
-                let found = inputs.shape;
-                if (found.count, found.size) != (count, size) {
-                    return Err(damaged(format!(
-                        "`{INPUTS}` has {} images of {1} x {1}, `{PATCHES}` {count} of {size} x {size}",
-                        found.count, found.size
-                    )));
-                }
-                if content_hash(&inputs, &[])? != *hash {
-                    return Err(damaged(format!(
-                        "`{INPUTS}` is not what `{DESCRIPTION}` was written for"
-                    )));
-                }
-                Some(inputs)
+        // The inputs and the masks beside them, if it has any.
+        let beside = |name: &str, hash: Option<&String>| {
+            let Some(hash) = hash else {
+                return Ok(None);
+            };
+            let found = images(name)?;
+            let shape = found.shape;
+            if (shape.count, shape.size) != (count, size) {
+                return Err(damaged(format!(
+                    "`{name}` has {} images of {1} x {1}, `{PATCHES}` {count} of {size} x {size}",
+                    shape.count, shape.size
+                )));
             }
+            if content_hash(&found, &[])? != *hash {
+                return Err(damaged(format!(
+                    "`{name}` is not what `{DESCRIPTION}` was written for"
+                )));
+            }
+            Ok(Some(found))
         };
+        let inputs = beside(INPUTS, description.inputs.as_ref())?;
+        let masks = description.segmentation.as_ref();
+        let segmentation = beside(SEGMENTATION, masks.map(|masks| &masks.sha256))?;
         let (classes, class_indices) = index_classes(&records);
         Ok(Self {
             path: path.to_owned(),
@@ -264,6 +287,7 @@ impl PatchStore {
             class_indices,
             patches,
             inputs,
+            segmentation,
         })
     }
 
@@ -378,6 +402,30 @@ impl PatchStore {
             .as_ref()
             .map(|inputs| inputs.read(indices))
             .transpose()
+    }
+
+    /// The masks of the patches at `indices`, in that order: a channel with the number of each pixel's class in
+    /// [`Self::mask_classes`]; none if the store has no masks.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn masks(&self, indices: &[usize]) -> Result<Option<Pixels>> {
+        self.segmentation
+            .as_ref()
+            .map(|masks| masks.read(indices))
+            .transpose()
+    }
+
+    /// The classes of the pixels of masks, the background first; empty if the store has no masks.
+    pub fn mask_classes(&self) -> &[String] {
+        let masks = self.description.segmentation.as_ref();
+        masks.map_or(&[], |masks| &masks.classes)
+    }
+
+    /// The SHA-256 of the masks; empty if the store has none.
+    pub fn masks_hash(&self) -> &str {
+        let masks = self.description.segmentation.as_ref();
+        masks.map_or("", |masks| &masks.sha256)
     }
 
     /// What a paired model gets beside each patch, if the store has inputs.
@@ -508,6 +556,7 @@ pub(super) fn write_description(
         name: name.to_owned(),
         sha256,
         inputs: None,
+        segmentation: notes.segmentation,
         slides: notes.slides,
         skipped: notes.skipped.iter().map(|(name, _)| name.clone()).collect(),
         reasons: notes.skipped.into_iter().collect(),

@@ -7,13 +7,14 @@ use std::fs;
 use toml::{Table, Value};
 
 use super::resolve::{
-    ABLATIONS, DOWNSTREAM, EXPERIMENTS, LOW_DATA, PROFILES, RELATED, SAMPLED, layer, schema,
+    ABLATIONS, DOWNSTREAM, EXPERIMENTS, LOW_DATA, PROFILES, RELATED, SAMPLED, TRANSFER,
+    TRANSLATIONS, layer, schema,
 };
 use crate::config::{Config, Layer, Tracking};
 use crate::error::Result;
 use crate::files::write_whole;
-use crate::report::Record;
 use crate::report::page::{Again, quoted};
+use crate::report::{Record, TranslationRecord};
 use crate::workspace::Workspace;
 
 /// Keeps the settings of an experiment where [`again`] finds them; where its runs are uploaded to is no part of them.
@@ -68,16 +69,19 @@ pub(super) fn again(record: &Record, workspace: &Workspace) -> Result<Option<Aga
     let seeds: Vec<String> = kept.seeds.iter().map(ToString::to_string).collect();
     let experiment = quoted(experiment);
     let ablation = ABLATIONS.iter().find(|(_, name)| *name == experiment);
-    // An experiment without systems trains what the downstream task needs.
+    let is_translation = TranslationRecord::load(workspace.out(), &record.name)?.is_some();
+    // An experiment without systems trains what the downstream task needs, or paired models.
     let is_downstream = kept.systems.is_empty();
     let is_low_data = LOW_DATA.contains(&record.name.as_str());
     let has_own_table =
         is_low_data || record.name == SAMPLED || RELATED.contains(&record.name.as_str());
     let verb = match ablation {
         Some((what, _)) => format!("ablate {what}"),
-        None if has_own_table => {
+        None if is_translation && TRANSLATIONS.contains(&experiment.as_str()) => {
             format!("reproduce {experiment}")
         }
+        None if is_translation => format!("reproduce {TRANSFER} --experiment {experiment}"),
+        None if has_own_table => format!("reproduce {experiment}"),
         None if is_downstream && experiment == DOWNSTREAM => format!("reproduce {DOWNSTREAM}"),
         None if is_downstream => format!("reproduce {DOWNSTREAM} --experiment {experiment}"),
         None => format!("reproduce all --experiment {experiment}"),

@@ -41,6 +41,7 @@ mod study;
 mod subject;
 mod training;
 mod transfer;
+mod translation;
 
 use std::path::PathBuf;
 
@@ -56,7 +57,9 @@ use captions::captions;
 use measure::Evaluators;
 use pictures::{first, grid};
 use plan::plan;
-use render::{render, render_ablation, render_downstream, render_low_data, render_sampled};
+use render::{
+    render, render_ablation, render_downstream, render_low_data, render_sampled, render_translation,
+};
 use resolve::refuse_samplers_of_rows;
 use rows::{Rows, records};
 
@@ -71,8 +74,8 @@ pub use reference::{Reference, held_out, trained_on};
 pub use render::render_again;
 pub use reporter::{Reporter, Silent, TrainingEnd, TrainingInfo};
 pub use resolve::{
-    ABLATIONS, DOWNSTREAM, EXPERIMENTS, LOW_DATA, PROFILES, RELATED, SAMPLED, resolve, run_config,
-    schema, snn_config,
+    ABLATIONS, DOWNSTREAM, EXPERIMENTS, LOW_DATA, PROFILES, RELATED, SAMPLED, TRANSFER,
+    TRANSLATIONS, resolve, run_config, schema, snn_config,
 };
 pub use reward_models::{FinetuneProgress, RewardModels, finetune};
 pub use sampled::reproduce_sampled;
@@ -83,6 +86,7 @@ pub use snn::{
 pub use study::{StudyPlan, make_study};
 pub use training::{load_model, train};
 pub use transfer::{Transfer, TransferRecord, TransferRow, transfer, transfer_table};
+pub use translation::reproduce_translation;
 
 /// What came out of an experiment.
 pub struct Outcome {

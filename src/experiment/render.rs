@@ -11,7 +11,7 @@ use crate::report::figures::Drawn;
 use crate::report::page::Page;
 use crate::report::{
     self, CHECKPOINTS, COSTS, Cell, Claim, DownstreamRecord, LowDataRecord, Published, Record,
-    Rewards, TABLES, Table, TableDefinition,
+    Rewards, TABLES, Table, TableDefinition, TranslationRecord,
 };
 use crate::workspace::Workspace;
 
@@ -61,6 +61,9 @@ pub fn render_again(name: &str, workspace: &Workspace) -> Result<Outcome> {
     }
     if let Some(about) = DownstreamRecord::load(workspace.out(), name)? {
         return render_downstream(record, &about, workspace);
+    }
+    if let Some(about) = TranslationRecord::load(workspace.out(), name)? {
+        return render_translation(record, &about, workspace);
     }
     let tables: Vec<&TableDefinition> = TABLES.iter().collect();
     render(record, &tables, workspace)
@@ -157,10 +160,13 @@ impl Made<'_> {
             let table = table.clone();
             tables.push(Rendered { table, files });
         }
-        let path = folder.join("claims.md");
-        let text = report::claims_markdown(self.claims, &record, self.source);
-        write_whole(&path, text.as_bytes())?;
-        let mut files = vec![path];
+        let mut files = Vec::new();
+        if !self.claims.is_empty() {
+            let path = folder.join("claims.md");
+            let text = report::claims_markdown(self.claims, &record, self.source);
+            write_whole(&path, text.as_bytes())?;
+            files.push(path);
+        }
         let of_tables = tables.iter().flat_map(|rendered| &rendered.files);
         let written: Vec<PathBuf> = of_tables.chain(&files).cloned().collect();
         let shown: Vec<(&TableDefinition, &Table)> = self
@@ -186,6 +192,30 @@ impl Made<'_> {
             complete,
         })
     }
+}
+
+/// Renders and writes the tables of paired models, their figures and what they say about the paper's claims.
+pub(super) fn render_translation(
+    record: Record,
+    about: &TranslationRecord,
+    workspace: &Workspace,
+) -> Result<Outcome> {
+    let out = workspace.out();
+    let outcomes = report::Outcome::of_rows(&record, out)?;
+    let made = report::translation_tables(&record, about, &outcomes, out)?;
+    let claims = report::translation_claims(&record, about, &outcomes, out)?;
+    let shown: Vec<(&TableDefinition, &Table)> = made
+        .iter()
+        .map(|(definition, table)| (*definition, table))
+        .collect();
+    let drawn = report::figures::draw_translation(&record, about, &shown, &outcomes, workspace)?;
+    let of = Made {
+        made: &made,
+        claims: &claims,
+        source: &report::translation_source(),
+        drawn,
+    };
+    of.write(record, &outcomes, workspace)
 }
 
 /// Renders and writes tables, the claims audit and the figures.

@@ -62,6 +62,19 @@ pub const EXPERIMENTS: &[(&str, &str)] = &[
         DOWNSTREAM,
         include_str!("../../experiments/downstream.toml"),
     ),
+    ("pretrain", include_str!("../../experiments/pretrain.toml")),
+    (
+        "transfer-segment",
+        include_str!("../../experiments/transfer-segment.toml"),
+    ),
+    (
+        "transfer-denoise",
+        include_str!("../../experiments/transfer-denoise.toml"),
+    ),
+    (
+        "transfer-super",
+        include_str!("../../experiments/transfer-super.toml"),
+    ),
 ];
 
 /// The experiments of related papers, each with one table of its own: `reproduce` takes their names.
@@ -75,6 +88,17 @@ pub const LOW_DATA: &[&str] = &["ac-gan-low-data", "ac-gan-shift"];
 
 /// The experiment of the downstream classification task, and what `histogen reproduce` calls it.
 pub const DOWNSTREAM: &str = "downstream";
+
+/// What `histogen reproduce` calls all experiments with paired models.
+pub const TRANSFER: &str = "transfer";
+
+/// The experiments with paired models, in the order in which `reproduce transfer` carries them out.
+pub const TRANSLATIONS: &[&str] = &[
+    "pretrain",
+    "transfer-segment",
+    "transfer-denoise",
+    "transfer-super",
+];
 
 /// What can be ablated, and the experiment that does it.
 pub const ABLATIONS: &[(&str, &str)] = &[

@@ -18,6 +18,7 @@ mod pairs;
 mod path_length;
 mod precision_recall;
 mod protocol;
+pub mod paired;
 
 use serde::{Deserialize, Serialize};
 
@@ -266,7 +267,8 @@ pub fn definitions() -> impl Iterator<Item = &'static ScoreDefinition> {
 
 /// The definition of the score called `name`, if there is one.
 pub fn definition(name: &str) -> Option<&'static ScoreDefinition> {
-    definitions().find(|definition| definition.name == name)
+    let known = definitions().find(|definition| definition.name == name);
+    known.or_else(|| paired::definition(name))
 }
 
 /// Every score of every metric in `metrics`; a metric that fails gives failed scores, and the others go on.

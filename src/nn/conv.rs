@@ -45,6 +45,16 @@ impl Window {
             padding: 0,
         }
     }
+
+    /// The side of the square of input pixels that one place behind layers with these windows sees, in their order.
+    pub fn receptive_field(windows: &[Self]) -> usize {
+        let (mut field, mut step) = (1, 1);
+        for window in windows {
+            field += (window.kernel - 1) * step;
+            step *= window.stride;
+        }
+        field
+    }
 }
 
 /// How a layer's first weights are drawn.

@@ -111,3 +111,14 @@ impl GroupNorm {
         group_norm(input, self.groups, affine, activation)
     }
 }
+
+/// Instance normalisation (Ulyanov et al. 2016) without scale and shift, as PyTorch's `InstanceNorm2d`: every channel of every image
+/// by its own mean and variance, so that what an image becomes depends on itself alone. [n, channels, h, w] -> the same
+pub fn instance_norm(input: Tensor<4>, activation: Activation) -> Tensor<4> {
+    let (channels, device) = (input.dims()[1], input.device());
+    let affine = [
+        Tensor::ones([channels], &device),
+        Tensor::zeros([channels], &device),
+    ];
+    group_norm(input, channels, affine, activation)
+}

@@ -5,8 +5,6 @@
 //! setting for images larger than CIFAR's).
 
 use burn::module::Module;
-use burn::tensor::module::interpolate;
-use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
 use burn::tensor::{Tensor, TensorData};
 
 use super::activation::Activation::Silu;
@@ -15,6 +13,7 @@ use super::conv::{Conv2d, WeightInit, Window};
 use super::linear::Linear;
 use super::norm::GroupNorm;
 use super::parameters::Parameters;
+use super::resize::double;
 
 /// Shape of a [`UNet`].
 #[derive(Clone, Debug, PartialEq)]
@@ -228,14 +227,6 @@ impl UNet {
         }
         self.last.forward(self.last_norm.forward(maps, Silu))
     }
-}
-
-/// Nearest-neighbour enlargement by 2. [n, c, h, w] -> [n, c, 2h, 2w]
-fn double(maps: Tensor<4>) -> Tensor<4> {
-    interpolate(
-        maps,
-        InterpolateOptions::new(InterpolateMode::Nearest).with_scale_factor([2.0; 2]),
-    )
 }
 
 /// The sinusoidal encoding of time steps (Vaswani et al. 2017, section 3.5, in Ho's form): [n, width], sines then cosines

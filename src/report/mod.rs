@@ -17,6 +17,7 @@ mod sampled;
 mod statistics;
 mod table;
 mod tables;
+mod translation;
 
 pub use ablation::{ABLATION, ablation};
 pub use checkpoints::{CHECKPOINTS, checkpoints};
@@ -41,3 +42,7 @@ pub use statistics::{
 };
 pub use table::{Cell, Column, Row, Table};
 pub use tables::{TABLES, TableDefinition, find, render, write};
+pub use translation::{
+    LearningCurve, TranslationCase, TranslationRecord, TranslationRow, learning_curves,
+    steps_to_reach, translation_claims, translation_source, translation_tables,
+};

@@ -63,6 +63,7 @@ pub(crate) struct Golden {
     case: String,
     tensors: BTreeMap<String, Expected>,
     largest: f64,
+    tolerance: f64,
 }
 
 impl Golden {
@@ -85,7 +86,13 @@ impl Golden {
             case: case.to_owned(),
             tensors,
             largest,
+            tolerance: TOLERANCE,
         }
+    }
+
+    /// The same with another tolerance than [`TOLERANCE`]: networks of many layers round more.
+    pub(crate) fn within(self, tolerance: f64) -> Self {
+        Self { tolerance, ..self }
     }
 
     pub(crate) fn check<const D: usize>(&mut self, name: &str, found: Tensor<D>) {
@@ -96,7 +103,7 @@ impl Golden {
             .unwrap_or_else(|| panic!("{place} is not in the golden file"));
         assert_eq!(found.dims().as_slice(), expected.shape, "shape of {place}");
         let found: Vec<f64> = found.into_data().iter::<f64>().collect();
-        let bound = TOLERANCE * expected.largest.max(SHARE * self.largest);
+        let bound = self.tolerance * expected.largest.max(SHARE * self.largest);
         for (number, &value) in expected.values.iter().enumerate() {
             let index = number * expected.stride;
             let difference = (found[index] - value).abs();
@@ -144,7 +151,7 @@ impl Golden {
     }
 
     /// `output`, and the gradient of its weighted sum by `input`.
-    fn check_backward<const I: usize, const O: usize>(
+    pub(crate) fn check_backward<const I: usize, const O: usize>(
         &mut self,
         input: &Tensor<I>,
         output: Tensor<O>,
@@ -237,7 +244,7 @@ pub(crate) fn wave<const D: usize>(
 }
 
 /// An input with gradient.
-fn input<const D: usize>(shape: [usize; D]) -> Tensor<D> {
+pub(crate) fn input<const D: usize>(shape: [usize; D]) -> Tensor<D> {
     wave(shape, INPUT, 1.0, 0.0).require_grad()
 }
 
@@ -276,12 +283,12 @@ impl ModuleMapper for Fill {
     }
 }
 
-fn fill<M: Module>(module: M, scale: f64) -> M {
+pub(crate) fn fill<M: Module>(module: M, scale: f64) -> M {
     let (next, path) = (0, Vec::new());
     module.map(&mut Fill { scale, next, path })
 }
 
-fn parameters() -> Parameters {
+pub(crate) fn parameters() -> Parameters {
     Parameters::new("golden", Random::new(0), &device::cpu())
 }
 

@@ -43,4 +43,5 @@ mod systems;
 mod toy;
 mod tracking;
 mod transfer;
+mod translation;
 mod weights;

@@ -17,14 +17,25 @@ pub(super) struct Stain {
     pub(super) haematoxylin: f32,
     /// Binds to protein: pink.
     pub(super) eosin: f32,
+    /// How much of the pixel is nucleus, 0 to 1: no stain, but mixed as they are.
+    pub(super) nucleus: f32,
 }
 
 impl Stain {
-    /// `haematoxylin` and `eosin`.
+    /// `haematoxylin` and `eosin`, outside of nuclei.
     pub(super) fn new(haematoxylin: f32, eosin: f32) -> Self {
         Self {
             haematoxylin,
             eosin,
+            nucleus: 0.0,
+        }
+    }
+
+    /// The same in a nucleus.
+    pub(super) fn of_nucleus(self) -> Self {
+        Self {
+            nucleus: 1.0,
+            ..self
         }
     }
 
@@ -33,6 +44,7 @@ impl Stain {
         Self {
             haematoxylin: mix(self.haematoxylin, other.haematoxylin, t),
             eosin: mix(self.eosin, other.eosin, t),
+            nucleus: mix(self.nucleus, other.nucleus, t),
         }
     }
 }
@@ -94,6 +106,12 @@ impl Canvas {
             let inside = ramp(-2.0, 4.0, depth - margin - ragged);
             *stain = Stain::default().mix(*stain, inside);
         }
+    }
+
+    /// 1 at the pixels of which half or more is nucleus, 0 elsewhere.
+    pub(super) fn nuclei(&self) -> Vec<u8> {
+        let stains = self.stains.iter();
+        stains.map(|stain| u8::from(stain.nucleus >= 0.5)).collect()
     }
 
     /// The picture a microscope would take, by the law of Beer and Lambert.

@@ -106,7 +106,7 @@ impl Nucleus {
                 self.depth * density.max(0.2) + under + 0.3 * spot,
                 0.35 * below.eosin + 0.10 + 0.15 * spot,
             );
-            below.mix(stain, cover)
+            below.mix(stain.of_nucleus(), cover)
         });
     }
 }

@@ -24,6 +24,7 @@ mod scores;
 mod sheet;
 mod style;
 mod svg;
+mod translation;
 mod tsne;
 
 use std::path::{Path, PathBuf};
@@ -41,6 +42,7 @@ pub use downstream::draw as draw_downstream;
 pub use heat::{MappedPair, similarity_sheet};
 pub use histogram::histograms;
 pub use low_data::draw as draw_low_data;
+pub use translation::{draw as draw_translation, pair_scale};
 
 /// Images of a way between two latents, its ends among them: a row of the picture that an experiment makes of each system.
 pub const INTERPOLATION_STEPS: usize = 7;

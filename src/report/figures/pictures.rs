@@ -66,7 +66,7 @@ pub(super) fn draw_samples(
 }
 
 /// The images in the grid in a file, without empty places at its end.
-fn read(path: &Path, size: u32) -> Result<Vec<RgbImage>> {
+pub(super) fn read(path: &Path, size: u32) -> Result<Vec<RgbImage>> {
     let picture = image::open(path).map_err(|error| {
         refuse(
             format!("cannot read `{}`: {error}", path.display()),

@@ -1,0 +1,5 @@
+//! Paired models: networks, data, training, experiments.
+
+mod data;
+mod experiment;
+mod networks;
