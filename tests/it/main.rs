@@ -42,4 +42,5 @@ mod systems;
 mod toy;
 mod tracking;
 mod transfer;
+mod vit;
 mod weights;
