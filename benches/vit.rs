@@ -10,7 +10,7 @@ use clap::Parser;
 use histogen::device::{self, values};
 use histogen::error::Result;
 use histogen::features::vit_architecture;
-use histogen::nn::vit::{SIZE, Vit};
+use histogen::nn::vit::Vit;
 use histogen::random::Random;
 
 mod result;
@@ -45,8 +45,8 @@ fn main() -> Result<()> {
     let device = Device::flex();
     let (network, _) = Vit::from_file(&arguments.weights, config, namings, &device)?;
     let mut stream = Random::new(0).stream("images");
-    let noise = stream.normals(arguments.batch * 3 * SIZE * SIZE);
-    let shape = [arguments.batch, 3, SIZE, SIZE];
+    let noise = stream.normals(arguments.batch * 3 * config.size * config.size);
+    let shape = [arguments.batch, 3, config.size, config.size];
     let images = Tensor::<4>::from_data(TensorData::new(noise, shape), &device);
     let mut times = Vec::new();
     for step in 0..=arguments.steps {

@@ -94,6 +94,8 @@ impl Evaluator {
         cache: &Path,
     ) -> Result<Self> {
         let metrics = select_or_standard(names)?;
+        let name = Some(config.features.extractor.as_str());
+        check_extractor(&metrics, name)?;
         let extractor = features::load(&config.features, device)?;
         let hash = images.hash()?;
         let features = extract_cached(extractor.as_ref(), images, &hash, cache)?;
@@ -137,6 +139,7 @@ impl Evaluator {
         file: &FeatureFile,
     ) -> Result<Self> {
         let metrics = select_or_standard(names)?;
+        check_extractor(&metrics, None)?;
         let (real, hash) = rayon::join(|| Real::of(&metrics, settings, file), || file.hash());
         Ok(Self {
             real: real?,
@@ -345,6 +348,11 @@ impl Evaluator {
         });
         Ok(records.collect())
     }
+}
+
+fn check_extractor(metrics: &[&dyn Metric], extractor: Option<&str>) -> Result<()> {
+    let mut metrics = metrics.iter();
+    metrics.try_for_each(|metric| metric.check_extractor(extractor))
 }
 
 fn select_or_standard(names: &[String]) -> Result<Vec<&'static dyn Metric>> {

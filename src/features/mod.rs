@@ -28,6 +28,7 @@ pub use file::{FeatureFile, is_feature_file};
 pub use matrix::Features;
 pub use perceptual::{PERCEPTUAL_DISTANCES, PerceptualConfig, PerceptualDistance, load_perceptual};
 pub(crate) use vgg16::embed_in_batches;
+pub(crate) use vit::CLIP_NAME;
 pub use vit::architecture as vit_architecture;
 
 /// Which extractor, and with which weights.
@@ -118,6 +119,7 @@ pub static EXTRACTORS: Registry<ExtractorEntry> = Registry::new(
         &vit::HIBOU_B.entry,
         &vit::H_OPTIMUS_0.entry,
         &vit::VIRCHOW2.entry,
+        &vit::CLIP_VITL14_336.entry,
     ],
 );
 

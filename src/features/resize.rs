@@ -7,6 +7,7 @@
 use rayon::prelude::*;
 
 use crate::images::Pixels;
+use crate::nn::vit::keys;
 
 /// A way to resize.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +20,10 @@ pub enum Resize {
     /// Bicubic (a = -1/2) with its support widened when it shrinks an image, each channel as f32, clipped to [0, 255].
     /// Pillow's filter in the mode `F`; clean-fid.
     BicubicAntialiased,
-    /// The same for images of bytes: columns first, then rows, each rounded to bytes, with weights of 22 binary digits.
+    /// Bicubic (a = -3/4) between pixel centres, without antialiasing or clipping, the border going on beyond it. PyTorch's
+    /// `interpolate` of mode `bicubic`; CMMD.
+    BicubicHalfPixel,
+    /// Antialiased bicubic for images of bytes: columns first, then rows, each rounded to bytes, with weights of 22 binary digits.
     /// Pillow's filter in the mode `RGB`; torchvision's `Resize` of Pillow's images, dgm-eval.
     BicubicPillow,
     /// Pillow's bilinear filter, likewise.
@@ -38,6 +42,9 @@ impl Resize {
             }
             Self::BicubicAntialiased => {
                 "antialiased bicubic (a = -1/2), clipped to [0, 255], not quantised"
+            }
+            Self::BicubicHalfPixel => {
+                "bicubic between pixel centres (a = -3/4), no antialiasing, not quantised"
             }
             Self::BicubicPillow => {
                 "antialiased bicubic (a = -1/2), rounded to bytes as Pillow does"
@@ -89,6 +96,17 @@ impl Resize {
             }
             Self::BicubicAntialiased => {
                 let (first, weights) = filter(from, size, place, 2.0, cubic);
+                Taps::Weighted { first, weights }
+            }
+            Self::BicubicHalfPixel => {
+                let source = (place as f64 + 0.5) * from as f64 / size as f64 - 0.5;
+                let inside = |pixel: f64| pixel.clamp(0.0, (from - 1) as f64) as usize;
+                let below = source.floor();
+                let (first, last) = (inside(below - 1.0), inside(below + 2.0));
+                let mut weights = vec![0.0; last - first + 1];
+                for pixel in [-1.0, 0.0, 1.0, 2.0].map(|step| below + step) {
+                    weights[inside(pixel) - first] += keys(pixel - source, -0.75);
+                }
                 Taps::Weighted { first, weights }
             }
             Self::BicubicPillow => Taps::fixed(filter(from, size, place, 2.0, cubic)),
@@ -183,15 +201,7 @@ fn triangle(distance: f64) -> f64 {
 
 /// Keys' cubic convolution kernel with a = -1/2.
 fn cubic(distance: f64) -> f64 {
-    const A: f64 = -0.5;
-    let x = distance.abs();
-    if x < 1.0 {
-        ((A + 2.0) * x - (A + 3.0)) * x * x + 1.0
-    } else if x < 2.0 {
-        (((x - 5.0) * x + 8.0) * x - 4.0) * A
-    } else {
-        0.0
-    }
+    keys(distance, -0.5)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Vision transformers that others published as feature extractors: DINOv2's, and those of pathology.
 //!
-//! Each sees images as it was published with: its resize to 224 x 224 pixels, rounded to bytes as Pillow does it, and its mean
-//! and deviation of channels. A Fréchet distance of `dinov2-vitl14` is the FD of Stein et al. 2023 (arXiv 2306.04675), whose
+//! Each sees images as it was published with: its resize to 224 x 224 pixels (CLIP's 336 x 336), and its mean and deviation of
+//! channels. A Fréchet distance of `dinov2-vitl14` is the FD of Stein et al. 2023 (arXiv 2306.04675), whose
 //! code prepares images like this.
 
 mod models;
@@ -13,10 +13,11 @@ use super::{Extractor, ExtractorEntry, FeatureConfig, Features};
 use crate::device;
 use crate::error::{Result, refuse};
 use crate::images::Pixels;
-use crate::nn::vit::{Naming, Output, SIZE, Vit, VitConfig};
+use crate::nn::vit::{Naming, Output, Vit, VitConfig};
 use crate::shutdown;
 use crate::weights::{KnownFile, Located, OwnFile, locate, locate_own};
 
+pub(crate) use self::models::CLIP_NAME;
 pub use self::models::architecture;
 pub(super) use self::models::*;
 
@@ -83,11 +84,12 @@ impl Extractor for VitExtractor {
         } = self.model;
         let output = match config.output {
             Output::Class => "class token",
+            Output::Projected(_) => "projected class token",
             Output::ClassAndMean => "class token and mean of patches",
         };
         format!(
-            "{} ({output}, {SIZE} x {SIZE}, mean {mean:?}, deviation {deviation:?})",
-            entry.name
+            "{} ({output}, {1} x {1}, mean {mean:?}, deviation {deviation:?})",
+            entry.name, config.size
         )
     }
 
@@ -119,7 +121,7 @@ impl Extractor for VitExtractor {
         for chunk in places.chunks(BATCH) {
             shutdown::check()?;
             let planes = self.model.prepare(&images.select(chunk));
-            let shape = [chunk.len(), 3, SIZE, SIZE];
+            let shape = [chunk.len(), 3, config.size, config.size];
             let tensor = Tensor::from_data(TensorData::new(planes, shape), &self.device);
             values.extend(device::values(self.network.features(tensor))?);
         }
@@ -128,10 +130,11 @@ impl Extractor for VitExtractor {
 }
 
 impl VitModel {
-    /// RGB images as the network sees them: [n, 3, 224, 224].
+    /// RGB images as the network sees them: [n, 3, size, size].
     fn prepare(&self, images: &Pixels) -> Vec<f32> {
-        let mut planes = self.resize.apply(images, SIZE);
-        for (plane, values) in planes.chunks_exact_mut(SIZE * SIZE).enumerate() {
+        let size = self.config.size;
+        let mut planes = self.resize.apply(images, size);
+        for (plane, values) in planes.chunks_exact_mut(size * size).enumerate() {
             let (mean, deviation) = (self.mean[plane % 3], self.deviation[plane % 3]);
             for value in values {
                 *value = (*value / 255.0 - mean) / deviation;

@@ -5,13 +5,13 @@
 //! pairs are counted, those of an image with itself too (a V-statistic), so it is at least 0, and 0 for equal sets; unlike the
 //! unbiased estimate of KID it is biased upwards by about 1 / n.
 //!
-//! Its authors call it CMMD on features of one CLIP network, and their numbers compare with no others. On any features it is
-//! `mmd-gaussian` here.
+//! Its authors call it CMMD on features of one CLIP network, and their numbers compare with no others: `cmmd` is refused on other
+//! features. On any features it is `mmd-gaussian` here.
 
 use rayon::prelude::*;
 
-use crate::error::Result;
-use crate::features::Features;
+use crate::error::{Result, refuse};
+use crate::features::{CLIP_NAME, Features};
 use crate::linalg::{Matrix, multiply, tiles};
 
 use super::unit_rows::{check_directions, unit_rows};
@@ -49,21 +49,77 @@ impl Metric for GaussianMmd {
     }
 
     fn settings(&self, _: &MetricSettings) -> Vec<(&'static str, String)> {
-        vec![
-            ("estimator", "all pairs".to_owned()),
-            ("features", "of length 1".to_owned()),
-            ("scale", SCALE.to_string()),
-            ("sigma", SIGMA.to_string()),
-        ]
+        kernel_settings()
     }
 
     fn compute(&self, comparison: &Comparison<'_>) -> Result<Vec<Score>> {
-        check(self, comparison)?;
-        let (generated, real) = (comparison.generated, comparison.real);
-        check_directions(Metric::name(self), generated, Some(real))?;
-        let value = gaussian_mmd(generated, real);
-        Ok(vec![Score::new("mmd-gaussian", value)])
+        score(self, comparison)
     }
+}
+
+/// The same on the features that its authors define it on.
+#[derive(Clone, Copy, Debug)]
+pub struct Cmmd;
+
+impl Metric for Cmmd {
+    fn name(&self) -> &'static str {
+        "cmmd"
+    }
+
+    fn scores(&self) -> &'static [ScoreDefinition] {
+        &[ScoreDefinition {
+            name: "cmmd",
+            title: "CMMD",
+            direction: Direction::Lower,
+            spread: "",
+        }]
+    }
+
+    fn minimum_images(&self, _: &MetricSettings) -> usize {
+        1
+    }
+
+    fn settings(&self, _: &MetricSettings) -> Vec<(&'static str, String)> {
+        kernel_settings()
+    }
+
+    fn compute(&self, comparison: &Comparison<'_>) -> Result<Vec<Score>> {
+        score(self, comparison)
+    }
+
+    fn check_extractor(&self, extractor: Option<&str>) -> Result<()> {
+        if extractor == Some(CLIP_NAME) {
+            return Ok(());
+        }
+        let found = match extractor {
+            Some(name) => format!("these are of `{name}`"),
+            None => "what made these is not known".to_owned(),
+        };
+        Err(refuse(
+            format!("`cmmd` is defined on features of `{CLIP_NAME}`, and {found}"),
+            format!(
+                "take `--features {CLIP_NAME}`, or `mmd-gaussian`: the same formula on any features"
+            ),
+        ))
+    }
+}
+
+fn kernel_settings() -> Vec<(&'static str, String)> {
+    vec![
+        ("estimator", "all pairs".to_owned()),
+        ("features", "of length 1".to_owned()),
+        ("scale", SCALE.to_string()),
+        ("sigma", SIGMA.to_string()),
+    ]
+}
+
+/// The one score of `metric`, which is called like it.
+fn score(metric: &dyn Metric, comparison: &Comparison<'_>) -> Result<Vec<Score>> {
+    check(metric, comparison)?;
+    let (generated, real) = (comparison.generated, comparison.real);
+    check_directions(metric.name(), generated, Some(real))?;
+    let value = gaussian_mmd(generated, real);
+    Ok(vec![Score::new(metric.name(), value)])
 }
 
 /// 1000 times the squared distance of two sets of features, of which each has an image and none a row of zeros.

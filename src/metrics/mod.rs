@@ -41,7 +41,7 @@ pub use fid::{Fid, Frechet, frechet, frechet_of_moments, frechet_of_rows};
 pub use fid_infinity::FidInfinity;
 pub use fld::{Fld, fld, mixture_likelihood};
 pub use gaussian::{GaussianMetric, GaussianSide};
-pub use gaussian_mmd::{GaussianMmd, gaussian_mmd};
+pub use gaussian_mmd::{Cmmd, GaussianMmd, gaussian_mmd};
 pub use kid::{Kid, KidBlock, kid_biased, kid_unbiased};
 pub use path_length::{
     Decode, Interpolation, LatentSpace, Length, PATH_LENGTHS, PathLength, PathSettings, Place,
@@ -159,6 +159,15 @@ pub trait Metric: Sync {
     /// Refuses what [`check_features`] refuses, and too few images.
     fn compute(&self, comparison: &Comparison<'_>) -> Result<Vec<Score>>;
 
+    /// Refuses features that it is not defined on: those of the extractor of that name, none where another program made them.
+    ///
+    /// # Errors
+    /// Says which features it takes.
+    fn check_extractor(&self, extractor: Option<&str>) -> Result<()> {
+        let _ = extractor;
+        Ok(())
+    }
+
     /// Whether its score gets an interval over images where one is asked for: then it yields one score, whose bootstrap
     /// intervals hold what they promise for so many images and features.
     fn has_interval(&self, images: usize, features: usize) -> bool {
@@ -195,6 +204,7 @@ pub static METRICS: Registry<dyn Metric> = Registry::new(
         &FidInfinity,
         &Authenticity,
         &GaussianMmd,
+        &Cmmd,
         &Fld,
         &Vendi,
         &ClassFid,

@@ -66,6 +66,7 @@ fn score_names_are_unique_and_found() {
         "fid-infinity",
         "authpct",
         "mmd-gaussian",
+        "cmmd",
         "fld",
         "vendi",
         "class-fid",

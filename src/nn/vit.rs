@@ -2,8 +2,9 @@
 //!
 //! Dosovitskiy et al.: An Image is Worth 16x16 Words, 2021 (arXiv 2010.11929), with what its descendants added: LayerScale
 //! (Touvron et al. 2021, arXiv 2103.17239), SwiGLU (Shazeer 2020, arXiv 2002.05202) and register tokens (Darcet et al. 2024,
-//! arXiv 2309.16588), as DINOv2 (Oquab et al. 2024, arXiv 2304.07193) and timm have them. A [`VitConfig`] describes one;
-//! LayerScale is folded into the weights before it, in f64.
+//! arXiv 2309.16588), as DINOv2 (Oquab et al. 2024, arXiv 2304.07193) and timm have them; and as CLIP has it (Radford et al.
+//! 2021, arXiv 2103.00020), with a normalisation before the first block and a projection behind the last. A [`VitConfig`]
+//! describes one; LayerScale is folded into the weights before it, in f64.
 
 mod names;
 mod positions;
@@ -15,17 +16,17 @@ use burn::tensor::{Device, Tensor, TensorData};
 use self::names::Tensors;
 use super::weights::Weights;
 use crate::error::Result;
-use crate::kernels::transformer::{Follow, attention, layer_norm, linear, linear_onto};
+use crate::kernels::transformer::{attention, layer_norm, linear, linear_onto};
 
-pub use names::{DINOV2, Naming, TIMM, TRANSFORMERS_DINOV2, TRANSFORMERS_VIT};
-pub use positions::{Resampling, resample};
-
-/// Height and width of the images that the networks take.
-pub const SIZE: usize = 224;
+pub use crate::kernels::transformer::Follow;
+pub use names::{CLIP, DINOV2, Naming, TIMM, TRANSFORMERS_DINOV2, TRANSFORMERS_VIT};
+pub use positions::{Resampling, keys, resample};
 
 /// What a vision transformer is made of.
 #[derive(Clone, Copy, Debug)]
 pub struct VitConfig {
+    /// Height and width of an image in pixels.
+    pub size: usize,
     /// Height and width of a patch in pixels.
     pub patch: usize,
     /// Numbers of a token.
@@ -36,8 +37,8 @@ pub struct VitConfig {
     pub heads: usize,
     /// Numbers between the two linear maps of a block.
     pub hidden: usize,
-    /// Whether these are gated (SwiGLU); without it they are under a GELU.
-    pub gated: bool,
+    /// What they are made of by: a GELU or a gate.
+    pub follow: Follow,
     /// How many register tokens stand between the class token and the patches.
     pub registers: usize,
     /// Whether what a block adds is scaled number by number (LayerScale).
@@ -48,6 +49,8 @@ pub struct VitConfig {
     pub grid: usize,
     /// How they are brought to the patches of an image, where it has another number.
     pub resampling: Resampling,
+    /// Whether tokens are normalised before the first block.
+    pub pre_norm: bool,
     /// What stands for an image.
     pub output: Output,
 }
@@ -57,6 +60,8 @@ pub struct VitConfig {
 pub enum Output {
     /// The class token.
     Class,
+    /// The class token under a linear map to so many numbers.
+    Projected(usize),
     /// The class token, and behind it the mean of the patches' tokens.
     ClassAndMean,
 }
@@ -66,13 +71,14 @@ impl VitConfig {
     pub fn features(&self) -> usize {
         match self.output {
             Output::Class => self.width,
+            Output::Projected(numbers) => numbers,
             Output::ClassAndMean => 2 * self.width,
         }
     }
 
     /// Patches along a side of an image.
     fn side(&self) -> usize {
-        SIZE / self.patch
+        self.size / self.patch
     }
 }
 
@@ -85,8 +91,11 @@ pub struct Vit {
     prefix: Tensor<3>,
     /// Of the patches, [1, patches, width].
     positions: Tensor<3>,
+    pre_norm: Option<Norm>,
     blocks: Vec<Block>,
     norm: Norm,
+    /// [width, features]
+    projection: Option<Tensor<2>>,
 }
 
 /// x + attention(norm(x)), and of that x + mlp(norm(x)).
@@ -145,12 +154,12 @@ impl Vit {
             Tensor::<3>::from_data(TensorData::new(values, [1, count, width]), device)
         };
         // Tokens before the patches: those that have positions get them here.
-        let mut prefix = tensors.values(naming.class, &[1, 1, width])?;
+        let mut prefix = tensors.values(naming.class, &naming.shape(&[1, 1, width]))?;
         if config.registers > 0 {
             prefix.extend(tensors.values(naming.registers, &[1, config.registers, width])?);
         }
         let count = positioned + config.grid * config.grid;
-        let positions = tensors.values(naming.positions, &[1, count, width])?;
+        let positions = tensors.values(naming.positions, &naming.shape(&[1, count, width]))?;
         let (of_prefix, of_patches) = positions.split_at(positioned * width);
         for (token, position) in prefix.iter_mut().zip(of_prefix) {
             *token += position;
@@ -158,13 +167,16 @@ impl Vit {
         let positions = resample(of_patches, config.grid, config.side(), config.resampling);
         let terms = 3 * config.patch * config.patch;
         let shape = [width, 3, config.patch, config.patch];
-        let embed = Linear::of(
-            tensors.values(&format!("{}.weight", naming.embed), &shape)?,
-            tensors.values(&format!("{}.bias", naming.embed), &[width])?,
-            None,
-            terms,
-            device,
-        );
+        let weight = tensors.values(&format!("{}.weight", naming.embed), &shape)?;
+        let bias = if naming.bias {
+            tensors.values(&format!("{}.bias", naming.embed), &[width])?
+        } else {
+            vec![0.0; width]
+        };
+        let embed = Linear::of(weight, bias, None, terms, device);
+        let pre_norm = config
+            .pre_norm
+            .then(|| Norm::take(tensors, naming.pre_norm, width, device));
         let blocks = (0..config.depth)
             .map(|number| Block::take(tensors, &config, number, device))
             .collect::<Result<_>>()?;
@@ -173,26 +185,38 @@ impl Vit {
             embed,
             prefix: row(prefix),
             positions: row(positions),
+            pre_norm: pre_norm.transpose()?,
             blocks,
             norm: Norm::take(tensors, naming.norm, width, device)?,
+            projection: match config.output {
+                Output::Projected(numbers) => {
+                    let name = format!("{}.weight", naming.projection);
+                    let weight = tensors.values(&name, &[numbers, width])?;
+                    let no_bias = vec![0.0; numbers];
+                    Some(Linear::of(weight, no_bias, None, width, device).weight)
+                }
+                Output::Class | Output::ClassAndMean => None,
+            },
         })
     }
 
-    /// The features of images whose channels were normalised: [n, 3, 224, 224] -> [n, [`VitConfig::features`]].
+    /// The features of images whose channels were normalised: [n, 3, size, size] -> [n, [`VitConfig::features`]].
     pub fn features(&self, images: Tensor<4>) -> Tensor<2> {
         let config = &self.config;
         let mut tokens = self.tokens(images);
+        let all = config.output == Output::ClassAndMean;
         for (number, block) in self.blocks.iter().enumerate() {
             // What is made of the others after the last attention, nobody looks at.
-            let kept = (number + 1 == config.depth && config.output == Output::Class).then_some(1);
+            let kept = (number + 1 == config.depth && !all).then_some(1);
             tokens = block.forward(tokens, config, kept);
         }
         let tokens = self.norm.forward(tokens, config);
         let count = tokens.dims()[1];
-        let class = tokens.clone().narrow(1, 0, 1).squeeze_dim(1);
-        match config.output {
-            Output::Class => class,
-            Output::ClassAndMean => {
+        let class: Tensor<2> = tokens.clone().narrow(1, 0, 1).squeeze_dim(1);
+        match (&self.projection, config.output) {
+            (Some(projection), _) => class.matmul(projection.clone()),
+            (None, Output::Class | Output::Projected(_)) => class,
+            (None, Output::ClassAndMean) => {
                 let first = 1 + config.registers;
                 let patches = tokens.narrow(1, first, count - first);
                 Tensor::cat(vec![class, patches.mean_dim(1).squeeze_dim(1)], 1)
@@ -200,7 +224,7 @@ impl Vit {
         }
     }
 
-    /// The tokens before the first block: [n, 3, 224, 224] -> [n, 1 + registers + patches, width].
+    /// The tokens before the first block: [n, 3, size, size] -> [n, 1 + registers + patches, width].
     fn tokens(&self, images: Tensor<4>) -> Tensor<3> {
         let (side, patch) = (self.config.side(), self.config.patch);
         let count = images.dims()[0];
@@ -210,7 +234,11 @@ impl Vit {
             .reshape([count, side * side, 3 * patch * patch]);
         let positions = self.positions.clone().repeat_dim(0, count);
         let patches = self.embed.forward_onto(positions, patches);
-        Tensor::cat(vec![self.prefix.clone().repeat_dim(0, count), patches], 1)
+        let tokens = Tensor::cat(vec![self.prefix.clone().repeat_dim(0, count), patches], 1);
+        match &self.pre_norm {
+            Some(norm) => norm.forward(tokens, &self.config),
+            None => tokens,
+        }
     }
 }
 
@@ -243,7 +271,7 @@ impl Block {
             scale(tensors, naming.scales[1])?,
         ];
         let [of_attention, of_mlp] = &scales;
-        let (widen, narrow) = if config.gated {
+        let (widen, narrow) = if config.follow == Follow::SwiGlu {
             (naming.gated, 2 * hidden)
         } else {
             (naming.mlp, hidden)
@@ -274,13 +302,8 @@ impl Block {
         let kept = kept.unwrap_or(tokens.dims()[1]);
         let [tokens, mixed] = [tokens, mixed].map(|tokens| tokens.narrow(1, 0, kept));
         let tokens = self.project.forward_onto(tokens, mixed);
-        let follow = if config.gated {
-            Follow::SwiGlu
-        } else {
-            Follow::Gelu
-        };
         let normalised = self.norm.forward(tokens.clone(), config);
-        let hidden = self.widen.forward(normalised, follow);
+        let hidden = self.widen.forward(normalised, config.follow);
         self.narrow.forward_onto(tokens, hidden)
     }
 }

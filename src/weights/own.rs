@@ -55,8 +55,14 @@ pub const VIRCHOW2: OwnFile = OwnFile {
     from: "the model hub, `paige-ai/Virchow2`, on request, CC BY-NC-ND 4.0",
 };
 
+/// Radford et al. 2021 (arXiv 2103.00020).
+pub const CLIP_VITL14_336: OwnFile = OwnFile {
+    name: "clip-vitl14-336",
+    from: "the model hub, `openai/clip-vit-large-patch14-336`, MIT",
+};
+
 /// All of them.
-pub const OWN: [OwnFile; 7] = [
+pub const OWN: [OwnFile; 8] = [
     DINOV2_VITS14_REG,
     PHIKON,
     PHIKON_V2,
@@ -64,6 +70,7 @@ pub const OWN: [OwnFile; 7] = [
     HIBOU_B,
     H_OPTIMUS_0,
     VIRCHOW2,
+    CLIP_VITL14_336,
 ];
 
 impl OwnFile {

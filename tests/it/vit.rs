@@ -9,7 +9,7 @@ use histogen::error::Refusal;
 use histogen::features::resize::Resize;
 use histogen::features::{self, FeatureConfig, vit_architecture};
 use histogen::images::Pixels;
-use histogen::nn::vit::{SIZE, Vit, VitConfig};
+use histogen::nn::vit::{Output, Vit, VitConfig};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 use serde::Deserialize;
@@ -25,9 +25,11 @@ struct Data {
     width: usize,
     depth: usize,
     heads: usize,
+    projected: usize,
     cases: BTreeMap<String, Case>,
     whole: Case,
     resize: BTreeMap<String, BTreeMap<String, Vec<u8>>>,
+    half_pixel: BTreeMap<String, Vec<f32>>,
 }
 
 #[derive(Deserialize)]
@@ -83,14 +85,21 @@ fn reduced(data: &Data, name: &str) -> VitConfig {
         depth: data.depth,
         heads: data.heads,
         hidden: data.cases[name].hidden,
+        output: match config.output {
+            Output::Projected(_) => Output::Projected(data.projected),
+            other => other,
+        },
         ..config
     }
 }
 
-fn planes(device: &Device) -> Tensor<4> {
-    let entries = uniform("images", 2 * 3 * SIZE * SIZE).map(|u| (2.0 * u) as f32);
+/// Height and width that most networks take.
+const SIZE: usize = 224;
+
+fn planes(size: usize, device: &Device) -> Tensor<4> {
+    let entries = uniform("images", 2 * 3 * size * size).map(|u| (2.0 * u) as f32);
     let entries: Vec<f32> = entries.collect();
-    Tensor::from_data(TensorData::new(entries, [2, 3, SIZE, SIZE]), device)
+    Tensor::from_data(TensorData::new(entries, [2, 3, size, size]), device)
 }
 
 /// The images of `tests/golden/vit/make.py`.
@@ -123,19 +132,20 @@ fn every_architecture_agrees_with_timm() {
         let (config, (_, namings)) = (reduced(&data, name), vit_architecture(name).unwrap());
         let device = Device::flex();
         let (network, _) = Vit::from_file(&file, config, namings, &device).expect(name);
-        let both = network.features(planes(&device));
+        let both = network.features(planes(config.size, &device));
         let rows = values(both.clone()).unwrap();
         for (image, expected) in case.features.iter().enumerate() {
             let what = format!("{name}, image {image}");
             let found = &rows[image * config.features()..][..config.features()];
             close(&what, found, expected);
             // The same bits alone as beside another image.
-            let alone = network.features(planes(&device).narrow(0, image, 1));
+            let alone = network.features(planes(config.size, &device).narrow(0, image, 1));
             assert_eq!(values(alone).unwrap(), found, "{what}");
         }
         // Burn's own operations, which other back ends use, give the same.
         let (network, _) = Vit::from_file(&file, config, namings, &device::cpu()).expect(name);
-        let rows = values(network.features(planes(&device::cpu()).narrow(0, 0, 1))).unwrap();
+        let alone = planes(config.size, &device::cpu()).narrow(0, 0, 1);
+        let rows = values(network.features(alone)).unwrap();
         close(
             &format!("{name} by other kernels"),
             &rows,
@@ -168,6 +178,21 @@ fn a_whole_network_agrees_with_timm_from_bytes_on() {
         small.unwrap_err().to_string(),
         "`dinov2-vits14` cannot see images of 13 x 13"
     );
+}
+
+#[test]
+fn images_are_resized_as_pytorch_interpolates_bicubically() {
+    for (size, expected) in data().half_pixel {
+        let planes = Resize::BicubicHalfPixel.apply(&images(size.parse().unwrap()), 336);
+        let found: Vec<f32> = planes.into_iter().step_by(2003).collect();
+        assert_eq!(found.len(), expected.len(), "{size}");
+        for (found, expected) in found.iter().zip(&expected) {
+            assert!(
+                (found - expected).abs() < 5e-4,
+                "{size}: {found}, expected {expected}"
+            );
+        }
+    }
 }
 
 #[test]

@@ -4,9 +4,13 @@ use super::{Source, VitModel, load};
 use crate::features::ExtractorEntry;
 use crate::features::resize::Resize;
 use crate::nn::vit::{
-    DINOV2, Naming, Output, Resampling, TIMM, TRANSFORMERS_DINOV2, TRANSFORMERS_VIT, VitConfig,
+    CLIP, DINOV2, Follow, Naming, Output, Resampling, TIMM, TRANSFORMERS_DINOV2, TRANSFORMERS_VIT,
+    VitConfig,
 };
 use crate::weights::{dinov2, own};
+
+/// The features that CMMD is defined on.
+pub(crate) const CLIP_NAME: &str = "clip-vitl14-336";
 
 /// Mean and deviation of ImageNet.
 const IMAGENET: [[f32; 3]; 2] = [[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]];
@@ -16,19 +20,26 @@ const H_OPTIMUS: [[f32; 3]; 2] = [
     [0.211_883, 0.230_117, 0.177_517],
 ];
 
+const OF_CLIP: [[f32; 3]; 2] = [
+    [0.481_454_66, 0.457_827_5, 0.408_210_73],
+    [0.268_629_54, 0.261_302_58, 0.275_777_11],
+];
+
 /// ViT-B/16 on images of 224 x 224: what the others differ from.
 const BASE: VitConfig = VitConfig {
+    size: 224,
     patch: 16,
     width: 768,
     depth: 12,
     heads: 12,
     hidden: 3072,
-    gated: false,
+    follow: Follow::Gelu,
     registers: 0,
     scaled: true,
     epsilon: 1e-6,
     grid: 14,
     resampling: Resampling::Antialiased,
+    pre_norm: false,
     output: Output::Class,
 };
 const LARGE: VitConfig = VitConfig {
@@ -62,7 +73,7 @@ const DINOV2_GIANT: VitConfig = VitConfig {
     depth: 40,
     heads: 24,
     hidden: 4096,
-    gated: true,
+    follow: Follow::SwiGlu,
     ..DINOV2_BASE
 };
 
@@ -131,7 +142,7 @@ pub fn architecture(name: &str) -> Option<(VitConfig, &'static [Naming])> {
 }
 
 /// All of them.
-pub(in crate::features) static MODELS: [&VitModel; 14] = [
+pub(in crate::features) static MODELS: [&VitModel; 15] = [
     &DINOV2_VITS14,
     &DINOV2_VITB14,
     &DINOV2_VITL14,
@@ -146,6 +157,7 @@ pub(in crate::features) static MODELS: [&VitModel; 14] = [
     &HIBOU_B,
     &H_OPTIMUS_0,
     &VIRCHOW2,
+    &CLIP_VITL14_336,
 ];
 
 pub(in crate::features) static DINOV2_VITS14: VitModel = dinov2(
@@ -242,7 +254,7 @@ pub(in crate::features) static HIBOU_B: VitModel = model(
         patch: 14,
         grid: 16,
         hidden: 2048,
-        gated: true,
+        follow: Follow::SwiGlu,
         registers: 4,
         ..BASE
     },
@@ -276,7 +288,7 @@ pub(in crate::features) static VIRCHOW2: VitModel = model(
         depth: 32,
         heads: 16,
         hidden: 3416,
-        gated: true,
+        follow: Follow::SwiGlu,
         registers: 4,
         grid: 16,
         output: Output::ClassAndMean,
@@ -287,4 +299,25 @@ pub(in crate::features) static VIRCHOW2: VitModel = model(
     Resize::BicubicPillow,
     IMAGENET,
     Source::Own(own::VIRCHOW2),
+);
+pub(in crate::features) static CLIP_VITL14_336: VitModel = model(
+    [
+        CLIP_NAME,
+        "CLIP ViT-L/14 at 336 pixels (768 numbers), MIT: the features of CMMD; `weights add` your copy",
+    ],
+    VitConfig {
+        size: 336,
+        patch: 14,
+        grid: 24,
+        follow: Follow::QuickGelu,
+        scaled: false,
+        epsilon: 1e-5,
+        pre_norm: true,
+        output: Output::Projected(768),
+        ..LARGE
+    },
+    &[CLIP],
+    Resize::BicubicHalfPixel,
+    OF_CLIP,
+    Source::Own(own::CLIP_VITL14_336),
 );

@@ -49,7 +49,7 @@ impl Resampling {
                 let tap = |step: i32| {
                     let pixel = first + f64::from(step);
                     let inside = pixel.clamp(0.0, (from - 1) as f64) as usize;
-                    (inside, cubic(pixel - source, -0.75))
+                    (inside, keys(pixel - source, -0.75))
                 };
                 (-1..=2).map(tap).collect()
             }
@@ -59,7 +59,7 @@ impl Resampling {
                 let (centre, support) = (place * step, 2.0 * widening);
                 let first = (centre - support + 0.5).max(0.0) as usize;
                 let end = ((centre + support + 0.5) as usize).min(from);
-                let weight = |pixel: usize| cubic((pixel as f64 + 0.5 - centre) / widening, -0.5);
+                let weight = |pixel: usize| keys((pixel as f64 + 0.5 - centre) / widening, -0.5);
                 let total: f64 = (first..end).map(weight).sum();
                 (first..end)
                     .map(|pixel| (pixel, weight(pixel) / total))
@@ -69,8 +69,8 @@ impl Resampling {
     }
 }
 
-/// Keys' cubic convolution kernel with the parameter a.
-fn cubic(distance: f64, a: f64) -> f64 {
+/// Keys' cubic convolution kernel with the parameter `a`, at a distance in pixels.
+pub fn keys(distance: f64, a: f64) -> f64 {
     let x = distance.abs();
     if x < 1.0 {
         ((a + 2.0) * x - (a + 3.0)) * x * x + 1.0

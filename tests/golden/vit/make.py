@@ -6,7 +6,7 @@
 Every architecture is built by timm at a reduced width and depth, one whole (`whole`). Its tensors are computed under the names
 and in the shapes of the published file (`tensors`), and turned into timm's state here. Position embeddings of another grid are
 resampled by the call of PyTorch that the publisher makes. The formula is `uniform` of `../inception/formula.py`; see `tensor`.
-`resize` has Pillow's bytes. Versions stand in data.json.
+`resize` has Pillow's bytes, `half_pixel` PyTorch's numbers. Versions stand in data.json.
 """
 
 import json
@@ -26,7 +26,6 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "inception"))
 from formula import uniform  # noqa: E402
 
-SIDE = {14: 16, 16: 14}
 SWIGLU = dict(mlp_layer=SwiGLUPacked, act_layer=torch.nn.SiLU)
 # Width, depth and heads of the reduced networks, and numbers between the linear maps.
 WIDTH, DEPTH, HEADS, HIDDEN = 48, 2, 3, 64
@@ -61,7 +60,10 @@ CASES = {
         5,
         None,
     ),
+    "clip-vitl14-336": ("vit_large_patch14_clip_quickgelu_336", {}, "clip", 24, 1, None),
 }
+# Numbers that CLIP's class token is projected to.
+PROJECTED = 20
 
 
 def tensor(name, shape):
@@ -94,6 +96,8 @@ def published(model, naming, grid, positioned):
             if model_is_gated(model):
                 new = new.replace("mlp.fc1", "mlp.w12").replace("mlp.fc2", "mlp.w3")
             parts = [(new, shape)]
+        elif naming == "clip":
+            parts = clip(name, shape)
         elif naming.startswith("transformers"):
             parts = transformers(name, shape, naming, model_is_gated(model))
         names[name] = parts
@@ -134,6 +138,32 @@ def transformers(name, shape, naming, gated):
     return [(name, shape)]
 
 
+def clip(name, shape):
+    if ".attn.qkv." in name:
+        block, kind = name.split(".")[1], name.split(".")[-1]
+        shape = [shape[0] // 3, *shape[1:]]
+        return [(f"vision_model.encoder.layers.{block}.self_attn.{part}_proj.{kind}", shape) for part in "qkv"]
+    if name == "head.bias":  # there is none
+        return []
+    turns = {
+        "cls_token": "vision_model.embeddings.class_embedding",
+        "pos_embed": "vision_model.embeddings.position_embedding.weight",
+        "patch_embed.proj": "vision_model.embeddings.patch_embedding",
+        "norm_pre": "vision_model.pre_layrnorm",
+        "blocks.": "vision_model.encoder.layers.",
+        "attn.proj": "self_attn.out_proj",
+        "norm1": "layer_norm1",
+        "norm2": "layer_norm2",
+        "head": "visual_projection",
+    }
+    if name.startswith("norm."):
+        return [(name.replace("norm.", "vision_model.post_layernorm."), shape)]
+    shape = [length for length in shape if length != 1]
+    for old, new in turns.items():
+        name = name.replace(old, new)
+    return [(name, shape)]
+
+
 def resample(positions, grid, side, way):
     """[1, grid^2, width] -> [1, side^2, width], by the publishers' calls."""
     if grid == side:
@@ -147,11 +177,16 @@ def resample(positions, grid, side, way):
     return maps.permute(0, 2, 3, 1).reshape(1, side * side, -1)
 
 
-def state(model, names, grid, positioned, way, patch):
+def state(model, names, grid, positioned, way):
     """timm's state from the published tensors."""
-    made = {name: torch.cat([tensor(*part) for part in parts]) for name, parts in names.items()}
+    shapes = {name: value.shape for name, value in model.state_dict().items()}
+    made = {}
+    for name, parts in names.items():
+        values = torch.cat([tensor(*part) for part in parts]) if parts else torch.zeros(shapes[name])
+        flat = len(parts) == 1 and len(parts[0][1]) < len(shapes[name])
+        made[name] = values.reshape(1, -1, values.shape[-1]) if flat else values
     before, patches = made["pos_embed"][:, :positioned], made["pos_embed"][:, positioned:]
-    patches = resample(patches, grid, SIDE[patch], way)
+    patches = resample(patches, grid, model.patch_embed.grid_size[0], way)
     if model.no_embed_class and positioned:
         made["cls_token"] = made["cls_token"] + before
         before = before[:, :0]
@@ -166,14 +201,16 @@ def images(size):
     return [((base + 91 * image) % 256).astype(np.uint8).reshape(size, size, 3) for image in range(2)]
 
 
-def planes():
-    """[2, 3, 224, 224]: what the networks are given."""
-    values = uniform("images", 2 * 3 * 224 * 224)
-    return torch.from_numpy((2 * values).astype(np.float32).reshape(2, 3, 224, 224))
+def planes(size):
+    """[2, 3, size, size]: what the networks are given."""
+    values = uniform("images", 2 * 3 * size * size)
+    return torch.from_numpy((2 * values).astype(np.float32).reshape(2, 3, size, size))
 
 
 def features(model, inputs):
     with torch.no_grad():
+        if model.num_classes:  # CLIP's projection
+            return model.eval()(inputs)
         tokens = model.eval().forward_features(inputs)
     if model.global_pool == "":  # Virchow2's card: class token, and mean of the patches without registers
         return torch.cat([tokens[:, 0], tokens[:, 5:].mean(1)], 1)
@@ -181,7 +218,8 @@ def features(model, inputs):
 
 
 def build(name, arguments, reduced):
-    arguments = dict(arguments, img_size=224, num_classes=0)
+    is_clip = "clip" in name
+    arguments = dict(arguments, img_size=336 if is_clip else 224, num_classes=PROJECTED if is_clip else 0)
     if reduced:
         arguments |= SMALL
         gated = "mlp_layer" in arguments or "giant" in name
@@ -195,9 +233,8 @@ def rounded(tensor):
 
 def case(name, arguments, naming, grid, positioned, way, inputs, reduced=True):
     model = build(name, arguments, reduced)
-    patch = model.patch_embed.patch_size[0]
     names = published(model, naming, grid, positioned)
-    model.load_state_dict(state(model, names, grid, positioned, way, patch))
+    model.load_state_dict(state(model, names, grid, positioned, way))
     if naming == "transformers-vit":
         for module in model.modules():
             if isinstance(module, torch.nn.LayerNorm):
@@ -215,7 +252,7 @@ def resized(filter_, size):
 
 
 def main():
-    cases = {name: case(*arguments, planes()) for name, arguments in CASES.items()}
+    cases = {name: case(*arguments, planes(336 if "336" in name else 224)) for name, arguments in CASES.items()}
     # A whole network from bytes, as dgm-eval prepares them.
     transform = torchvision.transforms.Compose([
         torchvision.transforms.Resize((224, 224), torchvision.transforms.InterpolationMode.BICUBIC),
@@ -224,6 +261,16 @@ def main():
     ])
     inputs = torch.stack([transform(Image.fromarray(image)) for image in images(96)])
     whole = case("vit_small_patch14_dinov2", {}, "dinov2", 37, 1, "offset", inputs, reduced=False)
+    half_pixel = {
+        size: rounded(
+            F.interpolate(
+                torch.from_numpy(np.stack(images(size))).permute(0, 3, 1, 2).float(),
+                size=(336, 336),
+                mode="bicubic",
+            ).flatten()[::2003]
+        )
+        for size in (32, 224, 500)
+    }
     ways = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
     resizes = {
         way: {size: np.stack(resized(ways[way], size)).flatten()[::1009].tolist() for size in (32, 224, 300)}
@@ -242,7 +289,9 @@ def main():
         "heads": HEADS,
         "cases": cases,
         "whole": whole,
+        "projected": PROJECTED,
         "resize": resizes,
+        "half_pixel": half_pixel,
     }
     text = json.dumps(data, separators=(",", ":")).replace('},"', '},\n"')
     (HERE / "data.json").write_text(text + "\n")
