@@ -10,6 +10,7 @@ use histogen::metrics::{
 };
 use serde::Deserialize;
 
+use crate::lab::Lab;
 use crate::noise::{noise, signed};
 
 /// `tests/golden/divergences/data.json`.
@@ -297,4 +298,37 @@ fn distances_by_class_are_those_of_each_class() {
                 .to_owned()
         )
     );
+}
+
+#[test]
+fn the_program_knows_classes_and_the_features_of_cmmd() {
+    let lab = Lab::new();
+    for class in ["benign", "invasive"] {
+        for number in 0..2 {
+            lab.slide(&format!("classes/{class}/{number}.png"), 32, 32);
+            lab.slide(&format!("flat/{class}{number}.png"), 32, 32);
+        }
+    }
+    let printed =
+        lab.succeed("evaluate classes classes --metrics class-fid --features pixels --json");
+    let scores: serde_json::Value = serde_json::from_str(&printed).expect("JSON");
+    let names: Vec<&str> = (0..2)
+        .filter_map(|score| scores[score]["name"].as_str())
+        .collect();
+    assert_eq!(names, ["class-fid", "worst-class-fid"]);
+    assert_eq!(scores[0]["value"].as_f64(), Some(0.0));
+    let said = lab.run("evaluate flat classes --metrics class-fid --features pixels");
+    assert_eq!(said.code, 1, "{}", said.output);
+    let reason = "those of the generated images are not known";
+    assert!(said.output.contains(reason), "{}", said.output);
+
+    let cmmd = "`cmmd` is defined on features of `clip-vitl14-336`, and";
+    let hint =
+        "take `--features clip-vitl14-336`, or `mmd-gaussian`: the same formula on any features";
+    assert_eq!(
+        lab.refused("evaluate classes flat --metrics cmmd --features pixels"),
+        format!("error: {cmmd} these are of `pixels`\n\nhint: {hint}")
+    );
+    let said = lab.run("evaluate classes flat --metrics mmd-gaussian,vendi --features pixels");
+    assert_eq!(said.code, 0, "{}", said.errors);
 }
