@@ -6,6 +6,7 @@
 //! 2021, arXiv 2103.00020), with a normalisation before the first block and a projection behind the last. A [`VitConfig`]
 //! describes one; LayerScale is folded into the weights before it, in f64.
 
+mod block;
 mod names;
 mod positions;
 
@@ -13,10 +14,10 @@ use std::path::Path;
 
 use burn::tensor::{Device, Tensor, TensorData};
 
+use self::block::{Block, Linear, Norm};
 use self::names::Tensors;
 use super::weights::Weights;
 use crate::error::Result;
-use crate::kernels::transformer::{attention, layer_norm, linear, linear_onto};
 
 pub use crate::kernels::transformer::Follow;
 pub use names::{CLIP, DINOV2, Naming, TIMM, TRANSFORMERS_DINOV2, TRANSFORMERS_VIT};
@@ -94,36 +95,7 @@ pub struct Vit {
     pre_norm: Option<Norm>,
     blocks: Vec<Block>,
     norm: Norm,
-    /// [width, features]
-    projection: Option<Tensor<2>>,
-}
-
-/// x + attention(norm(x)), and of that x + mlp(norm(x)).
-#[derive(Debug)]
-struct Block {
-    attention_norm: Norm,
-    /// To query, key and value.
-    packed: Linear,
-    project: Linear,
-    norm: Norm,
-    widen: Linear,
-    narrow: Linear,
-}
-
-/// x W + b.
-#[derive(Debug)]
-struct Linear {
-    /// [inputs, outputs]
-    weight: Tensor<2>,
-    /// `[outputs]`
-    bias: Tensor<1>,
-}
-
-/// Scale and shift of a layer normalisation, `[width]`.
-#[derive(Debug)]
-struct Norm {
-    gamma: Tensor<1>,
-    beta: Tensor<1>,
+    projection: Option<Linear>,
 }
 
 impl Vit {
@@ -165,6 +137,7 @@ impl Vit {
             *token += position;
         }
         let positions = resample(of_patches, config.grid, config.side(), config.resampling);
+        // From patches to tokens, and from tokens to features.
         let terms = 3 * config.patch * config.patch;
         let shape = [width, 3, config.patch, config.patch];
         let weight = tensors.values(&format!("{}.weight", naming.embed), &shape)?;
@@ -180,6 +153,14 @@ impl Vit {
         let blocks = (0..config.depth)
             .map(|number| Block::take(tensors, &config, number, device))
             .collect::<Result<_>>()?;
+        let projection = match config.output {
+            Output::Projected(numbers) => {
+                let name = format!("{}.weight", naming.projection);
+                let weight = tensors.values(&name, &[numbers, width])?;
+                Some(Linear::of(weight, vec![0.0; numbers], None, width, device))
+            }
+            Output::Class | Output::ClassAndMean => None,
+        };
         Ok(Self {
             config,
             embed,
@@ -188,15 +169,7 @@ impl Vit {
             pre_norm: pre_norm.transpose()?,
             blocks,
             norm: Norm::take(tensors, naming.norm, width, device)?,
-            projection: match config.output {
-                Output::Projected(numbers) => {
-                    let name = format!("{}.weight", naming.projection);
-                    let weight = tensors.values(&name, &[numbers, width])?;
-                    let no_bias = vec![0.0; numbers];
-                    Some(Linear::of(weight, no_bias, None, width, device).weight)
-                }
-                Output::Class | Output::ClassAndMean => None,
-            },
+            projection,
         })
     }
 
@@ -210,18 +183,17 @@ impl Vit {
             let kept = (number + 1 == config.depth && !all).then_some(1);
             tokens = block.forward(tokens, config, kept);
         }
-        let tokens = self.norm.forward(tokens, config);
-        let count = tokens.dims()[1];
-        let class: Tensor<2> = tokens.clone().narrow(1, 0, 1).squeeze_dim(1);
-        match (&self.projection, config.output) {
-            (Some(projection), _) => class.matmul(projection.clone()),
-            (None, Output::Class | Output::Projected(_)) => class,
-            (None, Output::ClassAndMean) => {
-                let first = 1 + config.registers;
-                let patches = tokens.narrow(1, first, count - first);
-                Tensor::cat(vec![class, patches.mean_dim(1).squeeze_dim(1)], 1)
-            }
+        let mut tokens = self.norm.forward(tokens, config);
+        if let Some(projection) = &self.projection {
+            tokens = projection.forward(tokens, Follow::Nothing);
         }
+        let class: Tensor<2> = tokens.clone().narrow(1, 0, 1).squeeze_dim(1);
+        if !all {
+            return class;
+        }
+        let (first, count) = (1 + config.registers, tokens.dims()[1]);
+        let patches = tokens.narrow(1, first, count - first);
+        Tensor::cat(vec![class, patches.mean_dim(1).squeeze_dim(1)], 1)
     }
 
     /// The tokens before the first block: [n, 3, size, size] -> [n, 1 + registers + patches, width].
@@ -239,137 +211,5 @@ impl Vit {
             Some(norm) => norm.forward(tokens, &self.config),
             None => tokens,
         }
-    }
-}
-
-impl Block {
-    fn take(
-        tensors: &mut Tensors,
-        config: &VitConfig,
-        number: usize,
-        device: &Device,
-    ) -> Result<Self> {
-        let (width, hidden) = (config.width, config.hidden);
-        let naming = tensors.naming();
-        let within = |part: &str| format!("{}.{number}.{part}", naming.blocks);
-        let scale = |tensors: &mut Tensors, part: &str| {
-            let scale = config
-                .scaled
-                .then(|| tensors.values(&within(part), &[width]));
-            scale.transpose()
-        };
-        let (mut weight, mut bias) = (Vec::new(), Vec::new());
-        let outputs = 3 * width / naming.packed.len();
-        for part in naming.packed {
-            let name = within(part);
-            weight.extend(tensors.values(&format!("{name}.weight"), &[outputs, width])?);
-            bias.extend(tensors.values(&format!("{name}.bias"), &[outputs])?);
-        }
-        let packed = Linear::of(weight, bias, None, width, device);
-        let scales = [
-            scale(tensors, naming.scales[0])?,
-            scale(tensors, naming.scales[1])?,
-        ];
-        let [of_attention, of_mlp] = &scales;
-        let (widen, narrow) = if config.follow == Follow::SwiGlu {
-            (naming.gated, 2 * hidden)
-        } else {
-            (naming.mlp, hidden)
-        };
-        let mut linear = |part: &str, shape: [usize; 2], scale: Option<&[f32]>| {
-            Linear::take(tensors, &within(part), shape, scale, device)
-        };
-        let project = linear(naming.project, [width, width], of_attention.as_deref())?;
-        let [first, second] = widen;
-        let widen = linear(first, [narrow, width], None)?;
-        let narrow = linear(second, [width, hidden], of_mlp.as_deref())?;
-        let [attention_norm, norm] = naming.norms;
-        Ok(Self {
-            attention_norm: Norm::take(tensors, &within(attention_norm), width, device)?,
-            packed,
-            project,
-            norm: Norm::take(tensors, &within(norm), width, device)?,
-            widen,
-            narrow,
-        })
-    }
-
-    /// [n, tokens, width] -> the same, or of the first `kept` tokens alone.
-    fn forward(&self, tokens: Tensor<3>, config: &VitConfig, kept: Option<usize>) -> Tensor<3> {
-        let normalised = self.attention_norm.forward(tokens.clone(), config);
-        let packed = self.packed.forward(normalised, Follow::Nothing);
-        let mixed = attention(packed, config.heads);
-        let kept = kept.unwrap_or(tokens.dims()[1]);
-        let [tokens, mixed] = [tokens, mixed].map(|tokens| tokens.narrow(1, 0, kept));
-        let tokens = self.project.forward_onto(tokens, mixed);
-        let normalised = self.norm.forward(tokens.clone(), config);
-        let hidden = self.widen.forward(normalised, config.follow);
-        self.narrow.forward_onto(tokens, hidden)
-    }
-}
-
-impl Linear {
-    /// The linear map called `name`, whose weight is `[outputs, inputs]` in the file; its outputs times `scale`.
-    fn take(
-        tensors: &mut Tensors,
-        name: &str,
-        [outputs, inputs]: [usize; 2],
-        scale: Option<&[f32]>,
-        device: &Device,
-    ) -> Result<Self> {
-        let weight = tensors.values(&format!("{name}.weight"), &[outputs, inputs])?;
-        let bias = tensors.values(&format!("{name}.bias"), &[outputs])?;
-        Ok(Self::of(weight, bias, scale, inputs, device))
-    }
-
-    /// From the weight [outputs, inputs].
-    fn of(
-        weight: Vec<f32>,
-        mut bias: Vec<f32>,
-        scale: Option<&[f32]>,
-        inputs: usize,
-        device: &Device,
-    ) -> Self {
-        let outputs = bias.len();
-        let scaled = |value: f32, scale: f32| (f64::from(value) * f64::from(scale)) as f32;
-        let mut turned = vec![0.0; weight.len()];
-        for (output, row) in weight.chunks_exact(inputs).enumerate() {
-            let scale = scale.map_or(1.0, |scale| scale[output]);
-            for (input, &value) in row.iter().enumerate() {
-                turned[input * outputs + output] = scaled(value, scale);
-            }
-            bias[output] = scaled(bias[output], scale);
-        }
-        Self {
-            weight: Tensor::from_data(TensorData::new(turned, [inputs, outputs]), device),
-            bias: Tensor::from_data(TensorData::new(bias, [outputs]), device),
-        }
-    }
-
-    fn forward(&self, input: Tensor<3>, follow: Follow) -> Tensor<3> {
-        linear(input, self.weight.clone(), self.bias.clone(), follow)
-    }
-
-    /// y + x W + b.
-    fn forward_onto(&self, onto: Tensor<3>, input: Tensor<3>) -> Tensor<3> {
-        linear_onto(onto, input, self.weight.clone(), self.bias.clone())
-    }
-}
-
-impl Norm {
-    fn take(tensors: &mut Tensors, name: &str, width: usize, device: &Device) -> Result<Self> {
-        let mut vector = |part: &str| -> Result<Tensor<1>> {
-            let values = tensors.values(&format!("{name}.{part}"), &[width])?;
-            Ok(Tensor::from_data(TensorData::new(values, [width]), device))
-        };
-        Ok(Self {
-            gamma: vector("weight")?,
-            beta: vector("bias")?,
-        })
-    }
-
-    fn forward(&self, tokens: Tensor<3>, config: &VitConfig) -> Tensor<3> {
-        let (gamma, beta) = (self.gamma.clone(), self.beta.clone());
-        layer_norm(tokens, gamma, beta, config.epsilon)
     }
 }
