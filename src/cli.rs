@@ -334,10 +334,12 @@ pub enum Weights {
         #[arg(required = true, value_name = "NAME")]
         names: Vec<String>,
     },
-    /// Copies a file that was got another way into the cache, if it is one of the known ones.
+    /// Copies a file that was got another way into the cache: one of the known ones, or your copy of weights that are not
+    /// given to everybody, by their name.
     Add {
-        /// The file.
-        file: PathBuf,
+        /// A known file; or the name of such weights (`weights list`), and their file.
+        #[arg(required = true, num_args = 1..=2, value_names = ["NAME", "FILE"])]
+        file: Vec<PathBuf>,
     },
     /// Reads every file that is present again and compares its SHA-256.
     Verify,

@@ -195,6 +195,7 @@ pub fn spool(sampler: &dyn Sampler, plan: &Plan<'_>, folder: &Path) -> Result<Sp
         count: plan.count,
         size,
         channels,
+        classes: None,
     })
 }
 
@@ -204,6 +205,22 @@ pub struct SpooledImages {
     count: usize,
     size: usize,
     channels: usize,
+    /// The class of each, by name, where that was said.
+    classes: Option<Vec<String>>,
+}
+
+impl SpooledImages {
+    /// With the classes of `plan`, which drew them, by their `names`; without classes there are none.
+    #[must_use]
+    pub fn with_classes(self, plan: &Plan<'_>, names: &[String]) -> Self {
+        let classes = plan.classes.iter().map(|&class| names.get(class).cloned());
+        Self {
+            classes: (!plan.classes.is_empty())
+                .then(|| classes.collect())
+                .flatten(),
+            ..self
+        }
+    }
 }
 
 impl ImageSource for SpooledImages {
@@ -226,6 +243,10 @@ impl ImageSource for SpooledImages {
         read_exact_at(&self.file, &mut bytes, offset)
             .context("cannot read back the images that were drawn")?;
         Ok(Pixels::new(range.len(), self.size, self.channels, bytes))
+    }
+
+    fn classes(&self) -> Option<Vec<String>> {
+        self.classes.clone()
     }
 }
 

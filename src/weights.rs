@@ -4,21 +4,27 @@
 //! fetch` puts it ([`download`]), and looked for there when a command names no file. A file that is not the published one
 //! is never used by that name.
 
+pub mod dinov2;
 pub mod download;
+pub mod own;
 
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
+
 use crate::digest::Sha256Writer;
 use crate::error::{Result, refuse, unknown_name};
 use crate::files::{cache_folder, cannot_write};
+
+pub use own::{OWN, OwnFile, locate_own};
 
 /// The environment variable that names the cache folder.
 pub const FOLDER_VARIABLE: &str = "HISTOGEN_WEIGHTS";
 
 /// A file of weights that others published.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct KnownFile {
     /// What commands call it.
     pub name: &'static str,
@@ -85,7 +91,20 @@ pub const RESNET50: KnownFile = KnownFile {
 };
 
 /// All known files.
-pub const KNOWN: [KnownFile; 5] = [INCEPTION_V3, VGG16, LPIPS_VGG, RESNET18, RESNET50];
+pub const KNOWN: [KnownFile; 12] = [
+    INCEPTION_V3,
+    VGG16,
+    LPIPS_VGG,
+    RESNET18,
+    RESNET50,
+    dinov2::VITS14,
+    dinov2::VITB14,
+    dinov2::VITL14,
+    dinov2::VITG14,
+    dinov2::VITB14_REG,
+    dinov2::VITL14_REG,
+    dinov2::VITG14_REG,
+];
 
 impl KnownFile {
     /// The known file called `name`, or named like its file.
@@ -179,19 +198,7 @@ impl Cache {
 
     /// Copies the file at `path` into the cache, if it is one of `known`. Its content says which, not its name.
     pub fn add(&self, path: &Path, known: &[KnownFile]) -> Result<KnownFile> {
-        let unreadable = |error: io::Error| {
-            refuse(
-                format!("cannot read `{}`: {error}", path.display()),
-                "give the path of a file that was published",
-            )
-        };
-        let mut source = File::open(path).map_err(unreadable)?;
-        let failed = |error: io::Error| cannot_write(&self.folder, &error);
-        fs::create_dir_all(&self.folder).map_err(failed)?;
-        let mut copy = tempfile::NamedTempFile::new_in(&self.folder).map_err(failed)?;
-        io::copy(&mut source, &mut copy)
-            .and_then(|_| copy.flush())
-            .map_err(failed)?;
+        let copy = self.copied(path)?;
         let hash = hash_file(copy.path())?;
         let found = known.iter().find(|known| known.sha256 == hash);
         let found = *found.ok_or_else(|| {
@@ -212,8 +219,25 @@ impl Cache {
             )
         })?;
         copy.persist(self.path(&found))
-            .map_err(|error| failed(error.error))?;
+            .map_err(|error| cannot_write(&self.folder, &error.error))?;
         Ok(found)
+    }
+
+    /// A copy of the file at `path` in the folder, under a name that goes with it.
+    fn copied(&self, path: &Path) -> Result<tempfile::NamedTempFile> {
+        let mut source = File::open(path).map_err(|error| {
+            refuse(
+                format!("cannot read `{}`: {error}", path.display()),
+                "give the path of a file that was published",
+            )
+        })?;
+        let failed = |error: io::Error| cannot_write(&self.folder, &error);
+        fs::create_dir_all(&self.folder).map_err(failed)?;
+        let mut copy = tempfile::NamedTempFile::new_in(&self.folder).map_err(failed)?;
+        io::copy(&mut source, &mut copy)
+            .and_then(|_| copy.flush())
+            .map_err(failed)?;
+        Ok(copy)
     }
 }
 

@@ -1,16 +1,17 @@
 //! `histogen weights`: pretrained networks, by SHA-256.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use indicatif::HumanBytes;
-use serde_json::json;
+use serde::Serialize;
+use serde_json::Value;
 
 use super::progress::Progress;
 use super::{Answer, Outcome};
 use crate::cli::Weights;
 use crate::error::Result;
 use crate::weights::download::Download;
-use crate::weights::{Cache, KNOWN, KnownFile, State, short};
+use crate::weights::{Cache, KNOWN, KnownFile, OWN, OwnFile, State, short};
 
 pub(super) fn run(command: &Weights) -> Outcome {
     let cache = Cache::open()?;
@@ -26,7 +27,10 @@ pub(super) fn run(command: &Weights) -> Outcome {
                 fetch(&known, &cache)?;
             }
         }
-        Weights::Add { file } => add(file, &cache)?,
+        Weights::Add { file } => match file.as_slice() {
+            [name, file] => add_own(&name.to_string_lossy(), file, &cache)?,
+            files => files.iter().try_for_each(|file| add(file, &cache))?,
+        },
         Weights::Verify => return verify(&cache),
     }
     Ok(Answer::Yes)
@@ -35,27 +39,15 @@ pub(super) fn run(command: &Weights) -> Outcome {
 fn list(cache: &Cache, json: bool) -> Result<()> {
     let present = |known: &KnownFile| cache.path(known).exists();
     if json {
-        let files: Vec<_> = KNOWN
-            .iter()
-            .map(|known| {
-                json!({
-                    "name": known.name,
-                    "file": known.file,
-                    "present": present(known),
-                    "path": cache.path(known),
-                    "bytes": known.bytes,
-                    "sha256": known.sha256,
-                    "address": known.address,
-                    "used_by": known.used_by,
-                })
-            })
-            .collect();
+        let known = KNOWN.iter().map(|known| listed(known, cache.path(known)));
+        let own = OWN.iter().map(|own| listed(own, cache.own_path(own)));
+        let files: Vec<Value> = known.chain(own).collect::<Result<_>>()?;
         println!("{}", serde_json::to_string_pretty(&files)?);
         return Ok(());
     }
     for known in &KNOWN {
         println!(
-            "{:13} {:8} {:>11}  {}  {}",
+            "{:17} {:8} {:>11}  {}  {}",
             known.name,
             if present(known) { "present" } else { "missing" },
             HumanBytes(known.bytes).to_string(),
@@ -63,8 +55,23 @@ fn list(cache: &Cache, json: bool) -> Result<()> {
             known.used_by,
         );
     }
+    for own in &OWN {
+        let there = cache.own_path(own).exists();
+        let there = if there { "present" } else { "missing" };
+        println!(
+            "{:17} {there:8} {:>11}  your copy  from {}",
+            own.name, "", own.from
+        );
+    }
     eprintln!("in `{}`", cache.folder().display());
     Ok(())
+}
+
+fn listed(file: &impl Serialize, path: PathBuf) -> Result<Value> {
+    let mut fields = serde_json::to_value(file)?;
+    fields["present"] = path.exists().into();
+    fields["path"] = serde_json::to_value(path)?;
+    Ok(fields)
 }
 
 fn fetch(known: &KnownFile, cache: &Cache) -> Result<()> {
@@ -91,6 +98,12 @@ fn add(file: &Path, cache: &Cache) -> Result<()> {
     Ok(())
 }
 
+fn add_own(name: &str, file: &Path, cache: &Cache) -> Result<()> {
+    let path = cache.add_own(file, &OwnFile::named(name)?)?;
+    println!("{}", path.display());
+    Ok(())
+}
+
 fn verify(cache: &Cache) -> Outcome {
     let mut answer = Answer::Yes;
     for known in &KNOWN {
@@ -102,7 +115,7 @@ fn verify(cache: &Cache) -> Outcome {
                 format!("DAMAGED  {hash}, published {}", known.sha256)
             }
         };
-        println!("{:13} {state}", known.name);
+        println!("{:17} {state}", known.name);
     }
     if answer == Answer::No {
         eprintln!("`histogen weights fetch NAME` gets a damaged file again");

@@ -16,6 +16,7 @@ use crate::slides;
 /// An image that does not decode, or is no square of the size of the folder's first one, is refused then: nothing is resized
 /// silently.
 pub struct ImageFolder {
+    folder: PathBuf,
     paths: Vec<PathBuf>,
     size: usize,
 }
@@ -34,7 +35,11 @@ impl ImageFolder {
         }
         let paths = folder::list(folder)?;
         let size = decode(&paths[0])?.width() as usize;
-        Ok(Self { paths, size })
+        Ok(Self {
+            folder: folder.to_owned(),
+            paths,
+            size,
+        })
     }
 
     /// Where each image lies, in their order.
@@ -46,6 +51,7 @@ impl ImageFolder {
     pub fn select(&self, indices: &[usize]) -> Self {
         let subset = indices.iter().map(|&index| self.paths[index].clone());
         Self {
+            folder: self.folder.clone(),
             paths: subset.collect(),
             size: self.size,
         }
@@ -100,5 +106,15 @@ impl ImageSource for ImageFolder {
             bytes.extend(image?);
         }
         Ok(Pixels::new(count, self.size, RGB, bytes))
+    }
+
+    fn classes(&self) -> Option<Vec<String>> {
+        // As in a folder that is imported: the first folder is the class.
+        let class = |path: &PathBuf| {
+            let mut steps = path.strip_prefix(&self.folder).ok()?.iter();
+            let (first, _) = (steps.next()?, steps.next()?);
+            Some(first.to_string_lossy().into_owned())
+        };
+        self.paths.iter().map(class).collect()
     }
 }

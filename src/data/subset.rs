@@ -35,4 +35,13 @@ impl ImageSource for PatchSubset {
     fn read(&self, range: Range<usize>) -> Result<Pixels> {
         self.store.read(&self.indices[range])
     }
+
+    fn classes(&self) -> Option<Vec<String>> {
+        let records = self.store.records();
+        let classes = self
+            .indices
+            .iter()
+            .map(|&index| records[index].class.clone());
+        Some(classes.collect())
+    }
 }

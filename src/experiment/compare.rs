@@ -177,7 +177,8 @@ impl Comparing<'_> {
                 let (run, model) = load_model(path, None, device)?;
                 let sampler = samplers.of(model.as_ref(), run.classes.len(), None)?;
                 let plan = Plan::without_store(run.classes.len(), count, seed);
-                Box::new(samples::spool(sampler.as_ref(), &plan, &cache)?)
+                let images = samples::spool(sampler.as_ref(), &plan, &cache)?;
+                Box::new(images.with_classes(&plan, &run.classes))
             }
             _ => real.images(self.split, comparison.images, seed)?,
         };
@@ -208,6 +209,7 @@ impl Comparing<'_> {
                 None => Plan::without_store(run.classes.len(), count, seed),
             };
             let images = samples::spool(sampler.as_ref(), &plan, &cache)?;
+            let images = images.with_classes(&plan, &run.classes);
             let mut scores = evaluator.measure(&images)?;
             for score in &mut scores {
                 score.warn(&sampler.note());

@@ -11,7 +11,7 @@ use crate::error::{Refusal, Result, refuse};
 use crate::features::{self, Extractor, FeatureFile, Features, extract_cached};
 use crate::images::{ImageSource, kind};
 use crate::metrics::{
-    self, GaussianMetric, GaussianSide, Metric, MetricSettings, Protocol, STANDARD,
+    self, Classes, GaussianMetric, GaussianSide, Metric, MetricSettings, Protocol, STANDARD,
 };
 use crate::samplers::Samplers;
 use crate::tracker::ScoreRecord;
@@ -23,6 +23,8 @@ pub struct Evaluator {
     settings: MetricSettings,
     reference: ReferenceId,
     real: Real,
+    /// The class of each image of the reference, where they have classes.
+    real_classes: Option<Vec<String>>,
     features: FeatureSource,
     /// The samplers of generated images, for protocols.
     sampler: String,
@@ -92,11 +94,14 @@ impl Evaluator {
         cache: &Path,
     ) -> Result<Self> {
         let metrics = select_or_standard(names)?;
+        let name = Some(config.features.extractor.as_str());
+        check_extractor(&metrics, name)?;
         let extractor = features::load(&config.features, device)?;
         let hash = images.hash()?;
         let features = extract_cached(extractor.as_ref(), images, &hash, cache)?;
         Ok(Self {
             real: Real::of(&metrics, &config.metrics, &features)?,
+            real_classes: images.classes(),
             metrics,
             settings: config.metrics.clone(),
             reference: ReferenceId {
@@ -134,9 +139,11 @@ impl Evaluator {
         file: &FeatureFile,
     ) -> Result<Self> {
         let metrics = select_or_standard(names)?;
+        check_extractor(&metrics, None)?;
         let (real, hash) = rayon::join(|| Real::of(&metrics, settings, file), || file.hash());
         Ok(Self {
             real: real?,
+            real_classes: None,
             metrics,
             settings: settings.clone(),
             reference: ReferenceId {
@@ -217,19 +224,24 @@ impl Evaluator {
     /// # Errors
     /// Refuses images that differ in size from the reference or have features that are not finite.
     pub fn measure(&self, images: &dyn ImageSource) -> Result<Vec<ScoreRecord>> {
-        self.measure_features(&self.features(images)?)
+        let generated = self.features(images)?;
+        self.score(
+            generated.rows,
+            generated.blocks(),
+            images.classes().as_deref(),
+        )
     }
 
     /// The same for images that will not be seen again: their features are not kept.
     pub fn measure_once(&self, images: &dyn ImageSource) -> Result<Vec<ScoreRecord>> {
         let (extractor, _) = self.extractor(images)?;
         let blocks = images.blocks().map(|block| extractor.extract(&block?));
-        self.score(images.count(), blocks)
+        self.score(images.count(), blocks, images.classes().as_deref())
     }
 
     /// Every score of generated features against the reference, as [`Self::measure`] gives it.
     pub fn measure_features(&self, generated: &FeatureFile) -> Result<Vec<ScoreRecord>> {
-        self.score(generated.rows, generated.blocks())
+        self.score(generated.rows, generated.blocks(), None)
     }
 
     /// The features of images, as those of the reference were made.
@@ -289,16 +301,22 @@ impl Evaluator {
         Ok(closest.into_iter().map(|closest| closest.real).collect())
     }
 
-    /// Every score of generated features that arrive in blocks, `rows` of them, against the reference.
+    /// Every score of generated features that arrive in blocks, `rows` of them, against the reference; `classes` are those of
+    /// their images.
     fn score(
         &self,
         rows: usize,
         blocks: impl Iterator<Item = Result<Features>>,
+        classes: Option<&[String]>,
     ) -> Result<Vec<ScoreRecord>> {
         let outcomes = match &self.real {
             Real::Features(real) => {
                 let generated = Features::join(rows, blocks)?;
-                metrics::evaluate(&self.metrics, &generated, real, &self.settings)?
+                let classes = Classes {
+                    generated: classes,
+                    real: self.real_classes.as_deref(),
+                };
+                metrics::evaluate_classes(&self.metrics, &generated, real, classes, &self.settings)?
             }
             Real::Gaussian { metrics, fitted } => {
                 let generated = GaussianSide::of(metrics::GENERATED, blocks)?;
@@ -330,6 +348,11 @@ impl Evaluator {
         });
         Ok(records.collect())
     }
+}
+
+fn check_extractor(metrics: &[&dyn Metric], extractor: Option<&str>) -> Result<()> {
+    let mut metrics = metrics.iter();
+    metrics.try_for_each(|metric| metric.check_extractor(extractor))
 }
 
 fn select_or_standard(names: &[String]) -> Result<Vec<&'static dyn Metric>> {

@@ -11,6 +11,7 @@ mod perceptual;
 mod pixels;
 pub mod resize;
 mod vgg16;
+mod vit;
 
 use std::path::PathBuf;
 
@@ -27,6 +28,8 @@ pub use file::{FeatureFile, is_feature_file};
 pub use matrix::Features;
 pub use perceptual::{PERCEPTUAL_DISTANCES, PerceptualConfig, PerceptualDistance, load_perceptual};
 pub(crate) use vgg16::embed_in_batches;
+pub(crate) use vit::CLIP_NAME;
+pub use vit::architecture as vit_architecture;
 
 /// Which extractor, and with which weights.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, documented::DocumentedFields)]
@@ -102,6 +105,21 @@ pub static EXTRACTORS: Registry<ExtractorEntry> = Registry::new(
         &inception::PYTORCH,
         &inception::CLEAN,
         &pixels::PIXELS,
+        &vit::DINOV2_VITS14.entry,
+        &vit::DINOV2_VITB14.entry,
+        &vit::DINOV2_VITL14.entry,
+        &vit::DINOV2_VITG14.entry,
+        &vit::DINOV2_VITS14_REG.entry,
+        &vit::DINOV2_VITB14_REG.entry,
+        &vit::DINOV2_VITL14_REG.entry,
+        &vit::DINOV2_VITG14_REG.entry,
+        &vit::PHIKON.entry,
+        &vit::PHIKON_V2.entry,
+        &vit::UNI.entry,
+        &vit::HIBOU_B.entry,
+        &vit::H_OPTIMUS_0.entry,
+        &vit::VIRCHOW2.entry,
+        &vit::CLIP_VITL14_336.entry,
     ],
 );
 

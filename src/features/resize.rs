@@ -2,11 +2,12 @@
 //!
 //! The same images resized in two of these ways give FIDs that differ by more than the systems of a table (Parmar et al.:
 //! On Aliased Resizing and Surprising Subtleties in GAN Evaluation, 2022, arXiv 2104.11222). So the way is part of the
-//! protocol. None of them rounds to bytes: the input is bytes, the output is what the network sees.
+//! protocol. The input is bytes; the output is what the network sees, which two of them round to bytes.
 
 use rayon::prelude::*;
 
 use crate::images::Pixels;
+use crate::nn::vit::keys;
 
 /// A way to resize.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +20,14 @@ pub enum Resize {
     /// Bicubic (a = -1/2) with its support widened when it shrinks an image, each channel as f32, clipped to [0, 255].
     /// Pillow's filter in the mode `F`; clean-fid.
     BicubicAntialiased,
+    /// Bicubic (a = -3/4) between pixel centres, without antialiasing or clipping, the border going on beyond it. PyTorch's
+    /// `interpolate` of mode `bicubic`; CMMD.
+    BicubicHalfPixel,
+    /// Antialiased bicubic for images of bytes: columns first, then rows, each rounded to bytes, with weights of 22 binary digits.
+    /// Pillow's filter in the mode `RGB`; torchvision's `Resize` of Pillow's images, dgm-eval.
+    BicubicPillow,
+    /// Pillow's bilinear filter, likewise.
+    BilinearPillow,
 }
 
 impl Resize {
@@ -34,6 +43,13 @@ impl Resize {
             Self::BicubicAntialiased => {
                 "antialiased bicubic (a = -1/2), clipped to [0, 255], not quantised"
             }
+            Self::BicubicHalfPixel => {
+                "bicubic between pixel centres (a = -3/4), no antialiasing, not quantised"
+            }
+            Self::BicubicPillow => {
+                "antialiased bicubic (a = -1/2), rounded to bytes as Pillow does"
+            }
+            Self::BilinearPillow => "antialiased bilinear, rounded to bytes as Pillow does",
         }
     }
 
@@ -79,23 +95,45 @@ impl Resize {
                 Taps::between(((place as f32 + 0.5) * step - 0.5).max(0.0), from)
             }
             Self::BicubicAntialiased => {
-                let step = from as f64 / size as f64;
-                let widening = step.max(1.0);
-                let support = 2.0 * widening;
-                let centre = (place as f64 + 0.5) * step;
-                let first = (centre - support + 0.5).max(0.0) as usize;
-                let end = ((centre + support + 0.5) as usize).min(from);
-                let weights: Vec<f64> = (first..end)
-                    .map(|pixel| cubic((pixel as f64 - centre + 0.5) / widening))
-                    .collect();
-                let total: f64 = weights.iter().sum();
-                Taps::Weighted {
-                    first,
-                    weights: weights.iter().map(|weight| weight / total).collect(),
-                }
+                let (first, weights) = filter(from, size, place, 2.0, cubic);
+                Taps::Weighted { first, weights }
             }
+            Self::BicubicHalfPixel => {
+                let source = (place as f64 + 0.5) * from as f64 / size as f64 - 0.5;
+                let inside = |pixel: f64| pixel.clamp(0.0, (from - 1) as f64) as usize;
+                let below = source.floor();
+                let (first, last) = (inside(below - 1.0), inside(below + 2.0));
+                let mut weights = vec![0.0; last - first + 1];
+                for pixel in [-1.0, 0.0, 1.0, 2.0].map(|step| below + step) {
+                    weights[inside(pixel) - first] += keys(pixel - source, -0.75);
+                }
+                Taps::Weighted { first, weights }
+            }
+            Self::BicubicPillow => Taps::fixed(filter(from, size, place, 2.0, cubic)),
+            Self::BilinearPillow => Taps::fixed(filter(from, size, place, 1.0, triangle)),
         }
     }
+}
+
+/// The first of `from` pixels under a filter of this reach around place number `place` of `size`, and the weights of all.
+fn filter(
+    from: usize,
+    size: usize,
+    place: usize,
+    reach: f64,
+    shape: fn(f64) -> f64,
+) -> (usize, Vec<f64>) {
+    let step = from as f64 / size as f64;
+    let widening = step.max(1.0);
+    let support = reach * widening;
+    let centre = (place as f64 + 0.5) * step;
+    let first = (centre - support + 0.5).max(0.0) as usize;
+    let end = ((centre + support + 0.5) as usize).min(from);
+    let weights: Vec<f64> = (first..end)
+        .map(|pixel| shape((pixel as f64 - centre + 0.5) / widening))
+        .collect();
+    let total: f64 = weights.iter().sum();
+    (first, weights.iter().map(|weight| weight / total).collect())
 }
 
 /// The pixels of a line that one place is made of.
@@ -104,7 +142,12 @@ enum Taps {
     Pair { pixels: [usize; 2], weight: f32 },
     /// A sum in f64.
     Weighted { first: usize, weights: Vec<f64> },
+    /// A sum of bytes in units of 2^-[`DIGITS`], rounded to a byte.
+    Fixed { first: usize, weights: Vec<i32> },
 }
+
+/// Binary digits of Pillow's weights.
+const DIGITS: u32 = 22;
 
 impl Taps {
     /// Between the two pixels around `source`, which is not negative; the last pixel goes on beyond the end.
@@ -116,8 +159,24 @@ impl Taps {
         }
     }
 
+    fn fixed((first, weights): (usize, Vec<f64>)) -> Self {
+        let unit = f64::from(1 << DIGITS);
+        let weights = weights.iter().map(|weight| (weight * unit).round() as i32);
+        Self::Fixed {
+            first,
+            weights: weights.collect(),
+        }
+    }
+
     fn sum(&self, pixel: impl Fn(usize) -> f32) -> f32 {
         match self {
+            Self::Fixed { first, weights } => {
+                let terms = weights.iter().enumerate();
+                let sum: i32 = terms
+                    .map(|(tap, weight)| pixel(first + tap) as i32 * weight)
+                    .sum();
+                ((sum + (1 << (DIGITS - 1))) >> DIGITS).clamp(0, 255) as f32
+            }
             Self::Pair {
                 pixels: [low, high],
                 weight,
@@ -136,17 +195,13 @@ impl Taps {
     }
 }
 
+fn triangle(distance: f64) -> f64 {
+    (1.0 - distance.abs()).max(0.0)
+}
+
 /// Keys' cubic convolution kernel with a = -1/2.
 fn cubic(distance: f64) -> f64 {
-    const A: f64 = -0.5;
-    let x = distance.abs();
-    if x < 1.0 {
-        ((A + 2.0) * x - (A + 3.0)) * x * x + 1.0
-    } else if x < 2.0 {
-        (((x - 5.0) * x + 8.0) * x - 4.0) * A
-    } else {
-        0.0
-    }
+    keys(distance, -0.5)
 }
 
 #[cfg(test)]

@@ -23,6 +23,11 @@ pub trait ImageSource {
 
     /// The images at `range`, which ends at [`Self::count`] at most.
     fn read(&self, range: Range<usize>) -> Result<Pixels>;
+
+    /// The name of the class of each image, where they have classes.
+    fn classes(&self) -> Option<Vec<String>> {
+        None
+    }
 }
 
 impl dyn ImageSource + '_ {

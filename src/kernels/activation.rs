@@ -12,6 +12,7 @@ use burn::tensor::Tensor;
 use burn::tensor::activation::{leaky_relu, relu, sigmoid, silu};
 
 use self::extension::{activate, slope};
+pub(in crate::kernels) use self::function::exponential;
 use super::flex::is_ours;
 
 /// A function of one number, applied to each entry.

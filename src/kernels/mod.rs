@@ -6,6 +6,7 @@
 
 pub mod activation;
 pub mod inception;
+pub mod transformer;
 
 mod conv;
 mod flex;

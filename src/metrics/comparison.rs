@@ -8,15 +8,24 @@ use crate::error::Result;
 use crate::features::Features;
 use crate::linalg::Rows;
 
-use super::MetricSettings;
 use super::fid::DDOF;
 use super::gaussian::Gaussian;
 use super::kid;
 use super::neighbours::{Balls, Boundary, Inside, Neighbours, Side, inside};
 use super::pairs::Pairs;
+use super::{GENERATED, MetricSettings, REAL};
 
 /// As many products are kept at most: 1 GiB.
 const KEPT: usize = 1 << 28;
+
+/// The class of every generated and of every real image, where they are known.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Classes<'a> {
+    /// Of the generated images, in their order.
+    pub generated: Option<&'a [String]>,
+    /// Of the real images, in their order.
+    pub real: Option<&'a [String]>,
+}
 
 /// The features of generated and of real images, to be compared under some settings.
 pub struct Comparison<'a> {
@@ -26,6 +35,8 @@ pub struct Comparison<'a> {
     pub real: &'a Features,
     /// What the metrics depend on besides.
     pub settings: &'a MetricSettings,
+    /// The classes of generated and of real images, or whose are not known.
+    pub(super) classes: std::result::Result<[&'a [String]; 2], &'static str>,
     /// Whether products of pairs are kept for the next metric.
     keeps: bool,
     pairs: OnceLock<AllPairs<'a>>,
@@ -67,6 +78,7 @@ impl<'a> Comparison<'a> {
             generated,
             real,
             settings,
+            classes: Err(GENERATED),
             keeps: keeps
                 && (generated.rows + real.rows).pow(2) / 2 <= KEPT
                 && kid::takes_all_pairs(settings, generated.rows, real.rows),
@@ -74,6 +86,17 @@ impl<'a> Comparison<'a> {
             real_gaussian: OnceLock::new(),
             real_neighbours: OnceLock::new(),
             all_inside: OnceLock::new(),
+        }
+    }
+
+    /// With the classes of the images.
+    #[must_use]
+    pub(super) fn with_classes(self, classes: Classes<'a>) -> Self {
+        let generated = classes.generated.ok_or(GENERATED);
+        let both = generated.and_then(|of| Ok([of, classes.real.ok_or(REAL)?]));
+        Self {
+            classes: both,
+            ..self
         }
     }
 

@@ -6,12 +6,15 @@
 
 mod authenticity;
 mod bootstrap;
+mod class_fid;
 mod close_pairs;
 mod comparison;
 mod density_coverage;
 mod fid;
 mod fid_infinity;
+mod fld;
 mod gaussian;
+mod gaussian_mmd;
 mod kid;
 mod neighbours;
 mod pairs;
@@ -19,6 +22,8 @@ mod path_length;
 mod precision_recall;
 mod protocol;
 pub mod paired;
+mod unit_rows;
+mod vendi;
 
 use serde::{Deserialize, Serialize};
 
@@ -29,18 +34,22 @@ use crate::registry::{Named, Registry};
 use bootstrap::interval_over_images;
 
 pub use authenticity::{Authenticity, Closest, closest};
+pub use class_fid::ClassFid;
 pub use close_pairs::{ClosePair, ClosePairs, close_pairs};
-pub use comparison::Comparison;
+pub use comparison::{Classes, Comparison};
 pub use density_coverage::DensityCoverage;
 pub use fid::{Fid, Frechet, frechet, frechet_of_moments, frechet_of_rows};
 pub use fid_infinity::FidInfinity;
+pub use fld::{Fld, fld, mixture_likelihood};
 pub use gaussian::{GaussianMetric, GaussianSide};
+pub use gaussian_mmd::{Cmmd, GaussianMmd, gaussian_mmd};
 pub use kid::{Kid, KidBlock, kid_biased, kid_unbiased};
 pub use path_length::{
     Decode, Interpolation, LatentSpace, Length, PATH_LENGTHS, PathLength, PathSettings, Place,
 };
 pub use precision_recall::{PrecisionRecall, harmonic_mean};
 pub use protocol::Protocol;
+pub use vendi::{Vendi, vendi};
 
 /// Which way a score gets better.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -151,6 +160,15 @@ pub trait Metric: Sync {
     /// Refuses what [`check_features`] refuses, and too few images.
     fn compute(&self, comparison: &Comparison<'_>) -> Result<Vec<Score>>;
 
+    /// Refuses features that it is not defined on: those of the extractor of that name, none where another program made them.
+    ///
+    /// # Errors
+    /// Says which features it takes.
+    fn check_extractor(&self, extractor: Option<&str>) -> Result<()> {
+        let _ = extractor;
+        Ok(())
+    }
+
     /// Whether its score gets an interval over images where one is asked for: then it yields one score, whose bootstrap
     /// intervals hold what they promise for so many images and features.
     fn has_interval(&self, images: usize, features: usize) -> bool {
@@ -186,6 +204,11 @@ pub static METRICS: Registry<dyn Metric> = Registry::new(
         &KidBlock,
         &FidInfinity,
         &Authenticity,
+        &GaussianMmd,
+        &Cmmd,
+        &Fld,
+        &Vendi,
+        &ClassFid,
     ],
 );
 
@@ -281,13 +304,27 @@ pub fn evaluate(
     real: &Features,
     settings: &MetricSettings,
 ) -> Result<Vec<Outcome>> {
+    evaluate_classes(metrics, generated, real, Classes::default(), settings)
+}
+
+/// The same where the classes of images may be known, for metrics that look at them.
+///
+/// # Errors
+/// Those of [`evaluate`].
+pub fn evaluate_classes(
+    metrics: &[&'static dyn Metric],
+    generated: &Features,
+    real: &Features,
+    classes: Classes<'_>,
+    settings: &MetricSettings,
+) -> Result<Vec<Outcome>> {
     check_features(generated, real)?;
     // KID goes through the pairs that other metrics go through as well.
     let keeps = metrics.len() > 1
         && metrics
             .iter()
             .any(|metric| Metric::name(*metric) == Metric::name(&Kid));
-    let comparison = Comparison::shared(generated, real, settings, keeps);
+    let comparison = Comparison::shared(generated, real, settings, keeps).with_classes(classes);
     let images = generated.rows.min(real.rows);
     let computed = metrics.iter().flat_map(|&metric| {
         let mut scores = metric.compute(&comparison);

@@ -26,4 +26,5 @@ pub mod spectral_norm;
 pub mod unet;
 pub mod vgg;
 pub mod vgg_decoder;
+pub mod vit;
 pub mod weights;

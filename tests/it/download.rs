@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use histogen::digest::sha256;
 use histogen::error::Refusal;
 use histogen::weights::download::Download;
-use histogen::weights::{Cache, KNOWN, KnownFile, State};
+use histogen::weights::{Cache, KNOWN, KnownFile, OWN, State};
 use tempfile::TempDir;
 
 use crate::lab::Lab;
@@ -406,7 +406,7 @@ fn a_file_got_another_way_is_added_by_its_content() {
 fn the_weights_commands_speak_clearly() {
     let lab = Lab::new();
     let listed = lab.succeed("weights list");
-    assert_eq!(listed.lines().count(), KNOWN.len());
+    assert_eq!(listed.lines().count(), KNOWN.len() + OWN.len());
     assert!(
         listed.contains("missing") && !listed.contains("present"),
         "{listed}"
@@ -420,9 +420,7 @@ fn the_weights_commands_speak_clearly() {
         // Names that carry digits of the hash carry the right ones.
         if let Some(digits) = Path::new(known.file).file_stem().and_then(|stem| {
             let digits = stem.to_str()?.rsplit('-').next()?;
-            digits
-                .bytes()
-                .any(|byte| byte.is_ascii_digit())
+            (digits.len() == 8 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
                 .then(|| digits.to_owned())
         }) {
             assert!(known.sha256.starts_with(&digits), "{}", known.file);
@@ -432,6 +430,23 @@ fn the_weights_commands_speak_clearly() {
         lab.refused("weights fetch inception"),
         "error: unknown weights file `inception`\n\nhint: did you mean `inception-v3`?"
     );
+
+    // A copy of weights that are not given to everybody goes by their name.
+    lab.slide("images/0.png", 64, 64);
+    let said = lab.refused("evaluate images images --features uni");
+    assert!(said.contains("histogen weights add uni FILE"), "{said}");
+    assert_eq!(
+        lab.refused("weights add unn images/0.png"),
+        "error: unknown weights of your own `unn`\n\nhint: did you mean `uni`?"
+    );
+    lab.succeed("weights add uni images/0.png");
+    assert!(lab.succeed("weights list").contains("present"));
+    let said = lab.refused("evaluate images images --features uni");
+    assert!(
+        said.contains("uni.weights` is neither a safetensors nor a PyTorch file"),
+        "{said}"
+    );
+    fs::remove_file(lab.path("weights").join("uni.weights")).unwrap();
 
     let server = Server::new(&content(), &[Answer::Status("404 Not Found")]);
     let output = lab

@@ -32,7 +32,7 @@ struct Stage {
 }
 
 /// `count` numbers in [-1, 1): the formula of `tests/golden/inception/formula.py`.
-fn uniform(name: &str, count: usize) -> impl Iterator<Item = f64> {
+pub(crate) fn uniform(name: &str, count: usize) -> impl Iterator<Item = f64> {
     let start = name.bytes().fold(0xCBF2_9CE4_8422_2325u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3)
     });

@@ -85,7 +85,7 @@ fn tanh(x: f32) -> f32 {
 
 /// e^x within 2 units in the last place for x in [-87, 88], e^-87 and e^88 beyond; NaN stays NaN.
 #[inline(always)]
-fn exponential(x: f32) -> f32 {
+pub(in crate::kernels) fn exponential(x: f32) -> f32 {
     // The coefficients of Cephes (Moshier 1989), `expf`: e^x = 2^n e^r with r in [-ln 2 / 2, ln 2 / 2].
     const SERIES: [f32; 6] = [
         1.987_569_2e-4,
