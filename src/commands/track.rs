@@ -11,8 +11,9 @@ use super::tracking::folders;
 use super::{Answer, Outcome};
 use crate::cli::{Track, TrackPlace};
 use crate::error::{Result, refuse};
+use crate::run;
 use crate::tracker::mlflow::{Client, Failure, Server};
-use crate::tracker::{Destination, Upload, UploadStatus, is_written, retry};
+use crate::tracker::{Destination, Upload, UploadStatus, retry};
 use crate::workspace::Workspace;
 
 /// Failures in a row after which a server is given up.
@@ -36,6 +37,11 @@ fn server(place: &TrackPlace, folder: &Path) -> Result<Option<Server>> {
     }
     let destination = Destination::load(folder)?.unwrap_or_default();
     Server::find(&destination.server, variable)
+}
+
+/// Whether a process writes the run or execution in `folder`.
+fn is_written(folder: &Path) -> bool {
+    run::is_written(folder)
 }
 
 /// A run in `track status --json`.
