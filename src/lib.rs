@@ -34,5 +34,6 @@ pub mod train;
 pub mod report;
 pub mod study;
 pub mod experiment;
+pub mod submission;
 pub mod cli;
 pub mod commands;

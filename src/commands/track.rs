@@ -11,6 +11,7 @@ use super::tracking::folders;
 use super::{Answer, Outcome};
 use crate::cli::{Track, TrackPlace};
 use crate::error::{Result, refuse};
+use crate::experiment::keeps_open;
 use crate::run;
 use crate::tracker::mlflow::{Client, Failure, Server};
 use crate::tracker::{Destination, Upload, UploadStatus, retry};
@@ -39,9 +40,9 @@ fn server(place: &TrackPlace, folder: &Path) -> Result<Option<Server>> {
     Server::find(&destination.server, variable)
 }
 
-/// Whether a process writes the run or execution in `folder`.
+/// Whether a process writes the run or execution in `folder`, or will: one that was submitted goes on until its report.
 fn is_written(folder: &Path) -> bool {
-    run::is_written(folder)
+    run::is_written(folder) || keeps_open(folder)
 }
 
 /// A run in `track status --json`.
