@@ -92,7 +92,7 @@ check:
 # All tests, those against a real MLflow server and in a browser too
 [group('check')]
 test:
-    HISTOGEN_MLFLOW="$(.ci/mlflow)" HISTOGEN_CHROMIUM="$(.ci/chromium)" cargo test --release -- --include-ignored
+    HISTOGEN_MLFLOW="$(.ci/mlflow)" HISTOGEN_CHROMIUM="$(.ci/chromium)" HISTOGEN_SLURM="$(.ci/slurm)" cargo test --release -- --include-ignored
     cargo test --release --features dashboard --lib --test it dashboard
 
 # Gradients and samples of every model on a GPU (or Mesa's software device) beside the CPU's
@@ -110,6 +110,12 @@ gpu-check:
 soak *options:
     cargo build --release
     python3 tests/soak.py {{ options }}
+
+# Sweeps on a Slurm of this machine, disturbed at random, every byte compared (about fifteen minutes)
+[group('check')]
+cluster slurm="../shared/slurm" *options:
+    cargo build --release
+    python3 tests/cluster.py --slurm {{ slurm }} {{ options }}
 
 # Races against PyTorch, which `python` must have (`just bench --quick`: about five minutes)
 [group('check')]

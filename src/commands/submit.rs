@@ -76,16 +76,19 @@ pub(super) fn run(arguments: &Submit) -> Outcome {
         most,
         is_reported,
     };
+    let mut is_open = false;
     let mut submit = |job: &Job| {
+        if !is_open {
+            // Before the first job: its run hangs below the execution.
+            Tracking::submitted(&config, &workspace, &reports)?;
+            is_open = true;
+        }
         let id = slurm.submit(folder, job)?;
         println!("{id}  {}", slurm.command(folder, job));
         Ok(id)
     };
     let mut cancel = |job: &str| slurm.cancel(&[job.to_owned()]);
     let submitted = submission.submit(&planned, &mut submit, &mut cancel)?;
-    if !submitted.jobs.is_empty() {
-        Tracking::submitted(&config, &workspace, &reports)?;
-    }
     let cells = submission.cells.len();
     let new: usize = submitted.jobs.iter().map(|(job, _)| job.tasks.len()).sum();
     let (done, diverged, queued) = (submitted.done, submitted.diverged, submitted.queued);

@@ -10,7 +10,7 @@ use super::{Answer, Outcome};
 use crate::cli::Settings;
 use crate::config::{self, Config};
 use crate::error::{Result, refuse};
-use crate::experiment::{execution, keeps_open, mark_open};
+use crate::experiment::{PART_FAILED, execution, keeps_open, mark_open};
 use crate::files::write_whole;
 use crate::run::{Lock, Taken};
 use crate::shutdown::Stopped;
@@ -20,6 +20,9 @@ use crate::tracker::{
     retry,
 };
 use crate::workspace::{Workspace, ledger, run_folders};
+
+/// Why an execution ended whose jobs were cancelled.
+const CANCELLED: &str = "cancelled";
 
 /// The part of a process in an execution.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -82,7 +85,7 @@ impl Tracking {
         let outcome = work(&tracking);
         let (ending, reason) = match &outcome {
             Ok(Answer::Yes) => (Ending::Finished, String::new()),
-            Ok(Answer::No) => (Ending::Failed, "part of it failed".to_owned()),
+            Ok(Answer::No) => (Ending::Failed, PART_FAILED.to_owned()),
             Err(error) if error.is::<Stopped>() => (Ending::Killed, format!("{error:#}")),
             Err(error) => (Ending::Failed, format!("{error:#}")),
         };
@@ -120,9 +123,9 @@ impl Tracking {
 
     /// Closes an execution whose jobs were cancelled.
     pub(super) fn cancelled(config: &Config, workspace: &Workspace, reports: &Path) -> Result<()> {
-        let tracking = Self::start(Part::Reports, config, workspace, reports)?;
-        if keeps_open(&tracking.folder) {
-            tracking.end(Ending::Killed, "cancelled".to_owned());
+        if keeps_open(&workspace.executions().join(execution(config).0)) {
+            let tracking = Self::start(Part::Reports, config, workspace, reports)?;
+            tracking.end(Ending::Killed, CANCELLED.to_owned());
         }
         Ok(())
     }
@@ -204,7 +207,7 @@ impl Tracking {
     fn end(mut self, ending: Ending, reason: String) {
         // A report that was stopped goes on in another process.
         let stays_open =
-            self.part == Part::Reports && ending == Ending::Killed && reason != "cancelled";
+            self.part == Part::Reports && ending == Ending::Killed && reason != CANCELLED;
         if let Some(own) = self.own.as_mut().filter(|_| !stays_open) {
             let ended = own.ledger.append(Event::End {
                 step: 0,

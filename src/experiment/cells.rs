@@ -15,6 +15,7 @@ use crate::models::MODELS;
 use crate::report::{self, ABLATION, TABLES, TableDefinition};
 use crate::reward::{RewardModelConfig, SnnRunConfig, Source};
 use crate::run::{self, Identity as _, Run, RunState};
+use crate::samplers::Samplers;
 use crate::tracker::{self, Ending, Ledger};
 use crate::workspace::{Workspace, ledger};
 
@@ -244,7 +245,7 @@ pub fn run_folder(
     }
 }
 
-/// Runs `cell` of `config`: trains what it is of, or finds it trained, and measures what the tables that are `asked` for show.
+/// Runs `cell` of `config` on the patches of `store`: trains what it is of, or finds it trained, and measures what the tables that are `asked` for show.
 /// Returns whether its training came to its end.
 ///
 /// # Errors
@@ -253,10 +254,17 @@ pub fn run_cell(
     config: &Config,
     asked: &Asked,
     cell: &Cell,
+    store: PatchStore,
     workspace: &Workspace,
     reporter: &mut dyn Reporter,
 ) -> Result<bool> {
-    let context = Context::open(config, workspace, reporter)?;
+    let context = Context {
+        config,
+        workspace,
+        device: config.compute.open()?,
+        store,
+        samplers: Samplers::new(&config.evaluation.samplers, &config.samplers)?,
+    };
     let system = cell.row(config)?;
     let Some(seed) = cell.seed else {
         RewardModels::new(&context).of(&config.for_system(system)?, reporter)?;

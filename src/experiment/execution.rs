@@ -22,6 +22,9 @@ pub fn execution(config: &Config) -> (String, String) {
     (name, text)
 }
 
+/// Why an execution ended whose tables were made, with cells that have no number.
+pub const PART_FAILED: &str = "part of it failed";
+
 /// The file that keeps an execution open between the processes of a sweep.
 const OPEN: &str = "submitted";
 
@@ -41,12 +44,14 @@ pub fn is_reported(config: &Config, workspace: &Workspace) -> Result<bool> {
         return Ok(false);
     }
     let events = Ledger::read(&path)?;
+    let has_tables = |ending: Ending, reason: &str| match ending {
+        Ending::Finished => true,
+        Ending::Failed => reason == PART_FAILED,
+        _ => false,
+    };
     Ok(matches!(
         events.last(),
-        Some(Event::End {
-            ending: Ending::Finished | Ending::Failed,
-            ..
-        })
+        Some(Event::End { ending, reason, .. }) if has_tables(*ending, reason)
     ))
 }
 

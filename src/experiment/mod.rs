@@ -63,7 +63,7 @@ pub use compare::{Compared, Comparison, compare, comparison_table};
 pub use context::{Context, patches};
 pub use downstream::reproduce_downstream;
 pub use evaluator::Evaluator;
-pub use execution::{execution, is_reported, keeps_open, mark_open};
+pub use execution::{PART_FAILED, execution, is_reported, keeps_open, mark_open};
 pub use image_set::{ImageSet, Placed};
 pub use path_evaluator::PathEvaluator;
 pub use reference::{Reference, held_out, trained_on};

@@ -173,7 +173,7 @@ impl Submission {
                 {
                     let (index, time) = (running.index, running.start.elapsed());
                     *seat = None;
-                    let state = self.state_of(index)?;
+                    let state = self.state(&self.cells[index])?;
                     let reason = self.reason(index, &state, status);
                     let is_done = end(index, state, time, reason, false);
                     complete &= is_done;
@@ -211,13 +211,6 @@ impl Submission {
             Some(stopped) => Err(stopped.into()),
             None => Ok(complete),
         }
-    }
-
-    fn state_of(&self, index: usize) -> Result<CellState> {
-        let workspace = self.workspace();
-        let silent = &mut crate::experiment::Silent;
-        let store = crate::experiment::patches(&self.config, &workspace, silent)?;
-        crate::experiment::cell_state(&self.config, &self.cells[index], &store, &workspace)
     }
 
     /// Starts the cell `index` on `threads` threads.

@@ -32,7 +32,7 @@ use crate::data::PatchStore;
 use crate::digest::sha256_file;
 use crate::error::{Result, refuse};
 use crate::experiment::{
-    self, Asked, Cell, CellState, Reporter, Silent, cell_state, execution, patches, schema,
+    self, Asked, Cell, CellState, Reporter, cell_state, execution, patches, schema,
 };
 use crate::files::{cannot_write, write_whole};
 use crate::run;
@@ -60,6 +60,8 @@ pub struct Submission {
     pub cells: Vec<Cell>,
     /// What is to be known of rows without cells, a sentence each.
     pub notes: Vec<String>,
+    /// Its patches.
+    pub store: PatchStore,
 }
 
 /// Where a frozen experiment comes from.
@@ -103,7 +105,7 @@ impl Submission {
         let program_sha256 =
             sha256_file(&program).map_err(|error| cannot_read(&program, &error))?;
         Ok(Self {
-            folder: seen_from.join(folder),
+            folder: std::path::absolute(folder)?,
             about: About {
                 seen_from,
                 out: workspace.out().to_owned(),
@@ -113,6 +115,7 @@ impl Submission {
             config: config.clone(),
             cells,
             notes,
+            store,
         })
     }
 
@@ -145,7 +148,7 @@ impl Submission {
     ///
     /// # Errors
     /// Refuses a folder that is none, and one that another program froze.
-    pub fn enter(folder: &Path) -> Result<Self> {
+    pub fn enter(folder: &Path, reporter: &mut dyn Reporter) -> Result<Self> {
         let read = |name: &str| {
             let path = folder.join(name);
             fs::read_to_string(&path).map_err(|error| cannot_read(&path, &error))
@@ -185,12 +188,15 @@ impl Submission {
         let folder = fs::canonicalize(folder).map_err(|error| cannot_read(folder, &error))?;
         let there = &about.seen_from;
         std::env::set_current_dir(there).map_err(|error| cannot_read(there, &error))?;
+        let config = schema().resolve(vec![settings])?;
+        let store = patches(&config, &Workspace::new(&about.out), reporter)?;
         Ok(Self {
             folder,
-            config: schema().resolve(vec![settings])?,
+            config,
             about,
             cells,
             notes: Vec::new(),
+            store,
         })
     }
 
@@ -223,15 +229,17 @@ impl Submission {
     /// How every cell stands.
     ///
     /// # Errors
-    /// Fails if the patches cannot be had or a ledger cannot be read.
+    /// Fails if a ledger cannot be read.
     pub fn states(&self) -> Result<Vec<CellState>> {
-        let workspace = self.workspace();
-        let store = patches(&self.config, &workspace, &mut Silent)?;
-        let mut states = Vec::new();
-        for cell in &self.cells {
-            states.push(cell_state(&self.config, cell, &store, &workspace)?);
-        }
-        Ok(states)
+        self.cells.iter().map(|cell| self.state(cell)).collect()
+    }
+
+    /// How `cell` stands.
+    ///
+    /// # Errors
+    /// Fails if its ledger cannot be read.
+    pub fn state(&self, cell: &Cell) -> Result<CellState> {
+        cell_state(&self.config, cell, &self.store, &self.workspace())
     }
 
     /// Refuses a cell whose job was restarted again and again without a new checkpoint: it would be for ever. `restart` counts
@@ -239,9 +247,9 @@ impl Submission {
     ///
     /// # Errors
     /// Besides, if that cannot be read or written.
-    pub fn check_progress(&self, cell: &Cell, restart: u64, store: &PatchStore) -> Result<()> {
+    pub fn check_progress(&self, cell: &Cell, restart: u64) -> Result<()> {
         let path = self.folder.join(format!("attempts/{}.toml", cell.index));
-        let folder = experiment::run_folder(&self.config, cell, store, &self.workspace())?;
+        let folder = experiment::run_folder(&self.config, cell, &self.store, &self.workspace())?;
         let newest = folder
             .map(|folder| run::newest_checkpoint(&folder))
             .transpose()?;

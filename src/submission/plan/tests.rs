@@ -1,11 +1,15 @@
 //! What is submitted, by what is done and what is queued.
 
 use super::*;
-use crate::experiment::{Asked, Cell, resolve};
+use crate::experiment::{Asked, Cell, Silent, patches, resolve};
 use crate::run::RunState;
+use crate::workspace::Workspace;
 
 /// Two reward models, four cells of which two need one each.
 fn submission() -> Submission {
+    let config = resolve("table1", "smoke", &[]).unwrap();
+    let out = tempfile::tempdir().unwrap();
+    let store = patches(&config, &Workspace::new(out.path()), &mut Silent).unwrap();
     let cell = |(index, needs): (usize, Option<usize>)| Cell {
         index,
         system: format!("system {index}"),
@@ -28,9 +32,10 @@ fn submission() -> Submission {
             program_sha256: String::new(),
             asked: Asked::all(),
         },
-        config: resolve("table1", "smoke", &[]).unwrap(),
+        config,
         cells: cells.map(cell).to_vec(),
         notes: Vec::new(),
+        store,
     }
 }
 
