@@ -112,7 +112,7 @@ check:
 # All tests, those against a real MLflow server and in a browser too
 [group('check')]
 test:
-    HISTOGEN_MLFLOW="$(.ci/mlflow)" HISTOGEN_CHROMIUM="$(.ci/chromium)" cargo test --release -- --include-ignored
+    HISTOGEN_MLFLOW="$(.ci/mlflow)" HISTOGEN_CHROMIUM="$(.ci/chromium)" HISTOGEN_SLURM="$(.ci/slurm)" cargo test --release -- --include-ignored
     cargo test --release --features dashboard --lib --test it dashboard
 
 # The Python wheel, with the program in it: target/wheels/ (needs `maturin` and `ziglang`, for old systems' C library)
@@ -140,6 +140,12 @@ gpu-check:
 soak *options:
     cargo build --release
     python3 tests/soak.py {{ options }}
+
+# Sweeps on a Slurm of this machine, disturbed at random, every byte compared (about fifteen minutes)
+[group('check')]
+cluster slurm="../shared/slurm" *options:
+    cargo build --release
+    python3 tests/cluster.py --slurm {{ slurm }} {{ options }}
 
 # Races against PyTorch, which `python` must have (`just bench --quick`: about five minutes)
 [group('check')]

@@ -3,15 +3,18 @@
 mod complete;
 mod retrieval;
 mod study;
+mod submit;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
 use crate::device::Place;
+use crate::submission::Jobs;
 
 pub use retrieval::{Duplicates, Retrieve, Searched};
 pub use study::{Study, StudyMake, StudyScore};
+pub use submit::{Cell, Submit};
 
 /// Trains, samples and scores generative models of histopathology patches under one protocol.
 #[derive(Debug, Parser)]
@@ -31,6 +34,11 @@ pub enum Command {
     Train(Train),
     /// Varies one ingredient of the paper's system, everything else equal: a table and figures.
     Ablate(Ablate),
+    /// Runs an experiment on a cluster with Slurm: a job for each training, and the tables at the end.
+    Submit(Submit),
+    /// One cell of an experiment that `submit` or `--jobs` froze.
+    #[command(hide = true)]
+    Cell(Cell),
     /// Measures images against real ones: runs, patch stores, folders of images or files of features.
     Evaluate(Evaluate),
     /// Finds the images of a set that are most like given ones.
@@ -127,6 +135,9 @@ pub struct Reproduce {
     /// Training seeds, separated by commas.
     #[arg(long, value_delimiter = ',', value_name = "LIST")]
     pub seeds: Option<Vec<u64>>,
+    /// Train so many systems at once, each in a process of its own with its share of the cores: a number, or auto.
+    #[arg(long, value_name = "N", conflicts_with = "dashboard")]
+    pub jobs: Option<Jobs>,
     /// Watch each training in a terminal dashboard (feature `dashboard`): losses, reward, scores so far; `q` or Ctrl-C stops.
     #[arg(long)]
     pub dashboard: bool,
@@ -144,6 +155,9 @@ pub struct Ablate {
     /// Training seeds, separated by commas.
     #[arg(long, value_delimiter = ',', value_name = "LIST")]
     pub seeds: Option<Vec<u64>>,
+    /// Train so many systems at once, each in a process of its own with its share of the cores: a number, or auto.
+    #[arg(long, value_name = "N", conflicts_with = "dashboard")]
+    pub jobs: Option<Jobs>,
     /// Watch each training in a terminal dashboard (feature `dashboard`): losses, reward, scores so far; `q` or Ctrl-C stops.
     #[arg(long)]
     pub dashboard: bool,

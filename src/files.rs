@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use etcetera::BaseStrategy;
+use tempfile::NamedTempFile;
 
 use crate::error::{Result, refuse};
 
@@ -14,6 +15,15 @@ pub const UNFINISHED: &str = ".unfinished";
 
 /// Writes a file under another name, sees it onto the disk and renames it, so that it is never seen half-written.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+    let failed = |error: io::Error| cannot_write(path, &error);
+    let folder = path.parent().context("a file lies in a folder")?;
+    let file = unfinished(path, bytes)?;
+    file.persist(path).map_err(|error| failed(error.error))?;
+    sync_folder(folder).map_err(failed)
+}
+
+/// `bytes` on disk under another name beside `path`.
+fn unfinished(path: &Path, bytes: &[u8]) -> Result<NamedTempFile> {
     let failed = |error: io::Error| cannot_write(path, &error);
     let folder = path.parent().context("a file lies in a folder")?;
     fs::create_dir_all(folder).map_err(failed)?;
@@ -25,8 +35,24 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
         .map_err(failed)?;
     file.write_all(bytes).map_err(failed)?;
     file.as_file().sync_all().map_err(failed)?;
-    file.persist(path).map_err(|error| failed(error.error))?;
-    sync_folder(folder).map_err(failed)
+    Ok(file)
+}
+
+/// Writes a file as [`write_whole`] does, unless there is one. Says whether there was none: of several processes, on one machine
+/// or on many, one writes it.
+///
+/// # Errors
+/// If it cannot be written.
+pub fn write_new(path: &Path, bytes: &[u8]) -> Result<bool> {
+    let failed = |error: io::Error| cannot_write(path, &error);
+    let folder = path.parent().context("a file lies in a folder")?;
+    match unfinished(path, bytes)?.persist_noclobber(path) {
+        Ok(_) => {}
+        Err(error) if error.error.kind() == ErrorKind::AlreadyExists => return Ok(false),
+        Err(error) => return Err(failed(error.error)),
+    }
+    sync_folder(folder).map_err(failed)?;
+    Ok(true)
 }
 
 /// The folder that the environment variable `variable` names, or `histogen/NAME` in the user's cache folder.

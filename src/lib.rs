@@ -35,5 +35,6 @@ pub mod train;
 pub mod report;
 pub mod study;
 pub mod experiment;
+pub mod submission;
 pub mod cli;
 pub mod commands;

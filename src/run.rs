@@ -6,12 +6,15 @@
 //!   ledger.jsonl              what happened, a line each
 //!   samples/                  a grid of images per logged step
 //!   checkpoints/step-000400/  a state to go on from, and its manifest
-//!   lock                      held while a process has the run open; says which
+//!   lock                      held while a process has the run open; says which, and has its heartbeat
+//!   owner                     there while a process has the run open; says which, on which machine
 //! ```
 
 mod account;
 mod checkpoints;
+mod file_system;
 mod lock;
+mod owner;
 mod state;
 mod training;
 
@@ -27,10 +30,11 @@ use crate::tracker::{Ending, Event, Ledger};
 use crate::translation::TranslatorRunConfig;
 
 use checkpoints::Checkpoints;
-use lock::Lock;
 
 pub use account::Diverged;
-pub use state::{RunState, state};
+pub use lock::{Lock, Taken};
+pub use owner::Fenced;
+pub use state::{RunState, is_written, state};
 pub use training::{Training, conduct, is_due};
 
 /// The score by which one checkpoint is better than another: lower is better.
@@ -157,7 +161,7 @@ impl<C: Identity> Run<C> {
         } else {
             write_whole(&config_path, config.to_toml().as_bytes())?;
         }
-        let ledger = Ledger::open(&folder.join("ledger.jsonl"))?;
+        let ledger = lock.open_ledger(&folder.join("ledger.jsonl"))?;
         let mut run = Self {
             checkpoints: Checkpoints::open(&folder)?,
             folder,
@@ -215,6 +219,7 @@ impl<C: Identity> Run<C> {
             self.notices
                 .push(format!("the run {behind}, to the same weights"));
         }
+        self.notices.splice(0..0, self.lock.notices.drain(..));
         Ok(())
     }
 
@@ -265,7 +270,13 @@ impl<C: Identity> Run<C> {
         step: u64,
         save: impl FnOnce(&Path) -> Result<()>,
     ) -> Result<()> {
+        let fence = self.lock.fence();
+        fence.check()?;
         self.ledger.sync()?;
+        let save = |folder: &Path| {
+            save(folder)?;
+            fence.check()
+        };
         self.checkpoints.write(step, &self.config, save)?;
         self.newest = Some(step);
         Ok(())
@@ -292,6 +303,7 @@ impl<C: Identity> Run<C> {
 
     /// Undoes what lies beyond `step` steps, in the ledger and among the checkpoints.
     fn rewind(&mut self, step: u64) -> Result<()> {
+        self.lock.fence().check()?;
         self.ledger.rewind(step)?;
         for beyond in self.checkpoints.steps()? {
             if beyond > step || self.newest.is_none() {
@@ -346,6 +358,14 @@ pub fn find_checkpoint<C: Identity>(
             "repeat the command that trained the run: it makes the checkpoint again",
         )),
     }
+}
+
+/// The step of the newest checkpoint of the run in `folder`, whole or not; none before the first.
+///
+/// # Errors
+/// If the folder cannot be read.
+pub fn newest_checkpoint(folder: &Path) -> Result<Option<u64>> {
+    Ok(Checkpoints::at(folder).steps()?.last().copied())
 }
 
 /// The error of a checkpoint that is whole and does not fit.

@@ -3,7 +3,8 @@
 //! Most of what the program does can be left at any moment, as files are written whole or not at all: there a signal ends the
 //! process at once. Inside a training, between [`defer`] and the end of what it returns, a signal is only noted; the training
 //! asks with [`requested`], writes a checkpoint and ends. A second signal ends the process at once wherever it is, except while
-//! something has borrowed the terminal ([`hold`]): that is given back first.
+//! something has borrowed the terminal ([`hold`]): that is given back first. In a Slurm job a second SIGTERM is the first one
+//! again: warning, preemption and cancellation each send their own, to one process or to all of a job.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
@@ -49,7 +50,10 @@ impl Flags {
 
     /// A signal finds `at_once` set once one has been there.
     fn arm(&self, waits: &mut Waits) -> Result<()> {
-        for signal in SIGNALS.into_iter().filter(|_| waits.listens) {
+        let is_repeated =
+            |signal: i32| signal == SIGTERM && std::env::var_os("SLURM_JOB_ID").is_some();
+        let signals = SIGNALS.into_iter().filter(|&signal| !is_repeated(signal));
+        for signal in signals.filter(|_| waits.listens) {
             waits
                 .arming
                 .push(flag::register(signal, Arc::clone(&self.at_once))?);
@@ -158,6 +162,14 @@ pub fn request() {
 /// Takes the request back, once everything that was asked to stop has stopped.
 pub fn forget() {
     FLAGS.signal.store(0, Ordering::SeqCst);
+}
+
+/// As if SIGTERM had come from outside.
+///
+/// # Errors
+/// If the system refuses.
+pub fn terminate() -> Result<()> {
+    Ok(low_level::raise(SIGTERM)?)
 }
 
 /// The signal that waits, if one does.

@@ -3,6 +3,7 @@
 //! ```text
 //! runs/<model>-s<seed>-<hash>/   a run, see `run`
 //! runs/experiments/<name>/       an execution of an experiment: what its runs hang below at a tracking server
+//! runs/submissions/<name>/       an experiment frozen for many processes: settings, cells, job scripts, what each process said
 //! runs/reference/<name>/         the ledger of what is measured beside runs: real images, an untrained generator, best checkpoints,
 //!                                a run as another sampler draws it
 //! runs/discriminators/<name>/    a discriminator that was trained further for rejection sampling
@@ -41,6 +42,11 @@ impl Workspace {
     /// The folder of the executions of experiments.
     pub fn executions(&self) -> PathBuf {
         self.out.join("runs/experiments")
+    }
+
+    /// The folder of an experiment that is frozen for many processes, by the name of its execution.
+    pub fn submission(&self, name: &str) -> PathBuf {
+        self.out.join("runs/submissions").join(name)
     }
 
     /// The folder of what is measured and not trained. `key` names what it was measured on.

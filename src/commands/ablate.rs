@@ -1,6 +1,7 @@
 //! `histogen ablate`: one ingredient of the paper's system varied, everything else equal.
 
 use super::dashboard::is_possible;
+use super::jobs::{self, several};
 use super::progress::duration;
 use super::report::print;
 use super::reporter::Terminal;
@@ -9,7 +10,7 @@ use super::tracking::Tracking;
 use super::{Answer, Outcome};
 use crate::cli::Ablate;
 use crate::error::unknown_name;
-use crate::experiment::{self, ABLATIONS};
+use crate::experiment::{self, ABLATIONS, Asked};
 use crate::workspace::Workspace;
 
 pub(super) fn run(arguments: &Ablate) -> Outcome {
@@ -19,6 +20,9 @@ pub(super) fn run(arguments: &Ablate) -> Outcome {
     };
     let settings = &arguments.settings;
     let config = configure(experiment, settings, arguments.seeds.as_deref())?;
+    if let Some(jobs) = several(arguments.jobs) {
+        return jobs::run(&config, &Asked::Ablation, jobs, settings);
+    }
     let workspace = Workspace::new(&settings.out);
     let reports = workspace.report(&config.name);
     Tracking::during(&config, settings, &reports, |tracking| {

@@ -8,10 +8,12 @@
 mod ablate;
 mod cache;
 mod completions;
+mod cell;
 mod dashboard;
 mod data;
 mod duplicates;
 mod evaluate;
+mod jobs;
 mod list;
 mod progress;
 mod report;
@@ -23,6 +25,7 @@ mod serve;
 mod settings;
 mod snn;
 mod study;
+mod submit;
 mod track;
 mod tracking;
 mod train;
@@ -81,6 +84,8 @@ fn run(command: &Command) -> Outcome {
         Command::Reproduce(arguments) => reproduce::run(arguments),
         Command::Ablate(arguments) => ablate::run(arguments),
         Command::Train(arguments) => train::run(arguments),
+        Command::Submit(arguments) => submit::run(arguments),
+        Command::Cell(arguments) => cell::run(arguments),
         Command::Evaluate(arguments) => evaluate::run(arguments),
         Command::Retrieve(arguments) => retrieve::run(arguments),
         Command::Duplicates(arguments) => duplicates::run(arguments),

@@ -1,6 +1,7 @@
 //! `histogen reproduce`: everything from nothing to the tables.
 
 use super::dashboard::is_possible;
+use super::jobs::{self, several};
 use super::progress::duration;
 use super::report::print;
 use super::reporter::Terminal;
@@ -9,7 +10,9 @@ use super::tracking::Tracking;
 use super::{Answer, Outcome};
 use crate::cli::Reproduce;
 use crate::error::refuse;
-use crate::experiment::{self, DOWNSTREAM, LOW_DATA, RELATED, SAMPLED, TRANSFER, TRANSLATIONS};
+use crate::experiment::{
+    self, Asked, DOWNSTREAM, LOW_DATA, RELATED, SAMPLED, TRANSFER, TRANSLATIONS,
+};
 use crate::report::{self, TABLES, TableDefinition};
 use crate::workspace::Workspace;
 
@@ -50,6 +53,14 @@ pub(super) fn run(arguments: &Reproduce) -> Outcome {
     };
     let settings = &arguments.settings;
     let config = configure(experiment, settings, arguments.seeds.as_deref())?;
+    if let Some(jobs) = several(arguments.jobs) {
+        let names = || tables.iter().map(|table| table.name.to_owned()).collect();
+        let asked = match related {
+            Some(_) => Asked::Ablation,
+            None => Asked::Tables(names()),
+        };
+        return jobs::run(&config, &asked, jobs, settings);
+    }
     let workspace = Workspace::new(&settings.out);
     let reports = workspace.report(&config.name);
     Tracking::during(&config, settings, &reports, |tracking| {

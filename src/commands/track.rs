@@ -11,8 +11,10 @@ use super::tracking::folders;
 use super::{Answer, Outcome};
 use crate::cli::{Track, TrackPlace};
 use crate::error::{Result, refuse};
+use crate::experiment::keeps_open;
+use crate::run;
 use crate::tracker::mlflow::{Client, Failure, Server};
-use crate::tracker::{Destination, Upload, UploadStatus, is_written, retry};
+use crate::tracker::{Destination, Upload, UploadStatus, retry};
 use crate::workspace::Workspace;
 
 /// Failures in a row after which a server is given up.
@@ -36,6 +38,11 @@ fn server(place: &TrackPlace, folder: &Path) -> Result<Option<Server>> {
     }
     let destination = Destination::load(folder)?.unwrap_or_default();
     Server::find(&destination.server, variable)
+}
+
+/// Whether a process writes the run or execution in `folder`, or will: one that was submitted goes on until its report.
+fn is_written(folder: &Path) -> bool {
+    run::is_written(folder) || keeps_open(folder)
 }
 
 /// A run in `track status --json`.

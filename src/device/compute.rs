@@ -223,6 +223,21 @@ fn find(kind: Kind, index: Option<usize>) -> Result<Device> {
     }
 }
 
+/// How many devices of a kind this build finds here; one CPU.
+pub fn count(kind: Kind) -> usize {
+    match kind {
+        #[cfg(feature = "wgpu")]
+        Kind::Wgpu => Device::enumerate(burn::tensor::DeviceType::Wgpu)
+            .into_vec()
+            .len(),
+        #[cfg(feature = "cuda")]
+        Kind::Cuda => Device::enumerate(burn::tensor::DeviceType::Cuda)
+            .into_vec()
+            .len(),
+        _ => 1,
+    }
+}
+
 /// The device with a number among those of a kind.
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 fn numbered(all: burn::tensor::DeviceType, kind: Kind, index: usize) -> Result<Device> {

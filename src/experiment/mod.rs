@@ -17,10 +17,12 @@ mod accuracy;
 mod again;
 mod best;
 mod captions;
+mod cells;
 mod compare;
 mod context;
 mod downstream;
 mod evaluator;
+mod execution;
 mod image_set;
 mod kept_discriminator;
 mod low_data;
@@ -63,10 +65,12 @@ use render::{
 use resolve::refuse_samplers_of_rows;
 use rows::{Rows, records};
 
+pub use cells::{Asked, Cell, CellState, cell_state, cells, run_cell, run_folder};
 pub use compare::{Compared, Comparison, compare, comparison_table};
 pub use context::{Context, patches};
 pub use downstream::reproduce_downstream;
 pub use evaluator::Evaluator;
+pub use execution::{PART_FAILED, execution, is_reported, keeps_open, mark_open};
 pub use image_set::{ImageSet, Placed};
 pub use low_data::reproduce_low_data;
 pub use path_evaluator::PathEvaluator;
@@ -123,7 +127,7 @@ pub fn reproduce(
     workspace: &Workspace,
     reporter: &mut dyn Reporter,
 ) -> Result<Outcome> {
-    let (record, complete) = carry_out(config, tables, workspace, reporter)?;
+    let (record, complete) = carry_out(config, tables, Runs::Trained, workspace, reporter)?;
     let mut outcome = render(record, tables, workspace)?;
     outcome.complete &= complete;
     Ok(outcome)
@@ -139,16 +143,48 @@ pub fn ablate(
     workspace: &Workspace,
     reporter: &mut dyn Reporter,
 ) -> Result<Outcome> {
-    let (record, complete) = carry_out(config, &[&ABLATION], workspace, reporter)?;
+    let (record, complete) = carry_out(config, &[&ABLATION], Runs::Trained, workspace, reporter)?;
     let mut outcome = render_ablation(record, workspace)?;
     outcome.complete &= complete;
     Ok(outcome)
+}
+
+/// What [`reproduce`] and [`ablate`] do once all cells of an experiment were run: nothing is trained, what is missing of the
+/// trained runs is measured, and the tables that `asked` names are written. A run that is not trained is a cell without a
+/// number.
+///
+/// # Errors
+/// As [`reproduce`].
+pub fn collect(
+    config: &Config,
+    asked: &Asked,
+    workspace: &Workspace,
+    reporter: &mut dyn Reporter,
+) -> Result<Outcome> {
+    let tables = asked.tables()?;
+    let (record, complete) = carry_out(config, &tables, Runs::Found, workspace, reporter)?;
+    let mut outcome = match asked {
+        Asked::Tables(_) => render(record, &tables, workspace)?,
+        Asked::Ablation => render_ablation(record, workspace)?,
+    };
+    outcome.complete &= complete;
+    Ok(outcome)
+}
+
+/// Where the runs of an experiment come from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Runs {
+    /// They are trained, unless they are found.
+    Trained,
+    /// They are found, or not there.
+    Found,
 }
 
 /// Trains and measures every row. Returns the record behind the tables, and whether every training came to its end.
 fn carry_out(
     config: &Config,
     tables: &[&TableDefinition],
+    runs: Runs,
     workspace: &Workspace,
     reporter: &mut dyn Reporter,
 ) -> Result<(Record, bool)> {
@@ -165,7 +201,11 @@ fn carry_out(
     let real = first(&reference.images, config.logging.grid_images);
     write_png(&grid(&real), &workspace.picture(&config.name, "real", ""))?;
     let evaluators = Evaluators::open(&context, tables, &reference)?;
-    let planned = plan(&context, reporter)?;
+    let reward_models = match runs {
+        Runs::Trained => RewardModels::new(&context),
+        Runs::Found => RewardModels::found(&context.store, workspace),
+    };
+    let planned = plan(&context, reward_models, reporter)?;
     // What the tables are made from is known before the first training, so that a report shows how far it is.
     let (facts, notes) = captions(config, &context.store, &planned);
     let record = Record {
@@ -183,6 +223,7 @@ fn carry_out(
         context: &context,
         evaluators: &evaluators,
         best_and_last: BestAndLast::open(&context, &floor)?,
+        runs,
         count: planned.iter().map(|row| row.runs.len()).sum(),
         done: 0,
     };

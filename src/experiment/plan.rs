@@ -13,15 +13,15 @@ pub(super) struct PlannedRow<'a> {
     pub(super) failure: Option<String>,
 }
 
-/// Every row of the experiment. This trains or finds the reward models.
+/// Every row of the experiment. This trains or finds `reward_models`.
 ///
 /// A row whose reward model cannot be had fails alone, if there is something the user can do about it.
 pub(super) fn plan<'a>(
     context: &Context<'a>,
+    mut reward_models: RewardModels<'_>,
     reporter: &mut dyn Reporter,
 ) -> Result<Vec<PlannedRow<'a>>> {
     let (config, store) = (context.config, &context.store);
-    let mut reward_models = RewardModels::new(context);
     let mut rows: Vec<PlannedRow<'a>> = Vec::new();
     for system in &config.systems {
         let (mut runs, mut failure) = (Vec::new(), None);

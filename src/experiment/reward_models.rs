@@ -11,6 +11,7 @@ use anyhow::Context as _;
 use super::training::{Label, told};
 use super::{Context, Reporter, snn_config};
 use crate::config::Config;
+use crate::data::PatchStore;
 use crate::digest::sha256;
 use crate::error::{Result, refuse};
 use crate::files::write_whole;
@@ -19,12 +20,16 @@ use crate::reward::{
     reward_model_file,
 };
 use crate::run::{Identity as _, Run, find_checkpoint};
+use crate::workspace::Workspace;
 
 pub use finetune::{FinetuneProgress, finetune};
 
 /// The reward models of one experiment.
 pub struct RewardModels<'a> {
-    context: &'a Context<'a>,
+    store: &'a PatchStore,
+    workspace: &'a Workspace,
+    /// What trains those that are not there; without it they are refused.
+    trains: Option<&'a Context<'a>>,
     /// Those that are known, by the settings that determine them.
     known: Vec<(String, RewardModelConfig)>,
 }
@@ -33,7 +38,17 @@ impl<'a> RewardModels<'a> {
     /// None yet.
     pub fn new(context: &'a Context<'a>) -> Self {
         Self {
-            context,
+            trains: Some(context),
+            ..Self::found(&context.store, context.workspace)
+        }
+    }
+
+    /// Those that were trained already: no other is had.
+    pub fn found(store: &'a PatchStore, workspace: &'a Workspace) -> Self {
+        Self {
+            store,
+            workspace,
+            trains: None,
             known: Vec::new(),
         }
     }
@@ -80,16 +95,20 @@ impl<'a> RewardModels<'a> {
                         "give one with `--set snn.pretrained=vgg16 --set snn.weights=FILE`",
                     ));
                 }
-                snn.check(self.context.store.patch_size())?;
+                snn.check(self.store.patch_size())?;
                 model.weights = self.keep(&snn.weights)?;
             }
             Source::MftSnn | Source::Stage1 | Source::Stage2 => {
-                let (trained, checkpoint) = if config.reward.snn.as_os_str().is_empty() {
-                    let (run, _) = train_snn(self.context, config, reporter)?;
-                    let checkpoint = run.checkpoint().context("a trained run has a checkpoint")?;
-                    (run.config.clone(), checkpoint)
-                } else {
-                    trained_elsewhere(&config.reward.snn)?
+                let is_ours = config.reward.snn.as_os_str().is_empty();
+                let (trained, checkpoint) = match self.trains.filter(|_| is_ours) {
+                    Some(context) => {
+                        let (run, _) = train_snn(context, config, reporter)?;
+                        let checkpoint =
+                            run.checkpoint().context("a trained run has a checkpoint")?;
+                        (run.config.clone(), checkpoint)
+                    }
+                    None if is_ours => self.trained(config)?,
+                    None => trained_elsewhere(&config.reward.snn)?,
                 };
                 model.layers = trained.settings.encoder_layers;
                 model.image_size = trained.settings.image_size;
@@ -98,6 +117,19 @@ impl<'a> RewardModels<'a> {
             }
         }
         Ok(model)
+    }
+
+    /// The MFT-SNN that `config` asks for and its last checkpoint, if it is trained.
+    fn trained(&self, config: &Config) -> Result<(SnnRunConfig, PathBuf)> {
+        let run = SnnRunConfig::new(&snn_config(config), self.store, &config.compute)?;
+        let folder = Run::folder(&self.workspace.runs(), &run);
+        match find_checkpoint(&folder, &run, None)? {
+            Some((step, place)) if step == run.steps() => Ok((run, place)),
+            _ => Err(refuse(
+                format!("the reward model `{}` is not trained", folder.display()),
+                "it is trained before the systems that need it: repeat `histogen submit` or `histogen reproduce`",
+            )),
+        }
     }
 
     /// Copies a file of weights to where runs look for it, and returns its hash.
@@ -109,7 +141,7 @@ impl<'a> RewardModels<'a> {
             )
         })?;
         let hash = sha256(&bytes);
-        let kept = reward_model_file(&self.context.workspace.reward_models(), &hash);
+        let kept = reward_model_file(&self.workspace.reward_models(), &hash);
         if !kept.exists() {
             write_whole(&kept, &bytes)?;
         }

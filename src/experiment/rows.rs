@@ -7,13 +7,13 @@ use super::measure::Evaluators;
 use super::pictures::Pictures;
 use super::plan::PlannedRow;
 use super::training::{Drawn, Label, draw, train_run};
-use super::{Context, Reporter};
+use super::{Context, Reporter, Runs};
 use crate::config::{RunConfig, System};
 use crate::error::Result;
 use crate::images::Pixels;
 use crate::models::{self, GenerativeModel};
 use crate::report::RowRecord;
-use crate::run::Run;
+use crate::run::{self, Run, RunState};
 use crate::tracker::{Ending, Event, Ledger};
 use crate::workspace::ledger;
 
@@ -73,11 +73,18 @@ fn failed_folder(context: &Context<'_>, system: &System) -> PathBuf {
     context.workspace.failed(name, &system.name)
 }
 
+/// Whether `run` is trained.
+fn is_trained(context: &Context<'_>, run: &RunConfig) -> Result<bool> {
+    let state = run::state(&Run::folder(&context.workspace.runs(), run))?;
+    Ok(matches!(state, RunState::Ended { ending, .. } if ending == Ending::Finished))
+}
+
 /// What makes the rows of one experiment.
 pub(super) struct Rows<'a> {
     pub(super) context: &'a Context<'a>,
     pub(super) evaluators: &'a Evaluators,
     pub(super) best_and_last: Option<BestAndLast<'a>>,
+    pub(super) runs: Runs,
     /// How many runs there are, and how many are trained and measured.
     pub(super) count: usize,
     pub(super) done: usize,
@@ -135,7 +142,12 @@ impl Rows<'_> {
                 number,
                 count,
             };
-            complete &= self.train_and_measure(system, run, &label, reporter)?;
+            complete &= if self.runs == Runs::Trained || is_trained(self.context, run)? {
+                self.train_and_measure(system, run, &label, reporter)?
+            } else {
+                reporter.note(&format!("{}: not trained", label.text));
+                false
+            };
             self.done += 1;
             reporter.runs_done(self.done, count);
         }
@@ -144,7 +156,7 @@ impl Rows<'_> {
 
     /// Trains and measures one system with one seed. A training that diverges leaves its row without a number; returns
     /// whether there is one.
-    fn train_and_measure(
+    pub(super) fn train_and_measure(
         &self,
         system: &System,
         run: &RunConfig,

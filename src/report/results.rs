@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Record, RowRecord};
 use crate::error::{Result, refuse};
+use crate::run;
 use crate::tracker::{self, Ending, Event, Ledger, ScoreRecord};
 
 /// What one ledger says in the end: one row with one seed.
@@ -171,7 +172,7 @@ fn state(events: &[Event], folder: &Path) -> State {
             step: *step,
             reason: reason.clone(),
         },
-        Some(_) if tracker::is_written(folder) => State::Running { step },
+        Some(_) if run::is_written(folder) => State::Running { step },
         Some(_) => State::Ended {
             ending: Ending::Stopped,
             step,

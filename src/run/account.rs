@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::time::Instant;
 
-use super::{Identity, Run, recorded_steps};
+use super::{Fenced, Identity, Run, recorded_steps};
 use crate::error::{Result, refuse};
 use crate::kernels;
 use crate::models::Scalars;
@@ -129,6 +129,12 @@ impl Account {
             return Err(refuse(
                 format!("run `{}` diverged: {diverged}", run.folder.display()),
                 diverged.advice.clone(),
+            ));
+        }
+        if error.is::<Fenced>() {
+            return Err(refuse(
+                format!("run `{}`: {error}", run.folder.display()),
+                "nothing is lost, and this process wrote nothing more: the other goes on from the last checkpoint",
             ));
         }
         let ending = match error.downcast_ref::<Stopped>() {

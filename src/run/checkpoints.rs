@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
+use uuid::Uuid;
 
 use super::Identity;
 use crate::digest::sha256;
@@ -47,6 +48,8 @@ struct Entry {
 /// The folder of a run's checkpoints.
 pub(super) struct Checkpoints {
     folder: PathBuf,
+    /// Where one is written before it is whole.
+    unfinished: String,
 }
 
 impl Checkpoints {
@@ -54,6 +57,7 @@ impl Checkpoints {
     pub(super) fn at(folder: &Path) -> Self {
         Self {
             folder: folder.join("checkpoints"),
+            unfinished: format!(".new-{}", Uuid::new_v4().simple()),
         }
     }
 
@@ -107,7 +111,8 @@ impl Checkpoints {
     ) -> Result<()> {
         let place = self.place(step);
         let failed = |error: std::io::Error| cannot_write(&place, &error);
-        let new = self.folder.join(".new");
+        // Two processes write one folder only where one of them was displaced and has not seen it yet: then each its own.
+        let new = self.folder.join(&self.unfinished);
         if new.exists() {
             fs::remove_dir_all(&new).map_err(failed)?; // of an attempt that failed
         }

@@ -20,6 +20,8 @@ pub enum RunState {
     Running {
         /// The process.
         process: u32,
+        /// Its machine, if that is another.
+        host: Option<String>,
         /// Steps behind it.
         step: u64,
         /// Since the process gave its last heartbeat.
@@ -65,6 +67,7 @@ pub fn state(folder: &Path) -> Result<RunState> {
         },
         (Some(_), Some(holder)) => RunState::Running {
             process: holder.process,
+            host: holder.host,
             step,
             silent: holder.silent,
         },
@@ -77,16 +80,24 @@ pub fn state(folder: &Path) -> Result<RunState> {
     })
 }
 
+/// Whether a process has `folder`, of a run or an execution, open for writing.
+pub fn is_written(folder: &Path) -> bool {
+    lock::holder(folder).is_some()
+}
+
 impl fmt::Display for RunState {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::New => write!(out, "not begun"),
             Self::Running {
                 process,
+                host,
                 step,
                 silent,
             } => {
-                write!(out, "running (process {process}), step {step}")?;
+                let host = host.as_ref().map(|host| format!(" on `{host}`"));
+                let host = host.unwrap_or_default();
+                write!(out, "running (process {process}{host}), step {step}")?;
                 if *silent > SILENCE {
                     let minutes = silent.as_secs() / 60;
                     write!(out, ", no heartbeat for {minutes} min")?;

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::lines::read_if_there;
 use crate::error::{Result, refuse};
-use crate::files::write_whole;
+use crate::files::{write_new, write_whole};
 
 /// Where a run is uploaded to, and as what.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,9 +52,15 @@ impl Destination {
         if !wanted.server.is_empty() {
             destination.server.clone_from(&wanted.server);
         }
-        if known.as_ref() != Some(&destination) {
-            let text = serde_json::to_vec_pretty(&destination).expect("text is JSON");
+        if known.as_ref() == Some(&destination) {
+            return Ok(destination);
+        }
+        let text = serde_json::to_vec_pretty(&destination).expect("text is JSON");
+        if known.is_some() {
             write_whole(&path(folder), &text)?;
+        } else if !write_new(&path(folder), &text)? {
+            // Another process was first: an id is given once.
+            return Self::establish(folder, wanted);
         }
         Ok(destination)
     }

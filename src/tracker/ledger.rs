@@ -180,6 +180,9 @@ pub fn result(events: &[Event]) -> Option<&Evaluation> {
     })
 }
 
+/// Asked before something is written; always, or where it was not asked just now.
+type Guard = Box<dyn Fn(bool) -> Result<()> + Send + Sync>;
+
 /// A run's ledger, open for appending.
 pub struct Ledger {
     path: PathBuf,
@@ -188,6 +191,7 @@ pub struct Ledger {
     /// The time of each event.
     times: Vec<Option<i64>>,
     was_cut: bool,
+    guard: Option<Guard>,
 }
 
 impl Ledger {
@@ -207,6 +211,7 @@ impl Ledger {
             events: Vec::new(),
             times: Vec::new(),
             was_cut,
+            guard: None,
         };
         if was_cut {
             ledger.replace(lines)?;
@@ -236,6 +241,22 @@ impl Ledger {
         self.was_cut
     }
 
+    /// Asks `guard` before each line from now on, and writes none where it fails. A step may rely on an answer of just now; all
+    /// else gets `true`, which asks for one of its own.
+    pub fn guard(&mut self, guard: impl Fn(bool) -> Result<()> + Send + Sync + 'static) {
+        self.guard = Some(Box::new(guard));
+    }
+
+    /// Writes the same lines into a new file in its place: whoever has the old one open writes into nothing.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn renew(&mut self) -> Result<()> {
+        let lines = self.events.drain(..).zip(self.times.drain(..));
+        let lines = lines.map(|(event, time)| Line { event, time }).collect();
+        self.replace(lines)
+    }
+
     /// Everything recorded so far.
     pub fn events(&self) -> &[Event] {
         &self.events
@@ -244,6 +265,9 @@ impl Ledger {
     /// Adds an event with the time of now, and hands it to the operating system before returning: all of it or, if that
     /// fails, nothing.
     pub fn append(&mut self, event: Event) -> Result<()> {
+        if let Some(guard) = &self.guard {
+            guard(!matches!(event, Event::Step { .. }))?;
+        }
         let failed = |error: io::Error| cannot_write(&self.path, &error);
         // The machine's clock may be put back; time in a ledger runs forwards.
         let last = self.times.last().copied().flatten();

@@ -24,7 +24,6 @@ pub use ending::Ending;
 pub use environment::Environment;
 pub use ledger::{Evaluation, Event, Ledger, ScoreRecord, result};
 pub use memory::PeakMemory;
-pub use places::is_written;
 pub use system::{SystemMonitor, SystemSample};
 pub use upload::{InFlight, Upload, UploadProgress, UploadStatus};
 pub use uploader::{Uploader, retry};

@@ -119,9 +119,9 @@ impl Lab {
         let checkpoints = self.path(run).join("checkpoints");
         wait_for(|| {
             let entries = fs::read_dir(&checkpoints).into_iter().flatten().flatten();
-            entries
-                .map(|entry| entry.path())
-                .any(|path| path.join("manifest.toml").exists() && !path.ends_with(".new"))
+            entries.map(|entry| entry.path()).any(|path| {
+                path.join("manifest.toml").exists() && !path.to_string_lossy().contains("/.new")
+            })
         });
         child.kill().expect("killed");
         child.wait().expect("ended");

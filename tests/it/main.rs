@@ -2,6 +2,8 @@
 
 mod ablate;
 mod cli;
+mod cluster_jobs;
+mod cluster_slurm;
 mod contract;
 mod dashboard;
 mod differences;

@@ -1,0 +1,74 @@
+//! `--jobs N`: the cells of an experiment as processes of this machine, and its tables at the end.
+
+use super::progress::duration;
+use super::report::print;
+use super::reporter::Terminal;
+use super::tracking::Tracking;
+use super::{Answer, Outcome};
+use crate::cli::Settings;
+use crate::config::Config;
+use crate::error::{Result, refuse};
+use crate::experiment::{self, Asked};
+use crate::submission::{Ended, Jobs, Submission};
+use crate::workspace::Workspace;
+
+/// The number of trainings at once, where it is not one after the other in this process.
+pub(super) fn several(jobs: Option<Jobs>) -> Option<Jobs> {
+    jobs.filter(|jobs| !matches!(jobs, Jobs::Count(count) if count.get() == 1))
+}
+
+/// Refuses an experiment that has no cells.
+pub(super) fn check(config: &Config) -> Result<()> {
+    if config.systems.is_empty() {
+        return Err(refuse(
+            format!("the trainings of `{}` depend on one another", config.name),
+            "leave `--jobs` out; or submit an experiment with `systems`",
+        ));
+    }
+    Ok(())
+}
+
+pub(super) fn run(config: &Config, asked: &Asked, jobs: Jobs, settings: &Settings) -> Outcome {
+    check(config)?;
+    let workspace = Workspace::new(&settings.out);
+    let reports = workspace.report(&config.name);
+    Tracking::during(config, settings, &reports, |tracking| {
+        let mut reporter = Terminal::tracked(tracking, false);
+        let submission = Submission::new(config, asked.clone(), &workspace, &mut reporter)?.here();
+        submission.freeze()?;
+        for note in &submission.notes {
+            eprintln!("{note}");
+        }
+        let logs = submission.folder.join("logs");
+        let mut begins = |jobs: usize, threads: usize| {
+            let (cells, logs) = (submission.cells.len(), logs.display());
+            eprintln!(
+                "{cells} trainings, {jobs} at once on {threads} threads each; what each says: `{logs}`"
+            );
+        };
+        let complete =
+            submission.run_here(jobs, &mut begins, &mut |ended| eprintln!("{}", line(ended)))?;
+        let outcome = experiment::collect(config, asked, &workspace, &mut reporter)?;
+        print(&outcome);
+        eprintln!("{} in all", duration(reporter.elapsed()));
+        Ok(Answer::of(outcome.complete && complete))
+    })
+}
+
+/// How a cell ended, in a line.
+fn line(ended: &Ended<'_>) -> String {
+    let Ended {
+        cell,
+        done,
+        count,
+        time,
+        reason,
+        ..
+    } = ended;
+    let what = match (reason.as_str(), ended.was_done) {
+        ("", true) => "found done".to_owned(),
+        ("", false) => format!("done in {}", duration(*time)),
+        (reason, _) => reason.to_owned(),
+    };
+    format!("[{done}/{count}] {}: {what}", cell.label())
+}

@@ -1,0 +1,177 @@
+//! `histogen submit`: an experiment on a cluster.
+
+use super::jobs::{self, check};
+use super::reporter::Terminal;
+use super::settings::configure;
+use super::tracking::Tracking;
+use super::{Answer, Outcome};
+use crate::cli::Submit;
+use crate::error::Result;
+use crate::experiment::{ABLATIONS, Asked, RELATED, is_reported};
+use crate::files::cannot_write;
+use crate::run::{Lock, Taken};
+use crate::submission::{Job, Planned, Queued, Resources, Scheduler, Slurm, Submission};
+use crate::workspace::Workspace;
+
+/// The largest array of a cluster that does not say.
+const USUAL_ARRAY: usize = 1001;
+
+pub(super) fn run(arguments: &Submit) -> Outcome {
+    let settings = &arguments.settings;
+    let config = configure(&arguments.experiment, settings, arguments.seeds.as_deref())?;
+    check(&config)?;
+    let name = config.name.as_str();
+    let is_ablation = RELATED.contains(&name) || ABLATIONS.iter().any(|(_, known)| *known == name);
+    let asked = if is_ablation {
+        Asked::Ablation
+    } else {
+        Asked::all()
+    };
+    if arguments.local {
+        return jobs::run(&config, &asked, arguments.jobs, settings);
+    }
+    let workspace = Workspace::new(&settings.out);
+    let reports = workspace.report(name);
+    let submission = Submission::new(&config, asked, &workspace, &mut Terminal::new())?;
+    for note in &submission.notes {
+        eprintln!("{note}");
+    }
+    let slurm = &Slurm;
+    if arguments.cancel {
+        let count = submission.cancel(slurm)?;
+        Tracking::cancelled(&config, &workspace, &reports)?;
+        eprintln!("cancelled {count} jobs");
+        return Ok(Answer::Yes);
+    }
+    if arguments.status {
+        return status(&submission, slurm, arguments.json);
+    }
+    let resources = &resources(arguments);
+    if arguments.dry_run {
+        return dry_run(&submission, slurm, resources);
+    }
+    // One at a time, from what is queued to what is submitted.
+    let folder = &submission.folder;
+    std::fs::create_dir_all(folder).map_err(|error| cannot_write(folder, &error))?;
+    let _lock = match Lock::try_take(folder)? {
+        Taken::Ours(lock) => lock,
+        Taken::Held(by, hint) => {
+            let text = format!(
+                "`{}` is being submitted by another process {by}",
+                folder.display()
+            );
+            return Err(crate::error::refuse(text, hint));
+        }
+    };
+    let most = slurm.most_tasks()?;
+    let queue = slurm.list(&submission.job_names(most))?;
+    submission.freeze_for_jobs(resources, &queue)?;
+    let states = &submission.states()?;
+    let is_reported = is_reported(&config, &workspace)?;
+    let queue = &queue;
+    let planned = Planned {
+        states,
+        queue,
+        resources,
+        most,
+        is_reported,
+    };
+    let mut is_open = false;
+    let mut submit = |job: &Job| {
+        if !is_open {
+            // Before the first job: its run hangs below the execution.
+            Tracking::submitted(&config, &workspace, &reports)?;
+            is_open = true;
+        }
+        let id = slurm.submit(folder, job)?;
+        println!("{id}  {}", slurm.command(folder, job));
+        Ok(id)
+    };
+    let mut cancel = |job: &str| slurm.cancel(&[job.to_owned()]);
+    let submitted = submission.submit(&planned, &mut submit, &mut cancel)?;
+    let cells = submission.cells.len();
+    let new: usize = submitted.jobs.iter().map(|(job, _)| job.tasks.len()).sum();
+    let (done, diverged, queued) = (submitted.done, submitted.diverged, submitted.queued);
+    eprintln!(
+        "{cells} cells: {new} submitted now, {queued} queued before, {done} done, {diverged} diverged; `{}`",
+        folder.display()
+    );
+    if submitted.jobs.is_empty() {
+        eprintln!("nothing to do");
+    }
+    Ok(Answer::Yes)
+}
+
+fn resources(arguments: &Submit) -> Resources {
+    Resources {
+        partition: arguments.partition.clone(),
+        time: arguments.time.clone(),
+        cpus: arguments.cpus,
+        gres: arguments.gres.clone(),
+        throttle: arguments.throttle,
+        warn: arguments.warn,
+        sbatch: arguments.sbatch.clone(),
+    }
+}
+
+/// What is queued; nothing, and a line that says so, where Slurm does not answer.
+fn ask(submission: &Submission, slurm: &Slurm) -> (usize, Vec<Queued>) {
+    let asked = slurm.most_tasks().and_then(|most| {
+        let queue = slurm.list(&submission.job_names(most))?;
+        Ok((most, queue))
+    });
+    asked.unwrap_or_else(|error| {
+        eprintln!("nothing is known of the queue: {error}");
+        (USUAL_ARRAY, Vec::new())
+    })
+}
+
+/// Prints how every cell stands.
+fn status(submission: &Submission, slurm: &Slurm, json: bool) -> Outcome {
+    let (_, queue) = ask(submission, slurm);
+    let status = submission.status(&queue)?;
+    if json {
+        println!("{}", serde_json::to_string_pretty(&status)?);
+        return Ok(Answer::Yes);
+    }
+    for cell in &status {
+        let index = cell
+            .index
+            .map_or_else(|| "-".to_owned(), |index| index.to_string());
+        println!(
+            "{index:>4}  {:32}  {:40}  {}",
+            cell.cell, cell.state, cell.queue
+        );
+    }
+    Ok(Answer::Yes)
+}
+
+/// Prints what would be submitted.
+fn dry_run(submission: &Submission, slurm: &Slurm, resources: &Resources) -> Outcome {
+    let (most, queue) = ask(submission, slurm);
+    let states = &submission.states()?;
+    for cell in &submission.cells {
+        println!("cell {}: {}", cell.index, cell.label());
+    }
+    for (name, text) in submission.scripts(resources) {
+        println!("\n{name}:\n{text}");
+    }
+    let planned = Planned {
+        states,
+        queue: &queue,
+        resources,
+        most,
+        is_reported: false,
+    };
+    let mut count = 0;
+    let mut submit = |job: &Job| -> Result<String> {
+        count += 1;
+        println!("{}", slurm.command(&submission.folder, job));
+        Ok(format!("JOB{count}"))
+    };
+    submission.submit(&planned, &mut submit, &mut |job| {
+        println!("scancel {job}");
+        Ok(())
+    })?;
+    Ok(Answer::Yes)
+}
