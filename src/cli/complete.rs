@@ -7,7 +7,7 @@ use clap_complete::engine::{
     ArgValueCandidates, ArgValueCompleter, CompletionCandidate, PathCompleter, ValueCompleter,
 };
 
-use crate::experiment::{ABLATIONS, EXPERIMENTS, PROFILES, schema};
+use crate::experiment::{ABLATIONS, EXPERIMENTS, Kind, PROFILES, schema};
 use crate::features::EXTRACTORS;
 use crate::metrics;
 use crate::models::MODELS;
@@ -32,7 +32,7 @@ fn plain(names: &[(&str, &str)]) -> Vec<CompletionCandidate> {
 }
 
 pub(super) fn experiments() -> ArgValueCandidates {
-    ArgValueCandidates::new(|| plain(EXPERIMENTS))
+    ArgValueCandidates::new(|| candidates(EXPERIMENTS.iter().map(|built_in| (built_in.name, ""))))
 }
 
 /// What `reproduce` takes: tables, all of them, and experiments with tables of their own.
@@ -40,12 +40,12 @@ pub(super) fn tables() -> ArgValueCandidates {
     ArgValueCandidates::new(|| {
         let tables = TABLES.iter().map(|table| (table.name, table.title));
         let all = candidates(tables.chain([("all", "all of them")]));
-        let experiments = EXPERIMENTS
-            .iter()
-            .filter(|(name, _)| !name.starts_with("table") && !name.starts_with("ablate"));
-        all.into_iter()
-            .chain(candidates(experiments.map(|(name, _)| (*name, ""))))
-            .collect()
+        let own = EXPERIMENTS.iter();
+        let own = own.filter(|built_in| {
+            built_in.kind != Kind::Tables && !built_in.name.starts_with("ablate-")
+        });
+        let own = candidates(own.map(|built_in| (built_in.name, "")));
+        all.into_iter().chain(own).collect()
     })
 }
 

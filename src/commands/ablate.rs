@@ -21,7 +21,7 @@ pub(super) fn run(arguments: &Ablate) -> Outcome {
     let settings = &arguments.settings;
     let config = configure(experiment, settings, arguments.seeds.as_deref())?;
     if let Some(jobs) = several(arguments.jobs) {
-        return jobs::run(&config, &Asked::Ablation, jobs, settings);
+        return jobs::run(&config, Some(&Asked::Ablation), jobs, settings);
     }
     let workspace = Workspace::new(&settings.out);
     let reports = workspace.report(&config.name);

@@ -17,19 +17,24 @@ pub(super) fn several(jobs: Option<Jobs>) -> Option<Jobs> {
     jobs.filter(|jobs| !matches!(jobs, Jobs::Count(count) if count.get() == 1))
 }
 
-/// Refuses an experiment that has no cells.
-pub(super) fn check(config: &Config) -> Result<()> {
-    if config.systems.is_empty() {
-        return Err(refuse(
+/// What the cells of `config` are run for; refuses an experiment that has none.
+pub(super) fn cells<'a>(config: &Config, asked: Option<&'a Asked>) -> Result<&'a Asked> {
+    let asked = asked.filter(|_| !config.systems.is_empty());
+    asked.ok_or_else(|| {
+        refuse(
             format!("the trainings of `{}` depend on one another", config.name),
             "leave `--jobs` out; or submit an experiment with `systems`",
-        ));
-    }
-    Ok(())
+        )
+    })
 }
 
-pub(super) fn run(config: &Config, asked: &Asked, jobs: Jobs, settings: &Settings) -> Outcome {
-    check(config)?;
+pub(super) fn run(
+    config: &Config,
+    asked: Option<&Asked>,
+    jobs: Jobs,
+    settings: &Settings,
+) -> Outcome {
+    let asked = cells(config, asked)?;
     let workspace = Workspace::new(&settings.out);
     let reports = workspace.report(&config.name);
     Tracking::during(config, settings, &reports, |tracking| {

@@ -50,8 +50,8 @@ pub(super) fn run(arguments: &List) -> Outcome {
             }
         }
         "experiments" => {
-            for (name, _) in EXPERIMENTS {
-                println!("{name}");
+            for experiment in EXPERIMENTS {
+                println!("{}", experiment.name);
             }
             for (name, _) in PROFILES {
                 println!("profile {name}");

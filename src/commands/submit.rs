@@ -1,13 +1,13 @@
 //! `histogen submit`: an experiment on a cluster.
 
-use super::jobs::{self, check};
+use super::jobs;
 use super::reporter::Terminal;
 use super::settings::configure;
 use super::tracking::Tracking;
 use super::{Answer, Outcome};
 use crate::cli::Submit;
 use crate::error::Result;
-use crate::experiment::{ABLATIONS, Asked, RELATED, is_reported};
+use crate::experiment::{Asked, is_reported};
 use crate::files::cannot_write;
 use crate::run::{Lock, Taken};
 use crate::submission::{Job, Planned, Queued, Resources, Scheduler, Slurm, Submission};
@@ -19,16 +19,10 @@ const USUAL_ARRAY: usize = 1001;
 pub(super) fn run(arguments: &Submit) -> Outcome {
     let settings = &arguments.settings;
     let config = configure(&arguments.experiment, settings, arguments.seeds.as_deref())?;
-    check(&config)?;
     let name = config.name.as_str();
-    let is_ablation = RELATED.contains(&name) || ABLATIONS.iter().any(|(_, known)| *known == name);
-    let asked = if is_ablation {
-        Asked::Ablation
-    } else {
-        Asked::all()
-    };
+    let asked = jobs::cells(&config, Asked::of(name).as_ref())?.clone();
     if arguments.local {
-        return jobs::run(&config, &asked, arguments.jobs, settings);
+        return jobs::run(&config, Some(&asked), arguments.jobs, settings);
     }
     let workspace = Workspace::new(&settings.out);
     let reports = workspace.report(name);

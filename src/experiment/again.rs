@@ -6,10 +6,8 @@ use std::fs;
 
 use toml::{Table, Value};
 
-use super::resolve::{
-    ABLATIONS, DOWNSTREAM, EXPERIMENTS, LOW_DATA, PROFILES, RELATED, SAMPLED, TRANSFER,
-    TRANSLATIONS, layer, schema,
-};
+use super::kind::{Kind, TRANSFER};
+use super::resolve::{self, ABLATIONS, schema};
 use crate::config::{Config, Layer, Tracking};
 use crate::error::Result;
 use crate::files::write_whole;
@@ -42,10 +40,10 @@ pub(super) fn again(record: &Record, workspace: &Workspace) -> Result<Option<Aga
     let file = Workspace::new("").settings(&record.name);
     let file = file.to_string_lossy().into_owned();
     let laid_over = |experiment: Layer| {
-        let profile = layer("profile", &record.profile, PROFILES)?;
+        let profile = resolve::profile(&record.profile)?;
         schema().resolve(vec![experiment, profile])
     };
-    let named = layer("experiment", &record.name, EXPERIMENTS).and_then(laid_over);
+    let named = resolve::experiment(&record.name).and_then(laid_over);
     let same = |base: &Config| base.systems == kept.systems && base.question == kept.question;
     let (experiment, profile, base) = match named {
         Ok(base) if same(&base) => (record.name.as_str(), record.profile.as_str(), base),
@@ -69,27 +67,27 @@ pub(super) fn again(record: &Record, workspace: &Workspace) -> Result<Option<Aga
     let seeds: Vec<String> = kept.seeds.iter().map(ToString::to_string).collect();
     let experiment = quoted(experiment);
     let ablation = ABLATIONS.iter().find(|(_, name)| *name == experiment);
-    let is_translation = TranslationRecord::load(workspace.out(), &record.name)?.is_some();
     // An experiment without systems trains what the downstream task needs, or paired models.
-    let is_downstream = kept.systems.is_empty();
-    let is_low_data = LOW_DATA.contains(&record.name.as_str());
-    let has_own_table =
-        is_low_data || record.name == SAMPLED || RELATED.contains(&record.name.as_str());
-    let verb = match ablation {
-        Some((what, _)) => format!("ablate {what}"),
-        None if is_translation && TRANSLATIONS.contains(&experiment.as_str()) => {
-            format!("reproduce {experiment}")
+    let kind = match Kind::of(&experiment) {
+        Some(kind) => kind,
+        None if TranslationRecord::load(workspace.out(), &record.name)?.is_some() => {
+            Kind::Translation
         }
-        None if is_translation => format!("reproduce {TRANSFER} --experiment {experiment}"),
-        None if has_own_table => format!("reproduce {experiment}"),
-        None if is_downstream && experiment == DOWNSTREAM => format!("reproduce {DOWNSTREAM}"),
-        None if is_downstream => format!("reproduce {DOWNSTREAM} --experiment {experiment}"),
-        None => format!("reproduce all --experiment {experiment}"),
+        None if kept.systems.is_empty() => Kind::Downstream,
+        None => Kind::Tables,
     };
+    let is_built_in = Kind::of(&experiment).is_some();
+    let verb = match (ablation, kind) {
+        (Some((what, _)), _) => format!("ablate {what}"),
+        (None, Kind::Tables) => format!("reproduce all --experiment {experiment}"),
+        (None, _) if is_built_in => format!("reproduce {experiment}"),
+        (None, Kind::Translation) => format!("reproduce {TRANSFER} --experiment {experiment}"),
+        (None, _) => format!("reproduce downstream --experiment {experiment}"),
+    };
+    let has_training = matches!(kind, Kind::Tables | Kind::Rows | Kind::Samplers);
     Ok(Some(Again {
         whole: format!("histogen {verb} --seeds {} {options}", seeds.join(",")),
-        training: (!is_downstream && !is_low_data)
-            .then(|| format!("histogen train {experiment} {options}")),
+        training: has_training.then(|| format!("histogen train {experiment} {options}")),
         settings,
     }))
 }

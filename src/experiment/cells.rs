@@ -7,7 +7,9 @@ use super::best::BestAndLast;
 use super::measure::Evaluators;
 use super::rows::Rows;
 use super::training::Label;
-use super::{Context, Reporter, RewardModels, Runs, Silent, held_out, run_config, snn_config};
+use super::{
+    Context, Kind, Reporter, RewardModels, Runs, Silent, held_out, run_config, snn_config,
+};
 use crate::config::{Config, System};
 use crate::data::PatchStore;
 use crate::error::{Refusal, Result, refuse};
@@ -30,9 +32,17 @@ pub enum Asked {
 }
 
 impl Asked {
-    /// Every table of the paper.
-    pub fn all() -> Self {
-        Self::Tables(TABLES.iter().map(|table| table.name.to_owned()).collect())
+    /// What the experiment called `name` is carried out for: every table of the paper, or its own; none where its trainings depend on
+    /// one another.
+    pub fn of(name: &str) -> Option<Self> {
+        match Kind::of(name) {
+            None | Some(Kind::Tables) => {
+                let names = TABLES.iter().map(|table| table.name.to_owned());
+                Some(Self::Tables(names.collect()))
+            }
+            Some(Kind::Rows) => Some(Self::Ablation),
+            Some(_) => None,
+        }
     }
 
     /// The tables.

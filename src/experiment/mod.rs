@@ -24,6 +24,7 @@ mod downstream;
 mod evaluator;
 mod execution;
 mod image_set;
+mod kind;
 mod kept_discriminator;
 mod low_data;
 mod measure;
@@ -72,14 +73,14 @@ pub use downstream::reproduce_downstream;
 pub use evaluator::Evaluator;
 pub use execution::{PART_FAILED, execution, is_reported, keeps_open, mark_open};
 pub use image_set::{ImageSet, Placed};
+pub use kind::{Kind, Request};
 pub use low_data::reproduce_low_data;
 pub use path_evaluator::PathEvaluator;
 pub use reference::{Reference, held_out, trained_on};
 pub use render::render_again;
 pub use reporter::{Reporter, Silent, TrainingEnd, TrainingInfo};
 pub use resolve::{
-    ABLATIONS, DOWNSTREAM, EXPERIMENTS, LOW_DATA, PROFILES, RELATED, SAMPLED, TRANSFER,
-    TRANSLATIONS, resolve, run_config, schema, snn_config,
+    ABLATIONS, BuiltIn, EXPERIMENTS, PROFILES, resolve, run_config, schema, snn_config,
 };
 pub use reward_models::{FinetuneProgress, RewardModels, finetune};
 pub use sampled::reproduce_sampled;

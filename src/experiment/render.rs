@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
+use super::Kind;
 use super::again::again;
-use super::resolve::{ABLATIONS, RELATED, SAMPLED};
 use super::{Outcome, Rendered};
 use crate::error::Result;
 use crate::files::write_whole;
@@ -50,11 +50,10 @@ pub(super) fn render_ablation(record: Record, workspace: &Workspace) -> Result<O
 /// Refuses an experiment that was never run, and fails if a ledger is gone.
 pub fn render_again(name: &str, workspace: &Workspace) -> Result<Outcome> {
     let record = Record::load(workspace.out(), name)?;
-    if ABLATIONS.iter().any(|(_, ablation)| *ablation == name) || RELATED.contains(&name) {
-        return render_ablation(record, workspace);
-    }
-    if name == SAMPLED {
-        return render_sampled(record, workspace);
+    match Kind::of(name) {
+        Some(Kind::Rows) => return render_ablation(record, workspace),
+        Some(Kind::Samplers) => return render_sampled(record, workspace),
+        _ => {}
     }
     if let Some(about) = LowDataRecord::load(workspace.out(), name)? {
         return render_low_data(record, &about, workspace);

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use toml::Table;
 
+use super::Kind;
 use crate::config::{Config, Layer, OptimiserProtocol, RunConfig, Schema, System};
 use crate::data::{PatchStore, Split, Task};
 use crate::error::{Result, refuse, unknown_name};
@@ -14,90 +15,45 @@ use crate::reward::{Reward, RewardModelConfig, SnnConfig, Source};
 use crate::samplers::{self, SAMPLERS, Samplers};
 use crate::tracker::mlflow::has_user_information;
 
-/// Name and text of each experiment.
-pub const EXPERIMENTS: &[(&str, &str)] = &[
-    ("table1", include_str!("../../experiments/table1.toml")),
-    (
-        "table1-canonical",
-        include_str!("../../experiments/table1-canonical.toml"),
-    ),
-    (
-        "ablate-reward-weight",
-        include_str!("../../experiments/ablate-reward-weight.toml"),
-    ),
-    (
-        "ablate-reward-coupling",
-        include_str!("../../experiments/ablate-reward-coupling.toml"),
-    ),
-    (
-        "ablate-reward-source",
-        include_str!("../../experiments/ablate-reward-source.toml"),
-    ),
-    (
-        "ablate-layers",
-        include_str!("../../experiments/ablate-layers.toml"),
-    ),
-    (
-        "mnist-zoo",
-        include_str!("../../experiments/mnist-zoo.toml"),
-    ),
-    (
-        "mnist-icr",
-        include_str!("../../experiments/mnist-icr.toml"),
-    ),
-    (
-        "mnist-mixture",
-        include_str!("../../experiments/mnist-mixture.toml"),
-    ),
-    (SAMPLED, include_str!("../../experiments/mnist-drs.toml")),
-    (
-        "ac-gan-low-data",
-        include_str!("../../experiments/ac-gan-low-data.toml"),
-    ),
-    (
-        "ac-gan-shift",
-        include_str!("../../experiments/ac-gan-shift.toml"),
-    ),
-    (
-        DOWNSTREAM,
-        include_str!("../../experiments/downstream.toml"),
-    ),
-    ("pretrain", include_str!("../../experiments/pretrain.toml")),
-    (
-        "transfer-segment",
-        include_str!("../../experiments/transfer-segment.toml"),
-    ),
-    (
-        "transfer-denoise",
-        include_str!("../../experiments/transfer-denoise.toml"),
-    ),
-    (
-        "transfer-super",
-        include_str!("../../experiments/transfer-super.toml"),
-    ),
-];
+/// An experiment that comes with the program.
+pub struct BuiltIn {
+    /// What commands call it.
+    pub name: &'static str,
+    /// What it is.
+    pub kind: Kind,
+    text: &'static str,
+}
 
-/// The experiments of related papers, each with one table of its own: `reproduce` takes their names.
-pub const RELATED: &[&str] = &["mnist-zoo", "mnist-icr", "mnist-mixture"];
+/// A row of [`EXPERIMENTS`]: the file under `experiments/` is named as the experiment is.
+macro_rules! built_in {
+    ($kind:ident, $name:literal) => {
+        BuiltIn {
+            name: $name,
+            kind: Kind::$kind,
+            text: include_str!(concat!("../../experiments/", $name, ".toml")),
+        }
+    };
+}
 
-/// The experiment whose rows are samplers, of a related paper too.
-pub const SAMPLED: &str = "mnist-drs";
-
-/// The experiments of classification from few images: `reproduce` takes their names.
-pub const LOW_DATA: &[&str] = &["ac-gan-low-data", "ac-gan-shift"];
-
-/// The experiment of the downstream classification task, and what `histogen reproduce` calls it.
-pub const DOWNSTREAM: &str = "downstream";
-
-/// What `histogen reproduce` calls all experiments with paired models.
-pub const TRANSFER: &str = "transfer";
-
-/// The experiments with paired models, in the order in which `reproduce transfer` carries them out.
-pub const TRANSLATIONS: &[&str] = &[
-    "pretrain",
-    "transfer-segment",
-    "transfer-denoise",
-    "transfer-super",
+/// All of them; those with paired models in the order in which `reproduce transfer` carries them out.
+pub const EXPERIMENTS: &[BuiltIn] = &[
+    built_in!(Tables, "table1"),
+    built_in!(Tables, "table1-canonical"),
+    built_in!(Rows, "ablate-reward-weight"),
+    built_in!(Rows, "ablate-reward-coupling"),
+    built_in!(Rows, "ablate-reward-source"),
+    built_in!(Rows, "ablate-layers"),
+    built_in!(Rows, "mnist-zoo"),
+    built_in!(Rows, "mnist-icr"),
+    built_in!(Rows, "mnist-mixture"),
+    built_in!(Samplers, "mnist-drs"),
+    built_in!(LowData, "ac-gan-low-data"),
+    built_in!(LowData, "ac-gan-shift"),
+    built_in!(Downstream, "downstream"),
+    built_in!(Translation, "pretrain"),
+    built_in!(Translation, "transfer-segment"),
+    built_in!(Translation, "transfer-denoise"),
+    built_in!(Translation, "transfer-super"),
 ];
 
 /// What can be ablated, and the experiment that does it.
@@ -129,8 +85,22 @@ pub const PROFILES: &[(&str, &str)] = &[
     ),
 ];
 
+/// The experiment called `name`, or in the file `name`.
+pub(super) fn experiment(name: &str) -> Result<Layer> {
+    let texts: Vec<_> = EXPERIMENTS
+        .iter()
+        .map(|built_in| (built_in.name, built_in.text))
+        .collect();
+    layer("experiment", name, &texts)
+}
+
+/// The profile called `name`, or in the file `name`.
+pub(super) fn profile(name: &str) -> Result<Layer> {
+    layer("profile", name, PROFILES)
+}
+
 /// A built-in text by name, or a file ending in `.toml`.
-pub(super) fn layer(kind: &str, name: &str, built_in: &[(&str, &str)]) -> Result<Layer> {
+fn layer(kind: &str, name: &str, built_in: &[(&str, &str)]) -> Result<Layer> {
     if let Some((_, text)) = built_in.iter().find(|(known, _)| *known == name) {
         return Layer::parse(format!("{kind} `{name}`"), text);
     }
@@ -168,8 +138,8 @@ pub fn schema() -> Schema {
 /// Refuses unknown names and keys, values of the wrong type or out of range, and credentials in a setting.
 pub fn resolve(experiment: &str, profile: &str, pairs: &[String]) -> Result<Config> {
     let layers = vec![
-        layer("experiment", experiment, EXPERIMENTS)?,
-        layer("profile", profile, PROFILES)?,
+        self::experiment(experiment)?,
+        self::profile(profile)?,
         Layer::from_environment(),
         Layer::from_pairs("--set", pairs)?,
     ];
@@ -208,9 +178,7 @@ pub(super) fn refuse_samplers_of_rows(config: &Config) -> Result<()> {
                 "row `{}` names a sampler, and the rows of `{}` are drawn alike",
                 row.name, config.name
             ),
-            format!(
-                "set `evaluation.samplers` for all of them; the rows of `{SAMPLED}` are samplers"
-            ),
+            "set `evaluation.samplers` for all of them; the rows of `mnist-drs` are samplers",
         )),
     }
 }

@@ -30,7 +30,7 @@ fn submission() -> Submission {
             seen_from: PathBuf::from("/"),
             out: PathBuf::from("out"),
             program_sha256: String::new(),
-            asked: Asked::all(),
+            asked: Asked::of("table1").unwrap(),
         },
         config,
         cells: cells.map(cell).to_vec(),
