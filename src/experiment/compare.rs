@@ -187,7 +187,16 @@ impl Comparing<'_> {
             _ => real.name(),
         };
         let (count, names) = (images.count(), comparison.metrics);
-        let evaluator = Evaluator::new(evaluation, names, &name, images.as_ref(), device, &cache)?;
+        let mut evaluator =
+            Evaluator::new(evaluation, names, &name, images.as_ref(), device, &cache)?;
+        if evaluator.needs_training()
+            && matches!(real, Subject::Store(_))
+            && self.split == Split::Test
+        {
+            let training = real.images(Split::Train, None, seed)?;
+            let name = format!("{} split of {}", Split::Train.name(), real.name());
+            evaluator = evaluator.with_training(&name, training.as_ref())?;
+        }
         // What is measured against it.
         let Some((run, model)) = model else {
             let images = generated.images(self.split, comparison.images, seed)?;

@@ -11,7 +11,7 @@ use crate::error::{Refusal, Result, refuse};
 use crate::features::{self, Extractor, FeatureFile, Features, extract_cached};
 use crate::images::{ImageSource, kind};
 use crate::metrics::{
-    self, Classes, GaussianMetric, GaussianSide, Metric, MetricSettings, Protocol, STANDARD,
+    self, Beside, GaussianMetric, GaussianSide, Metric, MetricSettings, Protocol, STANDARD,
 };
 use crate::samplers::Samplers;
 use crate::tracker::ScoreRecord;
@@ -25,6 +25,8 @@ pub struct Evaluator {
     real: Real,
     /// The class of each image of the reference, where they have classes.
     real_classes: Option<Vec<String>>,
+    /// The images that models were trained on, in a few words, and their features; for metrics that need them.
+    training: Option<(String, Features)>,
     features: FeatureSource,
     /// The samplers of generated images, for protocols.
     sampler: String,
@@ -102,6 +104,7 @@ impl Evaluator {
         Ok(Self {
             real: Real::of(&metrics, &config.metrics, &features)?,
             real_classes: images.classes(),
+            training: None,
             metrics,
             settings: config.metrics.clone(),
             reference: ReferenceId {
@@ -128,6 +131,25 @@ impl Evaluator {
         }
     }
 
+    /// Whether a metric looks at the images that models were trained on.
+    pub fn needs_training(&self) -> bool {
+        self.metrics.iter().any(|metric| metric.needs_training())
+    }
+
+    /// With `images`, called `name` in protocols, that models were trained on.
+    ///
+    /// # Errors
+    /// Refuses images that differ in size from the reference.
+    pub fn with_training(self, name: &str, images: &dyn ImageSource) -> Result<Self> {
+        let file = self.features(images)?;
+        let features = Features::join(file.rows, file.blocks())?;
+        let shown = format!("{} of `{name}` ({})", images.count(), &images.hash()?[..8]);
+        Ok(Self {
+            training: Some((shown, features)),
+            ..self
+        })
+    }
+
     /// Takes the features of the reference from a file; `names` as in [`Self::new`].
     ///
     /// # Errors
@@ -144,6 +166,7 @@ impl Evaluator {
         Ok(Self {
             real: real?,
             real_classes: None,
+            training: None,
             metrics,
             settings: settings.clone(),
             reference: ReferenceId {
@@ -158,11 +181,14 @@ impl Evaluator {
 
     /// How `metric` measures `images` images here.
     pub fn protocol(&self, metric: &dyn Metric, images: usize) -> Protocol {
-        let settings: BTreeMap<String, String> = metric
+        let mut settings: BTreeMap<String, String> = metric
             .settings(&self.settings)
             .into_iter()
             .map(|(name, value)| (name.to_owned(), value))
             .collect();
+        if let (true, Some((training, _))) = (metric.needs_training(), &self.training) {
+            settings.insert("fitted_to".to_owned(), training.clone());
+        }
         let unknown = || "unknown".to_owned();
         let (image_size, resize, quantise, extractor, extractor_hash) = match &self.features {
             FeatureSource::Extractor {
@@ -312,11 +338,12 @@ impl Evaluator {
         let outcomes = match &self.real {
             Real::Features(real) => {
                 let generated = Features::join(rows, blocks)?;
-                let classes = Classes {
-                    generated: classes,
-                    real: self.real_classes.as_deref(),
+                let beside = Beside {
+                    generated_classes: classes,
+                    real_classes: self.real_classes.as_deref(),
+                    training: self.training.as_ref().map(|(_, features)| features),
                 };
-                metrics::evaluate_classes(&self.metrics, &generated, real, classes, &self.settings)?
+                metrics::evaluate_beside(&self.metrics, &generated, real, beside, &self.settings)?
             }
             Real::Gaussian { metrics, fitted } => {
                 let generated = GaussianSide::of(metrics::GENERATED, blocks)?;

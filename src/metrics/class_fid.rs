@@ -25,7 +25,7 @@ pub struct ClassFid;
 
 impl Metric for ClassFid {
     fn name(&self) -> &'static str {
-        "class-fid"
+        "fid-by-class"
     }
 
     fn scores(&self) -> &'static [ScoreDefinition] {
@@ -113,7 +113,7 @@ fn gaussian(what: &str, class: &str, features: &Features) -> Result<Gaussian> {
     if features.rows <= DDOF {
         return Err(refuse(
             format!(
-                "`class-fid` needs two images of every class, and {what} have one of `{class}`"
+                "`fid-by-class` needs two images of every class, and {what} have one of `{class}`"
             ),
             "give it more images, or leave that class out on both sides",
         ));
@@ -123,7 +123,7 @@ fn gaussian(what: &str, class: &str, features: &Features) -> Result<Gaussian> {
 
 fn unknown(side: &str) -> anyhow::Error {
     refuse(
-        format!("`class-fid` needs the class of every image, and those of {side} are not known"),
+        format!("`fid-by-class` needs the class of every image, and those of {side} are not known"),
         "give patch stores, folders with a folder a class, or a run of a model with classes",
     )
 }
@@ -136,7 +136,7 @@ fn lacking(class: &str, is_generated: bool) -> anyhow::Error {
     };
     refuse(
         format!(
-            "`class-fid` needs the same classes on both sides: {lacks} have none of `{class}`, {has} have"
+            "`fid-by-class` needs the same classes on both sides: {lacks} have none of `{class}`, {has} have"
         ),
         "name classes alike, or leave that class out on both sides",
     )

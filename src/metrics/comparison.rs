@@ -18,13 +18,15 @@ use super::{GENERATED, MetricSettings, REAL};
 /// As many products are kept at most: 1 GiB.
 const KEPT: usize = 1 << 28;
 
-/// The class of every generated and of every real image, where they are known.
+/// What is known beside the features of generated and of real images.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Classes<'a> {
-    /// Of the generated images, in their order.
-    pub generated: Option<&'a [String]>,
-    /// Of the real images, in their order.
-    pub real: Option<&'a [String]>,
+pub struct Beside<'a> {
+    /// The class of every generated image, in their order.
+    pub generated_classes: Option<&'a [String]>,
+    /// The class of every real image, in their order.
+    pub real_classes: Option<&'a [String]>,
+    /// The features of the images that the model was trained on.
+    pub training: Option<&'a Features>,
 }
 
 /// The features of generated and of real images, to be compared under some settings.
@@ -35,6 +37,8 @@ pub struct Comparison<'a> {
     pub real: &'a Features,
     /// What the metrics depend on besides.
     pub settings: &'a MetricSettings,
+    /// The features of the images that the model was trained on, where they are known.
+    pub(super) training: Option<&'a Features>,
     /// The classes of generated and of real images, or whose are not known.
     pub(super) classes: std::result::Result<[&'a [String]; 2], &'static str>,
     /// Whether products of pairs are kept for the next metric.
@@ -78,6 +82,7 @@ impl<'a> Comparison<'a> {
             generated,
             real,
             settings,
+            training: None,
             classes: Err(GENERATED),
             keeps: keeps
                 && (generated.rows + real.rows).pow(2) / 2 <= KEPT
@@ -89,12 +94,13 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    /// With the classes of the images.
+    /// With what is known beside the features.
     #[must_use]
-    pub(super) fn with_classes(self, classes: Classes<'a>) -> Self {
-        let generated = classes.generated.ok_or(GENERATED);
-        let both = generated.and_then(|of| Ok([of, classes.real.ok_or(REAL)?]));
+    pub(super) fn with(self, beside: Beside<'a>) -> Self {
+        let generated = beside.generated_classes.ok_or(GENERATED);
+        let both = generated.and_then(|of| Ok([of, beside.real_classes.ok_or(REAL)?]));
         Self {
+            training: beside.training,
             classes: both,
             ..self
         }

@@ -9,9 +9,8 @@
 //! a feature, of the held-out images: under this mixture, less under one of real images (half of those of the fit around the
 //! other half).
 //!
-//! The authors fit to a training set and hold out a test set. Here there is one set of real images: a random half is fitted to,
-//! the other half held out. Against the training split (`--split train`) copies of it are seen: those of the fit's half take
-//! tiny variances, and what is held out becomes unlikely.
+//! What is fitted to are the images that a model was trained on, what is held out are the real images that it is measured
+//! against: copies of training images take tiny variances, and what is held out becomes unlikely.
 
 mod mixture;
 
@@ -27,6 +26,9 @@ const MOST: usize = 10_000;
 
 /// The authors warn of memorisation above this.
 const MEMORISED: f64 = 1000.0;
+
+/// What is fitted to, in errors.
+const TRAINING: &str = "the images that the model was trained on";
 
 /// Feature likelihood divergence.
 #[derive(Clone, Copy, Debug)]
@@ -47,13 +49,15 @@ impl Metric for Fld {
     }
 
     fn minimum_images(&self, _: &MetricSettings) -> usize {
-        4
+        2
+    }
+
+    fn needs_training(&self) -> bool {
+        true
     }
 
     fn settings(&self, settings: &MetricSettings) -> Vec<(&'static str, String)> {
         vec![
-            ("fitted_to", "a random half of the real images".to_owned()),
-            ("held_out", "the other half".to_owned()),
             ("most", MOST.to_string()),
             ("seed", settings.seed.to_string()),
         ]
@@ -61,15 +65,27 @@ impl Metric for Fld {
 
     fn compute(&self, comparison: &Comparison<'_>) -> Result<Vec<Score>> {
         check(self, comparison)?;
+        let training = comparison.training.ok_or_else(no_training)?;
+        training.check_finite(TRAINING, 0)?;
+        if training.rows < 2 {
+            return Err(refuse(
+                format!(
+                    "`fld` needs at least 2 of {TRAINING}, given {}",
+                    training.rows
+                ),
+                "give it more images",
+            ));
+        }
         let random = Random::new(comparison.settings.seed);
-        let order = random.stream("fld real").permutation(comparison.real.rows);
-        let (fit, held_out) = order.split_at(order.len() / 2);
-        let real = |places: &[usize]| comparison.real.select(&places[..places.len().min(MOST)]);
-        let (fit, held_out) = (real(fit), real(held_out));
-        let generated = comparison.generated;
-        let count = generated.rows.min(MOST);
-        let chosen = random.stream("fld generated").choose(generated.rows, count);
-        let generated = generated.select(&chosen);
+        let some = |features: &Features, name: &str| {
+            let count = features.rows.min(MOST);
+            features.select(&random.stream(name).choose(features.rows, count))
+        };
+        let generated = some(comparison.generated, "fld generated");
+        let (fit, held_out) = (
+            some(training, "fld training"),
+            some(comparison.real, "fld real"),
+        );
         let value = fld(&generated, &fit, &held_out)?;
         let warning = if value > MEMORISED {
             "`fld`: so unlikely are held-out images only where generated ones are copies of those that were fitted to"
@@ -81,6 +97,13 @@ impl Metric for Fld {
             ..Score::new("fld", value)
         }])
     }
+}
+
+fn no_training() -> anyhow::Error {
+    refuse(
+        format!("`fld` fits to {TRAINING}, and they are not known"),
+        "measure against the test split of a patch store, whose training split is then fitted to",
+    )
 }
 
 /// The score of `generated`: fitted to `fit`, two images or more, evaluated on `held_out`, likewise.
@@ -141,7 +164,7 @@ impl Scale {
         if let Some(feature) = deviation.iter().position(|&deviation| deviation == 0.0) {
             return Err(refuse(
                 format!(
-                    "`fld` divides by the deviation of features, and feature {feature} is the same in all held-out images of {REAL}"
+                    "`fld` divides by the deviation of features, and feature {feature} is the same in all of {REAL}"
                 ),
                 "give it more images, or take an extractor without dead features",
             ));

@@ -36,7 +36,7 @@ use bootstrap::interval_over_images;
 pub use authenticity::{Authenticity, Closest, closest};
 pub use class_fid::ClassFid;
 pub use close_pairs::{ClosePair, ClosePairs, close_pairs};
-pub use comparison::{Classes, Comparison};
+pub use comparison::{Beside, Comparison};
 pub use density_coverage::DensityCoverage;
 pub use fid::{Fid, Frechet, frechet, frechet_of_moments, frechet_of_rows};
 pub use fid_infinity::FidInfinity;
@@ -167,6 +167,11 @@ pub trait Metric: Sync {
     fn check_extractor(&self, extractor: Option<&str>) -> Result<()> {
         let _ = extractor;
         Ok(())
+    }
+
+    /// Whether it looks at the images that the model was trained on, beside those that it is measured against.
+    fn needs_training(&self) -> bool {
+        false
     }
 
     /// Whether its score gets an interval over images where one is asked for: then it yields one score, whose bootstrap
@@ -304,18 +309,18 @@ pub fn evaluate(
     real: &Features,
     settings: &MetricSettings,
 ) -> Result<Vec<Outcome>> {
-    evaluate_classes(metrics, generated, real, Classes::default(), settings)
+    evaluate_beside(metrics, generated, real, Beside::default(), settings)
 }
 
-/// The same where the classes of images may be known, for metrics that look at them.
+/// The same where more than features is known, for metrics that look at it.
 ///
 /// # Errors
 /// Those of [`evaluate`].
-pub fn evaluate_classes(
+pub fn evaluate_beside(
     metrics: &[&'static dyn Metric],
     generated: &Features,
     real: &Features,
-    classes: Classes<'_>,
+    beside: Beside<'_>,
     settings: &MetricSettings,
 ) -> Result<Vec<Outcome>> {
     check_features(generated, real)?;
@@ -324,7 +329,7 @@ pub fn evaluate_classes(
         && metrics
             .iter()
             .any(|metric| Metric::name(*metric) == Metric::name(&Kid));
-    let comparison = Comparison::shared(generated, real, settings, keeps).with_classes(classes);
+    let comparison = Comparison::shared(generated, real, settings, keeps).with(beside);
     let images = generated.rows.min(real.rows);
     let computed = metrics.iter().flat_map(|&metric| {
         let mut scores = metric.compute(&comparison);

@@ -20,10 +20,11 @@ fn compute(
     metric.compute(&Comparison::new(generated, real, settings))
 }
 
-/// Every metric that needs nothing but features.
+/// Every metric that needs nothing but the features of both sides.
 fn of_features() -> Vec<&'static dyn Metric> {
+    let more: [&dyn Metric; 2] = [&ClassFid, &Fld];
     let mut metrics = METRICS.all();
-    metrics.retain(|metric| metric.name() != ClassFid.name());
+    metrics.retain(|metric| more.iter().all(|other| other.name() != metric.name()));
     metrics
 }
 
@@ -71,6 +72,7 @@ fn score_names_are_unique_and_found() {
         "vendi",
         "class-fid",
         "worst-class-fid",
+        "fid-by-class",
     ];
     assert_eq!(known, all);
     known.sort_unstable();

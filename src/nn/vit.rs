@@ -146,7 +146,7 @@ impl Vit {
         } else {
             vec![0.0; width]
         };
-        let embed = Linear::of(weight, bias, None, terms, device);
+        let embed = Linear::of(&weight, bias, None, terms, device);
         let pre_norm = config
             .pre_norm
             .then(|| Norm::take(tensors, naming.pre_norm, width, device));
@@ -157,7 +157,7 @@ impl Vit {
             Output::Projected(numbers) => {
                 let name = format!("{}.weight", naming.projection);
                 let weight = tensors.values(&name, &[numbers, width])?;
-                Some(Linear::of(weight, vec![0.0; numbers], None, width, device))
+                Some(Linear::of(&weight, vec![0.0; numbers], None, width, device))
             }
             Output::Class | Output::ClassAndMean => None,
         };

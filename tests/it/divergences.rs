@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use histogen::features::Features;
 use histogen::metrics::{
-    self, ClassFid, Classes, Fld, GaussianMmd, Metric, MetricSettings, Vendi, fld, gaussian_mmd,
+    self, Beside, ClassFid, Fld, GaussianMmd, Metric, MetricSettings, Vendi, fld, gaussian_mmd,
     mixture_likelihood, vendi,
 };
 use serde::Deserialize;
@@ -168,8 +168,22 @@ fn copies_of_what_is_fitted_to_are_seen() {
         fresh.values.iter().map(|value| 3.0 * value).collect(),
     );
     assert!(fld(&wide, &fit, &held_out).unwrap() > honest + 5.0);
-    // And a score of all real images says so.
-    assert!(score(&Fld, &real, &real).unwrap() > 1000.0);
+    // The metric says so; without the training set there is none.
+    let beside = Beside {
+        training: Some(&fit),
+        ..Beside::default()
+    };
+    let settings = MetricSettings::default();
+    let outcomes = metrics::evaluate_beside(&[&Fld], &fit, &held_out, beside, &settings).unwrap();
+    let score_of_copies = outcomes[0].score.as_ref().unwrap();
+    assert!(score_of_copies.value > 1000.0 && score_of_copies.warning.contains("copies"));
+    assert_eq!(
+        score(&Fld, &fresh, &held_out),
+        Err(
+            "`fld` fits to the images that the model was trained on, and they are not known"
+                .to_owned()
+        )
+    );
 }
 
 #[test]
@@ -198,12 +212,8 @@ fn features_without_direction_or_deviation_are_refused() {
         row[3] = 1.0;
     }
     assert_eq!(
-        score(&Fld, &x, &dead),
-        Err(
-            "`fld` divides by the deviation of features, and feature 3 is the same in all held-out images of the real \
-             images"
-                .to_owned()
-        )
+        fld(&y, &y, &dead).unwrap_err().to_string(),
+        "`fld` divides by the deviation of features, and feature 3 is the same in all of the real images"
     );
 }
 
@@ -212,13 +222,14 @@ fn by_class(
     generated: (&Features, Option<&[String]>),
     real: (&Features, Option<&[String]>),
 ) -> Result<(f64, f64, f64, String), String> {
-    let classes = Classes {
-        generated: generated.1,
-        real: real.1,
+    let beside = Beside {
+        generated_classes: generated.1,
+        real_classes: real.1,
+        training: None,
     };
     let settings = MetricSettings::default();
     let outcomes =
-        metrics::evaluate_classes(&[&ClassFid], generated.0, real.0, classes, &settings).unwrap();
+        metrics::evaluate_beside(&[&ClassFid], generated.0, real.0, beside, &settings).unwrap();
     let scores: Result<Vec<_>, String> = outcomes
         .into_iter()
         .map(|outcome| outcome.score.map_err(|error| error.to_string()))
@@ -253,7 +264,12 @@ fn distances_by_class_are_those_of_each_class() {
     };
     let distances = [0, 1].map(|first| fid(&every(&x, first), &every(&y, first)));
     let (mean, worst, spread, said) = by_class((&x, Some(&of_x)), (&y, Some(&of_y))).unwrap();
-    assert_near("mean", mean, (distances[0] + distances[1]) / 2.0, 1e-12);
+    assert_near(
+        "mean",
+        mean,
+        f64::midpoint(distances[0], distances[1]),
+        1e-12,
+    );
     assert_near("worst", worst, distances[0].max(distances[1]), 1e-12);
     assert_near(
         "spread",
@@ -272,7 +288,7 @@ fn distances_by_class_are_those_of_each_class() {
     );
 
     // What is missing is said.
-    let needs = "`class-fid` needs the class of every image, and those of the";
+    let needs = "`fid-by-class` needs the class of every image, and those of the";
     assert_eq!(
         by_class((&x, None), (&y, Some(&of_y))),
         Err(format!("{needs} generated images are not known"))
@@ -285,7 +301,7 @@ fn distances_by_class_are_those_of_each_class() {
     assert_eq!(
         by_class((&x, Some(&names(60, &three))), (&y, Some(&names(80, &one)))),
         Err(
-            "`class-fid` needs the same classes on both sides: the real images have none of `c`, the generated images \
+            "`fid-by-class` needs the same classes on both sides: the real images have none of `c`, the generated images \
              have"
                 .to_owned()
         )
@@ -294,7 +310,7 @@ fn distances_by_class_are_those_of_each_class() {
     assert_eq!(
         by_class((&x, Some(&names(60, &three))), (&y, Some(&of_y))),
         Err(
-            "`class-fid` needs two images of every class, and the generated images have one of `c`"
+            "`fid-by-class` needs two images of every class, and the generated images have one of `c`"
                 .to_owned()
         )
     );
@@ -310,14 +326,14 @@ fn the_program_knows_classes_and_the_features_of_cmmd() {
         }
     }
     let printed =
-        lab.succeed("evaluate classes classes --metrics class-fid --features pixels --json");
+        lab.succeed("evaluate classes classes --metrics fid-by-class --features pixels --json");
     let scores: serde_json::Value = serde_json::from_str(&printed).expect("JSON");
     let names: Vec<&str> = (0..2)
         .filter_map(|score| scores[score]["name"].as_str())
         .collect();
     assert_eq!(names, ["class-fid", "worst-class-fid"]);
     assert_eq!(scores[0]["value"].as_f64(), Some(0.0));
-    let said = lab.run("evaluate flat classes --metrics class-fid --features pixels");
+    let said = lab.run("evaluate flat classes --metrics fid-by-class --features pixels");
     assert_eq!(said.code, 1, "{}", said.output);
     let reason = "those of the generated images are not known";
     assert!(said.output.contains(reason), "{}", said.output);

@@ -315,6 +315,14 @@ fn a_run_is_measured_with_several_sampling_seeds_and_along_its_paths() {
     let reference = trained["protocol"]["reference"].as_str().expect("a name");
     assert!(reference.starts_with("train split of "), "{reference}");
 
+    // What FLD fits to is the training split, and the protocol says so.
+    let more =
+        format!("evaluate {run} {against} --metrics fld,vendi --images 20 --features pixels");
+    let more = scores(&lab.succeed(&more));
+    assert!(more[0]["value"].is_f64() && more[1]["value"].as_f64() >= Some(1.0));
+    let fitted_to = more[0]["protocol"]["settings"]["fitted_to"].as_str();
+    let fitted_to = fitted_to.expect("what it was fitted to");
+    assert!(fitted_to.contains("train split of"), "{fitted_to}");
     refused(
         &lab,
         &format!("evaluate {run} {against} --images 20 --split tets"),

@@ -188,7 +188,7 @@ fn images_are_resized_as_pytorch_interpolates_bicubically() {
         assert_eq!(found.len(), expected.len(), "{size}");
         for (found, expected) in found.iter().zip(&expected) {
             assert!(
-                (found - expected).abs() < 5e-4,
+                (found - expected).abs() < 5e-3,
                 "{size}: {found}, expected {expected}"
             );
         }
@@ -237,13 +237,13 @@ fn weights_of_another_architecture_are_refused() {
         (
             "uni",
             "phikon",
-            "`FILE` has no tensor `embeddings.cls_token` of shape [1, 1, 48]",
+            "`FILE` holds no weights of this network: `FILE` lacks the tensor `embeddings.cls_token`",
         ),
         (
             "dinov2-vitb14",
             "dinov2-vitb14-reg",
-            "`FILE` has no tensor `register_tokens` of shape [1, 4, 48] or `reg_token` of shape [1, 4, 48] or \
-             `embeddings.register_tokens` of shape [1, 4, 48]",
+            "`FILE` holds no weights of this network: `FILE` lacks the tensor `register_tokens`; `FILE` lacks the tensor \
+             `reg_token`; `FILE` lacks the tensor `embeddings.register_tokens`",
         ),
         (
             "dinov2-vitb14-reg",

@@ -58,7 +58,7 @@ impl Block {
             weight.extend(tensors.values(&format!("{name}.weight"), &[outputs, width])?);
             bias.extend(tensors.values(&format!("{name}.bias"), &[outputs])?);
         }
-        let packed = Linear::of(weight, bias, None, width, device);
+        let packed = Linear::of(&weight, bias, None, width, device);
         let scales = [
             scale(tensors, naming.scales[0])?,
             scale(tensors, naming.scales[1])?,
@@ -117,12 +117,12 @@ impl Linear {
     ) -> Result<Self> {
         let weight = tensors.values(&format!("{name}.weight"), &[outputs, inputs])?;
         let bias = tensors.values(&format!("{name}.bias"), &[outputs])?;
-        Ok(Self::of(weight, bias, scale, inputs, device))
+        Ok(Self::of(&weight, bias, scale, inputs, device))
     }
 
     /// From the weight [outputs, inputs].
     pub(super) fn of(
-        weight: Vec<f32>,
+        weight: &[f32],
         mut bias: Vec<f32>,
         scale: Option<&[f32]>,
         inputs: usize,

@@ -159,23 +159,31 @@ impl Tensors {
         config: &VitConfig,
         namings: &[Naming],
     ) -> Result<Self> {
-        let mut tried = Vec::new();
+        let (mut tried, mut reasons) = (Vec::new(), Vec::new());
         for naming in namings {
-            let (name, shape) = telling(naming, config);
-            if let Ok(values) = weights.values(&name, &shape) {
-                return Ok(Self {
-                    weights,
-                    naming: *naming,
-                    telling: Some((name, values)),
-                });
+            let telling = telling(naming, config);
+            if tried.contains(&telling) {
+                continue;
             }
-            let tensor = format!("`{name}` of shape {shape:?}");
-            if !tried.contains(&tensor) {
-                tried.push(tensor);
+            let (name, shape) = &telling;
+            match weights.values(name, shape) {
+                Ok(values) => {
+                    return Ok(Self {
+                        weights,
+                        naming: *naming,
+                        telling: Some((telling.0, values)),
+                    });
+                }
+                Err(error) => reasons.push(error.to_string()),
             }
+            tried.push(telling);
         }
+        let shown = path.display();
         Err(refuse(
-            format!("`{}` has no tensor {}", path.display(), tried.join(" or ")),
+            format!(
+                "`{shown}` holds no weights of this network: {}",
+                reasons.join("; ")
+            ),
             "give the weights of this network as they were published, in numbers of type F32",
         ))
     }
