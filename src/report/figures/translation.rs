@@ -61,10 +61,9 @@ fn pairs(
     let mut rows: Vec<(String, Vec<RgbImage>)> = Vec::new();
     let mut side = None;
     for history in histories(record, workspace.out())? {
-        let trainings = history.seeds.iter();
+        let mut trainings = history.seeds.iter();
         let found = trainings
-            .filter_map(|training| Some((training, training.grids.last()?, training.image_size?)))
-            .next();
+            .find_map(|training| Some((training, training.grids.last()?, training.image_size?)));
         let Some((training, (_, file), size)) = found else {
             continue;
         };
