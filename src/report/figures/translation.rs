@@ -84,7 +84,9 @@ fn pairs(
         return Ok(());
     };
     let mut sheet = Sheet::new(size);
-    let columns = sheet.across(PAGE - 2.0 * MARGIN);
+    let shown = rows.iter().map(|(_, images)| images.len() as u32).max();
+    let columns = sheet.across(PAGE - 2.0 * MARGIN).min(shown.unwrap_or(1));
+    sheet.canvas.size[0] = 2.0 * MARGIN + sheet.side(columns);
     let mut y = MARGIN;
     for (name, images) in &rows {
         let name = Text::new(name, [MARGIN, y + TEXT], Anchor::Start).bold();
