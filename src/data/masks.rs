@@ -7,6 +7,7 @@
 mod picture;
 mod table;
 
+use std::fmt::Write;
 use std::fs::File;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
@@ -124,7 +125,7 @@ impl Masks {
                     "give every image a PNG of its path and name, or leave the image out of the folder",
                 )
             })?;
-            all.push_str(&format!("{digest} {}\n", image.name));
+            let _ = writeln!(all, "{digest} {}", image.name);
         }
         Ok(sha256(all))
     }
@@ -206,13 +207,9 @@ impl Masks {
             let class = self.values.iter().position(is_it);
             class.map(|class| class as u8).ok_or_else(|| {
                 let (x, y) = (at % width, at / width);
-                let value = match pixel.index {
-                    Some(index) => format!("{index}"),
-                    None => {
-                        let [red, green, blue] = pixel.colour;
-                        format!("#{red:02x}{green:02x}{blue:02x}")
-                    }
-                };
+                let [red, green, blue] = pixel.colour;
+                let colour = format!("#{red:02x}{green:02x}{blue:02x}");
+                let value = pixel.index.map_or(colour, |index| index.to_string());
                 refuse(
                     format!(
                         "the mask `{}` has the value {value} at column {x}, row {y}, which no class has",

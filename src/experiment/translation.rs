@@ -65,13 +65,12 @@ pub fn reproduce_translation(
     };
     let measure = Measure::open(&context, settings.task, own)?;
     let needs_start = rows.iter().any(|row| row.start == Start::Pretrained);
-    let of_pretraining = match needs_start {
-        true => Some(Measure::open(
-            &context,
-            TranslationTask::Restore,
-            &settings.pretraining.corruptions,
-        )?),
-        false => None,
+    let of_pretraining = if needs_start {
+        let corruptions = &settings.pretraining.corruptions;
+        let task = TranslationTask::Restore;
+        Some(Measure::open(&context, task, corruptions)?)
+    } else {
+        None
     };
     let mut work = Work {
         context: &context,
@@ -171,13 +170,9 @@ impl Work<'_> {
             let folder = Run::folder(&self.context.workspace.runs(), &config);
             let label = self.label(format!("{} seed {seed}", row.name));
             let (context, measure) = (self.context, self.measure);
-            match train_translator(context, &config, measure, source, &label, reporter)? {
-                Some(trained) => trained.run.path().to_owned(),
-                None => {
-                    self.complete = false;
-                    folder
-                }
-            }
+            let trained = train_translator(context, &config, measure, source, &label, reporter)?;
+            self.complete &= trained.is_some();
+            folder
         };
         self.done += 1;
         reporter.runs_done(self.done, self.count);

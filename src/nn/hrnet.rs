@@ -39,7 +39,7 @@ pub struct HrNetShape {
 impl HrNetShape {
     /// How many times smaller than the image the coarsest branch is.
     pub fn reduction(&self) -> usize {
-        self.stem_stride * self.stem_stride << self.modules.len()
+        (self.stem_stride * self.stem_stride) << self.modules.len()
     }
 
     fn maps(&self, branch: usize) -> usize {

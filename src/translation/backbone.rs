@@ -115,7 +115,7 @@ impl Backbone {
                     within("modules", *count, 1, 16)?;
                 }
                 divided(
-                    stem_stride * stem_stride << modules.len(),
+                    (stem_stride * stem_stride) << modules.len(),
                     ", take fewer stages in `modules`, or set `stem_stride = 1`",
                 )
             }

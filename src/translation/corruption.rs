@@ -157,7 +157,7 @@ pub fn corrupt(
         let images = inputs.values.chunks_exact_mut(length);
         for (image, stream) in images.zip(&mut streams) {
             for value in image.iter_mut() {
-                *value = (*value + 1.0) / 2.0;
+                *value = f32::midpoint(*value, 1.0);
             }
             corruption.apply(image, size, stream);
             for value in image.iter_mut() {

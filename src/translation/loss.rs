@@ -105,8 +105,8 @@ mod tests {
     #[test]
     fn losses_have_their_closed_form_values() {
         let zero = || maps([0.0; 4], [1, 1, 2, 2]);
-        close(&patch_discriminator(zero(), zero()), 0.693_147_180_6);
-        close(&patch_generator(zero()), 0.693_147_180_6);
+        close(&patch_discriminator(zero(), zero()), std::f64::consts::LN_2);
+        close(&patch_generator(zero()), std::f64::consts::LN_2);
         close(&l1(maps([0.1; 4], [1, 1, 2, 2]), zero()), 0.1);
         let (p, y) = ([0.8, 0.6, 0.2, 0.1], [1.0, 1.0, 0.0, 0.0]);
         close(
@@ -118,7 +118,7 @@ mod tests {
         // Undecided between two classes.
         close(
             &MaskLoss::CrossEntropy.of(logits([0.5; 4]), mask(y)),
-            0.693_147_180_6,
+            std::f64::consts::LN_2,
         );
     }
 

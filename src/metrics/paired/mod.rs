@@ -171,7 +171,7 @@ pub static PAIRED_METRICS: Registry<dyn PairedMetric> =
 /// The definition of the score `name`, if a paired metric yields it.
 pub fn definition(name: &str) -> Option<&'static ScoreDefinition> {
     let metrics = PAIRED_METRICS.all().into_iter();
-    let mut scores = metrics.flat_map(|metric| metric.scores());
+    let mut scores = metrics.flat_map(PairedMetric::scores);
     scores.find(|score| score.name == name)
 }
 

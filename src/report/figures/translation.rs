@@ -61,10 +61,9 @@ fn pairs(
     let mut rows: Vec<(String, Vec<RgbImage>)> = Vec::new();
     let mut side = None;
     for history in histories(record, workspace.out())? {
-        let trainings = history.seeds.iter();
+        let mut trainings = history.seeds.iter();
         let found = trainings
-            .filter_map(|training| Some((training, training.grids.last()?, training.image_size?)))
-            .next();
+            .find_map(|training| Some((training, training.grids.last()?, training.image_size?)));
         let Some((training, (_, file), size)) = found else {
             continue;
         };
@@ -85,7 +84,9 @@ fn pairs(
         return Ok(());
     };
     let mut sheet = Sheet::new(size);
-    let columns = sheet.across(PAGE - 2.0 * MARGIN);
+    let shown = rows.iter().map(|(_, images)| images.len() as u32).max();
+    let columns = sheet.across(PAGE - 2.0 * MARGIN).min(shown.unwrap_or(1));
+    sheet.canvas.size[0] = 2.0 * MARGIN + sheet.side(columns);
     let mut y = MARGIN;
     for (name, images) in &rows {
         let name = Text::new(name, [MARGIN, y + TEXT], Anchor::Start).bold();

@@ -15,7 +15,8 @@ use crate::report::{Claim, Outcome, Record};
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Paper {
-    paper: String,
+    #[serde(rename = "paper")]
+    title: String,
     arxiv: String,
     claims: BTreeMap<String, Text>,
 }
@@ -38,7 +39,7 @@ impl Paper {
 /// How the paper is cited.
 pub fn translation_source() -> String {
     let paper = Paper::load();
-    format!("{} (arXiv {})", paper.paper, paper.arxiv)
+    format!("{} (arXiv {})", paper.title, paper.arxiv)
 }
 
 /// Every claim with what the runs of `record` say about it; none for an experiment without pretrained rows.

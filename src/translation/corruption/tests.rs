@@ -103,7 +103,7 @@ fn what_turns_an_image_turns_its_target() {
             let value = |place: usize| place as f32 / 16.0 - 0.5;
             let (mut inputs, mut targets) = (image(1, 4, value), image(1, 4, value));
             corrupt(
-                &[corruption.clone()],
+                std::slice::from_ref(&corruption),
                 &mut inputs,
                 &mut targets,
                 &[Random::new(seed)],
