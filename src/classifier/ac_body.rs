@@ -19,7 +19,7 @@ use crate::nn::parameters::Parameters;
 /// The entry of the registry.
 pub(crate) const AC_BODY: Network = Network {
     name: "ac-body",
-    about: "the body of the critics of ac-gan and wac-gan-gp with a class head alone (Dravid et al. 2022)",
+    about: "the body of class-conditional critics with the class head alone (Dravid et al. 2022)",
     smallest: 8,
     takes_width: true,
     layers: None,

@@ -239,12 +239,12 @@ pub(super) const SECTIONS: &[(&str, Section)] = &[
     ),
     (
         "low_data",
-        Section::of::<LowDataConfig>(&[
-            Range::between("sizes", "images", 2.0, MANY),
-            Range::between("tau_grid", "", 0.01, 100.0)
-                .hint("set values above 0, for example 0.5, 1, 1.5 and 2"),
-            Range::between("shifted_noise", "of RGB in [0, 1]", 0.0, 1.0),
-        ]),
+        Section::of::<LowDataConfig>(&[Range::between(
+            "shifted_noise",
+            "of RGB in [0, 1]",
+            0.0,
+            1.0,
+        )]),
     ),
     (
         "translation",

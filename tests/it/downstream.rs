@@ -403,8 +403,12 @@ fn every_network_learns_says_the_same_in_every_batch_and_goes_on_from_its_files(
         };
         let first = step(&mut classifier).loss;
         let mut last = first;
-        for _ in 0..5 {
+        // One without batch normalisation takes more steps than the others.
+        for _ in 0..30 {
             last = step(&mut classifier).loss;
+            if last < 0.7 * first {
+                break;
+            }
         }
         assert!(last < 0.7 * first, "{name}: {first} to {last}");
         // An image says the same whatever its batch, and probabilities are some.

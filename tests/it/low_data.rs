@@ -169,7 +169,7 @@ fn what_cannot_be_compared_is_refused_before_anything_is_trained() {
         ),
         (
             "--set low_data.tau_grid=[0]",
-            "`low_data.tau_grid` is [0] in",
+            "`low_data.tau_grid` has 0; the range of tau is 0.01 to 100",
         ),
         (
             "--set systems=[{name=\"ac-gan\",sampler=\"truncated\"}]",

@@ -1,10 +1,10 @@
 //! Which runs there are, and that all of them can be: known before anything is trained.
 
-use crate::config::{Config, LatentPrior, RunConfig, System};
+use crate::config::{Config, LatentPrior, RunConfig, System, TAU};
 use crate::data::{Split, TrainingImages, TrainingPlaces};
 use crate::error::{Result, refuse};
 use crate::experiment::{Context, Reporter, RewardModels, run_config};
-use crate::models::{self, class_probabilities};
+use crate::models::{self, MODELS, class_probabilities};
 use crate::report::{BASELINE, LowDataPoint, TauRecord};
 
 /// A system with its runs.
@@ -82,6 +82,12 @@ impl<'a> Plan<'a> {
             systems.push(planned(context, system, &sizes, &images, reporter)?);
         }
         let grid = &config.low_data.tau_grid;
+        if let Some(tau) = grid.iter().find(|tau| !TAU.contains(**tau)) {
+            return Err(refuse(
+                format!("`low_data.tau_grid` has {tau}; the range of tau is {TAU}"),
+                "set values above 0, for example 0.5, 1, 1.5 and 2",
+            ));
+        }
         if !grid.is_empty() && systems.iter().all(|planned| planned.tau.is_none()) {
             return Err(refuse(
                 "`low_data.tau_grid` searches for tau, and no system has a truncated prior",
@@ -240,12 +246,16 @@ fn check_head(context: &Context<'_>, system: &System, run: &RunConfig) -> Result
     if class_probabilities(model.as_ref(), &image)?.is_some() {
         return Ok(());
     }
+    let with_classes = MODELS.all().into_iter().filter(|model| model.needs.classes);
+    let with_classes: Vec<String> = with_classes
+        .map(|model| format!("`{}`", model.name))
+        .collect();
     Err(refuse(
         format!(
             "system `{}` has no accuracy: the discriminator of `{}` has no class head",
             system.name,
             system.model()
         ),
-        "take `ac-gan` or `wac-gan-gp`, or leave it out",
+        format!("leave it out, or take one of {}", with_classes.join(", ")),
     ))
 }
