@@ -72,6 +72,11 @@ def events(run, kind):
     return [line for line in lines if line["event"] == kind]
 
 
+def steps(run):
+    path = run / "ledger.jsonl"
+    return path.read_bytes().count(b'"event":"step"') if path.exists() else 0
+
+
 class Stage:
     """A Slurm of two nodes."""
 
@@ -159,8 +164,8 @@ class Sweep:
         found = results(out)
         different = [key for key in sorted(found.keys() | expected.keys()) if found.get(key) != expected.get(key)]
         for run in runs(out):
-            steps = [event["step"] for event in events(run, "step")]
-            if steps != list(range(1, len(steps) + 1)):
+            taken = [event["step"] for event in events(run, "step")]
+            if taken != list(range(1, len(taken) + 1)):
                 self.complaints.append(f"{name}: {run.name} has not every step once")
         restarts = [len(events(run, "start")) - 1 for run in runs(out)]
         print(f"{name}: restarts {restarts}, {len(expected)} files, {len(different)} differ", flush=True)
@@ -180,15 +185,16 @@ class Sweep:
 
         def disturb(out):
             for run in runs(out):
-                if run not in warned and len(events(run, "step")) >= 3 and (found := self.job(run)):
+                if run not in warned and steps(run) >= 3 and (found := self.job(run)):
                     self.stage.slurm("scancel", "--batch", "--signal=USR1", found[0])
                     warned.add(run)
 
         self.submit(out)
         self.wait(out, disturb)
         self.compare("warned", out, expected)
-        if any(len(events(run, "start")) < 2 for run in runs(out)):
-            self.complaints.append("warned: a run was never restarted")
+        # The reward model is trained in a moment.
+        if any(len(events(run, "start")) < 2 for run in runs(out) if not run.name.startswith("snn-")):
+            self.complaints.append("warned: a training was never restarted")
 
     def limited(self, expected):
         out = self.root / "limited"

@@ -68,11 +68,10 @@ fn line(ended: &Ended<'_>) -> String {
         count,
         time,
         reason,
-        ..
     } = ended;
-    let what = match (reason.as_str(), ended.was_done) {
-        ("", true) => "found done".to_owned(),
-        ("", false) => format!("done in {}", duration(*time)),
+    let what = match (reason.as_str(), time) {
+        ("", None) => "found done".to_owned(),
+        ("", Some(time)) => format!("done in {}", duration(*time)),
         (reason, _) => reason.to_owned(),
     };
     format!("[{done}/{count}] {}: {what}", cell.label())

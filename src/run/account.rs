@@ -132,10 +132,7 @@ impl Account {
             ));
         }
         if error.is::<Fenced>() {
-            return Err(refuse(
-                format!("run `{}`: {error}", run.folder.display()),
-                "nothing is lost, and this process wrote nothing more: the other goes on from the last checkpoint",
-            ));
+            return Err(error); // the ledger is another's
         }
         let ending = match error.downcast_ref::<Stopped>() {
             Some(_) => Ending::Killed,

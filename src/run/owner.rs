@@ -268,11 +268,13 @@ impl Fence {
                 Ok(())
             }
             found => {
-                let by = found.map_or_else(
-                    || "hand: its `owner` is gone".to_owned(),
-                    |by| by.describe(),
+                let by = found.map(|by| by.describe());
+                let by = by.unwrap_or_else(|| "hand: its `owner` is gone".to_owned());
+                let refusal = refuse(
+                    format!("nothing more is written to `{}`", self.folder.display()),
+                    "nothing is lost: who has it goes on from the last checkpoint",
                 );
-                Err(Fenced { by }.into())
+                Err(refusal.context(Fenced { by }))
             }
         }
     }

@@ -73,12 +73,8 @@ pub struct Ended<'a> {
     pub done: usize,
     /// Of how many.
     pub count: usize,
-    /// How it stands now.
-    pub state: CellState,
-    /// Whether nothing was to be done for it.
-    pub was_done: bool,
-    /// How long its process ran.
-    pub time: Duration,
+    /// How long its process ran; none if there was none.
+    pub time: Option<Duration>,
     /// Why it is not done, in a line; empty if it is.
     pub reason: String,
 }
@@ -88,10 +84,29 @@ struct Running {
     index: usize,
     child: Child,
     start: Instant,
+    /// How long its log was before.
+    logged: u64,
+}
+
+/// The cells of a submission while processes run them.
+struct Pool<'a> {
+    submission: &'a Submission,
+    told: &'a mut dyn FnMut(&Ended<'_>),
+    /// Whether each cell that has ended is done; none for those that have not.
+    ended: Vec<Option<bool>>,
+    /// Cells that no process runs yet, in their order.
+    waiting: Vec<usize>,
+    /// The processes; one seat keeps to one device.
+    seats: Vec<Option<Running>>,
+    /// Threads of each.
+    threads: usize,
+    kind: Kind,
+    devices: usize,
 }
 
 impl Submission {
-    /// Runs every cell that is not done, `jobs` at once, and tells `told` of each that ended. Says whether all are done.
+    /// Runs every cell that is not done, `jobs` at once, and tells `told` of each that ended. `begins` gets how many run at once, on
+    /// how many threads each. Says whether all are done.
     ///
     /// # Errors
     /// Fails where a process cannot be started, and with [`Stopped`] if a signal came: the cells were told, and have ended.
@@ -103,105 +118,60 @@ impl Submission {
     ) -> Result<bool> {
         let states = self.states()?;
         let is_open =
-            |index: usize| !matches!(states[index], CellState::Done | CellState::Diverged(_));
-        let mut waiting: Vec<usize> = (0..self.cells.len())
-            .filter(|&index| is_open(index))
-            .collect();
+            |state: &CellState| !matches!(state, CellState::Done | CellState::Diverged(_));
+        let open = states.iter().enumerate();
+        let open = open.filter(|(_, state)| is_open(state));
+        let waiting: Vec<usize> = open.map(|(index, _)| index).collect();
         // Cores and devices are shared out.
         let threads = rayon::current_num_threads();
         let Place { kind, index } = self.config.compute.device;
-        let devices = if kind == Kind::Cpu {
-            0
-        } else {
-            index.map_or_else(|| count(kind), |_| 1)
+        let devices = match (kind, index) {
+            (Kind::Cpu, _) => 0,
+            (_, Some(_)) => 1,
+            (kind, None) => count(kind),
         };
         let at_once = jobs.resolve(waiting.len(), threads, devices, free_memory());
-        let each = (threads / at_once).max(1);
-        begins(at_once, each);
-        let mut seats: Vec<Option<Running>> = (0..at_once).map(|_| None).collect();
-        let (mut done, mut complete) = (0, true);
-        let mut closed = vec![false; self.cells.len()];
-        let mut failed = vec![false; self.cells.len()];
-        let mut end = |index: usize, state: CellState, time, reason: String, was_done| {
-            done += 1;
-            let is_done = state == CellState::Done;
-            let (cell, count) = (&self.cells[index], self.cells.len());
-            told(&Ended {
-                cell,
-                done,
-                count,
-                state,
-                was_done,
-                time,
-                reason,
-            });
-            is_done
+        let mut pool = Pool {
+            submission: self,
+            told,
+            ended: vec![None; self.cells.len()],
+            waiting,
+            seats: (0..at_once).map(|_| None).collect(),
+            threads: (threads / at_once).max(1),
+            kind,
+            devices,
         };
-        for (index, state) in states
-            .iter()
-            .enumerate()
-            .filter(|(index, _)| !is_open(*index))
-        {
-            let reason = match state {
-                CellState::Diverged(how) => how.clone(),
-                _ => String::new(),
-            };
-            complete &= end(index, state.clone(), Duration::ZERO, reason, true);
-            closed[index] = true;
-            failed[index] = *state != CellState::Done;
+        begins(at_once, pool.threads);
+        for (index, state) in states.into_iter().enumerate() {
+            if !is_open(&state) {
+                let reason = match &state {
+                    CellState::Diverged(how) => how.clone(),
+                    _ => String::new(),
+                };
+                pool.end(index, state, None, reason);
+            }
         }
+        pool.run()
+    }
+}
+
+impl Pool<'_> {
+    /// Until all have ended, or a signal came and those that ran have.
+    fn run(&mut self) -> Result<bool> {
         let deferred = shutdown::defer();
-        let mut stopped: Option<Stopped> = None;
+        let mut stopped = None;
         loop {
-            // Who is asked to stop, is asked once.
             if let (None, Some(signal)) = (stopped, shutdown::requested()) {
                 stopped = Some(signal);
-                for running in seats.iter_mut().flatten() {
-                    let letter: &[u8] = if signal.name() == "SIGINT" {
-                        b"I"
-                    } else {
-                        b"T"
-                    };
-                    if let Some(mut input) = running.child.stdin.take() {
-                        let _ = input.write_all(letter);
-                    }
-                }
+                self.ask_to_stop(signal);
             }
-            for (number, seat) in seats.iter_mut().enumerate() {
-                if let Some(running) = seat
-                    && let Some(status) = running.child.try_wait()?
-                {
-                    let (index, time) = (running.index, running.start.elapsed());
-                    *seat = None;
-                    let state = self.state(&self.cells[index])?;
-                    let reason = self.reason(index, &state, status);
-                    let is_done = end(index, state, time, reason, false);
-                    complete &= is_done;
-                    (closed[index], failed[index]) = (true, !is_done);
-                }
-                if seat.is_none() && stopped.is_none() {
-                    // What a failed reward model was for fails with it.
-                    waiting.retain(|&index| {
-                        let needs = self.cells[index].needs.filter(|&needs| failed[needs]);
-                        let Some(needs) = needs else { return true };
-                        let reason = format!("the {} failed", self.cells[needs].label());
-                        complete &= end(index, CellState::Waits, Duration::ZERO, reason, false);
-                        (closed[index], failed[index]) = (true, true);
-                        false
-                    });
-                    let is_ready =
-                        |&index: &usize| self.cells[index].needs.is_none_or(|needs| closed[needs]);
-                    if let Some(place) = waiting.iter().position(is_ready) {
-                        let index = waiting.remove(place);
-                        let device = (devices > 1).then(|| Place {
-                            kind,
-                            index: Some(number % devices),
-                        });
-                        *seat = Some(self.start(index, each, device)?);
-                    }
-                }
+            self.see_who_ended()?;
+            if stopped.is_none() {
+                self.give_up();
+                self.start_what_can()?;
             }
-            if seats.iter().all(Option::is_none) && (waiting.is_empty() || stopped.is_some()) {
+            let is_idle = self.seats.iter().all(Option::is_none);
+            if is_idle && (self.waiting.is_empty() || stopped.is_some()) {
                 break;
             }
             thread::sleep(LOOK);
@@ -209,31 +179,110 @@ impl Submission {
         drop(deferred);
         match stopped {
             Some(stopped) => Err(stopped.into()),
-            None => Ok(complete),
+            None => Ok(self.ended.iter().all(|ended| *ended == Some(true))),
         }
     }
 
-    /// Starts the cell `index` on `threads` threads.
-    fn start(&self, index: usize, threads: usize, device: Option<Place>) -> Result<Running> {
-        let path = self.log(index);
+    /// Notes that a cell has ended; `time` is that of its process, if there was one.
+    fn end(&mut self, index: usize, state: CellState, time: Option<Duration>, reason: String) {
+        self.ended[index] = Some(state == CellState::Done);
+        (self.told)(&Ended {
+            cell: &self.submission.cells[index],
+            done: self.ended.iter().flatten().count(),
+            count: self.ended.len(),
+            time,
+            reason,
+        });
+    }
+
+    /// Asks those that run to stop: once, by the end of their input.
+    fn ask_to_stop(&mut self, signal: Stopped) {
+        let letter: &[u8] = match signal.name() {
+            "SIGINT" => b"I",
+            _ => b"T",
+        };
+        for running in self.seats.iter_mut().flatten() {
+            if let Some(mut input) = running.child.stdin.take() {
+                let _ = input.write_all(letter); // it may have ended by itself
+            }
+        }
+    }
+
+    fn see_who_ended(&mut self) -> Result<()> {
+        for number in 0..self.seats.len() {
+            let Some(running) = &mut self.seats[number] else {
+                continue;
+            };
+            let Some(status) = running.child.try_wait()? else {
+                continue;
+            };
+            let (index, logged, time) = (running.index, running.logged, running.start.elapsed());
+            self.seats[number] = None;
+            let state = self.submission.state(&self.submission.cells[index])?;
+            let reason = match &state {
+                CellState::Done => String::new(),
+                CellState::Diverged(how) => how.clone(),
+                _ => {
+                    let log = self.submission.log(index);
+                    let said = last_error(&log, logged).unwrap_or_else(|| status.to_string());
+                    format!("{said} (`{}`)", log.display())
+                }
+            };
+            self.end(index, state, Some(time), reason);
+        }
+        Ok(())
+    }
+
+    /// What a failed reward model was for fails with it.
+    fn give_up(&mut self) {
+        for index in self.waiting.clone() {
+            let needs = self.submission.cells[index].needs;
+            if let Some(needs) = needs.filter(|&needs| self.ended[needs] == Some(false)) {
+                let reason = format!("the {} failed", self.submission.cells[needs].label());
+                self.waiting.retain(|&other| other != index);
+                self.end(index, CellState::Waits, None, reason);
+            }
+        }
+    }
+
+    /// Gives each free seat the first cell that waits for nothing.
+    fn start_what_can(&mut self) -> Result<()> {
+        for number in 0..self.seats.len() {
+            let is_ready = |&index: &usize| {
+                let needs = self.submission.cells[index].needs;
+                needs.is_none_or(|needs| self.ended[needs] == Some(true))
+            };
+            let next = self.waiting.iter().position(is_ready);
+            if let (None, Some(place)) = (&self.seats[number], next) {
+                let index = self.waiting.remove(place);
+                self.seats[number] = Some(self.start(index, number)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Starts the cell `index` on the seat `number`.
+    fn start(&self, index: usize, number: usize) -> Result<Running> {
+        let path = self.submission.log(index);
         let log = File::options().create(true).append(true).open(&path);
         let log = log.map_err(|error| cannot_write(&path, &error))?;
+        let logged = log.metadata()?.len();
         let mut command = Command::new(program()?);
         command
-            .args([
-                "cell",
-                "--with-parent",
-                "--index",
-                &index.to_string(),
-                "--submission",
-            ])
-            .arg(&self.folder)
-            .env("RAYON_NUM_THREADS", threads.to_string())
+            .args(["cell", "--with-parent"])
+            .args(["--index", &index.to_string()])
+            .arg("--submission")
+            .arg(&self.submission.folder)
+            .env("RAYON_NUM_THREADS", self.threads.to_string())
             .stdin(Stdio::piped())
             .stdout(log.try_clone()?)
             .stderr(log);
-        if let Some(device) = device {
-            command.args(["--device", &device.to_string()]);
+        if self.devices > 1 {
+            let place = Place {
+                kind: self.kind,
+                index: Some(number % self.devices),
+            };
+            command.args(["--device", &place.to_string()]);
         }
         // Ctrl-C on a terminal goes to a whole group: this process passes it on.
         #[cfg(unix)]
@@ -242,26 +291,15 @@ impl Submission {
             index,
             child: command.spawn()?,
             start: Instant::now(),
+            logged,
         })
-    }
-
-    /// Why a cell is not done, in a line.
-    fn reason(&self, index: usize, state: &CellState, status: ExitStatus) -> String {
-        match state {
-            CellState::Done => String::new(),
-            CellState::Diverged(how) => how.clone(),
-            _ => {
-                let log = self.log(index);
-                let said = last_error(&log).unwrap_or_else(|| status.to_string());
-                format!("{said} (`{}`)", log.display())
-            }
-        }
     }
 }
 
-/// The last error that a log tells of.
-fn last_error(log: &Path) -> Option<String> {
-    let text = fs::read_to_string(log).ok()?;
+/// The last error that a log tells of, after its first `from` bytes.
+fn last_error(log: &Path, from: u64) -> Option<String> {
+    let bytes = fs::read(log).ok()?;
+    let text = String::from_utf8_lossy(bytes.get(from as usize..)?);
     let line = text
         .lines()
         .rev()

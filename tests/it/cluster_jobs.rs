@@ -97,7 +97,7 @@ fn several_at_once_make_what_one_after_the_other_makes() {
     ] {
         assert_eq!(errors.matches(line).count(), 1, "{line}: {errors}");
     }
-    let tables = ["table1", "table2", "table3", "table4", "table1-protocol"];
+    let tables = ["table1", "table2", "table3", "table4"];
     assert_same_results(&several, &one, &tables);
     // At the server one execution with all that hang below it.
     let remote = server.runs();
