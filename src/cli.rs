@@ -1,5 +1,6 @@
 //! The command line as types.
 
+mod export;
 mod retrieval;
 mod study;
 
@@ -9,6 +10,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::device::Place;
 
+pub use export::{Export, ExportGenerator, ExportStatistics, ExportWhat};
 pub use retrieval::{Duplicates, Retrieve, Searched};
 pub use study::{Study, StudyMake, StudyScore};
 
@@ -41,6 +43,8 @@ pub enum Command {
     Study(Study),
     /// Draws a grid of samples from a run.
     Sample(Sample),
+    /// Writes what other tools read: a run's generator, or statistics of features.
+    Export(Export),
     /// Renders the tables of an experiment again from its ledgers.
     Report(Report),
     /// Shows reports and running trainings in a browser on this machine. Reads only.
@@ -171,11 +175,14 @@ pub struct Train {
 /// Arguments of `evaluate`.
 #[derive(Args, Debug)]
 pub struct Evaluate {
-    /// What is measured: a run's folder, a patch store, a folder of images, or features made elsewhere (`.npy` or
-    /// `.safetensors`, one row an image).
-    pub generated: PathBuf,
-    /// What it is measured against; a file of features only against another.
-    pub real: PathBuf,
+    /// What is measured, and last what it is measured against: each a run's folder, a patch store, a folder of images, a file of
+    /// images (`.npy`, `.npz`), or features or their statistics made elsewhere (`.npy`, `.npz`, `.safetensors`). With `--against`
+    /// all are measured, one or more.
+    #[arg(required = true, value_name = "SET")]
+    pub sets: Vec<PathBuf>,
+    /// Measure every SET against this one, in one table.
+    #[arg(long, value_name = "SET")]
+    pub against: Option<PathBuf>,
     /// Scores to compute, separated by commas (`histogen list metrics`); without it FID, KID, precision, recall, F1,
     /// density and coverage.
     #[arg(long, value_delimiter = ',', value_name = "LIST")]
@@ -200,6 +207,9 @@ pub struct Evaluate {
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
+    /// Print CSV.
+    #[arg(long, conflicts_with_all = ["json", "transfer"])]
+    pub csv: bool,
     #[command(flatten)]
     #[expect(missing_docs, reason = "described at the type")]
     pub settings: Settings,

@@ -11,6 +11,7 @@ mod dashboard;
 mod data;
 mod duplicates;
 mod evaluate;
+mod export;
 mod list;
 mod progress;
 mod report;
@@ -34,7 +35,8 @@ use clap::Parser;
 
 use crate::cli::{Cli, Command};
 use crate::device;
-use crate::error::{Refusal, Result};
+use crate::error::{Refusal, Result, explained};
+use crate::nn::weights::take_notes as weights_notes;
 use crate::shutdown::{self, Stopped};
 
 /// What a command that ran to its end has to say.
@@ -59,6 +61,9 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let ready = shutdown::listen().and_then(|()| device::prepare(0));
     let result = ready.and_then(|()| run(&cli.command));
+    for note in weights_notes() {
+        eprintln!("note: {note}");
+    }
     match result {
         Ok(Answer::Yes) => ExitCode::SUCCESS,
         Ok(Answer::No) => ExitCode::from(1),
@@ -84,6 +89,7 @@ fn run(command: &Command) -> Outcome {
         Command::Duplicates(arguments) => duplicates::run(arguments),
         Command::Study(command) => study::run(command),
         Command::Sample(arguments) => sample::run(arguments),
+        Command::Export(command) => export::run(command),
         Command::Report(arguments) => report::run(arguments),
         Command::Serve(arguments) => serve::run(arguments),
         Command::Data(arguments) => data::run(arguments),
@@ -96,7 +102,7 @@ fn run(command: &Command) -> Outcome {
 }
 
 fn print_error(error: &anyhow::Error) {
-    eprintln!("error: {error:#}");
+    eprintln!("error: {}", explained(error));
     let refusal = error
         .chain()
         .find_map(|cause| cause.downcast_ref::<Refusal>());

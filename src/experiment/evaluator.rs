@@ -7,17 +7,15 @@ use std::path::{Path, PathBuf};
 use burn::tensor::Device;
 
 use crate::config::Evaluation;
-use crate::error::{Refusal, Result, refuse};
-use crate::features::{self, Extractor, FeatureFile, Features, extract_cached};
+use crate::error::{Refusal, Result, explained, refuse};
+use crate::features::{self, Copies, Extractor, FeatureFile, Features, Statistics, extract_cached};
 use crate::images::{ImageSource, kind};
-use crate::metrics::{
-    self, GaussianMetric, GaussianSide, Metric, MetricSettings, Protocol, STANDARD,
-};
+use crate::metrics::{self, GaussianSide, Metric, MetricSettings, Protocol, STANDARD};
 use crate::samplers::Samplers;
 use crate::tracker::ScoreRecord;
 
 /// Measures sets of images against one set of real images, the reference: by features that an extractor makes of both, or
-/// that a file has of both.
+/// that a file has of both, or by statistics of them.
 pub struct Evaluator {
     metrics: Vec<&'static dyn Metric>,
     settings: MetricSettings,
@@ -32,36 +30,49 @@ pub struct Evaluator {
 enum Real {
     /// Its features.
     Features(Features),
-    /// The Gaussian fitted to them, where all metrics need no more.
-    Gaussian {
-        metrics: Vec<&'static dyn GaussianMetric>,
-        fitted: GaussianSide,
-    },
+    /// The Gaussian fitted to them, where all metrics need no more, or there is no more.
+    Gaussian(GaussianSide),
 }
 
 impl Real {
-    /// What `metrics` need of the features in `file`. Intervals over images need all of them.
+    /// What `metrics` need of the features in `file`, and what is to be said of equal ones. Intervals over images need all of them.
     fn of(
         metrics: &[&'static dyn Metric],
         settings: &MetricSettings,
         file: &FeatureFile,
-    ) -> Result<Self> {
-        let gaussian = metrics.iter().map(|metric| metric.of_gaussians());
-        Ok(match gaussian.collect::<Option<Vec<_>>>() {
-            Some(metrics) if settings.bootstrap == 0 => Self::Gaussian {
-                metrics,
-                fitted: GaussianSide::of(metrics::REAL, file.blocks())?,
-            },
-            _ => Self::Features(Features::join(file.rows, file.blocks())?),
-        })
+    ) -> Result<(Self, String)> {
+        let mut copies = Copies::default();
+        let blocks = counted(file.blocks(), &mut copies);
+        let needs_no_more = metrics.iter().all(|metric| metric.of_gaussians().is_some());
+        let real = if needs_no_more && settings.bootstrap == 0 {
+            Self::Gaussian(GaussianSide::of(metrics::REAL, blocks)?)
+        } else {
+            Self::Features(Features::join(file.rows, blocks)?)
+        };
+        Ok((real, copies.note(metrics::REAL)))
     }
+}
+
+/// `blocks`, whose rows `copies` counts on the way.
+fn counted(
+    blocks: impl Iterator<Item = Result<Features>>,
+    copies: &mut Copies,
+) -> impl Iterator<Item = Result<Features>> {
+    blocks.inspect(|block| {
+        if let Ok(block) = block {
+            copies.add(block);
+        }
+    })
 }
 
 /// What a protocol says of the reference.
 struct ReferenceId {
     name: String,
     hash: String,
+    /// How many images; 0 where that is not known.
     count: usize,
+    /// What is to be said of equal ones among them.
+    copies: String,
 }
 
 /// Where features come from.
@@ -95,14 +106,16 @@ impl Evaluator {
         let extractor = features::load(&config.features, device)?;
         let hash = images.hash()?;
         let features = extract_cached(extractor.as_ref(), images, &hash, cache)?;
+        let (real, copies) = Real::of(&metrics, &config.metrics, &features)?;
         Ok(Self {
-            real: Real::of(&metrics, &config.metrics, &features)?,
+            real,
             metrics,
             settings: config.metrics.clone(),
             reference: ReferenceId {
                 name: reference.to_owned(),
                 hash,
                 count: images.count(),
+                copies,
             },
             features: FeatureSource::Extractor {
                 extractor,
@@ -135,17 +148,68 @@ impl Evaluator {
     ) -> Result<Self> {
         let metrics = select_or_standard(names)?;
         let (real, hash) = rayon::join(|| Real::of(&metrics, settings, file), || file.hash());
+        let (real, copies) = real?;
         Ok(Self {
-            real: real?,
+            real,
             metrics,
             settings: settings.clone(),
             reference: ReferenceId {
                 name: reference.to_owned(),
                 hash: hash?,
                 count: file.rows,
+                copies,
             },
             features: FeatureSource::File,
             sampler: String::new(),
+        })
+    }
+
+    /// Takes statistics that were made elsewhere for the reference, and measures features from files against it; `names` as in
+    /// [`Self::new`].
+    ///
+    /// # Errors
+    /// Refuses unknown names, and a covariance that is none.
+    pub fn of_statistics(
+        settings: &MetricSettings,
+        names: &[String],
+        reference: &str,
+        statistics: &Statistics,
+    ) -> Result<Self> {
+        Ok(Self {
+            real: Real::Gaussian(GaussianSide::of_statistics(statistics)?),
+            metrics: select_or_standard(names)?,
+            settings: settings.clone(),
+            reference: ReferenceId {
+                name: reference.to_owned(),
+                hash: statistics.hash.clone(),
+                count: 0,
+                copies: String::new(),
+            },
+            features: FeatureSource::File,
+            sampler: String::new(),
+        })
+    }
+
+    /// The same for images like `images` in size and channels, whose features the extractor of `config` makes. That the
+    /// statistics are of features of this extractor is for the user to know.
+    ///
+    /// # Errors
+    /// Refuses weights that do not fit.
+    pub fn with_extractor(
+        self,
+        config: &Evaluation,
+        [image_size, channels]: [usize; 2],
+        device: &Device,
+        cache: &Path,
+    ) -> Result<Self> {
+        Ok(Self {
+            features: FeatureSource::Extractor {
+                extractor: features::load(&config.features, device)?,
+                image_size,
+                channels,
+                cache: cache.to_owned(),
+            },
+            ..self
         })
     }
 
@@ -220,6 +284,23 @@ impl Evaluator {
         self.measure_features(&self.features(images)?)
     }
 
+    /// The same for images that `samplers` drew: their protocols say so.
+    ///
+    /// # Errors
+    /// As [`Self::measure`].
+    pub fn measure_drawn(
+        &self,
+        images: &dyn ImageSource,
+        samplers: &Samplers,
+    ) -> Result<Vec<ScoreRecord>> {
+        let mut records = self.measure(images)?;
+        for record in &mut records {
+            record.protocol.sampler = samplers.describe();
+            record.protocol_id = record.protocol.id();
+        }
+        Ok(records)
+    }
+
     /// The same for images that will not be seen again: their features are not kept.
     pub fn measure_once(&self, images: &dyn ImageSource) -> Result<Vec<ScoreRecord>> {
         let (extractor, _) = self.extractor(images)?;
@@ -230,6 +311,29 @@ impl Evaluator {
     /// Every score of generated features against the reference, as [`Self::measure`] gives it.
     pub fn measure_features(&self, generated: &FeatureFile) -> Result<Vec<ScoreRecord>> {
         self.score(generated.rows, generated.blocks())
+    }
+
+    /// Every score of generated images of which only statistics are known, made elsewhere.
+    ///
+    /// # Errors
+    /// Refuses a covariance that is none, and statistics of other features than the reference's.
+    pub fn measure_statistics(&self, generated: &Statistics) -> Result<Vec<ScoreRecord>> {
+        let fitted = GaussianSide::of_statistics(generated)?;
+        let protocol = |metric: &dyn Metric| {
+            let mut protocol = self.protocol(metric, 0);
+            let (name, hash) = (metrics::GENERATED_STATISTICS, generated.hash.clone());
+            protocol.settings.insert(name.to_owned(), hash);
+            protocol
+        };
+        let mut records = match &self.real {
+            Real::Gaussian(real) => self.of_gaussians(&fitted, real, &protocol)?,
+            Real::Features(real) => {
+                let real = GaussianSide::of(metrics::REAL, std::iter::once(Ok(real.clone())))?;
+                self.of_gaussians(&fitted, &real, &protocol)?
+            }
+        };
+        self.note_copies(&mut records, "");
+        Ok(records)
     }
 
     /// The features of images, as those of the reference were made.
@@ -295,40 +399,112 @@ impl Evaluator {
         rows: usize,
         blocks: impl Iterator<Item = Result<Features>>,
     ) -> Result<Vec<ScoreRecord>> {
-        let outcomes = match &self.real {
+        let mut copies = Copies::default();
+        let blocks = counted(blocks, &mut copies);
+        let protocol = |metric: &dyn Metric| self.protocol(metric, rows);
+        let mut records = match &self.real {
             Real::Features(real) => {
                 let generated = Features::join(rows, blocks)?;
-                metrics::evaluate(&self.metrics, &generated, real, &self.settings)?
+                let outcomes = metrics::evaluate(&self.metrics, &generated, real, &self.settings)?;
+                let records = outcomes.into_iter();
+                records
+                    .map(|outcome| self.record(outcome, &protocol))
+                    .collect()
             }
-            Real::Gaussian { metrics, fitted } => {
+            Real::Gaussian(real) => {
                 let generated = GaussianSide::of(metrics::GENERATED, blocks)?;
-                metrics::evaluate_gaussians(metrics, &generated, fitted, &self.settings)?
+                self.refuse_other_features(generated.features, real.features)?;
+                self.of_gaussians(&generated, real, &protocol)?
             }
         };
-        let records = outcomes.into_iter().map(|outcome| {
-            let protocol = self.protocol(outcome.metric, rows);
-            let mut record = ScoreRecord::new(outcome.definition.name, protocol);
-            match outcome.score {
-                Ok(score) => {
-                    record.value = Some(score.value);
-                    record.spread = score.spread;
-                    if score.spread.is_some() {
-                        outcome.definition.spread.clone_into(&mut record.spread_of);
-                    }
-                    if let Some(interval) = score.interval {
-                        record.interval = Some(interval);
-                        record.interval_of = format!(
-                            "95 %, bootstrap over images, {} draws",
-                            self.settings.bootstrap
-                        );
-                    }
-                    record.warning = score.warning;
+        self.note_copies(&mut records, &copies.note(metrics::GENERATED));
+        Ok(records)
+    }
+
+    /// Refuses statistics that cannot be of features like those of an extractor.
+    fn refuse_other_features(&self, generated: usize, real: usize) -> Result<()> {
+        let extracts = matches!(self.features, FeatureSource::Extractor { .. });
+        if generated == real || !extracts || self.reference.count > 0 {
+            return Ok(());
+        }
+        Err(refuse(
+            format!(
+                "`{}` has the statistics of {real} features, and the extractor makes {generated} of an image",
+                self.reference.name
+            ),
+            "name the extractor that they were made with: `--features inception-v3-pytorch` for those of pytorch-fid",
+        ))
+    }
+
+    /// Every score of a Gaussian against that of the reference; those that need more are absent.
+    fn of_gaussians(
+        &self,
+        generated: &GaussianSide,
+        real: &GaussianSide,
+        protocol: &dyn Fn(&dyn Metric) -> Protocol,
+    ) -> Result<Vec<ScoreRecord>> {
+        let mut records = Vec::new();
+        for &metric in &self.metrics {
+            let Some(of_gaussians) = metric.of_gaussians() else {
+                let absent = metric.scores().iter().map(|definition| {
+                    let mut record = ScoreRecord::new(definition.name, protocol(metric));
+                    "needs the features of single images, not mean and covariance"
+                        .clone_into(&mut record.absent);
+                    record
+                });
+                records.extend(absent);
+                continue;
+            };
+            let settings = &self.settings;
+            let outcomes = metrics::evaluate_gaussians(&[of_gaussians], generated, real, settings)?;
+            let mut scores: Vec<ScoreRecord> = outcomes
+                .into_iter()
+                .map(|outcome| self.record(outcome, protocol))
+                .collect();
+            if settings.bootstrap > 0 {
+                for score in &mut scores {
+                    score.warn("no interval: it needs the features of single images");
                 }
-                Err(error) => record.failure = explain(&error),
             }
-            record
-        });
-        Ok(records.collect())
+            records.extend(scores);
+        }
+        Ok(records)
+    }
+
+    /// A number, or why there is none, with how it was measured.
+    fn record(
+        &self,
+        outcome: metrics::Outcome,
+        protocol: &dyn Fn(&dyn Metric) -> Protocol,
+    ) -> ScoreRecord {
+        let mut record = ScoreRecord::new(outcome.definition.name, protocol(outcome.metric));
+        match outcome.score {
+            Ok(score) => {
+                record.value = Some(score.value);
+                record.spread = score.spread;
+                if score.spread.is_some() {
+                    outcome.definition.spread.clone_into(&mut record.spread_of);
+                }
+                if let Some(interval) = score.interval {
+                    record.interval = Some(interval);
+                    record.interval_of = format!(
+                        "95 %, bootstrap over images, {} draws",
+                        self.settings.bootstrap
+                    );
+                }
+                record.warning = score.warning;
+            }
+            Err(error) => record.failure = explain(&error),
+        }
+        record
+    }
+
+    /// Says beside every number that images on a side are copies of one another, where they are.
+    fn note_copies(&self, records: &mut [ScoreRecord], of_generated: &str) {
+        for record in records.iter_mut().filter(|record| record.value.is_some()) {
+            record.warn(of_generated);
+            record.warn(&self.reference.copies);
+        }
     }
 }
 
@@ -342,7 +518,9 @@ fn select_or_standard(names: &[String]) -> Result<Vec<&'static dyn Metric>> {
 /// An error and its hint in a line.
 pub(super) fn explain(error: &anyhow::Error) -> String {
     match error.downcast_ref::<Refusal>() {
-        Some(refusal) if !refusal.hint.is_empty() => format!("{error:#}; {}", refusal.hint),
-        _ => format!("{error:#}"),
+        Some(refusal) if !refusal.hint.is_empty() => {
+            format!("{}; {}", explained(error), refusal.hint)
+        }
+        _ => explained(error),
     }
 }

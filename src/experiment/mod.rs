@@ -20,6 +20,7 @@ mod compare;
 mod context;
 mod downstream;
 mod evaluator;
+mod export;
 mod image_set;
 mod kept_discriminator;
 mod measure;
@@ -56,10 +57,16 @@ use plan::plan;
 use render::{render, render_ablation, render_downstream};
 use rows::{Rows, records};
 
-pub use compare::{Compared, Comparison, compare, comparison_table};
+pub use compare::{
+    Compared, Comparison, SetScores, compare, comparison_csv, comparison_table, needs_extractor,
+    sets_table,
+};
 pub use context::{Context, patches};
 pub use downstream::reproduce_downstream;
 pub use evaluator::Evaluator;
+pub use export::{
+    GeneratorFormat, StatisticsFormat, StatisticsPlan, export_generator, export_statistics,
+};
 pub use image_set::{ImageSet, Placed};
 pub use path_evaluator::PathEvaluator;
 pub use reference::{Reference, held_out, trained_on};

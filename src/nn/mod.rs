@@ -13,6 +13,7 @@ pub mod linear;
 pub mod lpips;
 pub mod norm;
 pub mod parameters;
+pub mod plain_generator;
 pub mod pool;
 pub mod record;
 pub mod resnet;

@@ -1,6 +1,7 @@
 //! The one integration binary: the registry's contract, the mathematics, the command line, the layout of the code.
 
 mod ablate;
+mod arrays;
 mod cli;
 mod contract;
 mod dashboard;
