@@ -92,7 +92,7 @@ check:
 # All tests, those against a real MLflow server and in a browser too
 [group('check')]
 test:
-    HISTOGEN_MLFLOW="$(.ci/mlflow)" HISTOGEN_CHROMIUM="$(.ci/chromium)" cargo test --release -- --include-ignored
+    HISTOGEN_MLFLOW="$(.ci/mlflow)" HISTOGEN_CHROMIUM="$(.ci/chromium)" HISTOGEN_ONNX="$(.ci/onnx)" cargo test --release -- --include-ignored
     cargo test --release --features dashboard --lib --test it dashboard
 
 # Gradients and samples of every model on a GPU (or Mesa's software device) beside the CPU's

@@ -34,6 +34,8 @@ pub enum Command {
     Ablate(Ablate),
     /// Measures images against real ones: runs, patch stores, folders of images or files of features.
     Evaluate(Evaluate),
+    /// Says how much two sets differ: each score of both against one reference, and intervals of the differences.
+    Compare(Compare),
     /// Finds the images of a set that are most like given ones.
     Retrieve(Retrieve),
     /// Looks for duplicates in a set of images, and estimates how many different ones there are.
@@ -210,6 +212,32 @@ pub struct Evaluate {
     /// Print CSV.
     #[arg(long, conflicts_with_all = ["json", "transfer"])]
     pub csv: bool,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "described at the type")]
+    pub settings: Settings,
+}
+
+/// Arguments of `compare`.
+#[derive(Args, Debug)]
+pub struct Compare {
+    /// Two sets, each as `evaluate` takes them; of a run as many images are drawn as the reference has.
+    #[arg(num_args = 2, value_names = ["A", "B"])]
+    pub sets: Vec<PathBuf>,
+    /// What both are measured against.
+    #[arg(long, value_name = "SET")]
+    pub against: PathBuf,
+    /// Scores to compute, separated by commas; those of `evaluate` without it.
+    #[arg(long, value_delimiter = ',', value_name = "LIST")]
+    pub metrics: Vec<String>,
+    /// Images of each side.
+    #[arg(long, value_name = "N")]
+    pub images: Option<usize>,
+    /// The split of a patch store: test, which is taken without it, or train.
+    #[arg(long, value_name = "NAME")]
+    pub split: Option<String>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
     #[command(flatten)]
     #[expect(missing_docs, reason = "described at the type")]
     pub settings: Settings,

@@ -3,13 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use super::settings::configure_otherwise;
-use super::{Answer, Outcome};
+use super::{Answer, Outcome, transfer};
 use crate::cli::Evaluate;
-use crate::config::Config;
 use crate::error::{Result, refuse};
 use crate::experiment::{
-    Compared, Comparison, SetScores, Transfer, compare, comparison_csv, comparison_table,
-    needs_extractor, sets_table, transfer, transfer_table,
+    Compared, Comparison, SetScores, compare, comparison_csv, comparison_table, needs_extractor,
+    sets_table,
 };
 use crate::metrics;
 use crate::workspace::Workspace;
@@ -23,7 +22,7 @@ pub(super) fn run(arguments: &Evaluate) -> Outcome {
     let config = configure_otherwise(PROFILE, "table1", settings, None)?;
     let (generated, real) = sides(arguments)?;
     if let Some(away) = &arguments.transfer {
-        return across(arguments, generated, real, away, &config);
+        return transfer::run(arguments, generated, real, away, &config);
     }
     if settings.features.is_some() || settings.weights.is_some() {
         refuse_extractor(arguments, generated, real)?;
@@ -83,43 +82,6 @@ fn warn(sets: &[SetScores]) {
             }
         }
     }
-}
-
-/// Measures at home and away.
-fn across(
-    arguments: &Evaluate,
-    generated: &[PathBuf],
-    home: &Path,
-    away: &Path,
-    config: &Config,
-) -> Outcome {
-    let [generated] = generated else {
-        return Err(refuse(
-            "`--transfer` measures one set at home and away",
-            "give one SET, and its home",
-        ));
-    };
-    if arguments.repeat != 1 || arguments.split.is_some() {
-        return Err(refuse(
-            "`--repeat` and `--split` have no meaning with `--transfer`: home is the test split, and one draw is measured",
-            "leave them out",
-        ));
-    }
-    let request = Transfer {
-        generated,
-        home,
-        away,
-        snn: arguments.snn.as_deref(),
-        metrics: &arguments.metrics,
-        images: arguments.images,
-    };
-    let record = transfer(config, &request, &Workspace::new(&arguments.settings.out))?;
-    if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&record)?);
-    } else {
-        println!("{}", transfer_table(&record)?.terminal());
-    }
-    Ok(Answer::of(record.is_complete()))
 }
 
 /// Refuses an extractor for files of features and statistics.

@@ -7,6 +7,7 @@
 
 mod ablate;
 mod cache;
+mod compare;
 mod dashboard;
 mod data;
 mod duplicates;
@@ -26,6 +27,7 @@ mod study;
 mod track;
 mod tracking;
 mod train;
+mod transfer;
 mod watch;
 mod weights;
 
@@ -85,6 +87,7 @@ fn run(command: &Command) -> Outcome {
         Command::Ablate(arguments) => ablate::run(arguments),
         Command::Train(arguments) => train::run(arguments),
         Command::Evaluate(arguments) => evaluate::run(arguments),
+        Command::Compare(arguments) => compare::run(arguments),
         Command::Retrieve(arguments) => retrieve::run(arguments),
         Command::Duplicates(arguments) => duplicates::run(arguments),
         Command::Study(command) => study::run(command),

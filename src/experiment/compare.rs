@@ -1,6 +1,8 @@
 //! Measuring sets of images, or of features made elsewhere, against another set.
 
+mod against;
 mod scores;
+mod two;
 
 use std::path::{Path, PathBuf};
 
@@ -21,9 +23,12 @@ use crate::samples::{self, Plan};
 use crate::tracker::ScoreRecord;
 use crate::workspace::Workspace;
 
+use against::Against;
+
 pub(super) use scores::is_asked_for;
 
 pub use scores::{Compared, SetScores, comparison_csv, comparison_table, sets_table};
+pub use two::{compare_two, differences_table};
 
 /// What is compared. A side is a run, a patch store, a folder or an array of images, a file of features, or statistics of
 /// features. Features are compared with features and statistics only.
@@ -324,56 +329,6 @@ impl Comparing<'_> {
             _ => real.name(),
         };
         Ok((images, name))
-    }
-}
-
-/// What measures against the reference, made when the first set asks for it and kept for the next.
-#[derive(Default)]
-struct Against {
-    /// Against images, and how many these are.
-    images: Option<(Evaluator, usize)>,
-    /// Against statistics: what it measures, the size and channels of images or none for features.
-    statistics: Option<(Option<[usize; 2]>, Evaluator)>,
-}
-
-impl Against {
-    fn images(
-        &mut self,
-        comparing: &Comparing<'_>,
-        device: &Device,
-    ) -> Result<(&Evaluator, usize)> {
-        if self.images.is_none() {
-            let (images, name) = comparing.reference(device)?;
-            let (evaluation, names) = (&comparing.config.evaluation, comparing.comparison.metrics);
-            let cache = comparing.workspace.features();
-            let images = images.as_ref();
-            let evaluator = Evaluator::new(evaluation, names, &name, images, device, &cache)?;
-            self.images = Some((evaluator, images.count()));
-        }
-        let (evaluator, count) = self.images.as_ref().expect("it was made");
-        Ok((evaluator, *count))
-    }
-
-    /// For images like `like`, or for features.
-    fn statistics(
-        &mut self,
-        comparing: &Comparing<'_>,
-        like: Option<[usize; 2]>,
-        device: &Device,
-    ) -> Result<&Evaluator> {
-        if self.statistics.as_ref().is_none_or(|(of, _)| *of != like) {
-            let (evaluation, names) = (&comparing.config.evaluation, comparing.comparison.metrics);
-            let statistics = Statistics::open(comparing.real.path())?;
-            let name = comparing.real.name();
-            let mut evaluator =
-                Evaluator::of_statistics(&evaluation.metrics, names, &name, &statistics)?;
-            if let Some(like) = like {
-                let cache = comparing.workspace.features();
-                evaluator = evaluator.with_extractor(evaluation, like, device, &cache)?;
-            }
-            self.statistics = Some((like, evaluator));
-        }
-        Ok(&self.statistics.as_ref().expect("it was made").1)
     }
 }
 

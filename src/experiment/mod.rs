@@ -58,12 +58,12 @@ use render::{render, render_ablation, render_downstream};
 use rows::{Rows, records};
 
 pub use compare::{
-    Compared, Comparison, SetScores, compare, comparison_csv, comparison_table, needs_extractor,
-    sets_table,
+    Compared, Comparison, SetScores, compare, compare_two, comparison_csv, comparison_table,
+    differences_table, needs_extractor, sets_table,
 };
 pub use context::{Context, patches};
 pub use downstream::reproduce_downstream;
-pub use evaluator::Evaluator;
+pub use evaluator::{Difference, Evaluator};
 pub use export::{
     GeneratorFormat, StatisticsFormat, StatisticsPlan, export_generator, export_statistics,
 };

@@ -9,7 +9,7 @@ use faer::{Mat, MatRef};
 use super::file::hash_of;
 use crate::error::{Result, refuse};
 use crate::files::{cannot_write, split_entry};
-use crate::images::ImageSource;
+use crate::images::{ImageSource, RGB};
 use crate::numpy::{Archive, ArchiveWriter, STATISTICS};
 
 /// How far entries of a covariance that should be equal may be apart, relative to its largest one: the rounding of f32.
@@ -101,7 +101,7 @@ pub struct Fitted<'a> {
     pub covariance: &'a [f64],
 }
 
-/// Writes a file of statistics: each of `fitted` under its two names, and `images` as `arr_0` where there are any.
+/// Writes a file of statistics: each of `fitted` under its two names, and `images` as `arr_0`, RGB, where there are any.
 ///
 /// # Errors
 /// It cannot be written; the images cannot be read.
@@ -118,10 +118,10 @@ pub fn write_statistics(
     let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
     let mut archive = ArchiveWriter::new(BufWriter::new(file.as_file_mut()));
     if let Some(images) = images {
-        let (size, channels) = (images.size(), images.channels());
-        archive.add::<u8>("arr_0", &[images.count(), size, size, channels], |file| {
+        let size = images.size();
+        archive.add::<u8>("arr_0", &[images.count(), size, size, RGB], |file| {
             for block in images.blocks() {
-                file.write_all(&block?.bytes)?;
+                file.write_all(&block?.to_rgb().bytes)?;
             }
             Ok(())
         })?;

@@ -28,6 +28,7 @@ use crate::registry::{Named, Registry};
 use bootstrap::interval_over_images;
 
 pub use authenticity::{Authenticity, Closest, closest};
+pub use bootstrap::{ScoreDifference, difference_over_images};
 pub use close_pairs::{ClosePair, ClosePairs, close_pairs};
 pub use comparison::Comparison;
 pub use density_coverage::DensityCoverage;

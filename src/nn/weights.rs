@@ -8,12 +8,13 @@
 //! prefixes of wrappers (`module.` of DataParallel, `_orig_mod.` of `torch.compile`), half precision. `FILE:KEY` names another
 //! dictionary of the file, an average of the weights (EMA) for one.
 
+mod notes;
+
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
 use std::io::Read;
 use std::ops::Range;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 
 use burn::module::Param;
 use burn::tensor::{Tensor, TensorData};
@@ -24,6 +25,8 @@ use safetensors::SafeTensors;
 use crate::digest::{Sha256Writer, sha256};
 use crate::error::{Result, refuse};
 use crate::files::split_entry;
+
+pub use notes::take_notes;
 
 /// Keys under which checkpoints keep the weights beside other things.
 const NESTED: [&str; 4] = ["state_dict", "model_state_dict", "model", "module"];
@@ -39,14 +42,6 @@ const PREFIXES: [&str; 5] = [
 const GIVE_WEIGHTS: &str = "give the path of a PyTorch (`.pth`, `.pt`) or safetensors file";
 /// What to do about a file whose tensors are not those of the network.
 const GIVE_NETWORK: &str = "give the weights of this network under their published names, in numbers of type F32, F16 or BF16";
-
-/// What was done to weights files on the way, and nobody was told of yet.
-static NOTES: Mutex<Vec<String>> = Mutex::new(Vec::new());
-
-/// What was done to weights files since the last call, a sentence each: whoever talks to the user says it.
-pub fn take_notes() -> Vec<String> {
-    std::mem::take(&mut *NOTES.lock().unwrap_or_else(PoisonError::into_inner))
-}
 
 /// The tensors of one weights file that no network took yet.
 #[derive(Debug)]
@@ -352,10 +347,7 @@ impl Weights {
             return;
         }
         let note = format!("weights of `{}`: {}", self.shown, done.join(", "));
-        let mut notes = NOTES.lock().unwrap_or_else(PoisonError::into_inner);
-        if !notes.contains(&note) {
-            notes.push(note);
-        }
+        notes::leave(note);
     }
 
     /// Says that the network needs no more. A tensor that was not taken and is not `ignored` is refused: the file is of

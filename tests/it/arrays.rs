@@ -361,7 +361,7 @@ fn what_is_no_set_is_refused_with_what_it_is() {
     write("nan.npy", &npy("<f2", "(2, 1)", &[0, 0, 0, 0x7e]));
     let found = lab.refused("evaluate nan.npy nan.npy");
     assert!(
-        found.starts_with("error: feature 0 of image 1 of the real images is not finite"),
+        found.starts_with("error: feature 0 of image 1 of the generated images is not finite"),
         "{found}"
     );
 }
@@ -468,4 +468,121 @@ fn copies_are_counted_and_said_beside_the_score() {
         clean[0]
     );
     assert!(Path::new(&lab.path("twice")).is_dir());
+}
+
+/// What an archive unpacks to and an array in Fortran order are read in blocks: more rows take no more memory, where all of them
+/// would take 40 MiB.
+#[cfg(target_os = "linux")]
+#[test]
+fn memory_does_not_grow_with_the_rows_of_an_archive() {
+    const ALLOWED: u64 = 12 << 10; // KiB: what the allocator keeps, 64 bits of every row
+    let lab = Lab::new();
+    let (few, many, columns) = (4_000, 40_000, 256);
+    for rows in [few, many] {
+        let values: Vec<f32> = signed(rows * columns, 1)
+            .map(|value| value as f32)
+            .collect();
+        let file = File::create(lab.path(&format!("{rows}.npz"))).expect("a file");
+        let mut archive = ArchiveWriter::new(file);
+        archive
+            .add_f32("features", &[rows, columns], &values)
+            .expect("written");
+        archive.finish().expect("written");
+        let data: Vec<u8> = values
+            .iter()
+            .flat_map(|value| value.to_le_bytes())
+            .collect();
+        let fortran = npy("<f4", &format!("({rows}, {columns})"), &data);
+        let fortran = replaced(fortran, b"False", b"True ");
+        fs::write(lab.path(&format!("{rows}.npy")), fortran).expect("a file");
+    }
+    for ending in ["npz", "npy"] {
+        let peak =
+            |rows| lab.peak_memory(&format!("evaluate {rows}.{ending} {few}.npz --metrics fid"));
+        let (less, more) = (peak(few), peak(many));
+        assert!(more < less + ALLOWED, "{ending}: {less} KiB, {more} KiB");
+    }
+}
+
+/// `bytes` with the first `from` in it replaced.
+#[cfg(target_os = "linux")]
+fn replaced(mut bytes: Vec<u8>, from: &[u8], to: &[u8]) -> Vec<u8> {
+    let place = bytes.windows(from.len()).position(|found| found == from);
+    let place = place.expect("it is there");
+    bytes[place..place + to.len()].copy_from_slice(to);
+    bytes
+}
+
+#[test]
+fn two_sets_are_compared_with_intervals_of_their_difference() {
+    let lab = Lab::new();
+    for (name, rows, place) in [
+        ("a.npy", 60, 1),
+        ("b.npy", 60, 2),
+        ("real.npy", 50, 3),
+        ("few.npy", 40, 4),
+    ] {
+        features(&lab, name, rows, 5, place);
+    }
+    let settings = "--metrics fid,precision --set evaluation.metrics.bootstrap=50";
+    let compare = |sets: &str| -> Vec<Value> {
+        let printed = lab.succeed(&format!(
+            "compare {sets} --against real.npy {settings} --json"
+        ));
+        serde_json::from_str::<Value>(&printed)
+            .expect("JSON")
+            .as_array()
+            .expect("a list")
+            .clone()
+    };
+    let found = compare("a.npy b.npy");
+    let [a, b] = ["a.npy", "b.npy"]
+        .map(|set| value(&scores(&lab, &format!("{set} real.npy --metrics fid"))[0]));
+    assert_eq!(found[0]["values"], serde_json::json!([a, b]));
+    let difference = found[0]["difference"].as_f64().expect("a number");
+    assert!((difference - (a - b)).abs() < 1e-12);
+    let interval = found[0]["interval"].as_array().expect("an interval");
+    let [low, high] = [0, 1].map(|end| interval[end].as_f64().expect("a number"));
+    assert!(
+        low < difference && difference < high && found[0]["draws"] == 50,
+        "{}",
+        found[0]
+    );
+    assert_eq!(found[1]["interval"], Value::Null);
+    // The other way round, and a set beside itself.
+    let reversed = compare("b.npy a.npy");
+    assert_near(
+        reversed[0]["interval"][0].as_f64().expect("a number"),
+        -high,
+        1e-9,
+    );
+    assert!(
+        compare("a.npy a.npy")[0]["interval"][1]
+            .as_f64()
+            .expect("a number")
+            .abs()
+            < 1e-12
+    );
+    let table = lab.succeed(&format!(
+        "compare a.npy b.npy --against real.npy {settings}"
+    ));
+    assert!(
+        table.contains("A - B") && table.contains("paired bootstrap over images, 50 draws"),
+        "{table}"
+    );
+    let found = lab.refused(&format!(
+        "compare a.npy few.npy --against real.npy {settings}"
+    ));
+    assert!(
+        found.starts_with("error: sets of 60 and of 40 images do not compare"),
+        "{found}"
+    );
+    statistics(&lab, "s.npz", &[0.0; 2], &[2, 2], &[1.0, 0.0, 0.0, 1.0]);
+    let found = lab.refused(&format!(
+        "compare a.npy s.npz --against real.npy {settings}"
+    ));
+    assert!(
+        found.starts_with("error: `s.npz` is a file of statistics of features"),
+        "{found}"
+    );
 }

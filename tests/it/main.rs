@@ -11,6 +11,7 @@ mod download;
 mod earlier;
 mod ends;
 mod evaluate;
+mod export;
 mod experiment;
 mod fake_mlflow;
 mod figures;
