@@ -112,7 +112,8 @@ check:
 # All tests, those against a real MLflow server and in a browser too
 [group('check')]
 test:
-    HISTOGEN_MLFLOW="$(.ci/mlflow)" HISTOGEN_CHROMIUM="$(.ci/chromium)" HISTOGEN_SLURM="$(.ci/slurm)" cargo test --release -- --include-ignored
+    HISTOGEN_MLFLOW="$(.ci/mlflow)" HISTOGEN_CHROMIUM="$(.ci/chromium)" HISTOGEN_SLURM="$(.ci/slurm)" HISTOGEN_ONNX="$(.ci/onnx)" \
+        cargo test --release -- --include-ignored
     cargo test --release --features dashboard --lib --test it dashboard
 
 # The Python wheel, with the program in it: target/wheels/ (needs `maturin` and `ziglang`, for old systems' C library)

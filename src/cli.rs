@@ -1,6 +1,7 @@
 //! The command line as types.
 
 mod complete;
+mod export;
 mod retrieval;
 mod study;
 mod submit;
@@ -12,6 +13,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::device::Place;
 use crate::submission::Jobs;
 
+pub use export::{Export, ExportGenerator, ExportStatistics, ExportWhat};
 pub use retrieval::{Duplicates, Retrieve, Searched};
 pub use study::{Study, StudyMake, StudyScore};
 pub use submit::{Cell, Submit};
@@ -41,6 +43,8 @@ pub enum Command {
     Cell(Cell),
     /// Measures images against real ones: runs, patch stores, folders of images or files of features.
     Evaluate(Evaluate),
+    /// Says how much two sets differ: each score of both against one reference, and intervals of the differences.
+    Compare(Compare),
     /// Finds the images of a set that are most like given ones.
     Retrieve(Retrieve),
     /// Looks for duplicates in a set of images, and estimates how many different ones there are.
@@ -50,6 +54,8 @@ pub enum Command {
     Study(Study),
     /// Draws a grid of samples from a run.
     Sample(Sample),
+    /// Writes what other tools read: a run's generator, or statistics of features.
+    Export(Export),
     /// Renders the tables of an experiment again from its ledgers.
     Report(Report),
     /// Shows reports and running trainings in a browser on this machine. Reads only.
@@ -192,11 +198,14 @@ pub struct Train {
 /// Arguments of `evaluate`.
 #[derive(Args, Debug)]
 pub struct Evaluate {
-    /// What is measured: a run's folder, a patch store, a folder of images, or features made elsewhere (`.npy` or
-    /// `.safetensors`, one row an image).
-    pub generated: PathBuf,
-    /// What it is measured against; a file of features only against another.
-    pub real: PathBuf,
+    /// What is measured, and last what it is measured against: each a run's folder, a patch store, a folder of images, a file of
+    /// images (`.npy`, `.npz`), or features or their statistics made elsewhere (`.npy`, `.npz`, `.safetensors`). With `--against`
+    /// all are measured, one or more.
+    #[arg(required = true, value_name = "SET")]
+    pub sets: Vec<PathBuf>,
+    /// Measure every SET against this one, in one table.
+    #[arg(long, value_name = "SET")]
+    pub against: Option<PathBuf>,
     /// Scores to compute, separated by commas (`histogen list metrics`); without it FID, KID, precision, recall, F1,
     /// density and coverage.
     #[arg(long, value_delimiter = ',', value_name = "LIST", add = complete::scores())]
@@ -218,6 +227,35 @@ pub struct Evaluate {
     /// Draw from a run this many times, each with another sampling seed, and give mean and spread.
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub repeat: usize,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// Print CSV.
+    #[arg(long, conflicts_with_all = ["json", "transfer"])]
+    pub csv: bool,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "described at the type")]
+    pub settings: Settings,
+}
+
+/// Arguments of `compare`.
+#[derive(Args, Debug)]
+pub struct Compare {
+    /// Two sets, each as `evaluate` takes them; of a run as many images are drawn as the reference has.
+    #[arg(num_args = 2, value_names = ["A", "B"])]
+    pub sets: Vec<PathBuf>,
+    /// What both are measured against.
+    #[arg(long, value_name = "SET")]
+    pub against: PathBuf,
+    /// Scores to compute, separated by commas; those of `evaluate` without it.
+    #[arg(long, value_delimiter = ',', value_name = "LIST")]
+    pub metrics: Vec<String>,
+    /// Images of each side.
+    #[arg(long, value_name = "N")]
+    pub images: Option<usize>,
+    /// The split of a patch store: test, which is taken without it, or train.
+    #[arg(long, value_name = "NAME")]
+    pub split: Option<String>,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,

@@ -17,6 +17,21 @@ pub struct Refusal {
     pub hint: String,
 }
 
+/// An error and what caused it in a line, `what: why: why`. A cause whose words the error before it already ends with is not
+/// repeated: many errors of libraries show their source and name it as their cause.
+pub fn explained(error: &anyhow::Error) -> String {
+    let mut line = String::new();
+    for cause in error.chain() {
+        let cause = cause.to_string();
+        if line.is_empty() {
+            line = cause;
+        } else if !line.ends_with(&cause) {
+            line = format!("{line}: {cause}");
+        }
+    }
+    line
+}
+
 /// Builds a [`Refusal`] as an error to return.
 pub fn refuse(message: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
     Refusal {
@@ -62,4 +77,31 @@ pub fn nearest<'a>(unknown: &str, known: &[&'a str]) -> Option<&'a str> {
         .filter(|(likeness, _)| *likeness > 0.8)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, name)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use anyhow::Context;
+
+    use super::*;
+
+    #[test]
+    fn a_cause_is_said_once() {
+        let missing = pytorch_reader::PytorchReader::new("nowhere.pth").err();
+        let error = anyhow::Error::from(missing.expect("no such file")).context("cannot read it");
+        let twice = format!("{error:#}");
+        assert_eq!(twice.matches("No such file").count(), 2, "{twice}");
+        let said = explained(&error);
+        assert_eq!(said.matches("No such file").count(), 1, "{said}");
+        assert!(
+            said.starts_with("cannot read it: IO error: No such file"),
+            "{said}"
+        );
+        let error = std::fs::read(Path::new("nowhere"))
+            .context("b")
+            .context("a");
+        assert!(explained(&error.unwrap_err()).starts_with("a: b: No such file"));
+    }
 }

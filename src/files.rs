@@ -99,6 +99,17 @@ pub fn read_exact_at(file: &File, mut bytes: &mut [u8], mut offset: u64) -> io::
     Ok(())
 }
 
+/// `FILE:NAME`, where FILE is there and holds several things, one of which is called NAME; any other path is a file's.
+pub fn split_entry(path: &Path) -> (PathBuf, Option<String>) {
+    if !path.exists()
+        && let Some((file, name)) = path.to_str().and_then(|path| path.rsplit_once(':'))
+        && Path::new(file).is_file()
+    {
+        return (PathBuf::from(file), Some(name.to_owned()));
+    }
+    (path.to_owned(), None)
+}
+
 /// Sees the names in a folder onto the disk: a file that was renamed is there after a loss of power too.
 pub fn sync_folder(folder: &Path) -> io::Result<()> {
     if cfg!(unix) {

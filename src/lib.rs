@@ -12,6 +12,7 @@ pub mod workspace;
 pub mod http;
 pub mod random;
 pub mod images;
+pub mod numpy;
 pub mod linalg;
 pub mod device;
 pub mod slides;

@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 
 use crate::classifier::ClassifierRunConfig;
 use crate::config::RunConfig;
-use crate::error::{Result, refuse};
+use crate::error::{Result, explained, refuse};
 use crate::files::{cannot_write, remove_unfinished, write_whole};
 use crate::reward::SnnRunConfig;
 use crate::tracker::{Ending, Event, Ledger};
@@ -371,7 +371,11 @@ pub fn newest_checkpoint(folder: &Path) -> Result<Option<u64>> {
 /// The error of a checkpoint that is whole and does not fit.
 pub fn unreadable(place: &Path, error: &anyhow::Error) -> anyhow::Error {
     refuse(
-        format!("checkpoint `{}` cannot be read: {error:#}", place.display()),
+        format!(
+            "checkpoint `{}` cannot be read: {}",
+            place.display(),
+            explained(error)
+        ),
         "delete the run's folder to train it again",
     )
 }

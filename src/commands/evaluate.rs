@@ -1,16 +1,15 @@
-//! `histogen evaluate`: any two sets of images, or of features made elsewhere; useful on its own.
+//! `histogen evaluate`: sets of images, or of features made elsewhere, against another; useful on its own.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::settings::configure_otherwise;
-use super::{Answer, Outcome};
+use super::{Answer, Outcome, transfer};
 use crate::cli::Evaluate;
-use crate::config::Config;
 use crate::error::{Result, refuse};
 use crate::experiment::{
-    Compared, Comparison, Transfer, compare, comparison_table, transfer, transfer_table,
+    Compared, Comparison, SetScores, compare, comparison_csv, comparison_table, needs_extractor,
+    sets_table,
 };
-use crate::features::is_feature_file;
 use crate::metrics;
 use crate::workspace::Workspace;
 
@@ -21,75 +20,82 @@ pub(super) fn run(arguments: &Evaluate) -> Outcome {
     metrics::select(&arguments.metrics)?;
     let settings = &arguments.settings;
     let config = configure_otherwise(PROFILE, "table1", settings, None)?;
+    let (generated, real) = sides(arguments)?;
     if let Some(away) = &arguments.transfer {
-        return across(arguments, away, &config);
+        return transfer::run(arguments, generated, real, away, &config);
     }
-    if is_feature_file(&arguments.generated) && is_feature_file(&arguments.real) {
-        refuse_extractor(arguments)?;
+    if settings.features.is_some() || settings.weights.is_some() {
+        refuse_extractor(arguments, generated, real)?;
     }
     let comparison = Comparison {
-        generated: &arguments.generated,
-        real: &arguments.real,
+        generated,
+        real,
         metrics: &arguments.metrics,
         images: arguments.images,
         split: arguments.split.as_deref(),
         repeat: arguments.repeat,
     };
-    let scores = compare(&config, &comparison, &Workspace::new(&settings.out))?;
-    let mut warnings: Vec<&str> = Vec::new();
-    for Compared { score, .. } in &scores {
-        if !score.warning.is_empty() && !warnings.contains(&score.warning.as_str()) {
-            eprintln!("warning: {}", score.warning);
-            warnings.push(&score.warning);
+    let sets = compare(&config, &comparison, &Workspace::new(&settings.out))?;
+    warn(&sets);
+    match (sets.as_slice(), &arguments.against) {
+        (sets, _) if arguments.csv => print!("{}", comparison_csv(sets)?),
+        ([only], None) if arguments.json => {
+            println!("{}", serde_json::to_string_pretty(&only.scores)?);
         }
+        (sets, _) if arguments.json => println!("{}", serde_json::to_string_pretty(sets)?),
+        ([only], None) => println!("{}", comparison_table(&only.scores)?.terminal()),
+        (sets, _) => println!("{}", sets_table(sets)?.terminal()),
     }
-    if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&scores)?);
-    } else {
-        println!("{}", comparison_table(&scores)?.terminal());
-    }
-    let mut failures = scores.iter().map(|compared| &compared.score.failure);
-    Ok(Answer::of(failures.all(String::is_empty)))
+    let mut scores = sets.iter().flat_map(|set| &set.scores);
+    Ok(Answer::of(
+        scores.all(|compared| compared.score.failure.is_empty()),
+    ))
 }
 
-/// Measures at home and away.
-fn across(arguments: &Evaluate, away: &Path, config: &Config) -> Outcome {
-    if arguments.repeat != 1 || arguments.split.is_some() {
-        return Err(refuse(
-            "`--repeat` and `--split` have no meaning with `--transfer`: home is the test split, and one draw is measured",
-            "leave them out",
-        ));
+/// What is measured, and against what.
+fn sides(arguments: &Evaluate) -> Result<(&[PathBuf], &Path)> {
+    match (arguments.sets.as_slice(), &arguments.against) {
+        (sets, Some(real)) => Ok((sets, real)),
+        ([generated, real], None) => Ok((std::slice::from_ref(generated), real)),
+        (sets, None) => Err(refuse(
+            format!(
+                "{} sets are given, and not which of them the others are measured against",
+                sets.len()
+            ),
+            "give two, or name it: `histogen evaluate A B C --against REAL`",
+        )),
     }
-    let request = Transfer {
-        generated: &arguments.generated,
-        home: &arguments.real,
-        away,
-        snn: arguments.snn.as_deref(),
-        metrics: &arguments.metrics,
-        images: arguments.images,
+}
+
+/// Says what a reader must know of the numbers, each sentence once.
+fn warn(sets: &[SetScores]) {
+    let mut warnings: Vec<String> = Vec::new();
+    for SetScores { set, scores } in sets {
+        for Compared { score, .. } in scores {
+            let warning = match sets.len() {
+                1 => score.warning.clone(),
+                _ => format!("`{}`: {}", set.display(), score.warning),
+            };
+            if !score.warning.is_empty() && !warnings.contains(&warning) {
+                eprintln!("warning: {warning}");
+                warnings.push(warning);
+            }
+        }
+    }
+}
+
+/// Refuses an extractor for files of features and statistics.
+fn refuse_extractor(arguments: &Evaluate, generated: &[PathBuf], real: &Path) -> Result<()> {
+    let paths = generated.iter().map(PathBuf::as_path).chain([real]);
+    if needs_extractor(paths)? {
+        return Ok(());
+    }
+    let option = match arguments.settings.features {
+        Some(_) => "--features",
+        None => "--weights",
     };
-    let record = transfer(config, &request, &Workspace::new(&arguments.settings.out))?;
-    if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&record)?);
-    } else {
-        println!("{}", transfer_table(&record)?.terminal());
-    }
-    Ok(Answer::of(record.is_complete()))
-}
-
-/// Refuses an extractor for files of features.
-fn refuse_extractor(arguments: &Evaluate) -> Result<()> {
-    let settings = &arguments.settings;
-    for (option, given) in [
-        ("--features", settings.features.is_some()),
-        ("--weights", settings.weights.is_some()),
-    ] {
-        if given {
-            return Err(refuse(
-                format!("`{option}` has no meaning for files of features: nothing is extracted"),
-                format!("leave `{option}` out, or give images"),
-            ));
-        }
-    }
-    Ok(())
+    Err(refuse(
+        format!("`{option}` has no meaning for files of features: nothing is extracted"),
+        format!("leave `{option}` out, or give images"),
+    ))
 }

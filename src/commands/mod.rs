@@ -9,11 +9,13 @@ mod ablate;
 mod cache;
 mod completions;
 mod cell;
+mod compare;
 mod dashboard;
 mod data;
 mod duplicates;
 mod evaluate;
 mod jobs;
+mod export;
 mod list;
 mod progress;
 mod report;
@@ -29,6 +31,7 @@ mod submit;
 mod track;
 mod tracking;
 mod train;
+mod transfer;
 mod watch;
 mod weights;
 
@@ -38,7 +41,8 @@ use clap::Parser;
 
 use crate::cli::{Cli, Command};
 use crate::device;
-use crate::error::{Refusal, Result};
+use crate::error::{Refusal, Result, explained};
+use crate::nn::weights::take_notes as weights_notes;
 use crate::shutdown::{self, Stopped};
 
 /// What a command that ran to its end has to say.
@@ -64,6 +68,9 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let ready = shutdown::listen().and_then(|()| device::prepare(0));
     let result = ready.and_then(|()| run(&cli.command));
+    for note in weights_notes() {
+        eprintln!("note: {note}");
+    }
     match result {
         Ok(Answer::Yes) => ExitCode::SUCCESS,
         Ok(Answer::No) => ExitCode::from(1),
@@ -87,10 +94,12 @@ fn run(command: &Command) -> Outcome {
         Command::Submit(arguments) => submit::run(arguments),
         Command::Cell(arguments) => cell::run(arguments),
         Command::Evaluate(arguments) => evaluate::run(arguments),
+        Command::Compare(arguments) => compare::run(arguments),
         Command::Retrieve(arguments) => retrieve::run(arguments),
         Command::Duplicates(arguments) => duplicates::run(arguments),
         Command::Study(command) => study::run(command),
         Command::Sample(arguments) => sample::run(arguments),
+        Command::Export(command) => export::run(command),
         Command::Report(arguments) => report::run(arguments),
         Command::Serve(arguments) => serve::run(arguments),
         Command::Data(arguments) => data::run(arguments),
@@ -104,7 +113,7 @@ fn run(command: &Command) -> Outcome {
 }
 
 fn print_error(error: &anyhow::Error) {
-    eprintln!("error: {error:#}");
+    eprintln!("error: {}", explained(error));
     let refusal = error
         .chain()
         .find_map(|cause| cause.downcast_ref::<Refusal>());

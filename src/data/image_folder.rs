@@ -7,7 +7,7 @@ use image::RgbImage;
 use rayon::prelude::*;
 
 use super::folder;
-use crate::error::{Result, refuse};
+use crate::error::{Result, explained, refuse};
 use crate::images::{ImageSource, Pixels, RGB};
 use crate::slides;
 
@@ -78,7 +78,7 @@ impl ImageFolder {
 fn decode(path: &Path) -> Result<RgbImage> {
     slides::read(path).map_err(|error| {
         refuse(
-            format!("cannot decode `{}`: {error:#}", path.display()),
+            format!("cannot decode `{}`: {}", path.display(), explained(&error)),
             "repair it or take it out of the folder",
         )
     })

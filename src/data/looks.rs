@@ -67,7 +67,7 @@ pub(super) fn looks(
                     return Ok(Looks::Not(Outcome::Unreadable {
                         slide,
                         image: image.name.clone(),
-                        reason: format!("{error:#}"),
+                        reason: crate::error::explained(&error),
                     }));
                 }
                 Err(error) => return Err(image.unreadable(&error)),

@@ -134,7 +134,7 @@ pub(super) fn write(
                             return Ok(Some(Outcome::Unreadable {
                                 slide: run.slide,
                                 image: image.name.clone(),
-                                reason: format!("{error:#}"),
+                                reason: crate::error::explained(&error),
                             }));
                         }
                         Err(error) => return Err(image.unreadable(&error)),

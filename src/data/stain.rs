@@ -201,7 +201,7 @@ impl Normalisation {
             )
         };
         let image: RgbImage =
-            slides::read(path).map_err(|error| no_target(format!("{error:#}")))?;
+            slides::read(path).map_err(|error| no_target(crate::error::explained(&error)))?;
         let found = Appearance::fit(method, [image.as_raw()]);
         let found = found.map_err(|error| no_target(error.to_string()))?;
         found.ok_or_else(|| no_target("it shows no tissue".to_owned()))

@@ -88,7 +88,7 @@ pub(super) fn tile(
             Ok(found) => found,
             Err(error) if error.is::<TooSmall>() => return Err(too_small(&error, config)),
             Err(error) if config.skip_unreadable => {
-                let reason = format!("{error:#}");
+                let reason = crate::error::explained(&error);
                 tiles.skipped.push((image.name.clone(), reason));
                 continue;
             }

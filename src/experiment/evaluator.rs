@@ -1,23 +1,26 @@
 //! Measuring images, or features made elsewhere, against real ones: one feature pass, every metric, each number with its
 //! protocol.
 
+mod difference;
+mod records;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 
 use crate::config::Evaluation;
-use crate::error::{Refusal, Result, refuse};
-use crate::features::{self, Extractor, FeatureFile, Features, extract_cached};
+use crate::error::{Refusal, Result, explained, refuse};
+use crate::features::{self, Copies, Extractor, FeatureFile, Features, Statistics, extract_cached};
 use crate::images::{ImageSource, kind};
-use crate::metrics::{
-    self, Beside, GaussianMetric, GaussianSide, Metric, MetricSettings, Protocol, STANDARD,
-};
+use crate::metrics::{self, GaussianSide, Metric, MetricSettings, Protocol, STANDARD};
 use crate::samplers::Samplers;
 use crate::tracker::ScoreRecord;
 
+pub use difference::Difference;
+
 /// Measures sets of images against one set of real images, the reference: by features that an extractor makes of both, or
-/// that a file has of both.
+/// that a file has of both, or by statistics of them.
 pub struct Evaluator {
     metrics: Vec<&'static dyn Metric>,
     settings: MetricSettings,
@@ -36,36 +39,49 @@ pub struct Evaluator {
 enum Real {
     /// Its features.
     Features(Features),
-    /// The Gaussian fitted to them, where all metrics need no more.
-    Gaussian {
-        metrics: Vec<&'static dyn GaussianMetric>,
-        fitted: GaussianSide,
-    },
+    /// The Gaussian fitted to them, where all metrics need no more, or there is no more.
+    Gaussian(GaussianSide),
 }
 
 impl Real {
-    /// What `metrics` need of the features in `file`. Intervals over images need all of them.
+    /// What `metrics` need of the features in `file`, and what is to be said of equal ones. Intervals over images need all of them.
     fn of(
         metrics: &[&'static dyn Metric],
         settings: &MetricSettings,
         file: &FeatureFile,
-    ) -> Result<Self> {
-        let gaussian = metrics.iter().map(|metric| metric.of_gaussians());
-        Ok(match gaussian.collect::<Option<Vec<_>>>() {
-            Some(metrics) if settings.bootstrap == 0 => Self::Gaussian {
-                metrics,
-                fitted: GaussianSide::of(metrics::REAL, file.blocks())?,
-            },
-            _ => Self::Features(Features::join(file.rows, file.blocks())?),
-        })
+    ) -> Result<(Self, String)> {
+        let mut copies = Copies::default();
+        let blocks = counted(file.blocks(), &mut copies);
+        let needs_no_more = metrics.iter().all(|metric| metric.of_gaussians().is_some());
+        let real = if needs_no_more && settings.bootstrap == 0 {
+            Self::Gaussian(GaussianSide::of(metrics::REAL, blocks)?)
+        } else {
+            Self::Features(Features::join(file.rows, blocks)?)
+        };
+        Ok((real, copies.note(metrics::REAL)))
     }
+}
+
+/// `blocks`, whose rows `copies` counts on the way.
+fn counted(
+    blocks: impl Iterator<Item = Result<Features>>,
+    copies: &mut Copies,
+) -> impl Iterator<Item = Result<Features>> {
+    blocks.inspect(|block| {
+        if let Ok(block) = block {
+            copies.add(block);
+        }
+    })
 }
 
 /// What a protocol says of the reference.
 struct ReferenceId {
     name: String,
     hash: String,
+    /// How many images; 0 where that is not known.
     count: usize,
+    /// What is to be said of equal ones among them.
+    copies: String,
 }
 
 /// Where features come from.
@@ -101,8 +117,9 @@ impl Evaluator {
         let extractor = features::load(&config.features, device)?;
         let hash = images.hash()?;
         let features = extract_cached(extractor.as_ref(), images, &hash, cache)?;
+        let (real, copies) = Real::of(&metrics, &config.metrics, &features)?;
         Ok(Self {
-            real: Real::of(&metrics, &config.metrics, &features)?,
+            real,
             real_classes: images.classes(),
             training: None,
             metrics,
@@ -111,6 +128,7 @@ impl Evaluator {
                 name: reference.to_owned(),
                 hash,
                 count: images.count(),
+                copies,
             },
             features: FeatureSource::Extractor {
                 extractor,
@@ -163,8 +181,9 @@ impl Evaluator {
         let metrics = select_or_standard(names)?;
         check_extractor(&metrics, None)?;
         let (real, hash) = rayon::join(|| Real::of(&metrics, settings, file), || file.hash());
+        let (real, copies) = real?;
         Ok(Self {
-            real: real?,
+            real,
             real_classes: None,
             training: None,
             metrics,
@@ -173,9 +192,62 @@ impl Evaluator {
                 name: reference.to_owned(),
                 hash: hash?,
                 count: file.rows,
+                copies,
             },
             features: FeatureSource::File,
             sampler: String::new(),
+        })
+    }
+
+    /// Takes statistics that were made elsewhere for the reference, and measures features from files against it; `names` as in
+    /// [`Self::new`].
+    ///
+    /// # Errors
+    /// Refuses unknown names, and a covariance that is none.
+    pub fn of_statistics(
+        settings: &MetricSettings,
+        names: &[String],
+        reference: &str,
+        statistics: &Statistics,
+    ) -> Result<Self> {
+        Ok(Self {
+            real: Real::Gaussian(GaussianSide::of_statistics(statistics)?),
+            real_classes: None,
+            training: None,
+            metrics: select_or_standard(names)?,
+            settings: settings.clone(),
+            reference: ReferenceId {
+                name: reference.to_owned(),
+                hash: statistics.hash.clone(),
+                count: 0,
+                copies: String::new(),
+            },
+            features: FeatureSource::File,
+            sampler: String::new(),
+        })
+    }
+
+    /// The same for images like `images` in size and channels, whose features the extractor of `config` makes. That the
+    /// statistics are of features of this extractor is for the user to know.
+    ///
+    /// # Errors
+    /// Refuses weights that do not fit.
+    pub fn with_extractor(
+        self,
+        config: &Evaluation,
+        [image_size, channels]: [usize; 2],
+        device: &Device,
+        cache: &Path,
+    ) -> Result<Self> {
+        check_extractor(&self.metrics, Some(&config.features.extractor))?;
+        Ok(Self {
+            features: FeatureSource::Extractor {
+                extractor: features::load(&config.features, device)?,
+                image_size,
+                channels,
+                cache: cache.to_owned(),
+            },
+            ..self
         })
     }
 
@@ -258,6 +330,23 @@ impl Evaluator {
         )
     }
 
+    /// The same for images that `samplers` drew: their protocols say so.
+    ///
+    /// # Errors
+    /// As [`Self::measure`].
+    pub fn measure_drawn(
+        &self,
+        images: &dyn ImageSource,
+        samplers: &Samplers,
+    ) -> Result<Vec<ScoreRecord>> {
+        let mut records = self.measure(images)?;
+        for record in &mut records {
+            record.protocol.sampler = samplers.describe();
+            record.protocol_id = record.protocol.id();
+        }
+        Ok(records)
+    }
+
     /// The same for images that will not be seen again: their features are not kept.
     pub fn measure_once(&self, images: &dyn ImageSource) -> Result<Vec<ScoreRecord>> {
         let (extractor, _) = self.extractor(images)?;
@@ -270,8 +359,34 @@ impl Evaluator {
         self.score(generated.rows, generated.blocks(), None)
     }
 
+    /// Every score of generated images of which only statistics are known, made elsewhere.
+    ///
+    /// # Errors
+    /// Refuses a covariance that is none, and statistics of other features than the reference's.
+    pub fn measure_statistics(&self, generated: &Statistics) -> Result<Vec<ScoreRecord>> {
+        let fitted = GaussianSide::of_statistics(generated)?;
+        let protocol = |metric: &dyn Metric| {
+            let mut protocol = self.protocol(metric, 0);
+            let (name, hash) = (metrics::GENERATED_STATISTICS, generated.hash.clone());
+            protocol.settings.insert(name.to_owned(), hash);
+            protocol
+        };
+        let mut records = match &self.real {
+            Real::Gaussian(real) => self.of_gaussians(&fitted, real, &protocol)?,
+            Real::Features(real) => {
+                let real = GaussianSide::of(metrics::REAL, std::iter::once(Ok(real.clone())))?;
+                self.of_gaussians(&fitted, &real, &protocol)?
+            }
+        };
+        self.note_copies(&mut records, "");
+        Ok(records)
+    }
+
     /// The features of images, as those of the reference were made.
-    fn features(&self, images: &dyn ImageSource) -> Result<FeatureFile> {
+    ///
+    /// # Errors
+    /// Refuses images that differ in size from the reference.
+    pub fn features(&self, images: &dyn ImageSource) -> Result<FeatureFile> {
         let (extractor, cache) = self.extractor(images)?;
         extract_cached(extractor, images, &images.hash()?, cache)
     }
@@ -326,55 +441,6 @@ impl Evaluator {
         let closest = metrics::closest(&features, real);
         Ok(closest.into_iter().map(|closest| closest.real).collect())
     }
-
-    /// Every score of generated features that arrive in blocks, `rows` of them, against the reference; `classes` are those of
-    /// their images.
-    fn score(
-        &self,
-        rows: usize,
-        blocks: impl Iterator<Item = Result<Features>>,
-        classes: Option<&[String]>,
-    ) -> Result<Vec<ScoreRecord>> {
-        let outcomes = match &self.real {
-            Real::Features(real) => {
-                let generated = Features::join(rows, blocks)?;
-                let beside = Beside {
-                    generated_classes: classes,
-                    real_classes: self.real_classes.as_deref(),
-                    training: self.training.as_ref().map(|(_, features)| features),
-                };
-                metrics::evaluate_beside(&self.metrics, &generated, real, beside, &self.settings)?
-            }
-            Real::Gaussian { metrics, fitted } => {
-                let generated = GaussianSide::of(metrics::GENERATED, blocks)?;
-                metrics::evaluate_gaussians(metrics, &generated, fitted, &self.settings)?
-            }
-        };
-        let records = outcomes.into_iter().map(|outcome| {
-            let protocol = self.protocol(outcome.metric, rows);
-            let mut record = ScoreRecord::new(outcome.definition.name, protocol);
-            match outcome.score {
-                Ok(score) => {
-                    record.value = Some(score.value);
-                    record.spread = score.spread;
-                    if score.spread.is_some() {
-                        outcome.definition.spread.clone_into(&mut record.spread_of);
-                    }
-                    if let Some(interval) = score.interval {
-                        record.interval = Some(interval);
-                        record.interval_of = format!(
-                            "95 %, bootstrap over images, {} draws",
-                            self.settings.bootstrap
-                        );
-                    }
-                    record.warning = score.warning;
-                }
-                Err(error) => record.failure = explain(&error),
-            }
-            record
-        });
-        Ok(records.collect())
-    }
 }
 
 fn check_extractor(metrics: &[&dyn Metric], extractor: Option<&str>) -> Result<()> {
@@ -392,7 +458,9 @@ fn select_or_standard(names: &[String]) -> Result<Vec<&'static dyn Metric>> {
 /// An error and its hint in a line.
 pub(super) fn explain(error: &anyhow::Error) -> String {
     match error.downcast_ref::<Refusal>() {
-        Some(refusal) if !refusal.hint.is_empty() => format!("{error:#}; {}", refusal.hint),
-        _ => format!("{error:#}"),
+        Some(refusal) if !refusal.hint.is_empty() => {
+            format!("{}; {}", explained(error), refusal.hint)
+        }
+        _ => explained(error),
     }
 }

@@ -1,4 +1,4 @@
-//! A set of images that is looked through: a patch store, a folder of images or what a run draws, each image with where it comes
+//! A set of images that is looked through: a patch store, a folder or an array of images or what a run draws, each image with where it comes
 //! from.
 
 use std::path::Path;
@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::load_model;
 use super::subject::{Subject, split_called, subset};
 use crate::config::Config;
-use crate::data::{ImageFolder, PatchRecord, PatchStore, PatchSubset};
+use crate::data::{ImageArray, ImageFolder, PatchRecord, PatchStore, PatchSubset};
 use crate::error::{Result, refuse};
 use crate::images::ImageSource;
 use crate::samplers::Samplers;
@@ -26,7 +26,8 @@ pub struct ImageSet {
 /// Where an image comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Placed {
-    /// What it is called: slide and place, a file's path in its folder, or the number of a drawn image.
+    /// What it is called: slide and place, a file's path in its folder, or the number of an image in an array or of a
+    /// drawn one.
     pub name: String,
     /// Its slide, where that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -61,7 +62,7 @@ impl Placed {
         }
     }
 
-    fn drawn(number: usize, class: Option<&String>) -> Self {
+    fn numbered(number: usize, class: Option<&String>) -> Self {
         Self {
             name: format!("image {number}"),
             slide: None,
@@ -97,11 +98,20 @@ impl ImageSet {
         }
         let name = subject.name();
         let (images, places): (Box<dyn ImageSource>, Vec<Placed>) = match subject {
-            Subject::Features(path) => {
-                return Err(refuse(
-                    format!("`{}` is a file of features", path.display()),
-                    "give images: a patch store, a folder or a run",
-                ));
+            Subject::Features(_) | Subject::Statistics(_) => {
+                return Err(
+                    subject.no_images("give images: a patch store, a folder, an array or a run")
+                );
+            }
+            Subject::Images(path) => {
+                let images = ImageArray::open(path)?;
+                let images = match subset(path, "images", images.count(), count, seed)? {
+                    Some(places) => images.select(&places),
+                    None => images,
+                };
+                let places = images.indices().iter();
+                let places = places.map(|&index| Placed::numbered(index, None)).collect();
+                (Box::new(images), places)
             }
             Subject::Store(path) => {
                 let store = PatchStore::open(path)?;
@@ -136,7 +146,7 @@ impl ImageSet {
                 let plan = Plan::without_store(run.classes.len(), count, seed);
                 let class = |number: usize| run.classes.get(*plan.classes().get(number)?);
                 let places = (0..count)
-                    .map(|number| Placed::drawn(number, class(number)))
+                    .map(|number| Placed::numbered(number, class(number)))
                     .collect();
                 let images = samples::spool(sampler.as_ref(), &plan, cache)?;
                 (Box::new(images), places)

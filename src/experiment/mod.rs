@@ -23,6 +23,7 @@ mod context;
 mod downstream;
 mod evaluator;
 mod execution;
+mod export;
 mod image_set;
 mod kind;
 mod kept_discriminator;
@@ -67,11 +68,17 @@ use resolve::refuse_samplers_of_rows;
 use rows::{Rows, records};
 
 pub use cells::{Asked, Cell, CellState, cell_state, cells, run_cell, run_folder};
-pub use compare::{Compared, Comparison, compare, comparison_table};
+pub use compare::{
+    Compared, Comparison, SetScores, compare, compare_two, comparison_csv, comparison_table,
+    differences_table, needs_extractor, sets_table,
+};
 pub use context::{Context, patches};
 pub use downstream::reproduce_downstream;
-pub use evaluator::Evaluator;
+pub use evaluator::{Difference, Evaluator};
 pub use execution::{PART_FAILED, execution, is_reported, keeps_open, mark_open};
+pub use export::{
+    GeneratorFormat, StatisticsFormat, StatisticsPlan, export_generator, export_statistics,
+};
 pub use image_set::{ImageSet, Placed};
 pub use kind::{Kind, Request};
 pub use low_data::reproduce_low_data;

@@ -8,7 +8,7 @@ use super::ImageSet;
 use super::reward_models::trained_elsewhere;
 use crate::config::Config;
 use crate::data::ImageFolder;
-use crate::error::{Result, refuse};
+use crate::error::{Result, explained, refuse};
 use crate::features::{self, Extractor, FeatureFile, extract_cached};
 use crate::images::{GREY, Pixels, RGB, luminance};
 use crate::retrieval::{Duplicates, Found, Similarity, SnnExtractor, find_duplicates, nearest};
@@ -160,7 +160,7 @@ pub fn read_queries(paths: &[PathBuf]) -> Result<Vec<(String, image::RgbImage)>>
     let read = |path: &PathBuf| {
         let image = slides::read(path).map_err(|error| {
             refuse(
-                format!("cannot decode `{}`: {error:#}", path.display()),
+                format!("cannot decode `{}`: {}", path.display(), explained(&error)),
                 "give images (PNG, JPEG or TIFF), or folders of images",
             )
         })?;

@@ -1,30 +1,48 @@
-//! What a side of a comparison is: a run, a patch store, a folder of images, or a file of features.
+//! What a side of a comparison is: a run, a patch store, images, features, or statistics of features.
 
 use std::path::Path;
 
-use crate::data::{ImageFolder, PatchStore, PatchSubset, Split};
+use crate::data::{ImageArray, ImageFolder, PatchStore, PatchSubset, Split};
 use crate::error::{Result, refuse, unknown_name};
-use crate::features::is_feature_file;
+use crate::features::is_safetensors;
 use crate::images::ImageSource;
+use crate::numpy::{self, Content, is_array_file};
 use crate::random::Random;
 
+/// What can be given as a side, for hints.
+const SIDES: &str = "give a run, a patch store, a folder of images, or a file of images, features or statistics (`.npy`, \
+                     `.npz`, `.safetensors`)";
+
 /// What one side of the comparison is.
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Subject<'a> {
     Run(&'a Path),
     Store(&'a Path),
     Folder(&'a Path),
+    /// An array of images.
+    Images(&'a Path),
+    /// A row of features an image.
     Features(&'a Path),
+    /// Mean and covariance of features.
+    Statistics(&'a Path),
 }
 
 impl<'a> Subject<'a> {
     pub(super) fn of(path: &'a Path) -> Result<Self> {
-        if is_feature_file(path) {
+        if is_safetensors(path) {
             return Ok(Self::Features(path));
+        }
+        if is_array_file(path) {
+            return Ok(match numpy::look(path)?.content {
+                Content::Features => Self::Features(path),
+                Content::Images => Self::Images(path),
+                Content::Statistics => Self::Statistics(path),
+            });
         }
         if !path.is_dir() {
             return Err(refuse(
                 format!("no folder `{}` to read images from", path.display()),
-                "give a run, a patch store, a folder of images, or a file of features (`.npy`, `.safetensors`)",
+                SIDES,
             ));
         }
         Ok(if path.join("config.toml").exists() {
@@ -38,8 +56,18 @@ impl<'a> Subject<'a> {
 
     pub(super) fn path(&self) -> &'a Path {
         match self {
-            Self::Run(path) | Self::Store(path) | Self::Folder(path) | Self::Features(path) => path,
+            Self::Run(path)
+            | Self::Store(path)
+            | Self::Folder(path)
+            | Self::Images(path)
+            | Self::Features(path)
+            | Self::Statistics(path) => path,
         }
+    }
+
+    /// Whether images are to be had of it.
+    pub(super) fn has_images(&self) -> bool {
+        !matches!(self, Self::Features(_) | Self::Statistics(_))
     }
 
     /// The store, if it is one.
@@ -50,10 +78,10 @@ impl<'a> Subject<'a> {
         }
     }
 
-    /// The images of a store or a folder: `count` of them drawn with `seed`, or all.
+    /// The images of a store, a folder or an array: `count` of them drawn with `seed`, or all.
     ///
     /// # Errors
-    /// Refuses what cannot be read, and more images than there are.
+    /// Refuses what cannot be read, what has no images, and more images than there are.
     pub(super) fn images(
         &self,
         split: Split,
@@ -62,19 +90,43 @@ impl<'a> Subject<'a> {
     ) -> Result<Box<dyn ImageSource>> {
         let path = self.path();
         let subset = |all| subset(path, "images", all, count, seed);
-        if let Self::Store(path) = self {
-            let store = PatchStore::open(path)?;
-            let mut indices = store.indices(split);
-            if let Some(places) = subset(indices.len())? {
-                indices = places.into_iter().map(|place| indices[place]).collect();
+        Ok(match self {
+            Self::Store(path) => {
+                let store = PatchStore::open(path)?;
+                let mut indices = store.indices(split);
+                if let Some(places) = subset(indices.len())? {
+                    indices = places.into_iter().map(|place| indices[place]).collect();
+                }
+                Box::new(PatchSubset::new(store, indices))
             }
-            return Ok(Box::new(PatchSubset::new(store, indices)));
-        }
-        let images = ImageFolder::open(path)?;
-        Ok(Box::new(match subset(images.count())? {
-            Some(places) => images.select(&places),
-            None => images,
-        }))
+            Self::Images(path) => {
+                let images = ImageArray::open(path)?;
+                Box::new(match subset(images.count())? {
+                    Some(places) => images.select(&places),
+                    None => images,
+                })
+            }
+            Self::Folder(path) => {
+                let images = ImageFolder::open(path)?;
+                Box::new(match subset(images.count())? {
+                    Some(places) => images.select(&places),
+                    None => images,
+                })
+            }
+            Self::Run(_) | Self::Features(_) | Self::Statistics(_) => {
+                return Err(self.no_images("give a patch store, or a folder or an array of images"));
+            }
+        })
+    }
+
+    /// The refusal of something that holds no images.
+    pub(super) fn no_images(&self, hint: &str) -> anyhow::Error {
+        let what = match self {
+            Self::Statistics(_) => "a file of statistics of features",
+            Self::Features(_) => "a file of features",
+            _ => "no set of images",
+        };
+        refuse(format!("`{}` is {what}", self.path().display()), hint)
     }
 
     /// The last part of its path: for captions.
@@ -119,17 +171,18 @@ pub(super) fn split_called(name: &str) -> Result<Split> {
 }
 
 /// The split called `name`, which only means something if a store is among `subjects`; the test split without a name.
-pub(super) fn split(name: Option<&str>, subjects: [&Subject<'_>; 2]) -> Result<Split> {
+pub(super) fn split(name: Option<&str>, subjects: &[Subject<'_>]) -> Result<Split> {
     let Some(name) = name else {
         return Ok(Split::Test);
     };
-    let is_store = |subject: &&Subject<'_>| matches!(subject, Subject::Store(_));
+    let is_store = |subject: &Subject<'_>| matches!(subject, Subject::Store(_));
     if !subjects.iter().any(is_store) {
-        let [generated, real] = subjects.map(|subject| subject.path().display());
+        let paths = subjects
+            .iter()
+            .map(|subject| format!("`{}`", subject.path().display()));
+        let paths = paths.collect::<Vec<_>>().join(" nor ");
         return Err(refuse(
-            format!(
-                "`--split` has no meaning: neither `{generated}` nor `{real}` is a patch store"
-            ),
+            format!("`--split` has no meaning: neither {paths} is a patch store"),
             "leave it out",
         ));
     }

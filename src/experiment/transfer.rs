@@ -267,11 +267,9 @@ impl Measuring<'_> {
         let seed = evaluation.seed;
         let path = match Subject::of(self.request.generated)? {
             Subject::Run(path) => path,
-            Subject::Features(path) => {
-                return Err(refuse(
-                    format!("`{}` is a file of features", path.display()),
-                    "give a run, a patch store or a folder of images",
-                ));
+            subject if !subject.has_images() => {
+                return Err(subject
+                    .no_images("give a run, a patch store, or a folder or an array of images"));
             }
             subject => return Ok((subject.images(Split::Test, Some(count), seed)?, None)),
         };

@@ -9,7 +9,7 @@ use npyz::WriterBuilder;
 
 use super::{Extractor, FeatureFile, Features};
 use crate::digest::{Sha256Writer, sha256};
-use crate::error::{Result, refuse};
+use crate::error::{Result, explained, refuse};
 use crate::images::ImageSource;
 
 /// The features of `images`, whose bytes have the SHA-256 `hash`: a file in `folder`, written now if it is not there.
@@ -64,7 +64,7 @@ fn file_name(extractor: &str, weights: &str, resize: &str, size: usize, hash: &s
 }
 
 fn open(path: &Path) -> Result<FeatureFile> {
-    let file = FeatureFile::open(path).map_err(|error| anyhow!("{error:#}"));
+    let file = FeatureFile::open(path).map_err(|error| anyhow!(explained(&error)));
     file.with_context(|| damaged(path))
 }
 

@@ -1,25 +1,20 @@
 //! Features in a file, read a block of rows at a time: those that another program made, and those that were extracted.
 
 use std::fs::File;
-use std::io::{self, BufReader};
+use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use super::Features;
-use super::layout::{self, Layout, Number};
-use crate::digest::Sha256Writer;
+use super::{Features, tensor_file};
+use crate::digest::{sha256, sha256_file};
 use crate::error::{Result, refuse};
-use crate::files::read_exact_at;
+use crate::files::split_entry;
+use crate::numpy::{self, Array, Content};
 
 /// Rows of a block.
 const BLOCK: usize = 1024;
-/// Bytes that are converted at a time: a multiple of every number's.
-const CHUNK: usize = 1 << 16;
-/// What to do about an array that is no matrix of features.
-const GIVE_MATRIX: &str =
-    "give one row of f32 or f64 numbers an image, as `numpy.save(path, features)` writes them";
 
-/// A file of features, f64 numbers rounded to f32.
+/// A file of features, numbers rounded to f32.
 #[derive(Debug)]
 pub struct FeatureFile {
     /// How many images.
@@ -27,58 +22,53 @@ pub struct FeatureFile {
     /// How many features an image has.
     pub columns: usize,
     path: PathBuf,
-    file: File,
-    start: u64,
-    number: Number,
+    matrix: Array,
     /// Which rows of the file; none for all of them.
     subset: Option<Vec<usize>>,
 }
 
-/// Whether `path` names a file of features: by its ending.
-pub fn is_feature_file(path: &Path) -> bool {
-    is_numpy(path) || has_ending(path, "safetensors")
-}
-
-fn is_numpy(path: &Path) -> bool {
-    has_ending(path, "npy")
-}
-
-fn has_ending(path: &Path, ending: &str) -> bool {
+/// Whether `path` names a file of safetensors: by its ending.
+pub fn is_safetensors(path: &Path) -> bool {
     path.extension()
-        .is_some_and(|found| found.eq_ignore_ascii_case(ending))
+        .is_some_and(|found| found.eq_ignore_ascii_case("safetensors"))
 }
 
 impl FeatureFile {
-    /// Opens a matrix of features, one row an image: a two-dimensional `.npy` array, or the only tensor, or the one called
-    /// `features`, of a safetensors file.
+    /// Opens a matrix of features, one row an image: a two-dimensional array of an `.npy` or `.npz` file (`FILE.npz:NAME` names
+    /// it), or the only tensor, or the one called `features`, of a safetensors file.
     ///
-    /// Refuses a file that cannot be read or is damaged, other numbers than f32 and f64, and other than two dimensions.
-    /// NaN is not refused here, but by whatever compares the features.
+    /// Takes floating-point numbers of 16, 32 and 64 bits and integers, in either order and byte order. Refuses a file that
+    /// cannot be read or is damaged, other entries, and other than two dimensions. NaN is not refused here, but by whatever
+    /// compares the features.
     pub fn open(path: &Path) -> Result<Self> {
-        let file = File::open(path).map_err(|error| unreadable(path, &error))?;
-        let length = file.metadata().map_err(|error| unreadable(path, &error))?;
-        let mut reader = BufReader::new(&file);
-        let layout = if is_numpy(path) {
-            layout::numpy(&mut reader, length.len())
+        let matrix = if is_safetensors(path) {
+            let file = File::open(path).map_err(|error| unreadable(path, &error))?;
+            tensor_file::matrix(file).map_err(|what| {
+                let message = format!("`{}` is no file of features: {what}", path.display());
+                refuse(
+                    message,
+                    "give one matrix of numbers, a row an image, called `features`",
+                )
+            })?
         } else {
-            layout::safetensors(&mut reader, length.len())
+            let found = numpy::look(path)?;
+            if found.content != Content::Features {
+                return Err(refuse(
+                    format!(
+                        "`{}` is no file of features: it holds {}",
+                        path.display(),
+                        found.content.name()
+                    ),
+                    "give one row of numbers an image, as `numpy.save(path, features)` writes them",
+                ));
+            }
+            found.array()?
         };
-        let Layout {
-            rows,
-            columns,
-            start,
-            number,
-        } = layout.map_err(|what| {
-            let message = format!("`{}` is no file of features: {what}", path.display());
-            refuse(message, GIVE_MATRIX)
-        })?;
         Ok(Self {
-            rows,
-            columns,
+            rows: matrix.header.shape[0],
+            columns: matrix.header.shape[1],
             path: path.to_owned(),
-            file,
-            start,
-            number,
+            matrix,
             subset: None,
         })
     }
@@ -104,50 +94,36 @@ impl FeatureFile {
     fn block(&self, range: Range<usize>) -> io::Result<Features> {
         let rows = range.len();
         let mut values = Vec::with_capacity(rows * self.columns);
+        let mut append = |range| self.matrix.rows(range, &mut values, |value| value as f32);
         match &self.subset {
-            None => self.append(range, &mut values)?,
-            Some(subset) => {
-                for &row in &subset[range] {
-                    self.append(row..row + 1, &mut values)?;
-                }
-            }
+            None => append(range)?,
+            Some(subset) => subset[range]
+                .iter()
+                .try_for_each(|&row| append(row..row + 1))?,
         }
         Ok(Features::new(rows, self.columns, values))
     }
 
-    /// Appends the rows of the file at `range`.
-    fn append(&self, range: Range<usize>, values: &mut Vec<f32>) -> io::Result<()> {
-        let length = self.columns * self.number.size;
-        let mut offset = self.start + (range.start * length) as u64;
-        let mut left = range.len() * length;
-        let mut chunk = vec![0; CHUNK.min(left)];
-        while left > 0 {
-            let chunk = &mut chunk[..CHUNK.min(left)];
-            read_exact_at(&self.file, chunk, offset)?;
-            offset += chunk.len() as u64;
-            values.extend(chunk.chunks_exact(self.number.size).map(self.number.read));
-            left -= chunk.len();
-        }
-        Ok(())
-    }
-
-    /// The SHA-256 of the whole file.
+    /// The SHA-256 of the whole file; of one array of an archive that of the file and the array's name, where it was named.
     pub fn hash(&self) -> Result<String> {
-        let mut digest = Sha256Writer::default();
-        File::open(&self.path)
-            .and_then(|file| {
-                let mut file = BufReader::with_capacity(CHUNK, file);
-                io::copy(&mut file, &mut digest)
-            })
-            .map_err(|error| unreadable(&self.path, &error))?;
-        Ok(digest.finish())
+        hash_of(&self.path)
     }
+}
+
+/// The SHA-256 of the file at `path`, with the name of the entry where `path` names one.
+pub(super) fn hash_of(path: &Path) -> Result<String> {
+    let (file, entry) = split_entry(path);
+    let hash = sha256_file(&file).map_err(|error| unreadable(path, &error))?;
+    Ok(match entry {
+        None => hash,
+        Some(name) => sha256(format!("{hash}:{name}")),
+    })
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> anyhow::Error {
     refuse(
         format!("cannot read the features `{}`: {error}", path.display()),
-        "give the path of an `.npy` or safetensors file",
+        "give the path of an `.npy`, `.npz` or safetensors file",
     )
 }
 
@@ -160,21 +136,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use crate::digest::sha256;
-
-    /// `numpy.save` of an array of `kind` and `shape`, with a header as NumPy writes it.
-    fn npy(kind: &str, fortran: &str, shape: &str, data: &[u8]) -> Vec<u8> {
-        let mut header =
-            format!("{{'descr': '{kind}', 'fortran_order': {fortran}, 'shape': {shape}, }}");
-        let length = (10 + header.len() + 1).next_multiple_of(64) - 10;
-        header += &" ".repeat(length - 1 - header.len());
-        header.push('\n');
-        let mut file = b"\x93NUMPY\x01\x00".to_vec();
-        file.extend((length as u16).to_le_bytes());
-        file.extend(header.as_bytes());
-        file.extend(data);
-        file
-    }
+    use crate::numpy::npy;
 
     fn read(name: &str, bytes: &[u8]) -> Result<Features> {
         let folder = TempDir::new().unwrap();
@@ -208,20 +170,6 @@ mod tests {
     }
 
     #[test]
-    fn matrices_of_numpy_are_read_in_either_precision_and_byte_order() {
-        let expected = Features::new(2, 3, values());
-        for (kind, data) in [
-            ("<f4", bytes(f32::to_le_bytes)),
-            (">f4", bytes(f32::to_be_bytes)),
-            ("<f8", bytes(f64::to_le_bytes)),
-            (">f8", bytes(f64::to_be_bytes)),
-        ] {
-            let features = read("a.npy", &npy(kind, "False", "(2, 3)", &data)).unwrap();
-            assert_eq!(features, expected, "{kind}");
-        }
-    }
-
-    #[test]
     fn a_safetensors_file_has_one_matrix_or_one_called_features() {
         let data = bytes(f32::to_le_bytes);
         let tensor = || TensorView::new(Dtype::F32, vec![2, 3], &data).unwrap();
@@ -230,6 +178,16 @@ mod tests {
         for file in [only, named] {
             let features = read("a.safetensors", &file).unwrap();
             assert_eq!(features, Features::new(2, 3, values()));
+        }
+        let half: Vec<u8> = values()
+            .into_iter()
+            .flat_map(|value| half::bf16::from_f32(value).to_le_bytes())
+            .collect();
+        let half = TensorView::new(Dtype::BF16, vec![2, 3], &half).unwrap();
+        let half = serialize([("features", half)], None).unwrap();
+        let found = read("a.safetensors", &half).unwrap().values;
+        for (found, expected) in found.into_iter().zip(values()) {
+            assert!((found - expected).abs() <= expected / 256.0);
         }
         let none = serialize([("a", tensor()), ("b", tensor())], None).unwrap();
         assert_eq!(
@@ -244,34 +202,35 @@ mod tests {
         for (file, expected) in [
             (
                 npy("<f4", "False", "(6,)", &data),
-                "it has 1 dimensions, [6], not two",
+                "it has 1 dimensions, [6], neither two (features) nor four (images)",
+            ),
+            (npy("<f4", "False", "(1, 2, 3)", &data), "it holds images"),
+            (
+                npy("<c8", "False", "(1, 3)", &data),
+                "it holds entries of type '<c8', not numbers",
             ),
             (
-                npy("<f4", "False", "(1, 2, 3)", &data),
-                "it has 3 dimensions, [1, 2, 3], not two",
-            ),
-            (
-                npy("<i4", "False", "(2, 3)", &data),
-                "it holds numbers of type '<i4', not f32 or f64",
-            ),
-            (
-                npy("<f4", "True", "(2, 3)", &data),
-                "its columns come first (Fortran order)",
+                npy("|O", "False", "(2, 3)", &data),
+                "it holds Python objects (pickled), which are not read",
             ),
             (
                 npy("<f4", "False", "(2, 4)", &data),
                 "it is cut short or too long: 24 bytes of numbers for shape [2, 4]",
             ),
             (
-                npy("<f4", "False", "(1, 3)", &data),
+                npy("<f4", "True", "(1, 3)", &data),
                 "it is cut short or too long: 24 bytes of numbers for shape [1, 3]",
             ),
         ] {
             assert_eq!(message("a.npy", &file), expected);
         }
-        for name in ["a.npy", "a.safetensors"] {
+        for (name, expected) in [
+            ("a.npy", "it has no header of an array: "),
+            ("a.safetensors", "it has no header: "),
+        ] {
             for bytes in [&b"PNG"[..], &[b'P'; 100]] {
-                assert!(message(name, bytes).starts_with("it has no header: "));
+                let said = message(name, bytes);
+                assert!(said.starts_with(expected), "{said}");
             }
         }
         let tensor = TensorView::new(Dtype::F32, vec![2, 3], &data).unwrap();

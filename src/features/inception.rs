@@ -35,6 +35,13 @@ pub(super) const CLEAN: ExtractorEntry = ExtractorEntry {
     load: |config, device| load(CLEAN_FID, config, device),
 };
 
+/// The registry's entry of the network's maps with their places, of which sFID is the Fréchet distance.
+pub(super) const SPATIAL: ExtractorEntry = ExtractorEntry {
+    name: INCEPTION_SPATIAL.name,
+    about: "the FID network's first 7 maps of 17 x 17 (2023 numbers), prepared as for inception-v3: the sFID of ADM (Nash et al. 2021)",
+    load: |config, device| load(INCEPTION_SPATIAL, config, device),
+};
+
 /// How a resized value from 0 to 255 becomes what the network sees.
 #[derive(Clone, Copy)]
 struct Scale {
@@ -59,24 +66,48 @@ struct Input {
     name: &'static str,
     resize: Resize,
     scale: Scale,
+    output: Output,
 }
+
+/// Where features are read from the network.
+#[derive(Clone, Copy, PartialEq)]
+enum Output {
+    /// After the last stage, the mean over places.
+    Pool3,
+    /// The first channels of a stage, place by place, as ADM's evaluator reads `mixed_6/conv:0` of TensorFlow's graph: its first
+    /// branch is what the stage begins with.
+    Spatial,
+}
+
+/// The stage of [`Output::Spatial`], and how many of its channels are read.
+const SPATIAL_STAGE: &str = "Mixed_6d";
+const SPATIAL_CHANNELS: usize = 7;
 
 const TORCH_FIDELITY: Input = Input {
     name: "inception-v3",
     resize: Resize::BilinearTensorFlow,
     scale: BY_128,
+    output: Output::Pool3,
+};
+
+const INCEPTION_SPATIAL: Input = Input {
+    name: "inception-v3-spatial",
+    output: Output::Spatial,
+    ..TORCH_FIDELITY
 };
 
 const PYTORCH_FID: Input = Input {
     name: "inception-v3-pytorch",
     resize: Resize::BilinearHalfPixel,
     scale: BY_255,
+    output: Output::Pool3,
 };
 
 const CLEAN_FID: Input = Input {
     name: "inception-v3-clean",
     resize: Resize::BicubicAntialiased,
     scale: BY_128,
+    output: Output::Pool3,
 };
 
 struct InceptionExtractor {
@@ -102,8 +133,12 @@ fn load(input: Input, config: &FeatureConfig, device: &Device) -> Result<Box<dyn
 impl Extractor for InceptionExtractor {
     fn describe(&self) -> String {
         let Input { name, scale, .. } = &self.input;
+        let output = match self.input.output {
+            Output::Pool3 => "pool3",
+            Output::Spatial => "first 7 maps of mixed_6",
+        };
         format!(
-            "{name} (2015-12-05, pool3, {SIZE} x {SIZE}, {})",
+            "{name} (2015-12-05, {output}, {SIZE} x {SIZE}, {})",
             scale.formula
         )
     }
@@ -128,8 +163,20 @@ impl Extractor for InceptionExtractor {
             }
             let shape = [chunk.len(), 3, SIZE, SIZE];
             let tensor = Tensor::from_data(TensorData::new(planes, shape), &self.device);
-            values.extend(device::values(self.network.features(tensor))?);
+            let features = match self.input.output {
+                Output::Pool3 => self.network.features(tensor),
+                Output::Spatial => {
+                    let maps = self.network.maps_after(SPATIAL_STAGE, tensor);
+                    let maps = maps.narrow(1, 0, SPATIAL_CHANNELS);
+                    maps.permute([0, 2, 3, 1]).flatten(1, 3)
+                }
+            };
+            values.extend(device::values(features)?);
         }
-        Ok(Features::new(images.count, FEATURES, values))
+        let columns = match images.count {
+            0 => FEATURES,
+            count => values.len() / count,
+        };
+        Ok(Features::new(images.count, columns, values))
     }
 }

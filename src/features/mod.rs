@@ -3,13 +3,15 @@
 //! Adding an extractor is one new file and one line in [`EXTRACTORS`].
 
 mod cache;
+mod copies;
 mod file;
 mod inception;
-mod layout;
 mod matrix;
 mod perceptual;
 mod pixels;
 pub mod resize;
+mod statistics;
+mod tensor_file;
 mod vgg16;
 mod vit;
 
@@ -24,9 +26,11 @@ use crate::images::{GREY, Pixels};
 use crate::registry::{Named, Registry};
 
 pub use cache::{cached, extract_cached};
-pub use file::{FeatureFile, is_feature_file};
+pub use copies::Copies;
+pub use file::{FeatureFile, is_safetensors};
 pub use matrix::Features;
 pub use perceptual::{PERCEPTUAL_DISTANCES, PerceptualConfig, PerceptualDistance, load_perceptual};
+pub use statistics::{Fitted, Statistics, check_target, write_statistics};
 pub(crate) use vgg16::embed_in_batches;
 pub(crate) use vit::CLIP_NAME;
 pub use vit::architecture as vit_architecture;
@@ -104,6 +108,7 @@ pub static EXTRACTORS: Registry<ExtractorEntry> = Registry::new(
         &inception::INCEPTION,
         &inception::PYTORCH,
         &inception::CLEAN,
+        &inception::SPATIAL,
         &pixels::PIXELS,
         &vit::DINOV2_VITS14.entry,
         &vit::DINOV2_VITB14.entry,

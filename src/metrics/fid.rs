@@ -70,9 +70,12 @@ impl GaussianMetric for Fid {
 }
 
 fn score(generated: &Gaussian, real: &Gaussian) -> Result<Vec<Score>> {
-    let images = generated.images().min(real.images());
+    let known = [generated.images(), real.images()].into_iter().flatten();
+    let warning = known
+        .min()
+        .map(|images| rank_warning("fid", images, real.features()));
     Ok(vec![Score {
-        warning: rank_warning("fid", images, real.features()),
+        warning: warning.unwrap_or_default(),
         ..Score::new("fid", generated.distance(real)?.distance())
     }])
 }

@@ -3,7 +3,7 @@
 use faer::Mat;
 
 use crate::error::{Result, refuse};
-use crate::features::Features;
+use crate::features::{Features, Statistics};
 use crate::linalg::{
     Moments, ROWS_AT_A_TIME, Root, Rows, Value, centred, nuclear_norm_of_product, root,
     trace_sqrt_product,
@@ -11,6 +11,9 @@ use crate::linalg::{
 
 use super::fid::{DDOF, Frechet};
 use super::{Metric, Score, same_reason};
+
+/// By how much of the trace eigenvalues of a covariance may be negative by rounding: statistics are kept in f32 too.
+const INDEFINITE: f64 = 1e-3;
 
 /// A metric that needs no more of each side than the Gaussian fitted to its features.
 pub trait GaussianMetric: Metric {
@@ -22,8 +25,8 @@ pub trait GaussianMetric: Metric {
 
 /// What a [`GaussianMetric`] needs of one side of a comparison.
 pub struct GaussianSide {
-    /// How many images.
-    pub images: usize,
+    /// How many images; none if that is not known, of statistics that were made elsewhere.
+    pub images: Option<usize>,
     /// How many features an image has.
     pub features: usize,
     gaussian: Result<Gaussian>,
@@ -42,10 +45,52 @@ impl GaussianSide {
             fit.add(&block);
         }
         Ok(Self {
-            images: fit.rows,
+            images: Some(fit.rows),
             features: fit.columns,
             gaussian: fit.finish(DDOF),
         })
+    }
+
+    /// The Gaussian that another tool fitted.
+    ///
+    /// # Errors
+    /// Refuses a covariance with negative eigenvalues beyond rounding: it is none.
+    pub fn of_statistics(statistics: &Statistics) -> Result<Self> {
+        let (mean, covariance) = (statistics.mean.clone(), statistics.covariance.clone());
+        let gaussian = Gaussian::of_covariance(None, mean, covariance)?;
+        if let Covariance::Rows(rows) = &gaussian.covariance
+            && rows.squared_norm_l2() > (1.0 + INDEFINITE) * gaussian.trace
+        {
+            return Err(refuse(
+                "the covariance of the statistics has negative eigenvalues: it is none",
+                "write the covariance of the features as `numpy.cov(features, rowvar=False)` gives it, in f64",
+            ));
+        }
+        Ok(Self {
+            images: None,
+            features: gaussian.features(),
+            gaussian: Ok(gaussian),
+        })
+    }
+
+    /// Its mean, and its covariance row by row: what other tools read.
+    ///
+    /// # Errors
+    /// There are too few images for a covariance.
+    pub fn statistics(&self) -> Result<(Vec<f64>, Vec<f64>)> {
+        let gaussian = self.gaussian()?;
+        let covariance = match &gaussian.covariance {
+            Covariance::FullRank { whole, .. } => whole.clone(),
+            Covariance::Rows(rows) => rows.transpose() * rows,
+        };
+        let features = self.features;
+        let places = (0..features * features).map(|place| (place / features, place % features));
+        Ok((
+            gaussian.mean.clone(),
+            places
+                .map(|(row, column)| covariance[(row.min(column), row.max(column))])
+                .collect(),
+        ))
     }
 
     pub(super) fn gaussian(&self) -> Result<&Gaussian> {
@@ -99,7 +144,8 @@ impl Fit {
 
 /// A Gaussian fitted to rows.
 pub(super) struct Gaussian {
-    images: usize,
+    /// How many, where that is known.
+    images: Option<usize>,
     mean: Vec<f64>,
     /// Tr S.
     trace: f64,
@@ -130,7 +176,7 @@ impl Gaussian {
     pub(super) fn of_rows<T: Value>(rows: Rows<'_, T>, ddof: usize) -> Self {
         let scaled = centred(rows, ((rows.rows - ddof) as f64).sqrt());
         Self {
-            images: rows.rows,
+            images: Some(rows.rows),
             mean: rows.mean(),
             trace: scaled.squared_norm_l2(),
             covariance: Covariance::Rows(scaled),
@@ -138,10 +184,14 @@ impl Gaussian {
     }
 
     pub(super) fn of_moments(moments: &Moments, ddof: usize) -> Result<Self> {
-        let whole = moments.covariance(ddof);
+        let mean = moments.mean().to_vec();
+        Self::of_covariance(Some(moments.count()), mean, moments.covariance(ddof))
+    }
+
+    fn of_covariance(images: Option<usize>, mean: Vec<f64>, whole: Mat<f64>) -> Result<Self> {
         Ok(Self {
-            images: moments.count(),
-            mean: moments.mean().to_vec(),
+            images,
+            mean,
             trace: whole.diagonal().column_vector().iter().sum(),
             covariance: match root(whole.as_ref())? {
                 Root::Cholesky(root) => Covariance::FullRank { whole, root },
@@ -150,8 +200,8 @@ impl Gaussian {
         })
     }
 
-    /// How many images it was fitted to.
-    pub(super) fn images(&self) -> usize {
+    /// How many images it was fitted to, where that is known.
+    pub(super) fn images(&self) -> Option<usize> {
         self.images
     }
 
@@ -217,7 +267,7 @@ mod tests {
             let expected = at_once.distance(&real).unwrap();
             for size in [1, 7, columns, 1000, 1024, 2500] {
                 let side = GaussianSide::of("the images", blocks(&all, size)).unwrap();
-                assert_eq!((side.images, side.features), (rows, columns));
+                assert_eq!((side.images, side.features), (Some(rows), columns));
                 let found = side.gaussian().unwrap().distance(&real).unwrap();
                 assert_eq!(found, expected, "{rows} rows in blocks of {size}");
             }
@@ -244,5 +294,44 @@ mod tests {
             .unwrap();
         let expected = "feature 2 of image 40 of the images is not finite";
         assert_eq!(error.to_string(), expected);
+    }
+    /// What is written and read again is the Gaussian that was fitted, of full rank or not.
+    #[test]
+    fn statistics_of_a_gaussian_are_that_gaussian() {
+        let real = Gaussian::of(Rows::from(&features(300, 12, "real")), DDOF).unwrap();
+        for rows in [8, 200] {
+            let side = GaussianSide::of("x", blocks(&features(rows, 12, "x"), 50)).unwrap();
+            let (mean, covariance) = side.statistics().unwrap();
+            let statistics = Statistics {
+                covariance: Mat::from_fn(12, 12, |row, column| covariance[row * 12 + column]),
+                mean,
+                hash: String::new(),
+            };
+            let again = GaussianSide::of_statistics(&statistics).unwrap();
+            assert_eq!((again.images, again.features), (None, 12));
+            let [found, expected] = [&again, &side].map(|side| {
+                let gaussian = side.gaussian().unwrap();
+                gaussian.distance(&real).unwrap().distance()
+            });
+            assert!(
+                (found / expected - 1.0).abs() < 1e-9,
+                "{found}, expected {expected}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_covariance_that_is_none_is_refused() {
+        let statistics = |covariance: [[f64; 2]; 2]| Statistics {
+            mean: vec![0.0; 2],
+            covariance: Mat::from_fn(2, 2, |row, column| covariance[row][column]),
+            hash: String::new(),
+        };
+        let error = GaussianSide::of_statistics(&statistics([[1.0, 2.0], [2.0, 1.0]])).err();
+        assert_eq!(
+            error.unwrap().to_string(),
+            "the covariance of the statistics has negative eigenvalues: it is none"
+        );
+        assert!(GaussianSide::of_statistics(&statistics([[1.0, 1.0], [1.0, 1.0]])).is_ok());
     }
 }

@@ -27,13 +27,14 @@ mod vendi;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Refusal, Result, refuse, refuse_repeated, unknown_name};
+use crate::error::{Refusal, Result, explained, refuse, refuse_repeated, unknown_name};
 use crate::features::Features;
 use crate::registry::{Named, Registry};
 
 use bootstrap::interval_over_images;
 
 pub use authenticity::{Authenticity, Closest, closest};
+pub use bootstrap::{ScoreDifference, difference_over_images};
 pub use class_fid::ClassFid;
 pub use close_pairs::{ClosePair, ClosePairs, close_pairs};
 pub use comparison::{Beside, Comparison};
@@ -48,7 +49,7 @@ pub use path_length::{
     Decode, Interpolation, LatentSpace, Length, PATH_LENGTHS, PathLength, PathSettings, Place,
 };
 pub use precision_recall::{PrecisionRecall, harmonic_mean};
-pub use protocol::Protocol;
+pub use protocol::{GENERATED_STATISTICS, Protocol};
 pub use vendi::{Vendi, vendi};
 
 /// Which way a score gets better.
@@ -360,7 +361,9 @@ pub fn evaluate_gaussians(
 ) -> Result<Vec<Outcome>> {
     check_columns(generated.features, real.features)?;
     let computed = metrics.iter().flat_map(|&metric| {
-        let scores = check_images(metric, settings, generated.images, real.images)
+        let [of_generated, of_real] =
+            [generated.images, real.images].map(|images| images.unwrap_or(usize::MAX));
+        let scores = check_images(metric, settings, of_generated, of_real)
             .and_then(|()| metric.compare(generated, real));
         outcomes(metric, &scores)
     });
@@ -445,7 +448,7 @@ fn same_reason(error: &anyhow::Error) -> anyhow::Error {
     let hint = error
         .downcast_ref::<Refusal>()
         .map_or("", |refusal| &refusal.hint);
-    refuse(format!("{error:#}"), hint)
+    refuse(explained(error), hint)
 }
 
 #[cfg(test)]

@@ -6,19 +6,22 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::sha256;
 
+/// The setting that has the SHA-256 of the file of statistics (mean and covariance) that was measured in place of images.
+pub const GENERATED_STATISTICS: &str = "generated statistics";
+
 /// How a number came about: which images, prepared how, seen through which network, compared by which metric.
 ///
 /// Two numbers compare only if their protocols are equal, field by field.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Protocol {
-    /// How many generated images; 0 where a classifier is tested on real ones.
+    /// How many generated images; 0 where a classifier is tested on real ones, and where that is not known, of statistics.
     pub images: usize,
     /// Which real images: the split. Empty for a path length, which knows none.
     pub reference: String,
-    /// How many real images; 0 for a path length.
+    /// How many real images; 0 for a path length, and where that is not known, of statistics made elsewhere.
     pub reference_images: usize,
-    /// The SHA-256 of the real images, or of the file with their features.
+    /// The SHA-256 of the real images, or of the file with their features or their statistics.
     pub reference_hash: String,
     /// Height and width of generated and real images, in pixels; 0 where their features came from files.
     pub image_size: usize,
@@ -53,6 +56,7 @@ impl Protocol {
         let settings: Vec<String> = self
             .settings
             .iter()
+            .filter(|(name, _)| *name != GENERATED_STATISTICS)
             .map(|(name, value)| format!("{name} = {value}"))
             .collect();
         let settings = if settings.is_empty() {
@@ -67,14 +71,15 @@ impl Protocol {
             .replace("mean over places", "global average pooling");
         let size = self.image_size;
         let network_hash = short(&self.extractor_hash);
-        if self.reference_images == 0 {
+        if self.reference_images == 0 && self.reference_hash.is_empty() {
             return format!(
                 "{what} {} latent paths, {size} x {size} pixels, not quantised, perceptual distance {network} \
                  ({network_hash}).",
                 self.images
             );
         }
-        if self.images == 0 {
+        let statistics = self.settings.get(GENERATED_STATISTICS);
+        if self.images == 0 && statistics.is_none() {
             let weights = match short(&self.extractor_hash).as_str() {
                 "" => String::new(),
                 hash => format!(", {hash}"),
@@ -86,12 +91,17 @@ impl Protocol {
                 short(&self.reference_hash)
             );
         }
-        let against = format!(
-            "{} of `{}` ({})",
-            self.reference_images,
-            self.reference,
-            short(&self.reference_hash)
-        );
+        let of = format!("`{}` ({})", self.reference, short(&self.reference_hash));
+        let (against, elsewhere) = match self.reference_images {
+            0 => (format!("the statistics {of}"), " made elsewhere"),
+            images => (format!("{images} of {of}"), ""),
+        };
+        if let Some(hash) = statistics {
+            let hash = short(hash);
+            return format!(
+                "{what} statistics ({hash}) made elsewhere against {against}{elsewhere}."
+            );
+        }
         if size == 0 {
             return format!(
                 "{what} {} rows of features against {against}, made elsewhere.",
@@ -103,7 +113,7 @@ impl Protocol {
             sampler => format!(" (drawn by {sampler} where that fits the model)"),
         };
         format!(
-            "{what} {} generated images{drawn} against {against}, {size} x {size} pixels, quantised by {}, resized by {}, \
+            "{what} {} generated images{drawn} against {against}{elsewhere}, {size} x {size} pixels, quantised by {}, resized by {}, \
              features of {network} ({network_hash}).",
             self.images, self.quantise, self.resize,
         )
@@ -226,6 +236,31 @@ mod tests {
             ),
             "{}",
             files.describe()
+        );
+        let of_statistics = Protocol {
+            reference_images: 0,
+            ..files.clone()
+        };
+        assert!(
+            of_statistics.describe().ends_with(
+                "of 2000 rows of features against the statistics `test` (01234567), made elsewhere."
+            ),
+            "{}",
+            of_statistics.describe()
+        );
+        let mut both = Protocol {
+            images: 0,
+            ..of_statistics
+        };
+        let hash = "89abcdef01234567".to_owned();
+        both.settings.insert(GENERATED_STATISTICS.to_owned(), hash);
+        assert!(
+            both.describe().ends_with(
+                "kid (seed = 2020, subsets = 100) of statistics (89abcdef) made elsewhere against the statistics `test` \
+                 (01234567) made elsewhere."
+            ),
+            "{}",
+            both.describe()
         );
     }
 

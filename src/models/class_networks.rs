@@ -7,9 +7,11 @@ use super::Blueprint;
 use super::networks::image_shape;
 use super::round::{DiscriminatorNetwork, GeneratorNetwork, Verdict};
 use super::terms::TangentNetwork;
+use crate::error::Result;
 use crate::nn::conv::WeightInit;
 use crate::nn::dcgan::{Critic, CriticNorm, Generator, WEIGHT_DEVIATION};
 use crate::nn::linear::Linear;
+use crate::nn::plain_generator::PlainGenerator;
 
 /// The untrained generator and discriminator of a run with classes. The discriminator normalises nothing, so that what it says
 /// of an image depends on that image alone.
@@ -61,6 +63,15 @@ impl GeneratorNetwork for ClassGenerator {
 
     fn forward(&self, latents: Tensor<2>, classes: &[usize]) -> Tensor<4> {
         self.inner.forward(self.conditioned(latents, classes))
+    }
+
+    fn plain(&self) -> Option<Result<PlainGenerator>> {
+        let plain = self.inner.plain().map(|plain| PlainGenerator {
+            latent: plain.latent - self.classes,
+            classes: self.classes,
+            ..plain
+        });
+        Some(plain)
     }
 }
 

@@ -20,6 +20,7 @@ use super::{
 use crate::device::{number, tensor, values};
 use crate::error::{Result, refuse};
 use crate::images::Images;
+use crate::nn::plain_generator::PlainGenerator;
 use crate::nn::record::EachPart;
 use crate::random::Random;
 
@@ -335,6 +336,10 @@ impl<G: GeneratorNetwork, D: DiscriminatorNetwork> Latents for Gan<G, D> {
         let classes = if self.classes == 0 { &[] } else { classes };
         let network = self.generator.drawn_from();
         to_images(network.forward(latents, classes))
+    }
+
+    fn plain_generator(&self) -> Option<Result<PlainGenerator>> {
+        self.generator.drawn_from().plain()
     }
 }
 

@@ -45,6 +45,7 @@ use crate::device::values;
 use crate::error::{Result, refuse};
 use crate::images::Images;
 use crate::nn::parameters::Parameters;
+use crate::nn::plain_generator::PlainGenerator;
 use crate::nn::record::{EachPart, load_parts, save_parts};
 use crate::random::Random;
 use crate::registry::{Named, Registry};
@@ -123,6 +124,11 @@ pub trait Latents {
     /// # Errors
     /// The device lost a tensor.
     fn decode(&self, latents: &[f32], classes: &[usize]) -> Result<Images>;
+
+    /// The numbers of what decodes, for other frameworks, if it is made of layers that these have.
+    fn plain_generator(&self) -> Option<Result<PlainGenerator>> {
+        None
+    }
 }
 
 /// A discriminator of images.

@@ -7,6 +7,7 @@ use super::round::{DiscriminatorNetwork, GeneratorNetwork, Verdict};
 use crate::config::RunConfig;
 use crate::error::{Result, refuse};
 use crate::nn::dcgan::{Critic, CriticNorm, Generator, ImageShape, Pyramid};
+use crate::nn::plain_generator::PlainGenerator;
 
 impl GeneratorNetwork for Generator {
     fn forward_training(&mut self, latents: Tensor<2>, _classes: &[usize]) -> Tensor<4> {
@@ -15,6 +16,10 @@ impl GeneratorNetwork for Generator {
 
     fn forward(&self, latents: Tensor<2>, _classes: &[usize]) -> Tensor<4> {
         Generator::forward(self, latents)
+    }
+
+    fn plain(&self) -> Option<Result<PlainGenerator>> {
+        Some(Generator::plain(self))
     }
 }
 

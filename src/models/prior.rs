@@ -192,6 +192,11 @@ impl Prior {
         self.mixture.as_ref()
     }
 
+    /// The law of the noise's entries.
+    pub fn noise(&self) -> Noise {
+        self.noise
+    }
+
     /// The threshold, if it is truncated.
     pub fn tau(&self) -> Option<f64> {
         match self.noise {

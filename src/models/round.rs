@@ -6,6 +6,8 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 
 use super::Batch;
+use crate::error::Result;
+use crate::nn::plain_generator::PlainGenerator;
 use crate::random::Random;
 
 /// Latent vectors, and classes where there are any, to images.
@@ -16,6 +18,11 @@ pub trait GeneratorNetwork: Module + Send {
 
     /// The same for samples: an image does not depend on its batch.
     fn forward(&self, latents: Tensor<2>, classes: &[usize]) -> Tensor<4>;
+
+    /// The numbers of [`Self::forward`] for other frameworks, if it is made of layers that these have.
+    fn plain(&self) -> Option<Result<PlainGenerator>> {
+        None
+    }
 }
 
 /// Images to scores, and to logits of classes where there are any.

@@ -213,6 +213,11 @@ impl ConvTranspose2d {
         }
     }
 
+    /// Stride and padding.
+    pub fn window(&self) -> [usize; 2] {
+        [self.stride, self.padding]
+    }
+
     /// [n, inputs, h, w] -> [n, outputs, h', w']
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
         let bias = self.bias.as_ref().map(Param::val);

@@ -13,6 +13,8 @@ use super::activation::Activation::{self, LeakyRelu, Relu, Tanh};
 use super::conv::{Conv2d, ConvTranspose2d, WeightInit, Window};
 use super::norm::BatchNorm;
 use super::parameters::Parameters;
+use super::plain_generator::{PlainGenerator, PlainLayer};
+use crate::error::Result;
 
 /// All weights start from N(0, 0.02^2) (Radford et al. 2016, section 4).
 pub const WEIGHT_DEVIATION: f32 = 0.02;
@@ -102,6 +104,24 @@ impl Generator {
                 false,
             ),
         }
+    }
+
+    /// Its numbers, for other frameworks.
+    ///
+    /// # Errors
+    /// The device lost a tensor.
+    pub fn plain(&self) -> Result<PlainGenerator> {
+        let first = PlainLayer::of(&self.project, Some(&self.project_norm), Relu);
+        let doublings = self.doublings.iter().zip(&self.norms);
+        let doublings = doublings.map(|(conv, norm)| PlainLayer::of(conv, Some(norm), Relu));
+        let last = PlainLayer::of(&self.to_image, None, Tanh);
+        let layers = std::iter::once(first).chain(doublings).chain([last]);
+        let [latent, ..] = self.project.weight.dims();
+        Ok(PlainGenerator {
+            latent,
+            classes: 0,
+            layers: layers.collect::<Result<_>>()?,
+        })
     }
 
     /// [n, latent] -> [n, channels, size, size] in (-1, 1), normalising by the batch and updating the running statistics.

@@ -81,6 +81,19 @@ impl InceptionV3 {
         global_average_pool(maps)
     }
 
+    /// The maps after the stage `last`: [n, 3, 299, 299] -> [n, channels, h, w].
+    pub fn maps_after(&self, last: &str, images: Tensor<4>) -> Tensor<4> {
+        let mut maps = images;
+        for (name, stage) in &self.stages {
+            let channels = maps.dims()[1];
+            maps = stage.forward(&maps, 0..channels);
+            if *name == last {
+                break;
+            }
+        }
+        maps
+    }
+
     /// The logits of features: [n, 2048] -> [n, 1008].
     pub fn logits(&self, features: Tensor<2>) -> Tensor<2> {
         features.matmul(self.classifier.clone().transpose()) + self.bias.clone()

@@ -17,6 +17,7 @@ pub mod norm;
 pub mod parameters;
 pub mod patch_gan;
 pub mod pix2pix_unet;
+pub mod plain_generator;
 pub mod pool;
 pub mod resize;
 pub mod record;

@@ -3,6 +3,12 @@
 //! A network asks for each of its tensors by name and says which shape it needs ([`Weights::take`]), and in the end that it
 //! needs no more ([`Weights::finish`]). A tensor that is missing, of another shape or type, or left over is an error that
 //! names the file and the tensor: no number ever comes from half a network.
+//!
+//! What training scripts put around a state dict is taken off, and said in a line ([`take_notes`]): the dictionary it lies in,
+//! prefixes of wrappers (`module.` of DataParallel, `_orig_mod.` of `torch.compile`), half precision. `FILE:KEY` names another
+//! dictionary of the file, an average of the weights (EMA) for one.
+
+mod notes;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
@@ -12,19 +18,30 @@ use std::path::Path;
 
 use burn::module::Param;
 use burn::tensor::{Tensor, TensorData};
+use half::{bf16, f16};
 use pytorch_reader::{PickleValue, PytorchError, PytorchReader};
 use safetensors::SafeTensors;
 
 use crate::digest::{Sha256Writer, sha256};
 use crate::error::{Result, refuse};
+use crate::files::split_entry;
+
+pub use notes::take_notes;
 
 /// Keys under which checkpoints keep the weights beside other things.
-const NESTED: [&str; 3] = ["state_dict", "model_state_dict", "model"];
+const NESTED: [&str; 4] = ["state_dict", "model_state_dict", "model", "module"];
+/// What wrappers put before the name of every tensor, and training scripts where they nest dictionaries.
+const PREFIXES: [&str; 5] = [
+    "module.",
+    "_orig_mod.",
+    "model.",
+    "state_dict.",
+    "model_state_dict.",
+];
 /// What to do about a file that cannot be read as weights.
 const GIVE_WEIGHTS: &str = "give the path of a PyTorch (`.pth`, `.pt`) or safetensors file";
 /// What to do about a file whose tensors are not those of the network.
-const GIVE_NETWORK: &str =
-    "give the weights of this network under their published names, in numbers of type F32";
+const GIVE_NETWORK: &str = "give the weights of this network under their published names, in numbers of type F32, F16 or BF16";
 
 /// The tensors of one weights file that no network took yet.
 #[derive(Debug)]
@@ -34,6 +51,10 @@ pub struct Weights {
     hash: String,
     metadata: HashMap<String, String>,
     tensors: BTreeMap<String, Stored>,
+    /// What was done to the file on the way, in clauses.
+    done: Vec<String>,
+    /// How many tensors were widened from half precision.
+    widened: usize,
     /// The whole file, if it is one of safetensors; a PyTorch file is read tensor by tensor.
     bytes: Vec<u8>,
 }
@@ -58,11 +79,23 @@ enum Place {
 
 impl Weights {
     /// Opens the file at `path`: safetensors, or any form that `torch.save` ever wrote (archive or legacy stream), holding a
-    /// state dict by itself or under the key `state_dict`, `model_state_dict` or `model`.
+    /// state dict by itself or under the key `state_dict`, `model_state_dict`, `model` or `module`. `FILE:KEY` takes the one
+    /// under that key (`FILE:ema`), or `FILE:KEY.NAME` what is called `NAME` in it. A prefix of a wrapper that all tensors have
+    /// is taken off.
     ///
     /// # Errors
     /// Refuses a path that cannot be read, and a file that is neither or is damaged.
     pub fn read(path: &Path) -> Result<Self> {
+        let (file, entry) = split_entry(path);
+        let mut weights = Self::open(&file, entry.as_deref())?;
+        if let Some(entry) = entry {
+            weights.hash = sha256(format!("{}:{entry}", weights.hash));
+        }
+        weights.take_off_prefixes();
+        Ok(weights)
+    }
+
+    fn open(path: &Path, entry: Option<&str>) -> Result<Self> {
         let shown = path.display().to_string();
         let unreadable = |error: std::io::Error| {
             refuse(
@@ -78,16 +111,61 @@ impl Weights {
             .map_err(unreadable)?;
         // Safetensors begin with the length of their header, eight bytes, and the header with a brace.
         if start.get(8) == Some(&b'{') {
-            return Self::safetensors(fs::read(path).map_err(unreadable)?, shown);
+            let mut weights = Self::safetensors(fs::read(path).map_err(unreadable)?, shown)?;
+            if let Some(entry) = entry {
+                weights.keep_within(entry)?;
+            }
+            return Ok(weights);
         }
         let mut digest = Sha256Writer::default();
         std::io::copy(&mut start.as_slice().chain(file), &mut digest).map_err(unreadable)?;
-        let tensors = state_dict(path).map_err(|error| {
+        let neither = |error: PytorchError| {
             refuse(
                 format!("`{shown}` is neither a safetensors nor a PyTorch file: {error}"),
                 GIVE_WEIGHTS,
             )
-        })?;
+        };
+        let (outer, inner) = match entry.map(|entry| entry.split_once('.').unwrap_or((entry, ""))) {
+            Some((outer, inner)) => (Some(outer), inner),
+            None => (None, ""),
+        };
+        let root = PytorchReader::read_pickle_data(path, None).map_err(neither)?;
+        let dictionaries = dictionaries(&root);
+        if let Some(outer) = outer
+            && !dictionaries.contains(&outer)
+        {
+            return Err(refuse(
+                format!("`{shown}` has no dictionary `{outer}`"),
+                match dictionaries.as_slice() {
+                    [] => "it holds a state dict by itself: name the file alone".to_owned(),
+                    known => format!("it has: {}", known.join(", ")),
+                },
+            ));
+        }
+        let usual = || NESTED.into_iter().find(|key| dictionaries.contains(key));
+        let key = outer.or_else(usual);
+        let reader = match key {
+            Some(key) => PytorchReader::with_top_level_key(path, key),
+            None => PytorchReader::new(path),
+        };
+        let tensors = reader.map_err(neither)?.into_tensors();
+        if tensors.is_empty() {
+            return Err(neither(PytorchError::InvalidFormat(
+                "it holds no tensor".into(),
+            )));
+        }
+        let mut done: Vec<String> = key
+            .map(|key| format!("taken from `{key}`"))
+            .into_iter()
+            .collect();
+        let average = dictionaries
+            .iter()
+            .find(|name| name.contains("ema") && Some(**name) != key);
+        if let (None, Some(average)) = (outer, average) {
+            done.push(format!(
+                "not from `{average}`, which `{shown}:{average}` names"
+            ));
+        }
         let tensors = tensors.into_iter().map(|(name, tensor)| {
             let stored = Stored {
                 shape: tensor.shape().to_vec(),
@@ -96,13 +174,60 @@ impl Weights {
             };
             (name, stored)
         });
-        Ok(Self {
+        let mut weights = Self {
             hash: digest.finish(),
             metadata: HashMap::new(),
             tensors: tensors.collect(),
+            done,
+            widened: 0,
             bytes: Vec::new(),
             shown,
-        })
+        };
+        if !inner.is_empty() {
+            weights.keep_within(inner)?;
+        }
+        Ok(weights)
+    }
+
+    /// Keeps what is called `part`, a point and more, without that beginning.
+    fn keep_within(&mut self, part: &str) -> Result<()> {
+        let within = format!("{part}.");
+        let all = std::mem::take(&mut self.tensors).into_iter();
+        self.tensors = all
+            .filter_map(|(name, stored)| Some((name.strip_prefix(&within)?.to_owned(), stored)))
+            .collect();
+        if self.tensors.is_empty() {
+            return Err(refuse(
+                format!(
+                    "`{}` has no tensors whose names begin with `{within}`",
+                    self.shown
+                ),
+                GIVE_NETWORK,
+            ));
+        }
+        self.done.push(format!("of what is called `{within}`"));
+        Ok(())
+    }
+
+    /// Takes off what wrappers put before every name.
+    fn take_off_prefixes(&mut self) {
+        let mut taken = String::new();
+        while let Some(prefix) = PREFIXES
+            .into_iter()
+            .find(|prefix| self.tensors.keys().all(|name| name.starts_with(prefix)))
+        {
+            let all = std::mem::take(&mut self.tensors).into_iter();
+            self.tensors = all
+                .map(|(name, stored)| (name[prefix.len()..].to_owned(), stored))
+                .collect();
+            taken += prefix;
+            if self.tensors.is_empty() {
+                break;
+            }
+        }
+        if !taken.is_empty() {
+            self.done.push(format!("without the prefix `{taken}`"));
+        }
     }
 
     fn safetensors(bytes: Vec<u8>, shown: String) -> Result<Self> {
@@ -126,12 +251,14 @@ impl Weights {
             hash: sha256(&bytes),
             tensors: tensors.collect(),
             metadata: metadata.metadata().clone().unwrap_or_default(),
+            done: Vec::new(),
+            widened: 0,
             bytes,
             shown,
         })
     }
 
-    /// The SHA-256 of the file, in hexadecimal.
+    /// The SHA-256 of the file, in hexadecimal; where a part of it was named that of the file and the name.
     pub fn hash(&self) -> &str {
         &self.hash
     }
@@ -144,8 +271,8 @@ impl Weights {
     /// The numbers of the tensor `name`, row by row.
     ///
     /// # Errors
-    /// Refuses a tensor that is missing or was taken before, has another shape than `shape` or another type than F32, or
-    /// cannot be read.
+    /// Refuses a tensor that is missing or was taken before, has another shape than `shape` or another type than F32, F16 and
+    /// BF16 (which are widened), or cannot be read.
     pub fn values(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
         let shown = &self.shown;
         let stored = self
@@ -159,16 +286,26 @@ impl Weights {
             );
             return Err(refuse(message, GIVE_NETWORK));
         }
-        if stored.kind != "F32" {
-            let message = format!(
-                "tensor `{name}` of `{shown}` has type {}, expected F32",
-                stored.kind
-            );
-            return Err(refuse(message, GIVE_NETWORK));
-        }
         // Safetensors are little-endian, the reader of PyTorch files gives the machine's own order.
+        let is_little = matches!(stored.place, Place::Bytes(_)) || cfg!(target_endian = "little");
+        let numbers = match (stored.kind.as_str(), is_little) {
+            ("F32", true) => |bytes: &[u8]| numbers(bytes, f32::from_le_bytes),
+            ("F32", false) => |bytes: &[u8]| numbers(bytes, f32::from_be_bytes),
+            ("F16", true) => |bytes: &[u8]| numbers(bytes, |b| f16::from_le_bytes(b).to_f32()),
+            ("F16", false) => |bytes: &[u8]| numbers(bytes, |b| f16::from_be_bytes(b).to_f32()),
+            ("BF16", true) => |bytes: &[u8]| numbers(bytes, |b| bf16::from_le_bytes(b).to_f32()),
+            ("BF16", false) => |bytes: &[u8]| numbers(bytes, |b| bf16::from_be_bytes(b).to_f32()),
+            _ => {
+                let message = format!(
+                    "tensor `{name}` of `{shown}` has type {}, expected F32, F16 or BF16",
+                    stored.kind
+                );
+                return Err(refuse(message, GIVE_NETWORK));
+            }
+        };
+        self.widened += usize::from(stored.kind != "F32");
         Ok(match stored.place {
-            Place::Bytes(range) => numbers(&self.bytes[range], f32::from_le_bytes),
+            Place::Bytes(range) => numbers(&self.bytes[range]),
             Place::PyTorch(tensor) => {
                 let bytes = tensor.read().map_err(|error| {
                     refuse(
@@ -176,7 +313,7 @@ impl Weights {
                         "the file is damaged: get it again",
                     )
                 })?;
-                numbers(&bytes, f32::from_ne_bytes)
+                numbers(&bytes)
             }
         })
     }
@@ -197,11 +334,30 @@ impl Weights {
         Ok(parameter.clone().map(|_| tensor))
     }
 
+    /// Leaves word of what was done to the file.
+    fn note(&self) {
+        let mut done = self.done.clone();
+        if self.widened > 0 {
+            done.push(format!(
+                "{} tensors of half precision widened",
+                self.widened
+            ));
+        }
+        if done.is_empty() {
+            return;
+        }
+        let note = format!("weights of `{}`: {}", self.shown, done.join(", "));
+        notes::leave(note);
+    }
+
     /// Says that the network needs no more. A tensor that was not taken and is not `ignored` is refused: the file is of
     /// another network.
     pub fn finish(self, ignored: impl Fn(&str) -> bool) -> Result<()> {
         match self.tensors.keys().find(|name| !ignored(name)) {
-            None => Ok(()),
+            None => {
+                self.note();
+                Ok(())
+            }
             Some(name) => Err(refuse(
                 format!(
                     "`{}` has a tensor `{name}` that the network does not have",
@@ -213,28 +369,19 @@ impl Weights {
     }
 }
 
-/// The tensors of a PyTorch file by name.
-fn state_dict(
-    path: &Path,
-) -> std::result::Result<HashMap<String, pytorch_reader::Tensor>, PytorchError> {
-    let root = PytorchReader::read_pickle_data(path, None)?;
-    let is_nested = |key: &&&str| match &root {
-        PickleValue::Dict(root) => matches!(root.get(**key), Some(PickleValue::Dict(_))),
-        _ => false,
+/// The names of the dictionaries in the dictionary `root`, sorted.
+fn dictionaries(root: &PickleValue) -> Vec<&str> {
+    let PickleValue::Dict(entries) = root else {
+        return Vec::new();
     };
-    let reader = match NESTED.iter().find(is_nested) {
-        Some(key) => PytorchReader::with_top_level_key(path, key)?,
-        None => PytorchReader::new(path)?,
-    };
-    if reader.is_empty() {
-        return Err(PytorchError::InvalidFormat("it holds no tensor".into()));
-    }
-    Ok(reader.into_tensors())
+    let entries = entries.iter();
+    let nested = entries.filter(|(_, value)| matches!(value, PickleValue::Dict(_)));
+    let mut names: Vec<&str> = nested.map(|(name, _)| name.as_str()).collect();
+    names.sort_unstable();
+    names
 }
 
-fn numbers(bytes: &[u8], number: fn([u8; 4]) -> f32) -> Vec<f32> {
-    bytes
-        .chunks_exact(4)
-        .map(|bytes| number([bytes[0], bytes[1], bytes[2], bytes[3]]))
-        .collect()
+fn numbers<const N: usize>(bytes: &[u8], number: fn([u8; N]) -> f32) -> Vec<f32> {
+    let (whole, _) = bytes.as_chunks::<N>();
+    whole.iter().map(|&bytes| number(bytes)).collect()
 }

@@ -202,11 +202,11 @@ fn features_that_cannot_be_compared_are_refused() {
         &lab,
         "evaluate nowhere images",
         "no folder `nowhere` to read images from",
-        "give a run, a patch store, a folder of images, or a file of features (`.npy`, `.safetensors`)",
+        "give a run, a patch store, a folder of images, or a file of images, features or statistics (`.npy`, `.npz`, `.safetensors`)",
     );
     let missing = lab.refused("evaluate nowhere.npy a.npy");
     assert!(
-        missing.starts_with("error: cannot read the features `nowhere.npy`: "),
+        missing.starts_with("error: cannot read `nowhere.npy`: No such file"),
         "{missing}"
     );
     // One dimension too many.
@@ -222,8 +222,8 @@ fn features_that_cannot_be_compared_are_refused() {
     refused(
         &lab,
         "evaluate cube.npy a.npy",
-        "`cube.npy` is no file of features: it has 3 dimensions, [2, 2, 2], not two",
-        "give one row of f32 or f64 numbers an image, as `numpy.save(path, features)` writes them",
+        "`a.npy` is a file of features, `cube.npy` holds images: what made the features is not known",
+        "give two files of features, or two sets of images",
     );
     fs::write(lab.path("images/two.png"), b"not an image").expect("a file");
     let broken = lab.refused("evaluate images images");

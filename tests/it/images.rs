@@ -100,7 +100,7 @@ fn folders_that_cannot_be_measured_are_refused_by_evaluate() {
     );
     assert_eq!(
         evaluate("nowhere"),
-        "error: no folder `nowhere` to read images from\n\nhint: give a run, a patch store, a folder of images, or a file of features (`.npy`, `.safetensors`)"
+        "error: no folder `nowhere` to read images from\n\nhint: give a run, a patch store, a folder of images, or a file of images, features or statistics (`.npy`, `.npz`, `.safetensors`)"
     );
 
     // A text with the name of an image, and whole images that lose their ends.

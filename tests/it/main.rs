@@ -1,6 +1,7 @@
 //! The one integration binary: the registry's contract, the mathematics, the command line, the layout of the code.
 
 mod ablate;
+mod arrays;
 mod cli;
 mod cluster_jobs;
 mod cluster_slurm;
@@ -13,6 +14,7 @@ mod downstream;
 mod earlier;
 mod ends;
 mod evaluate;
+mod export;
 mod experiment;
 mod fake_mlflow;
 mod figures;

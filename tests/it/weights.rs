@@ -9,7 +9,7 @@ use histogen::device::values;
 use histogen::digest::sha256;
 use histogen::error::Refusal;
 use histogen::nn::vgg::Vgg16;
-use histogen::nn::weights::Weights;
+use histogen::nn::weights::{Weights, take_notes};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
@@ -85,12 +85,71 @@ fn what_does_not_fit_is_refused() {
         );
         open().finish(|name| name.starts_with("layer.")).unwrap();
     }
-    let mut half = Weights::read(&golden("half.pth")).unwrap();
-    let kind = half.take("layer.weight", &parameter([2, 3])).unwrap_err();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("integers.safetensors");
+    let numbers = TensorView::new(Dtype::I32, vec![2], &[0; 8]).unwrap();
+    fs::write(
+        &path,
+        safetensors::serialize([("x", numbers)], None).unwrap(),
+    )
+    .unwrap();
+    let kind = Weights::read(&path).unwrap().take("x", &parameter([2]));
+    assert!(message(kind.unwrap_err()).ends_with("has type I32, expected F32, F16 or BF16"),);
+}
+
+#[test]
+fn what_training_scripts_put_around_a_state_dict_is_taken_off_and_said() {
+    let read = |name: &str, more: f32| {
+        let mut weights = Weights::read(&golden(name)).expect(name);
+        let weight = weights.values("layer.weight", &[2, 3]).expect(name);
+        let expected = [0.0, 1.0, 2.0, 3.0, 4.0, 5.0].map(|value| value + more);
+        assert_eq!(weight, expected, "{name}");
+        let bias = weights.values("layer.bias", &[2]).expect(name);
+        assert_eq!(bias, [-0.5 + more, 0.25 + more], "{name}");
+        let hash = weights.hash().to_owned();
+        weights.finish(|_| false).expect(name);
+        let shown = golden("").display().to_string();
+        let notes = take_notes()
+            .into_iter()
+            .map(|note| note.replace(&shown, ""));
+        let file = name.split(':').next().expect("a name");
+        let mut notes = notes.filter(|note| note.contains(file));
+        (notes.next_back().expect("a note"), hash)
+    };
     assert_eq!(
-        message(kind),
-        "tensor `layer.weight` of `half.pth` has type F16, expected F32"
+        read("data_parallel.pth", 0.0).0,
+        "weights of `data_parallel.pth`: without the prefix `module.`"
     );
+    assert_eq!(
+        read("half.pth", 0.0).0,
+        "weights of `half.pth`: 1 tensors of half precision widened"
+    );
+    let (note, hash) = read("training.pth", 0.0);
+    assert_eq!(
+        note,
+        "weights of `training.pth`: taken from `model`, not from `ema`, which `training.pth:ema` names, without the prefix \
+         `_orig_mod.module.`, 2 tensors of half precision widened"
+    );
+    // The average of the weights has a hash of its own.
+    let (note, of_average) = read("training.pth:ema.shadow", 1.0);
+    assert_eq!(
+        note,
+        "weights of `training.pth`: taken from `ema`, of what is called `shadow.`, without the prefix `module.`"
+    );
+    assert_ne!(hash, of_average);
+    for (name, said) in [
+        (
+            "training.pth:average",
+            "`training.pth` has no dictionary `average`",
+        ),
+        (
+            "training.pth:ema.teacher",
+            "`training.pth` has no tensors whose names begin with `teacher.`",
+        ),
+        ("archive.pth:ema", "`archive.pth` has no dictionary `ema`"),
+    ] {
+        assert_eq!(message(Weights::read(&golden(name)).unwrap_err()), said);
+    }
 }
 
 #[test]

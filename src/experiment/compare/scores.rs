@@ -1,8 +1,10 @@
 //! The scores of a comparison, and their table.
 
+use std::path::{Path, PathBuf};
+
 use serde::Serialize;
 
-use crate::error::Result;
+use crate::error::{Result, refuse};
 use crate::metrics;
 use crate::report::{Cell, Column, Row, Summary, Table};
 use crate::tracker::ScoreRecord;
@@ -19,6 +21,24 @@ pub struct Compared {
     /// The number of each seed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub values: Vec<f64>,
+}
+
+/// The scores of one of several sets.
+#[derive(Serialize)]
+pub struct SetScores {
+    /// The set, as it was given.
+    pub set: PathBuf,
+    /// Its scores.
+    pub scores: Vec<Compared>,
+}
+
+impl SetScores {
+    pub(super) fn once(set: &Path, scores: Vec<ScoreRecord>) -> Self {
+        Self {
+            set: set.to_owned(),
+            scores: scores.into_iter().map(Compared::once).collect(),
+        }
+    }
 }
 
 impl Compared {
@@ -82,37 +102,159 @@ pub fn comparison_table(scores: &[Compared]) -> Result<Table> {
     let columns = vec![Column::new("value", None), Column::new("protocol", None)];
     let mut table = Table::new("Evaluation", "score", columns);
     for Compared { score, .. } in scores {
-        let value = match score.value {
-            Some(value) => {
-                let spread = score
-                    .spread
-                    .map(|spread| format!("{} {spread:.6}", score.spread_of));
-                let interval = score
-                    .interval
-                    .map(|(low, high)| format!("{low:.6} to {high:.6}: {}", score.interval_of));
-                let beside: Vec<String> = spread.into_iter().chain(interval).collect();
-                Cell::Text(match beside.as_slice() {
-                    [] => format!("{value:.6}"),
-                    beside => format!("{value:.6} ({})", beside.join("; ")),
-                })
-            }
-            None if !score.absent.is_empty() => Cell::Absent(score.absent.clone()),
-            None => Cell::Failed(score.failure.clone()),
-        };
         table.push(Row {
             name: score.name.clone(),
             reference: false,
-            cells: vec![value, Cell::Text(score.protocol_id.clone())],
+            cells: vec![cell(score, 6), Cell::Text(score.protocol_id.clone())],
         })?;
-        let mut sentences = vec![score.protocol.describe()];
-        if !score.warning.is_empty() {
-            sentences.push(format!("Warning: {}.", score.warning));
+        note(&mut table, score, None);
+    }
+    Ok(table)
+}
+
+/// The scores of several sets as one table, a row a set and a column a score, with how they were measured under it.
+///
+/// # Errors
+/// Refuses a score that is not finite, and sets that were not measured alike.
+pub fn sets_table(sets: &[SetScores]) -> Result<Table> {
+    let mut names: Vec<&str> = Vec::new();
+    for Compared { score, .. } in sets.iter().flat_map(|set| &set.scores) {
+        if !names.contains(&score.name.as_str()) {
+            names.push(&score.name);
         }
-        for sentence in sentences {
-            if !table.notes.contains(&sentence) {
-                table.notes.push(sentence);
-            }
+    }
+    let columns = names.iter().map(|name| {
+        let title = metrics::definition(name).map_or(*name, |known| known.title);
+        Column::new(title, None)
+    });
+    let mut table = Table::new("Evaluation", "set", columns.collect());
+    refuse_unlike(sets)?;
+    for SetScores { set, scores } in sets {
+        let shown = set.display().to_string();
+        let cells = names.iter().map(|name| {
+            let found = scores.iter().find(|compared| compared.score.name == **name);
+            found.map_or_else(
+                || Cell::Absent("not measured of this set".to_owned()),
+                |compared| cell(&compared.score, 4),
+            )
+        });
+        table.push(Row {
+            name: shown.clone(),
+            reference: false,
+            cells: cells.collect(),
+        })?;
+        for Compared { score, .. } in scores {
+            note(&mut table, score, Some(&shown));
         }
     }
     Ok(table)
+}
+
+/// Refuses sets of which one score has several protocols: they do not compare, and a column would say that they do.
+fn refuse_unlike(sets: &[SetScores]) -> Result<()> {
+    let mut first: Vec<(&Path, &ScoreRecord)> = Vec::new();
+    for SetScores { set, scores } in sets {
+        for Compared { score, .. } in scores.iter().filter(|one| one.score.value.is_some()) {
+            let known = first.iter().find(|(_, known)| known.name == score.name);
+            match known {
+                Some((other, known)) if known.protocol_id != score.protocol_id => {
+                    return Err(refuse(
+                        format!(
+                            "`{}` of `{}` and of `{}` do not compare. {} {}",
+                            score.name,
+                            other.display(),
+                            set.display(),
+                            known.protocol.describe(),
+                            score.protocol.describe()
+                        ),
+                        "take as many images of each with `--images N`, or see each by itself with `--json` or `--csv`",
+                    ));
+                }
+                Some(_) => {}
+                None => first.push((set, score)),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A number with what is known of its spread, or why there is none.
+fn cell(score: &ScoreRecord, decimals: usize) -> Cell {
+    let Some(value) = score.value else {
+        return match score.absent.as_str() {
+            "" => Cell::Failed(score.failure.clone()),
+            absent => Cell::Absent(absent.to_owned()),
+        };
+    };
+    let spread = score
+        .spread
+        .map(|spread| format!("{} {spread:.decimals$}", score.spread_of));
+    let interval = score.interval.map(|(low, high)| {
+        format!(
+            "{low:.decimals$} to {high:.decimals$}: {}",
+            score.interval_of
+        )
+    });
+    let beside: Vec<String> = spread.into_iter().chain(interval).collect();
+    Cell::Text(match beside.as_slice() {
+        [] => format!("{value:.decimals$}"),
+        beside => format!("{value:.decimals$} ({})", beside.join("; ")),
+    })
+}
+
+/// Says under a table how a score was measured, and what a reader must know of it.
+fn note(table: &mut Table, score: &ScoreRecord, set: Option<&str>) {
+    let mut sentences = vec![score.protocol.describe()];
+    if !score.warning.is_empty() {
+        sentences.push(match set {
+            None => format!("Warning: {}.", score.warning),
+            Some(set) => format!("Warning (`{set}`): {}.", score.warning),
+        });
+    }
+    for sentence in sentences {
+        if !table.notes.contains(&sentence) {
+            table.notes.push(sentence);
+        }
+    }
+}
+
+/// The scores of several sets as CSV: a row a set and score.
+///
+/// # Errors
+/// There is no memory for it.
+pub fn comparison_csv(sets: &[SetScores]) -> Result<String> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record([
+        "set",
+        "score",
+        "value",
+        "spread",
+        "spread_of",
+        "low",
+        "high",
+        "interval_of",
+        "why_none",
+        "warning",
+        "protocol",
+    ])?;
+    let number = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
+    for SetScores { set, scores } in sets {
+        for Compared { score, .. } in scores {
+            let reason = format!("{}{}", score.absent, score.failure);
+            writer.write_record([
+                &set.display().to_string(),
+                &score.name,
+                &number(score.value),
+                &number(score.spread),
+                &score.spread_of,
+                &number(score.interval.map(|(low, _)| low)),
+                &number(score.interval.map(|(_, high)| high)),
+                &score.interval_of,
+                &reason,
+                &score.warning,
+                &score.protocol_id,
+            ])?;
+        }
+    }
+    Ok(String::from_utf8(writer.into_inner()?)?)
 }

@@ -98,7 +98,8 @@ pub(super) fn away_store(
     match Subject::of(path)? {
         Subject::Store(path) => return PatchStore::open(path),
         Subject::Folder(_) => {}
-        Subject::Run(path) | Subject::Features(path) => {
+        subject => {
+            let path = subject.path();
             return Err(refuse(
                 format!("`{}` has no slides to transfer to", path.display()),
                 "give a folder of slides, or a patch store",

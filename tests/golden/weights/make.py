@@ -30,3 +30,20 @@ transposed = torch.cat([torch.full((1, 2), 9.0), weight.T])[1:].T
 torch.save({"layer.weight": transposed, "layer.bias": bias}, folder / "transposed.pth")
 torch.save({"layer.weight": weight.half(), "layer.bias": bias}, folder / "half.pth")
 save_file(dict(state), folder / "plain.safetensors", metadata={"mean": "1, 2, 3"})
+
+# What training scripts make of the same state dict.
+def within(prefix, tensors):
+    return OrderedDict((prefix + name, tensor) for name, tensor in tensors.items())
+
+
+torch.save(within("module.", state), folder / "data_parallel.pth")
+average = OrderedDict((name, tensor + 1) for name, tensor in state.items())
+half = OrderedDict((name, tensor.bfloat16()) for name, tensor in state.items())
+torch.save(
+    {
+        "epoch": 3,
+        "model": within("_orig_mod.module.", half),
+        "ema": {"decay": 0.999, "shadow": within("module.", average)},
+    },
+    folder / "training.pth",
+)

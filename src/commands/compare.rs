@@ -1,0 +1,28 @@
+//! `histogen compare`: how much two sets differ.
+
+use super::settings::configure_otherwise;
+use super::{Answer, Outcome};
+use crate::cli::Compare;
+use crate::experiment::{Comparison, compare_two, differences_table};
+use crate::workspace::Workspace;
+
+pub(super) fn run(arguments: &Compare) -> Outcome {
+    let settings = &arguments.settings;
+    let config = configure_otherwise("paper", "table1", settings, None)?;
+    let comparison = Comparison {
+        generated: &arguments.sets,
+        real: &arguments.against,
+        metrics: &arguments.metrics,
+        images: arguments.images,
+        split: arguments.split.as_deref(),
+        repeat: 1,
+    };
+    let found = compare_two(&config, &comparison, &Workspace::new(&settings.out))?;
+    if arguments.json {
+        println!("{}", serde_json::to_string_pretty(&found)?);
+    } else {
+        let sets = [&*arguments.sets[0], &*arguments.sets[1]];
+        println!("{}", differences_table(&found, sets)?.terminal());
+    }
+    Ok(Answer::of(found.iter().all(|one| one.failure.is_empty())))
+}
