@@ -30,6 +30,7 @@ from histogen._scores import (
     fid,
     kid,
     precision_recall,
+    write_statistics,
 )
 
 __all__ = [
@@ -47,4 +48,5 @@ __all__ = [
     "runs",
     "set_threads",
     "train",
+    "write_statistics",
 ]

@@ -5,7 +5,7 @@ from typing import Any, TypedDict
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["compare", "events", "extract", "run_folders", "sample", "set_threads", "state", "train"]
+__all__ = ["compare", "events", "extract", "run_folders", "sample", "set_threads", "state", "train", "write_statistics"]
 
 _Path = str | os.PathLike[str]
 _Side = npt.NDArray[np.uint8] | _Path
@@ -23,6 +23,7 @@ def set_threads(threads: int) -> None:
     """Computes with `threads` threads from now on; results do not depend on it."""
 
 def compare(generated: _Side, real: _Side, options: _Options) -> str: ...
+def write_statistics(set: _Path, target: _Path, format: str, features: str | None, settings: list[str]) -> str: ...
 def extract(images: _Side, settings: list[str], progress: _Progress) -> npt.NDArray[np.float32]: ...
 def run_folders(place: _Path) -> list[os.PathLike[str]]: ...
 def state(folder: _Path) -> tuple[str, int, str]: ...

@@ -352,3 +352,52 @@ def extract(
         if path is not None and not path.exists():
             raise FileNotFoundError(str(error)) from None
         raise
+
+
+def write_statistics(
+    data: Set,
+    path: str | os.PathLike[str],
+    *,
+    format: str = "pytorch-fid",
+    features: str | None = None,
+    weights: str | os.PathLike[str] | None = None,
+    value_range: tuple[float, float] | None = None,
+    set: Mapping[str, object] | None = None,
+) -> str:
+    """Writes mean and covariance of the features of a set, for other tools or as a side of :func:`evaluate` later.
+
+    Parameters
+    ----------
+    data : array, Run or path
+        As a side of :func:`evaluate`.
+    path : path
+        The ``.npz`` file to write.
+    format : str
+        ``pytorch-fid``, ``clean-fid`` or ``adm`` (which has the images in it).
+    features, weights, value_range, set
+        As in :func:`evaluate`; without ``features`` the extractor of the tool that ``format`` names.
+
+    Returns
+    -------
+    str
+        What was written, in a sentence.
+
+    Examples
+    --------
+    >>> import numpy as np, histogen, tempfile, pathlib
+    >>> x = np.random.default_rng(0).normal(size=(1000, 4))
+    >>> file = pathlib.Path(tempfile.mkdtemp()) / "x.npz"
+    >>> _ = histogen.write_statistics(x, file)
+    >>> round(float(histogen.fid(x + [3, 0, 0, 0], file)), 3)
+    9.0
+    """
+    chosen = settings(set)
+    if weights is not None:
+        chosen += settings({"evaluation.features.weights": weights})
+    with tempfile.TemporaryDirectory(prefix="histogen-") as folder:
+        side = _side(data, "the images", value_range, Path(folder) / "features.npy")
+        if not isinstance(side, Path):
+            file = Path(folder) / "images.npy"
+            np.save(file, side)
+            side = file
+        return _call([side], lambda: _histogen.write_statistics(side, path, format, features, chosen))

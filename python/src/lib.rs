@@ -15,7 +15,7 @@ mod _histogen {
     #[pymodule_export]
     use super::call::set_threads;
     #[pymodule_export]
-    use super::measure::{compare, extract};
+    use super::measure::{compare, extract, write_statistics};
     #[pymodule_export]
     use super::runs::{events, run_folders, sample, state};
     #[pymodule_export]

@@ -3,8 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use histogen::config::Config;
-use histogen::error::{Result, refuse};
-use histogen::experiment::{self, Comparison, Evaluator, ImageSet};
+use histogen::error::{Result, refuse, unknown_name};
+use histogen::experiment::{
+    self, Compared, Comparison, Evaluator, ImageSet, StatisticsFormat, StatisticsPlan,
+};
 use histogen::features::{self, Features};
 use histogen::images::ImageSource;
 use histogen::metrics;
@@ -91,14 +93,15 @@ fn of_paths(
     workspace: &Workspace,
 ) -> Result<String> {
     let comparison = Comparison {
-        generated,
+        generated: &[generated.to_owned()],
         real,
         metrics: &options.metrics,
         images: options.images,
         split: options.split.as_deref(),
         repeat: options.repeat,
     };
-    let scores = experiment::compare(config, &comparison, workspace)?;
+    let sets = experiment::compare(config, &comparison, workspace)?;
+    let scores: Vec<&Compared> = sets.iter().flat_map(|set| &set.scores).collect();
     Ok(serde_json::to_string(&scores)?)
 }
 
@@ -147,6 +150,41 @@ fn of_images(
     Ok(serde_json::to_string(
         &evaluator.measure(generated.as_ref())?,
     )?)
+}
+
+/// Writes mean and covariance of the features of the set at `set` to `target`, in the form that `format` names; says what it wrote.
+/// `features` is the extractor; that of the tool without it.
+#[pyfunction]
+pub(crate) fn write_statistics(
+    py: Python<'_>,
+    set: PathBuf,
+    target: PathBuf,
+    format: String,
+    features: Option<String>,
+    mut settings: Vec<String>,
+) -> PyResult<String> {
+    run(py, None, Interrupted::Leaves, move |_| {
+        let known = [
+            StatisticsFormat::PytorchFid,
+            StatisticsFormat::CleanFid,
+            StatisticsFormat::Adm,
+        ];
+        let found = known.into_iter().find(|known| known.name() == format);
+        let format = found
+            .ok_or_else(|| unknown_name("format", &format, known.map(StatisticsFormat::name)))?;
+        let features = features.unwrap_or_else(|| format.extractor().to_owned());
+        settings.push(format!("evaluation.features.extractor={features:?}"));
+        let config = experiment::resolve(EXPERIMENT, PROFILE, &settings)?;
+        let temporary = tempfile::tempdir()?;
+        let plan = StatisticsPlan {
+            set: &set,
+            format,
+            images: None,
+            split: None,
+            target: &target,
+        };
+        experiment::export_statistics(&config, &plan, &Workspace::new(temporary.path()))
+    })
 }
 
 /// The features of `images`, one row an image.

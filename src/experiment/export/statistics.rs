@@ -28,6 +28,15 @@ pub enum StatisticsFormat {
 }
 
 impl StatisticsFormat {
+    /// What it is called on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::PytorchFid => "pytorch-fid",
+            Self::CleanFid => "clean-fid",
+            Self::Adm => "adm",
+        }
+    }
+
     /// The extractor of the tool.
     pub const fn extractor(self) -> &'static str {
         match self {
