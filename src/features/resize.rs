@@ -99,7 +99,9 @@ impl Resize {
                 Taps::Weighted { first, weights }
             }
             Self::BicubicHalfPixel => {
-                let source = (place as f64 + 0.5) * from as f64 / size as f64 - 0.5;
+                // PyTorch finds the place in f32; the rest is exact.
+                let step = from as f32 / size as f32;
+                let source = f64::from((place as f32 + 0.5) * step - 0.5);
                 let inside = |pixel: f64| pixel.clamp(0.0, (from - 1) as f64) as usize;
                 let below = source.floor();
                 let (first, last) = (inside(below - 1.0), inside(below + 2.0));

@@ -74,7 +74,8 @@ fn score(
     real: &Features,
 ) -> Result<f64, String> {
     let settings = MetricSettings::default();
-    let mut outcomes = metrics::evaluate(&[metric], generated, real, &settings).unwrap();
+    let mut outcomes =
+        metrics::evaluate(&[metric], generated, real, &settings).expect("sound features");
     let score = outcomes.remove(0).score;
     score
         .map(|score| score.value)
@@ -228,8 +229,8 @@ fn by_class(
         training: None,
     };
     let settings = MetricSettings::default();
-    let outcomes =
-        metrics::evaluate_beside(&[&ClassFid], generated.0, real.0, beside, &settings).unwrap();
+    let outcomes = metrics::evaluate_beside(&[&ClassFid], generated.0, real.0, beside, &settings)
+        .expect("sound features");
     let scores: Result<Vec<_>, String> = outcomes
         .into_iter()
         .map(|outcome| outcome.score.map_err(|error| error.to_string()))
@@ -238,7 +239,7 @@ fn by_class(
     Ok((
         scores[0].value,
         scores[1].value,
-        scores[0].spread.unwrap(),
+        scores[0].spread.expect("it has a spread"),
         scores[1].warning.clone(),
     ))
 }
