@@ -13,7 +13,7 @@ mod training;
 use std::path::PathBuf;
 
 use super::again::keep;
-use super::captions::{data_caption, profile_caption};
+use super::captions::data_caption;
 use super::training::Label;
 use super::{Context, Outcome, Reporter, render_translation};
 use crate::config::Config;
@@ -206,14 +206,23 @@ fn record(context: &Context<'_>, rows: &[PlannedRow], ledgers: Vec<Vec<PathBuf>>
         name: config.name.clone(),
         question: config.question.clone(),
         profile: config.profile.clone(),
-        facts: vec![
-            data_caption(&context.store),
-            profile_caption(config),
-            caption(config),
-        ],
+        facts: vec![data_caption(&context.store), sizes(config), caption(config)],
         notes: Vec::new(),
         rows: rows.collect(),
     }
+}
+
+/// Profile, seeds and patches in words.
+fn sizes(config: &Config) -> String {
+    let (size, reduction) = (config.data.patch_size, config.data.reduction);
+    let slides = match reduction {
+        1 => "slides as they are".to_owned(),
+        reduction => format!("slides made {reduction} times smaller"),
+    };
+    format!(
+        "Profile {}, seeds {:?}; patches of {size} x {size} pixels of {slides}.",
+        config.profile, config.seeds
+    )
 }
 
 /// Task and training in words.

@@ -8,7 +8,7 @@ use super::history::{histories, over_seeds};
 use super::pictures::read;
 use super::sheet::Sheet;
 use super::style::{MARGIN, PAGE, TEXT, colour};
-use super::{Drawer, Drawn, dots};
+use super::{Drawer, Drawn, dots, font};
 use crate::error::Result;
 use crate::metrics::paired;
 use crate::report::{Outcome, Record, Table, TableDefinition, TranslationRecord, learning_curves};
@@ -86,7 +86,8 @@ fn pairs(
     let mut sheet = Sheet::new(size);
     let shown = rows.iter().map(|(_, images)| images.len() as u32).max();
     let columns = sheet.across(PAGE - 2.0 * MARGIN).min(shown.unwrap_or(1));
-    sheet.canvas.size[0] = 2.0 * MARGIN + sheet.side(columns);
+    let names = rows.iter().map(|(name, _)| font::width(name, TEXT, true));
+    sheet.canvas.size[0] = 2.0 * MARGIN + names.fold(sheet.side(columns), f64::max);
     let mut y = MARGIN;
     for (name, images) in &rows {
         let name = Text::new(name, [MARGIN, y + TEXT], Anchor::Start).bold();
