@@ -282,9 +282,6 @@ fn picture(context: &Context<'_>, row: &str, seed: u64, model: &dyn GenerativeMo
     let path = context
         .workspace
         .picture(&config.name, row, &format!("-s{seed}"));
-    if path.exists() {
-        return Ok(());
-    }
     let classes = context.store.classes().len();
     let each = shown_of_each(context);
     let sampler = context.samplers.of(model, classes, None)?;
