@@ -46,7 +46,9 @@ pub fn centre_distance(
         }
     }
     for (centre, &members) in centres.iter_mut().zip(&members) {
-        centre.iter_mut().for_each(|sum| *sum /= members as f64);
+        for sum in centre {
+            *sum /= members as f64;
+        }
     }
     // The distances to them.
     let mut distances = Vec::with_capacity(images);

@@ -205,7 +205,7 @@ mod tests {
             .collect();
         let expected = [
             ("shifted_accuracy", 6.0 / 8.0),
-            ("shifted_balanced_accuracy", (5.0 / 6.0 + 0.5) / 2.0),
+            ("shifted_balanced_accuracy", f64::midpoint(5.0 / 6.0, 0.5)),
             ("shifted_accuracy.a", 5.0 / 6.0),
             ("shifted_accuracy.b", 0.5),
         ];

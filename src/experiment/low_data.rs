@@ -62,7 +62,7 @@ pub fn reproduce_low_data(
     let points = plan.points();
     let mut ledgers = vec![Vec::new(); points.len()];
     let mut systems = vec![BASELINE];
-    systems.extend(plan.systems.iter().map(|planned| planned.name()));
+    systems.extend(plan.systems.iter().map(PlannedSystem::name));
     for (place, _) in plan.sizes.iter().enumerate() {
         for (number, _) in config.seeds.iter().enumerate() {
             let folders = trainings.of(place, number, reporter)?;
@@ -204,7 +204,7 @@ impl Trainings<'_> {
         let context = self.context;
         let runs = &planned.runs[place][number];
         let (size, seed) = (self.plan.sizes[place], context.config.seeds[number]);
-        let row = self.plan.row(planned.name(), size);
+        let row = plan::row(planned.name(), size);
         let mut best: Option<(f64, Run, Box<dyn GenerativeModel>)> = None;
         for run in runs {
             let tau = planned.tau_in_words(run);
@@ -282,9 +282,6 @@ fn picture(context: &Context<'_>, row: &str, seed: u64, model: &dyn GenerativeMo
     let path = context
         .workspace
         .picture(&config.name, row, &format!("-s{seed}"));
-    if path.exists() {
-        return Ok(());
-    }
     let classes = context.store.classes().len();
     let each = shown_of_each(context);
     let sampler = context.samplers.of(model, classes, None)?;

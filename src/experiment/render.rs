@@ -85,7 +85,7 @@ pub(super) fn render_downstream(
         .collect();
     let drawn = report::figures::draw_downstream(&record, about, &shown, &outcomes, workspace)?;
     let of = Made {
-        made: &made,
+        tables: &made,
         claims: &claims,
         source: &source,
         drawn,
@@ -110,7 +110,7 @@ pub(super) fn render_low_data(
         .collect();
     let drawn = report::figures::draw_low_data(&record, about, &shown, &outcomes, workspace)?;
     let of = Made {
-        made: &made,
+        tables: &made,
         claims: &claims,
         source: &source,
         drawn,
@@ -126,7 +126,7 @@ pub(super) fn render_sampled(record: Record, workspace: &Workspace) -> Result<Ou
     let source = Published::of(&record.name).source();
     let drawn = report::figures::draw_sampled(&record, workspace)?;
     let of = Made {
-        made: &made,
+        tables: &made,
         claims: &claims,
         source: &source,
         drawn,
@@ -136,7 +136,7 @@ pub(super) fn render_sampled(record: Record, workspace: &Workspace) -> Result<Ou
 
 /// Tables, claims and figures of one report.
 struct Made<'a> {
-    made: &'a [(&'static TableDefinition, Table)],
+    tables: &'a [(&'static TableDefinition, Table)],
     claims: &'a [Claim],
     /// What the claims are from.
     source: &'a str,
@@ -153,7 +153,7 @@ impl Made<'_> {
     ) -> Result<Outcome> {
         let folder = workspace.report(&record.name);
         let (mut tables, mut complete) = (Vec::new(), true);
-        for (definition, table) in self.made {
+        for (definition, table) in self.tables {
             let files = report::write(definition, table, &folder)?;
             complete &= no_cell_failed(table);
             let table = table.clone();
@@ -169,7 +169,7 @@ impl Made<'_> {
         let of_tables = tables.iter().flat_map(|rendered| &rendered.files);
         let written: Vec<PathBuf> = of_tables.chain(&files).cloned().collect();
         let shown: Vec<(&TableDefinition, &Table)> = self
-            .made
+            .tables
             .iter()
             .map(|(definition, table)| (*definition, table))
             .collect();

@@ -44,19 +44,19 @@ impl<'a> Tests<'a> {
         let mut name = String::new();
         if let Some(store) = shifted {
             let settings = &config.low_data;
-            name = format!("all images of {}", store.name());
-            if settings.shifted_stain != StainMethod::None {
-                name += &format!(
-                    ", stain brought to another's by {}",
-                    settings.shifted_stain.name()
-                );
-            }
+            let stain = match settings.shifted_stain {
+                StainMethod::None => String::new(),
+                method => format!(", stain brought to another's by {}", method.name()),
+            };
+            let noise = match settings.shifted_noise {
+                0.0 => String::new(),
+                noise => format!(", with noise of deviation up to {noise}"),
+            };
+            let reference = format!("all images of {}{stain}", store.name());
+            name = format!("{reference}{noise}");
             let images = LabelledImages::new(store, (0..store.len()).collect());
             let images = images.with_noise(settings.shifted_noise);
-            accuracy.push(AccuracyTest::new(images, "shifted_", &name));
-            if settings.shifted_noise > 0.0 {
-                name += &format!(", with noise of deviation up to {}", settings.shifted_noise);
-            }
+            accuracy.push(AccuracyTest::new(images, "shifted_", &reference));
         }
         let mut embedded = held_out;
         let seed = Random::new(config.evaluation.seed);

@@ -109,11 +109,6 @@ impl<'a> Plan<'a> {
         of_systems + self.images.iter().map(Vec::len).sum::<usize>()
     }
 
-    /// The label of a system with a number of images.
-    pub(super) fn row(&self, system: &str, size: usize) -> String {
-        format!("{system}, {size} images")
-    }
-
     /// All rows, by size and system.
     pub(super) fn points(&self) -> Vec<LowDataPoint> {
         let systems = self.systems.iter().map(PlannedSystem::name);
@@ -122,7 +117,7 @@ impl<'a> Plan<'a> {
             systems.iter().map(move |system| LowDataPoint {
                 system: (*system).to_owned(),
                 size,
-                row: self.row(system, size),
+                row: row(system, size),
             })
         });
         points.collect()
@@ -138,6 +133,11 @@ impl<'a> Plan<'a> {
         });
         truncated.collect()
     }
+}
+
+/// The label of a system with a number of images.
+pub(super) fn row(system: &str, size: usize) -> String {
+    format!("{system}, {size} images")
 }
 
 /// The numbers of training images, growing.
