@@ -158,7 +158,7 @@ class Sweep:
 
     def done(self, out):
         found = self.submit(out, "--status")
-        return found.count(" done ") == 9
+        return sum(line.endswith(" done") for line in found.splitlines()) == 9
 
     def compare(self, name, out, expected):
         found = results(out)

@@ -6,10 +6,11 @@ use clap::Args;
 
 use super::Settings;
 use crate::device::Place;
-use crate::submission::Jobs;
+use crate::submission::{Jobs, Resources};
 
 /// Arguments of `submit`.
 #[derive(Args, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option")]
 pub struct Submit {
     /// The experiment: a name under `experiments/` or a TOML file.
     pub experiment: String,
@@ -58,6 +59,21 @@ pub struct Submit {
     #[command(flatten)]
     #[expect(missing_docs, reason = "described at the type")]
     pub settings: Settings,
+}
+
+impl Submit {
+    /// What jobs get.
+    pub fn resources(&self) -> Resources {
+        Resources {
+            partition: self.partition.clone(),
+            time: self.time.clone(),
+            cpus: self.cpus,
+            gres: self.gres.clone(),
+            throttle: self.throttle,
+            warn: self.warn,
+            sbatch: self.sbatch.clone(),
+        }
+    }
 }
 
 /// Arguments of `cell`.

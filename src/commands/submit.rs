@@ -8,8 +8,6 @@ use super::{Answer, Outcome};
 use crate::cli::Submit;
 use crate::error::Result;
 use crate::experiment::{Asked, is_reported};
-use crate::files::cannot_write;
-use crate::run::{Lock, Taken};
 use crate::submission::{Job, Planned, Queued, Resources, Scheduler, Slurm, Submission};
 use crate::workspace::Workspace;
 
@@ -30,7 +28,7 @@ pub(super) fn run(arguments: &Submit) -> Outcome {
     for note in &submission.notes {
         eprintln!("{note}");
     }
-    let slurm = &Slurm;
+    let slurm: &dyn Scheduler = &Slurm;
     if arguments.cancel {
         let count = submission.cancel(slurm)?;
         Tracking::cancelled(&config, &workspace, &reports)?;
@@ -40,55 +38,23 @@ pub(super) fn run(arguments: &Submit) -> Outcome {
     if arguments.status {
         return status(&submission, slurm, arguments.json);
     }
-    let resources = &resources(arguments);
+    let resources = &arguments.resources();
     if arguments.dry_run {
         return dry_run(&submission, slurm, resources);
     }
-    // One at a time, from what is queued to what is submitted.
-    let folder = &submission.folder;
-    std::fs::create_dir_all(folder).map_err(|error| cannot_write(folder, &error))?;
-    let _lock = match Lock::try_take(folder)? {
-        Taken::Ours(lock) => lock,
-        Taken::Held(by, hint) => {
-            let text = format!(
-                "`{}` is being submitted by another process {by}",
-                folder.display()
-            );
-            return Err(crate::error::refuse(text, hint));
-        }
+    // Its runs hang below the execution from their first step on.
+    let mut begins = || Tracking::submitted(&config, &workspace, &reports);
+    let mut told = |job: &Job, id: &str| {
+        println!("{id}  {}", slurm.command(&submission.folder, job));
     };
-    let most = slurm.most_tasks()?;
-    let queue = slurm.list(&submission.job_names(most))?;
-    submission.freeze_for_jobs(resources, &queue)?;
-    let states = &submission.states()?;
     let is_reported = is_reported(&config, &workspace)?;
-    let queue = &queue;
-    let planned = Planned {
-        states,
-        queue,
-        resources,
-        most,
-        is_reported,
-    };
-    let mut is_open = false;
-    let mut submit = |job: &Job| {
-        if !is_open {
-            // Before the first job: its run hangs below the execution.
-            Tracking::submitted(&config, &workspace, &reports)?;
-            is_open = true;
-        }
-        let id = slurm.submit(folder, job)?;
-        println!("{id}  {}", slurm.command(folder, job));
-        Ok(id)
-    };
-    let mut cancel = |job: &str| slurm.cancel(&[job.to_owned()]);
-    let submitted = submission.submit(&planned, &mut submit, &mut cancel)?;
+    let submitted = submission.submit_to(slurm, resources, is_reported, &mut begins, &mut told)?;
     let cells = submission.cells.len();
     let new: usize = submitted.jobs.iter().map(|(job, _)| job.tasks.len()).sum();
     let (done, diverged, queued) = (submitted.done, submitted.diverged, submitted.queued);
     eprintln!(
         "{cells} cells: {new} submitted now, {queued} queued before, {done} done, {diverged} diverged; `{}`",
-        folder.display()
+        submission.folder.display()
     );
     if submitted.jobs.is_empty() {
         eprintln!("nothing to do");
@@ -96,20 +62,8 @@ pub(super) fn run(arguments: &Submit) -> Outcome {
     Ok(Answer::Yes)
 }
 
-fn resources(arguments: &Submit) -> Resources {
-    Resources {
-        partition: arguments.partition.clone(),
-        time: arguments.time.clone(),
-        cpus: arguments.cpus,
-        gres: arguments.gres.clone(),
-        throttle: arguments.throttle,
-        warn: arguments.warn,
-        sbatch: arguments.sbatch.clone(),
-    }
-}
-
 /// What is queued; nothing, and a line that says so, where Slurm does not answer.
-fn ask(submission: &Submission, slurm: &Slurm) -> (usize, Vec<Queued>) {
+fn ask(submission: &Submission, slurm: &dyn Scheduler) -> (usize, Vec<Queued>) {
     let asked = slurm.most_tasks().and_then(|most| {
         let queue = slurm.list(&submission.job_names(most))?;
         Ok((most, queue))
@@ -121,7 +75,7 @@ fn ask(submission: &Submission, slurm: &Slurm) -> (usize, Vec<Queued>) {
 }
 
 /// Prints how every cell stands.
-fn status(submission: &Submission, slurm: &Slurm, json: bool) -> Outcome {
+fn status(submission: &Submission, slurm: &dyn Scheduler, json: bool) -> Outcome {
     let (_, queue) = ask(submission, slurm);
     let status = submission.status(&queue)?;
     if json {
@@ -129,19 +83,13 @@ fn status(submission: &Submission, slurm: &Slurm, json: bool) -> Outcome {
         return Ok(Answer::Yes);
     }
     for cell in &status {
-        let index = cell
-            .index
-            .map_or_else(|| "-".to_owned(), |index| index.to_string());
-        println!(
-            "{index:>4}  {:32}  {:40}  {}",
-            cell.cell, cell.state, cell.queue
-        );
+        println!("{cell}");
     }
     Ok(Answer::Yes)
 }
 
 /// Prints what would be submitted.
-fn dry_run(submission: &Submission, slurm: &Slurm, resources: &Resources) -> Outcome {
+fn dry_run(submission: &Submission, slurm: &dyn Scheduler, resources: &Resources) -> Outcome {
     let (most, queue) = ask(submission, slurm);
     let states = &submission.states()?;
     for cell in &submission.cells {

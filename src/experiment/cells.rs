@@ -122,7 +122,6 @@ pub fn cells(config: &Config, store: &PatchStore) -> Result<(Vec<Cell>, Vec<Stri
         ));
     }
     // Reward models by the names of their runs, and runs by theirs: two rows may share one.
-    type Key = Option<(String, bool)>;
     let mut reward_models: Vec<(String, &System)> = Vec::new();
     let mut runs: Vec<(String, usize, &System, u64, Key)> = Vec::new();
     let mut notes = Vec::new();
@@ -186,7 +185,9 @@ pub fn cells(config: &Config, store: &PatchStore) -> Result<(Vec<Cell>, Vec<Stri
 
 /// What names the reward model of a row, before it is trained, and whether it is trained for the experiment; none for a row
 /// without.
-fn key(config: &Config, has_reward: bool, store: &PatchStore) -> Result<Option<(String, bool)>> {
+type Key = Option<(String, bool)>;
+
+fn key(config: &Config, has_reward: bool, store: &PatchStore) -> Result<Key> {
     if !has_reward {
         return Ok(None);
     }

@@ -7,7 +7,7 @@ use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::num::NonZeroUsize;
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::str::FromStr;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -148,7 +148,7 @@ impl Submission {
                     CellState::Diverged(how) => how.clone(),
                     _ => String::new(),
                 };
-                pool.end(index, state, None, reason);
+                pool.end(index, state == CellState::Done, None, reason);
             }
         }
         pool.run()
@@ -184,8 +184,8 @@ impl Pool<'_> {
     }
 
     /// Notes that a cell has ended; `time` is that of its process, if there was one.
-    fn end(&mut self, index: usize, state: CellState, time: Option<Duration>, reason: String) {
-        self.ended[index] = Some(state == CellState::Done);
+    fn end(&mut self, index: usize, is_done: bool, time: Option<Duration>, reason: String) {
+        self.ended[index] = Some(is_done);
         (self.told)(&Ended {
             cell: &self.submission.cells[index],
             done: self.ended.iter().flatten().count(),
@@ -228,7 +228,7 @@ impl Pool<'_> {
                     format!("{said} (`{}`)", log.display())
                 }
             };
-            self.end(index, state, Some(time), reason);
+            self.end(index, state == CellState::Done, Some(time), reason);
         }
         Ok(())
     }
@@ -240,7 +240,7 @@ impl Pool<'_> {
             if let Some(needs) = needs.filter(|&needs| self.ended[needs] == Some(false)) {
                 let reason = format!("the {} failed", self.submission.cells[needs].label());
                 self.waiting.retain(|&other| other != index);
-                self.end(index, CellState::Waits, None, reason);
+                self.end(index, false, None, reason);
             }
         }
     }

@@ -10,6 +10,7 @@ use crate::digest::sha256_file;
 use crate::error::{Result, refuse};
 use crate::experiment::CellState;
 use crate::files::{UNFINISHED, cannot_write, write_whole};
+use crate::run::{Lock, Taken};
 
 /// What was submitted, and what was left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -238,6 +239,56 @@ impl Submission {
             after_any: Vec::new(),
         };
         parts.into_iter().map(array).collect()
+    }
+
+    /// Asks `scheduler` what is queued, freezes, and submits what is neither done nor queued. `begins` is called before the first
+    /// job, `told` after each with its id.
+    ///
+    /// # Errors
+    /// Refuses while another process submits it, and fails where the scheduler does or a file cannot be written.
+    pub fn submit_to(
+        &self,
+        scheduler: &dyn Scheduler,
+        resources: &Resources,
+        is_reported: bool,
+        begins: &mut dyn FnMut() -> Result<()>,
+        told: &mut dyn FnMut(&Job, &str),
+    ) -> Result<Submitted> {
+        let folder = &self.folder;
+        fs::create_dir_all(folder).map_err(|error| cannot_write(folder, &error))?;
+        // One at a time, from what is queued to what is submitted.
+        let _lock = match Lock::try_take(folder)? {
+            Taken::Ours(lock) => lock,
+            Taken::Held(by, hint) => {
+                let folder = folder.display();
+                return Err(refuse(
+                    format!("another process {by} submits `{folder}`"),
+                    hint,
+                ));
+            }
+        };
+        let most = scheduler.most_tasks()?;
+        let queue = &scheduler.list(&self.job_names(most))?;
+        self.freeze_for_jobs(resources, queue)?;
+        let planned = Planned {
+            states: &self.states()?,
+            queue,
+            resources,
+            most,
+            is_reported,
+        };
+        let mut has_begun = false;
+        let mut submit = |job: &Job| {
+            if !has_begun {
+                begins()?;
+                has_begun = true;
+            }
+            let id = scheduler.submit(folder, job)?;
+            told(job, &id);
+            Ok(id)
+        };
+        let mut cancel = |job: &str| scheduler.cancel(&[job.to_owned()]);
+        self.submit(&planned, &mut submit, &mut cancel)
     }
 
     /// Cancels what of it is queued or runs; returns how many processes that were.

@@ -1,5 +1,7 @@
 //! How a submitted experiment stands: ledgers first, then what the scheduler says.
 
+use std::fmt;
+
 use serde::Serialize;
 
 use super::{Queued, Submission};
@@ -17,6 +19,19 @@ pub struct CellStatus {
     pub state: String,
     /// What the scheduler says; empty where it knows nothing of it.
     pub queue: String,
+}
+
+impl fmt::Display for CellStatus {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let index = self
+            .index
+            .map_or_else(|| "-".to_owned(), |index| index.to_string());
+        let line = format!(
+            "{index:>4}  {:32}  {:40}  {}",
+            self.cell, self.state, self.queue
+        );
+        out.write_str(line.trim_end())
+    }
 }
 
 impl Submission {

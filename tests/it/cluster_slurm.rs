@@ -25,6 +25,7 @@ struct Stage {
 
 impl Stage {
     /// None, and a line that says so, where there is no Slurm.
+    #[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
     fn start() -> Option<Self> {
         let scripts = std::env::var("HISTOGEN_SLURM");
         let scripts =
@@ -101,12 +102,12 @@ impl Drop for Stage {
     }
 }
 
-/// Waits for up to two minutes.
+/// Waits for up to five minutes: what is waited for takes seconds where nothing else computes.
 fn wait(what: &str, mut is_so: impl FnMut() -> bool) {
     let start = Instant::now();
     while !is_so() {
         assert!(
-            start.elapsed() < Duration::from_mins(2),
+            start.elapsed() < Duration::from_mins(5),
             "waited in vain: {what}"
         );
         sleep(Duration::from_millis(100));
@@ -139,7 +140,7 @@ fn a_sweep_that_is_warned_and_requeued_ends_as_an_undisturbed_one() {
     let _one = ONE_AT_A_TIME.lock();
     let Some(stage) = Stage::start() else { return };
     let (disturbed, undisturbed) = (Lab::new(), Lab::new());
-    let experiment = "--profile smoke --seeds 0,1 --set training.steps=700 \
+    let experiment = "--profile smoke --seeds 0,1 --set training.steps=400 \
                       --set systems=[{name=\"dcgan\"},{name=\"lsgan\"}]";
     undisturbed.succeed(&format!("reproduce all {experiment}"));
     let submit = &format!("submit table1 {experiment} {RESOURCES}");
@@ -199,7 +200,14 @@ fn a_sweep_that_is_warned_and_requeued_ends_as_an_undisturbed_one() {
         "{said}"
     );
     let status = stage.submit(&disturbed, &format!("{submit} --status"));
-    assert_eq!(status.matches(" done ").count(), 4, "{status}");
+    assert_eq!(
+        status
+            .lines()
+            .filter(|line| line.ends_with(" done"))
+            .count(),
+        4,
+        "{status}"
+    );
 }
 
 #[test]
@@ -282,7 +290,7 @@ fn a_node_that_dies_and_a_cell_that_diverges_leave_one_writer_and_one_failed_cel
     let node = queue
         .lines()
         .filter_map(|line| line.split_once('|'))
-        .last()
+        .next_back()
         .expect("it runs")
         .1;
     let daemon = stage.folder.path().join(format!("slurmd-{node}.pid"));
