@@ -271,12 +271,11 @@ impl Array {
     /// As [`Self::bytes`].
     pub fn values(&self) -> io::Result<Vec<f64>> {
         let mut values = Vec::new();
-        match *self.header.shape.as_slice() {
-            [rows, _] => self.rows(0..rows, &mut values, |value| value)?,
-            _ => {
-                let count = self.header.entries().unwrap_or(0);
-                self.append(0..count, &mut values, |value| value)?;
-            }
+        if let [rows, _] = *self.header.shape.as_slice() {
+            self.rows(0..rows, &mut values, |value| value)?;
+        } else {
+            let count = self.header.entries().unwrap_or(0);
+            self.append(0..count, &mut values, |value| value)?;
         }
         Ok(values)
     }

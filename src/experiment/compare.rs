@@ -260,12 +260,11 @@ impl Comparing<'_> {
                     _ => Some(against.images(self, device)?.0),
                 };
                 let images = generated.images(self.split, count, seed)?;
-                let evaluator = match evaluator {
-                    Some(evaluator) => evaluator,
-                    None => {
-                        let like = Some([images.size(), images.channels()]);
-                        against.statistics(self, like, device)?
-                    }
+                let evaluator = if let Some(evaluator) = evaluator {
+                    evaluator
+                } else {
+                    let like = Some([images.size(), images.channels()]);
+                    against.statistics(self, like, device)?
                 };
                 let scores = evaluator.measure(images.as_ref())?.into_iter();
                 Ok(scores.map(Compared::once).collect())

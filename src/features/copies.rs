@@ -13,7 +13,7 @@ const WORTH_SAYING: usize = 100;
 pub struct Copies {
     seen: HashSet<u64>,
     rows: usize,
-    copies: usize,
+    repeated: usize,
 }
 
 impl Copies {
@@ -25,25 +25,25 @@ impl Copies {
                 hasher.write_u32(value.to_bits());
             }
             self.rows += 1;
-            self.copies += usize::from(!self.seen.insert(hasher.finish()));
+            self.repeated += usize::from(!self.seen.insert(hasher.finish()));
         }
     }
 
     /// How many rows are equal to one before.
     pub fn count(&self) -> usize {
-        self.copies
+        self.repeated
     }
 
     /// What a reader of a number must know of `what`, the images of these rows: nothing, or that one in a hundred or more is a
     /// copy.
     pub fn note(&self, what: &str) -> String {
-        if self.copies == 0 || self.copies * WORTH_SAYING < self.rows {
+        if self.repeated == 0 || self.repeated * WORTH_SAYING < self.rows {
             return String::new();
         }
         format!(
             "{} of {what} are copies: {} of {} have the features of one before",
-            share(self.copies, self.rows),
-            self.copies,
+            share(self.repeated, self.rows),
+            self.repeated,
             self.rows
         )
     }

@@ -66,7 +66,7 @@ fn ends_with(path: &Path, ending: &str) -> bool {
 pub fn look(path: &Path) -> Result<Found> {
     let (path, name) = split_entry(path);
     if ends_with(&path, "npz") {
-        return look_into(path, name.as_deref());
+        return look_into(&path, name.as_deref());
     }
     File::open(&path).map_err(|error| {
         let message = format!("cannot read `{}`: {error}", path.display());
@@ -82,15 +82,15 @@ pub fn look(path: &Path) -> Result<Found> {
 }
 
 /// The same for an archive.
-fn look_into(path: PathBuf, name: Option<&str>) -> Result<Found> {
-    let archive = Archive::open(&path)?;
+fn look_into(path: &Path, name: Option<&str>) -> Result<Found> {
+    let archive = Archive::open(path)?;
     let member = |name: &str| {
         let mut members = archive.members().iter();
         members.find(|member| member.name == name)
     };
     let found = |content: Content, member: Option<&str>| Found {
         content,
-        path: path.clone(),
+        path: path.to_owned(),
         member: member.map(str::to_owned),
     };
     let has_statistics = STATISTICS.iter().all(|name| member(name).is_some());
@@ -103,7 +103,7 @@ fn look_into(path: PathBuf, name: Option<&str>) -> Result<Found> {
             return Err(refuse(message, format!("it has: {}", listed(&archive))));
         };
         let content = content_of_member(member);
-        let content = content.map_err(|what| no_content(&path, &format!("`{name}`: {what}")))?;
+        let content = content.map_err(|what| no_content(path, &format!("`{name}`: {what}")))?;
         return Ok(found(content, Some(name)));
     }
     // Images before statistics of them, statistics before features.

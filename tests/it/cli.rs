@@ -279,8 +279,7 @@ fn weights_that_do_not_fit_are_refused() {
             .collect();
         fs::write(lab.path(name), safetensors::serialize(views, None).unwrap()).unwrap();
     };
-    let hint =
-        "give the weights of this network under their published names, in numbers of type F32";
+    let hint = "give the weights of this network under their published names, in numbers of type F32, F16 or BF16";
     write(
         "lacking.safetensors",
         &[("features.0.weight", vec![64, 3, 3, 3])],

@@ -10,7 +10,8 @@ use safetensors::SafeTensors;
 
 use crate::lab::Lab;
 
-/// The images of an exported folder by ONNX Runtime: the largest difference from those that were written beside it.
+/// The images of an exported folder by ONNX Runtime: the largest difference from those that were written beside it,
+/// relative to the largest value.
 const PROGRAM: &str = "
 import numpy, onnxruntime, sys
 check = numpy.load('check.npz')
@@ -20,7 +21,7 @@ if 'classes' in check:
     given['class'] = check['classes']
 images, = session.run(None, given)
 assert images.shape == check['images'].shape, images.shape
-print(numpy.abs(images - check['images']).max())
+print(numpy.abs(images - check['images']).max() / numpy.abs(check['images']).max())
 ";
 
 /// A run of `model`, trained for a few steps.

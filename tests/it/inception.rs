@@ -231,6 +231,12 @@ fn the_fid_network_agrees_with_torch_fidelity() {
         assert!(largest > 100.0 * TOLERANCE, "{name}: {largest}");
     }
 
+    // With their places: the first seven maps of a stage that is compared below, place by place.
+    let spatial = extractor("inception-v3-spatial")
+        .extract(&images())
+        .unwrap();
+    assert_eq!((spatial.rows, spatial.columns), (2, 17 * 17 * 7));
+
     // Small, large and grey images; grey is repeated.
     for size in [28, 256] {
         let bytes = (0..size * size).map(|place| (place % 251) as u8).collect();
@@ -256,6 +262,17 @@ fn the_fid_network_agrees_with_torch_fidelity() {
             .unwrap_or_else(|| panic!("{name} is not expected"));
         assert_eq!(maps.dims().as_slice(), stage.shape, "{name}");
         let found = values(maps.clone()).unwrap();
+        if name == "Mixed_6d" {
+            for (place, row) in spatial.values.chunks_exact(7).enumerate() {
+                let (image, place) = (place / 289, place % 289);
+                let expected = |channel: usize| found[(image * 768 + channel) * 289 + place];
+                assert!(
+                    row.iter()
+                        .enumerate()
+                        .all(|(at, value)| (value - expected(at)).abs() < TOLERANCE)
+                );
+            }
+        }
         let found: Vec<f32> = found.into_iter().step_by(stage.stride).take(16).collect();
         close(name, &found, &stage.values);
     });

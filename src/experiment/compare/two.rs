@@ -57,9 +57,18 @@ pub fn compare_two(
         workspace,
         real,
     };
-    let (evaluator, count) = comparing.evaluator_of_rows()?;
+    let (mut evaluator, count) = comparing.evaluator_of_rows()?;
+    if sides[..2].iter().any(|side| matches!(side, Subject::Run(_))) {
+        evaluator = evaluator.with_samplers(&comparing.samplers()?);
+    }
     let [first, second] = [sides[0], sides[1]].map(|side| comparing.file(&evaluator, &side, count));
-    let mut found = evaluator.differences([&first?, &second?])?;
+    let ((first, of_first), (second, of_second)) = (first?, second?);
+    let mut found = evaluator.differences([&first, &second])?;
+    for one in &mut found {
+        let said = [one.warning.as_str(), of_first.as_str(), of_second.as_str()];
+        let said = said.into_iter().filter(|clause| !clause.is_empty());
+        one.warning = said.collect::<Vec<_>>().join("; ");
+    }
     found.retain(|one| {
         let names = comparison.metrics;
         names.is_empty() || names.contains(&one.score) || names.contains(&one.protocol.metric)
@@ -83,25 +92,30 @@ impl Comparing<'_> {
         Ok((evaluator, images.count()))
     }
 
-    /// The features of one set; of a run as many images are drawn as the reference has, or as are asked for.
-    fn file(&self, evaluator: &Evaluator, side: &Subject<'_>, count: usize) -> Result<FeatureFile> {
+    /// The features of one set; of a run as many images are drawn as the reference has, or as are asked for, and what its sampler
+    /// has to say of them.
+    fn file(
+        &self,
+        evaluator: &Evaluator,
+        side: &Subject<'_>,
+        count: usize,
+    ) -> Result<(FeatureFile, String)> {
         let seed = self.config.evaluation.seed;
+        let mut note = String::new();
         let images: Box<dyn ImageSource> = match side {
-            Subject::Features(path) => return self.rows(path),
+            Subject::Features(path) => return Ok((self.rows(path)?, note)),
             Subject::Run(path) => {
                 let (run, model) = load_model(path, None, &self.config.compute.open()?)?;
                 let samplers = self.samplers()?;
                 let sampler = samplers.of(model.as_ref(), run.classes.len(), None)?;
                 let plan = Plan::without_store(run.classes.len(), count, seed);
-                Box::new(samples::spool(
-                    sampler.as_ref(),
-                    &plan,
-                    &self.workspace.features(),
-                )?)
+                let images = samples::spool(sampler.as_ref(), &plan, &self.workspace.features())?;
+                note = sampler.note();
+                Box::new(images)
             }
             side => side.images(self.split, self.comparison.images, seed)?,
         };
-        evaluator.features(images.as_ref())
+        Ok((evaluator.features(images.as_ref())?, note))
     }
 }
 

@@ -66,24 +66,34 @@ pub(super) fn card(card: &Card<'_>) -> String {
     text += "\nOutput: images in [-1, 1], channels first; bytes are floor(127.5 x + 128), clipped to 0 .. 255.\n\n";
     text += match card.format {
         GeneratorFormat::Safetensors => {
-            "```python\nimport torch\nfrom generator import load\n\ngenerator = load(\".\")  # generator.safetensors\n```\n\n\
-             `python generator.py` makes the images in `check.npz` again and prints the largest difference.\n"
+            "```python\nfrom generator import load\n\ngenerator = load(\".\")  # generator.safetensors\n"
         }
         GeneratorFormat::Onnx => {
             "```python\nimport numpy, onnxruntime\n\ncheck = numpy.load(\"check.npz\")\nsession = \
              onnxruntime.InferenceSession(\"generator.onnx\")\n"
         }
     };
-    if card.format == GeneratorFormat::Onnx {
-        let class = if generator.classes > 0 {
-            ", \"class\": check[\"classes\"]"
-        } else {
-            ""
-        };
-        let _ = write!(
-            text,
-            "images, = session.run(None, {{\"z\": check[\"z\"]{class}}})\nprint(abs(images - check[\"images\"]).max())\n```\n"
-        );
+    let with_class = generator.classes > 0;
+    match card.format {
+        GeneratorFormat::Safetensors => {
+            let class = if with_class { ", classes" } else { "" };
+            let _ = write!(
+                text,
+                "images = generator(z{class})\n```\n\n`python generator.py` makes the images in `check.npz` again and prints the \
+                 largest difference.\n"
+            );
+        }
+        GeneratorFormat::Onnx => {
+            let class = if with_class {
+                ", \"class\": check[\"classes\"]"
+            } else {
+                ""
+            };
+            let _ = write!(
+                text,
+                "images, = session.run(None, {{\"z\": check[\"z\"]{class}}})\nprint(abs(images - check[\"images\"]).max())\n```\n"
+            );
+        }
     }
 
     // What was measured.
@@ -173,7 +183,7 @@ fn input(generator: &PlainGenerator, prior: &Prior) -> String {
         _ => ", and a class",
     };
     format!(
-        "latent vectors z [n, {}], {noise}{mixture}{class}.\n",
+        "latent vectors z [n, {}], {noise}{mixture}{class}.",
         generator.latent
     )
 }

@@ -41,7 +41,7 @@ pub(super) fn module(
         let [inputs, outputs, kernel, _] = layer.shape;
         let (stride, padding) = (layer.stride, layer.padding);
         let mut line = |line: String| {
-            text += &format!("            {line},\n");
+            let _ = writeln!(text, "            {line},");
         };
         line(format!(
             "nn.ConvTranspose2d({inputs}, {outputs}, {kernel}, {stride}, {padding}, bias=False)"

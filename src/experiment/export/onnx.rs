@@ -217,11 +217,11 @@ pub(super) fn onnx(generator: &PlainGenerator, name: &str, shape: [usize; 3]) ->
             &axis(-1),
         );
         graph.node("Concat", &["z", "one_hot"], "conditioned", &axis(1));
-        last = "conditioned".to_owned();
+        last = String::from("conditioned");
     }
     graph.integers("one_place", &[4], &[-1, (latent + classes) as i64, 1, 1]);
     graph.node("Reshape", &[&last, "one_place"], "place", &[]);
-    last = "place".to_owned();
+    last = String::from("place");
     for (place, layer) in layers.iter().enumerate() {
         last = graph.layer(place, layer, &last);
     }
