@@ -84,7 +84,7 @@ pub(super) fn extractors() -> ArgValueCandidates {
 
 pub(super) fn scores() -> ArgValueCandidates {
     ArgValueCandidates::new(|| {
-        let scores = metrics::definitions().into_iter();
+        let scores = metrics::definitions();
         candidates(scores.map(|score| (score.name, score.title)))
     })
 }

@@ -209,7 +209,7 @@ pub(super) fn render_translation(
         .collect();
     let drawn = report::figures::draw_translation(&record, about, &shown, &outcomes, workspace)?;
     let of = Made {
-        made: &made,
+        tables: &made,
         claims: &claims,
         source: &report::translation_source(),
         drawn,

@@ -58,7 +58,10 @@ pub fn compare_two(
         real,
     };
     let (mut evaluator, count) = comparing.evaluator_of_rows()?;
-    if sides[..2].iter().any(|side| matches!(side, Subject::Run(_))) {
+    if sides[..2]
+        .iter()
+        .any(|side| matches!(side, Subject::Run(_)))
+    {
         evaluator = evaluator.with_samplers(&comparing.samplers()?);
     }
     let [first, second] = [sides[0], sides[1]].map(|side| comparing.file(&evaluator, &side, count));
