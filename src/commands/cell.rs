@@ -70,6 +70,7 @@ fn report(submission: &Submission) -> Outcome {
     Tracking::during_part(Part::Reports, config, &workspace, &reports, |tracking| {
         let mut reporter = Terminal::tracked(tracking, false);
         let asked = &submission.about.asked;
+        tracking.upload_cells(submission)?;
         let outcome = experiment::collect(config, asked, &workspace, &mut reporter)?;
         print(&outcome);
         Ok(Answer::of(outcome.complete))

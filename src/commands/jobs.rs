@@ -53,6 +53,7 @@ pub(super) fn run(
         };
         let complete =
             submission.run_here(jobs, &mut begins, &mut |ended| eprintln!("{}", line(ended)))?;
+        tracking.upload_cells(&submission)?;
         let outcome = experiment::collect(config, asked, &workspace, &mut reporter)?;
         print(&outcome);
         eprintln!("{} in all", duration(reporter.elapsed()));

@@ -10,10 +10,11 @@ use super::{Answer, Outcome};
 use crate::cli::Settings;
 use crate::config::{self, Config};
 use crate::error::{Result, refuse};
-use crate::experiment::{PART_FAILED, execution, keeps_open, mark_open};
+use crate::experiment::{PART_FAILED, execution, keeps_open, mark_open, run_folder};
 use crate::files::write_whole;
 use crate::run::{Lock, Taken};
 use crate::shutdown::Stopped;
+use crate::submission::Submission;
 use crate::tracker::mlflow::{Client, Failure, Server};
 use crate::tracker::{
     Destination, Ending, Environment, Event, Ledger, SystemMonitor, Upload, UploadStatus, Uploader,
@@ -202,6 +203,22 @@ impl Tracking {
         }
         let every = Duration::from_secs_f64(self.settings.system_seconds);
         Ok(SystemMonitor::start(folder, every, report))
+    }
+
+    /// Uploads what is left of every run that the cells of `submission` have made: a reward model may have been done before the
+    /// execution was known to the server.
+    pub(super) fn upload_cells(&self, submission: &Submission) -> Result<()> {
+        let (config, workspace) = (&submission.config, submission.workspace());
+        for cell in &submission.cells {
+            let folder = run_folder(config, cell, &submission.store, &workspace)?;
+            if let Some(folder) = folder.filter(|folder| ledger(folder).exists()) {
+                Destination::establish(&folder, &self.of_runs)?;
+                if let Some((_, uploader)) = &self.uploading {
+                    uploader.follow(&folder);
+                }
+            }
+        }
+        Ok(())
     }
 
     fn end(mut self, ending: Ending, reason: String) {

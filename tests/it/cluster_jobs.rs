@@ -238,7 +238,10 @@ fn a_displaced_process_stops_says_so_and_writes_nothing_more() {
     wait_for(|| lab.path("runs").exists() && runs(&lab).len() == 1);
     let run = runs(&lab).into_values().next().expect("a run");
     let owner = run.join("owner");
-    wait_for(|| owner.exists() && run.join("ledger.jsonl").exists());
+    wait_for(|| {
+        let text = fs::read_to_string(run.join("ledger.jsonl")).unwrap_or_default();
+        owner.exists() && text.contains("\"event\":\"step\"")
+    });
     // Another has taken it, as one on another machine would whose lock is worth nothing here.
     let text = fs::read_to_string(&owner).expect("an owner");
     let token = text
