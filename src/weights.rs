@@ -32,8 +32,8 @@ pub struct KnownFile {
     pub file: &'static str,
     /// The official address.
     pub address: &'static str,
-    /// Its length in bytes.
-    pub bytes: u64,
+    /// Its length in bytes; none where nobody publishes it, and what the server says is taken.
+    pub bytes: Option<u64>,
     /// Its SHA-256, in hexadecimal. The names of the first two files carry its first eight digits.
     pub sha256: &'static str,
     /// What needs it.
@@ -45,7 +45,7 @@ pub const INCEPTION_V3: KnownFile = KnownFile {
     name: "inception-v3",
     file: "pt_inception-2015-12-05-6726825d.pth",
     address: "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/pt_inception-2015-12-05-6726825d.pth",
-    bytes: 95_628_359,
+    bytes: Some(95_628_359),
     sha256: "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2",
     used_by: "features inception-v3, inception-v3-pytorch, inception-v3-clean",
 };
@@ -55,7 +55,7 @@ pub const VGG16: KnownFile = KnownFile {
     name: "vgg16",
     file: "vgg16-397923af.pth",
     address: "https://download.pytorch.org/models/vgg16-397923af.pth",
-    bytes: 553_433_881,
+    bytes: Some(553_433_881),
     sha256: "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
     used_by: "features vgg16, perceptual path length",
 };
@@ -65,7 +65,7 @@ pub const LPIPS_VGG: KnownFile = KnownFile {
     name: "lpips-vgg",
     file: "lpips-v0.1-vgg.pth",
     address: "https://raw.githubusercontent.com/richzhang/PerceptualSimilarity/master/lpips/weights/v0.1/vgg.pth",
-    bytes: 7_289,
+    bytes: Some(7_289),
     sha256: "a78928a0af1e5f0fcb1f3b9e8f8c3a2a5a3de244d830ad5c1feddc79b8432868",
     used_by: "perceptual path length",
 };
@@ -75,7 +75,7 @@ pub const RESNET18: KnownFile = KnownFile {
     name: "resnet18",
     file: "resnet18-f37072fd.pth",
     address: "https://download.pytorch.org/models/resnet18-f37072fd.pth",
-    bytes: 46_830_571,
+    bytes: Some(46_830_571),
     sha256: "f37072fd47e89c5e827621c5baffa7500819f7896bbacec160b1a16c560e07ec",
     used_by: "classifier resnet-18",
 };
@@ -85,18 +85,29 @@ pub const RESNET50: KnownFile = KnownFile {
     name: "resnet50",
     file: "resnet50-0676ba61.pth",
     address: "https://download.pytorch.org/models/resnet50-0676ba61.pth",
-    bytes: 102_530_333,
+    bytes: Some(102_530_333),
     sha256: "0676ba61b6795bbe1773cffd859882e5e297624d384b6993f7c9e683e722fb8a",
     used_by: "classifier resnet-50",
 };
 
+/// ResNet-152, trained on ImageNet by torchvision (`IMAGENET1K_V1`).
+pub const RESNET152: KnownFile = KnownFile {
+    name: "resnet152",
+    file: "resnet152-394f9c45.pth",
+    address: "https://download.pytorch.org/models/resnet152-394f9c45.pth",
+    bytes: None,
+    sha256: "394f9c45966e3651a89bbb78a48410a6755854ce4a5ab64927cf1c7247f85e58",
+    used_by: "classifier resnet-152",
+};
+
 /// All known files.
-pub const KNOWN: [KnownFile; 12] = [
+pub const KNOWN: [KnownFile; 13] = [
     INCEPTION_V3,
     VGG16,
     LPIPS_VGG,
     RESNET18,
     RESNET50,
+    RESNET152,
     dinov2::VITS14,
     dinov2::VITB14,
     dinov2::VITL14,

@@ -17,7 +17,7 @@ use crate::nn::conv::WeightInit;
 use crate::nn::linear::Linear;
 use crate::nn::parameters::Parameters;
 use crate::nn::resnet::{Depth, ResNet};
-use crate::weights::{KnownFile, Located, RESNET18, RESNET50, locate};
+use crate::weights::{KnownFile, Located, RESNET18, RESNET50, RESNET152, locate};
 
 /// Smallest height and width: five halvings leave one place.
 const SMALLEST: usize = 32;
@@ -29,8 +29,8 @@ pub(super) const RESNET_18: Network = Network {
     smallest: SMALLEST,
     takes_width: false,
     layers: Some(17),
-    weights: |settings| hash(settings, Some(RESNET18)),
-    build: |blueprint| build(blueprint, Depth::D18, Some(RESNET18)),
+    weights: |settings| hash(settings, RESNET18),
+    build: |blueprint| build(blueprint, Depth::D18, RESNET18),
 };
 
 /// ResNet-50.
@@ -40,42 +40,29 @@ pub(super) const RESNET_50: Network = Network {
     smallest: SMALLEST,
     takes_width: false,
     layers: Some(49),
-    weights: |settings| hash(settings, Some(RESNET50)),
-    build: |blueprint| build(blueprint, Depth::D50, Some(RESNET50)),
+    weights: |settings| hash(settings, RESNET50),
+    build: |blueprint| build(blueprint, Depth::D50, RESNET50),
 };
 
-/// ResNet-152, the paper's. Its file is no known one: its length is not published where we could read it.
+/// ResNet-152, the paper's.
 pub(super) const RESNET_152: Network = Network {
     name: "resnet-152",
-    about: "ResNet-152 (He et al. 2016), the paper's, torchvision's weights (give the file)",
+    about: "ResNet-152 (He et al. 2016), the paper's, torchvision's weights",
     smallest: SMALLEST,
     takes_width: false,
     layers: Some(151),
-    weights: |settings| hash(settings, None),
-    build: |blueprint| build(blueprint, Depth::D152, None),
+    weights: |settings| hash(settings, RESNET152),
+    build: |blueprint| build(blueprint, Depth::D152, RESNET152),
 };
 
 /// Where the pretrained weights lie; none if the network starts from random ones.
-fn located(settings: &ClassifierConfig, known: Option<KnownFile>) -> Result<Option<Located>> {
+fn located(settings: &ClassifierConfig, known: KnownFile) -> Result<Option<Located>> {
     if settings.pretrained == Pretrained::None {
         return Ok(None);
     }
-    let name = &settings.network;
-    match known {
-        Some(known) => {
-            let found = locate(&settings.weights, known, &format!("the network `{name}`"));
-            found.map(Some).map_err(|error| of_setting(error, &known))
-        }
-        None if settings.weights.as_os_str().is_empty() => Err(refuse(
-            format!(
-                "`downstream.classifier.pretrained` is `imagenet`, and no weights of `{name}` are given"
-            ),
-            "give torchvision's file with `--set downstream.classifier.weights=FILE` (resnet152-394f9c45.pth is IMAGENET1K_V1, \
-             resnet152-f82ba261.pth IMAGENET1K_V2), or start from random weights with \
-             `--set downstream.classifier.pretrained=none`",
-        )),
-        None => Ok(Some(Located::given(&settings.weights))),
-    }
+    let what = format!("the network `{}`", settings.network);
+    let found = locate(&settings.weights, known, &what);
+    found.map(Some).map_err(|error| of_setting(error, &known))
 }
 
 /// The error of a file that is not there, with the setting that names one.
@@ -92,7 +79,7 @@ fn of_setting(error: anyhow::Error, known: &KnownFile) -> anyhow::Error {
     }
 }
 
-fn hash(settings: &ClassifierConfig, known: Option<KnownFile>) -> Result<String> {
+fn hash(settings: &ClassifierConfig, known: KnownFile) -> Result<String> {
     let Some(located) = located(settings, known)? else {
         return Ok(String::new());
     };
@@ -100,11 +87,7 @@ fn hash(settings: &ClassifierConfig, known: Option<KnownFile>) -> Result<String>
     Ok(located.load(load)?.1)
 }
 
-fn build(
-    blueprint: &Blueprint<'_>,
-    depth: Depth,
-    known: Option<KnownFile>,
-) -> Result<Box<dyn Classifier>> {
+fn build(blueprint: &Blueprint<'_>, depth: Depth, known: KnownFile) -> Result<Box<dyn Classifier>> {
     let Blueprint {
         settings,
         task,

@@ -50,7 +50,9 @@ fn list(cache: &Cache, json: bool) -> Result<()> {
             "{:17} {:8} {:>11}  {}  {}",
             known.name,
             if present(known) { "present" } else { "missing" },
-            HumanBytes(known.bytes).to_string(),
+            known
+                .bytes
+                .map_or_else(String::new, |bytes| HumanBytes(bytes).to_string()),
             short(known.sha256),
             known.used_by,
         );
@@ -79,7 +81,9 @@ fn fetch(known: &KnownFile, cache: &Cache) -> Result<()> {
     let mut progress: Option<Progress> = None;
     let path = download.fetch(known, cache, &mut |bytes, trouble| {
         progress
-            .get_or_insert_with(|| Progress::of_bytes(known.file, known.bytes as usize))
+            .get_or_insert_with(|| {
+                Progress::of_bytes(known.file, known.bytes.unwrap_or_default() as usize)
+            })
             .update(bytes as usize, trouble);
     })?;
     let found = format!("SHA-256 {}, in `{}`", short(known.sha256), path.display());

@@ -140,8 +140,12 @@ impl Download {
                 return Err(refuse(
                     format!("cannot fetch `{}`: {reason}", self.address(known)),
                     format!(
-                        "try again, it goes on from {} of {} bytes; or get it another way and `histogen weights add FILE`",
-                        part.length, known.bytes
+                        "try again, it goes on from {}{} bytes; or get it another way and `histogen weights add FILE`",
+                        part.length,
+                        known
+                            .bytes
+                            .map(|all| format!(" of {all}"))
+                            .unwrap_or_default()
                     ),
                 ));
             }
@@ -158,7 +162,7 @@ impl Download {
         part: &mut Part,
         progress: &mut dyn FnMut(u64, &str),
     ) -> std::result::Result<(), Failure> {
-        if part.length == known.bytes {
+        if known.bytes == Some(part.length) {
             return Ok(());
         }
         // Asks for what is missing.
@@ -198,14 +202,18 @@ impl Download {
                 )));
             }
         };
-        if let Some(total) = total.filter(|total| *total != known.bytes) {
+        if let (Some(total), Some(bytes)) = (total, known.bytes)
+            && total != bytes
+        {
             part.restart()?;
             return Err(Failure::Final(wrong(
                 known,
                 &address,
-                &format!("it has {total} bytes instead of {}", known.bytes),
+                &format!("it has {total} bytes instead of {bytes}"),
             )));
         }
+        // Without either, the file ends where the connection does.
+        let whole = known.bytes.or(total);
         // Takes it in, as it comes.
         let mut buffer = vec![0; 1 << 16];
         loop {
@@ -217,13 +225,13 @@ impl Download {
                 Err(error) => return Err(Failure::Passing(causes(&error))),
             };
             part.append(&buffer[..count])?;
-            if part.length > known.bytes {
-                let more = format!("it has more than {} bytes", known.bytes);
+            if let Some(whole) = whole.filter(|whole| part.length > *whole) {
+                let more = format!("it has more than {whole} bytes");
                 part.restart()?;
                 return Err(Failure::Final(wrong(known, &address, &more)));
             }
         }
-        if part.length < known.bytes {
+        if whole.is_some_and(|whole| part.length < whole) {
             return Err(Failure::Passing("the connection closed too early".into()));
         }
         Ok(())
@@ -271,7 +279,7 @@ impl Part {
         })?;
         let length = file.seek(io::SeekFrom::End(0)).map_err(failed)?;
         let mut part = Self { path, file, length };
-        if length > known.bytes {
+        if known.bytes.is_some_and(|bytes| length > bytes) {
             part.restart()?;
         }
         Ok(part)

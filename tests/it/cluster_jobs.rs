@@ -186,21 +186,25 @@ fn a_failed_cell_is_a_failed_cell_of_the_table() {
 #[test]
 fn a_signal_reaches_every_cell_once_and_a_parent_that_is_gone_stops_them() {
     let (disturbed, undisturbed) = (Lab::new(), Lab::new());
-    let experiment = "reproduce table1 --profile smoke --set training.steps=600 \
+    let experiment = "reproduce table1 --profile smoke --set training.steps=3000 \
                       --set systems=[{name=\"dcgan\"},{name=\"lsgan\"}]";
     undisturbed.succeed(experiment);
     let command = format!("{experiment} --jobs 2");
-    let steps_of = |run: &Path| {
+    let count = |run: &Path, event: &str| {
         let text = fs::read_to_string(run.join("ledger.jsonl")).unwrap_or_default();
-        text.matches("\"event\":\"step\"").count()
+        text.matches(&format!("\"event\":\"{event}\"")).count()
     };
-    for (name, steps) in [("INT", 3), ("TERM", 30), ("KILL", 60)] {
+    for (starts, name) in [(1, "INT"), (2, "TERM"), (3, "KILL")] {
         let mut child = disturbed.start(&command);
         wait_for(|| {
             let folder = disturbed.path("runs");
             folder.exists() && {
                 let runs = runs(&disturbed);
-                runs.len() == 2 && runs.values().all(|run| steps_of(run) >= steps)
+                // Begun this time, and some way on.
+                let is_on = |run: &PathBuf| {
+                    count(run, "start") == starts && count(run, "step") >= 30 * starts
+                };
+                runs.len() == 2 && runs.values().all(is_on)
             }
         });
         signal(&child, name);

@@ -140,7 +140,7 @@ fn a_sweep_that_is_warned_and_requeued_ends_as_an_undisturbed_one() {
     let _one = ONE_AT_A_TIME.lock();
     let Some(stage) = Stage::start() else { return };
     let (disturbed, undisturbed) = (Lab::new(), Lab::new());
-    let experiment = "--profile smoke --seeds 0,1 --set training.steps=400 \
+    let experiment = "--profile smoke --seeds 0,1 --set training.steps=3000 \
                       --set systems=[{name=\"dcgan\"},{name=\"lsgan\"}]";
     undisturbed.succeed(&format!("reproduce all {experiment}"));
     let submit = &format!("submit table1 {experiment} {RESOURCES}");

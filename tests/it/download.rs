@@ -134,7 +134,7 @@ fn known(content: &[u8]) -> KnownFile {
         name: "network",
         file: "network.pth",
         address: "http://127.0.0.1:1/network.pth",
-        bytes: content.len() as u64,
+        bytes: Some(content.len() as u64),
         sha256: Box::leak(sha256(content).into_boxed_str()),
         used_by: "tests",
     }
@@ -194,6 +194,38 @@ impl Setting {
         let found = fs::read(self.folder.path().join("network.pth")).expect("the file");
         assert!(found == content(), "the file is as it was published");
     }
+}
+
+#[test]
+fn a_file_of_unknown_length_is_as_long_as_the_server_says() {
+    let file = KnownFile {
+        bytes: None,
+        ..known(&content())
+    };
+    // Cut short twice, and whole in the end.
+    let answers = [Answer::Cut(100_000), Answer::Cut(50_000), Answer::Asked];
+    let server = Server::new(&content(), &answers);
+    let setting = Setting::new(&server.address);
+    let cache = setting.cache();
+    setting
+        .download
+        .fetch(&file, &cache, &mut |_, _| {})
+        .unwrap();
+    setting.is_whole();
+    assert_eq!(server.asked(), [0, 100_000, 150_000]);
+    // Another file is told by its SHA-256.
+    let server = Server::new(&content(), &[Answer::Other(vec![7; LENGTH])]);
+    let setting = Setting::new(&server.address);
+    let fetched = setting
+        .download
+        .fetch(&file, &setting.cache(), &mut |_, _| {});
+    assert!(
+        fetched
+            .unwrap_err()
+            .to_string()
+            .contains("its SHA-256 begins with")
+    );
+    assert_eq!(setting.files(), Vec::<String>::new());
 }
 
 #[test]

@@ -220,7 +220,7 @@ fn bad_input_is_refused_before_anything_is_trained() {
         ),
         (
             "downstream.classifier={network=\"resnet-152\",pretrained=\"imagenet\"}".to_owned(),
-            "`downstream.classifier.pretrained` is `imagenet`, and no weights of `resnet-152` are given",
+            "the network `resnet-152` needs the weights file `resnet152-394f9c45.pth`",
         ),
         (
             "downstream.classifier={network=\"resnet-18\",pretrained=\"imagenet\"}".to_owned(),
