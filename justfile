@@ -116,7 +116,7 @@ test:
         cargo test --release -- --include-ignored
     cargo test --release --features dashboard --lib --test it dashboard
 
-# The Python wheel, with the program in it: target/wheels/ (needs `maturin` and `ziglang`, for old systems' C library)
+# The Python wheel, with the program in it: target/wheels/
 [group('release')]
 wheel:
     .ci/wheel
