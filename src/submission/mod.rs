@@ -1,5 +1,5 @@
 //! An experiment for many processes: frozen in a folder, run cell by cell on this machine ([`Submission::run_here`]) or on a
-//! cluster ([`Submission::plan`]), and put together at the end. It prints nothing.
+//! cluster ([`Submission::submit`]), and put together at the end. It prints nothing.
 //!
 //! ```text
 //! runs/submissions/table1-1f3a…/
