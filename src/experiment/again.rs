@@ -12,7 +12,7 @@ use crate::config::{Config, Layer, Tracking};
 use crate::error::Result;
 use crate::files::write_whole;
 use crate::report::page::{Again, quoted};
-use crate::report::{Record, TranslationRecord};
+use crate::report::{KindRecord, Record, TranslationRecord};
 use crate::workspace::Workspace;
 
 /// Keeps the settings of an experiment where [`again`] finds them; where its runs are uploaded to is no part of them.

@@ -23,7 +23,7 @@ use crate::data::{PatchStore, Split};
 use crate::error::{Result, refuse};
 use crate::images::write_png;
 use crate::random::Random;
-use crate::report::{DOWNSTREAM_ROWS, DownstreamRecord, Record, RowRecord};
+use crate::report::{DOWNSTREAM_ROWS, DownstreamRecord, KindRecord, Record, RowRecord};
 use crate::run::Run;
 use crate::tracker::{Ending, Event, Ledger};
 use crate::workspace::{Workspace, ledger};

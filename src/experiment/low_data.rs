@@ -25,7 +25,7 @@ use crate::error::Result;
 use crate::images::{Pixels, write_png};
 use crate::models::GenerativeModel;
 use crate::random::Random;
-use crate::report::{BASELINE, LowDataRecord, Record, RowRecord};
+use crate::report::{BASELINE, KindRecord, LowDataRecord, Record, RowRecord};
 use crate::run::Run;
 use crate::samples::draw_of_class;
 use crate::workspace::Workspace;

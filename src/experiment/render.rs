@@ -10,8 +10,8 @@ use crate::files::write_whole;
 use crate::report::figures::Drawn;
 use crate::report::page::Page;
 use crate::report::{
-    self, CHECKPOINTS, COSTS, Cell, Claim, DownstreamRecord, LowDataRecord, Published, Record,
-    Rewards, TABLES, Table, TableDefinition, TranslationRecord,
+    self, CHECKPOINTS, COSTS, Cell, Claim, DownstreamRecord, KindRecord, LowDataRecord, Published,
+    Record, Rewards, TABLES, Table, TableDefinition, TranslationRecord,
 };
 use crate::workspace::Workspace;
 
@@ -79,10 +79,7 @@ pub(super) fn render_downstream(
     let made = report::downstream_tables(&record, about, &outcomes)?;
     let claims = [report::downstream_claim(out)?];
     let source = Published::load().source();
-    let shown: Vec<(&TableDefinition, &Table)> = made
-        .iter()
-        .map(|(definition, table)| (*definition, table))
-        .collect();
+    let shown = shown(&made);
     let drawn = report::figures::draw_downstream(&record, about, &shown, &outcomes, workspace)?;
     let of = Made {
         tables: &made,
@@ -104,10 +101,7 @@ pub(super) fn render_low_data(
     let made = report::low_data_tables(&record, about, &outcomes, out)?;
     let claims = report::low_data_claims(&record, about, &outcomes, out)?;
     let source = Published::of(&record.name).source();
-    let shown: Vec<(&TableDefinition, &Table)> = made
-        .iter()
-        .map(|(definition, table)| (*definition, table))
-        .collect();
+    let shown = shown(&made);
     let drawn = report::figures::draw_low_data(&record, about, &shown, &outcomes, workspace)?;
     let of = Made {
         tables: &made,
@@ -132,6 +126,37 @@ pub(super) fn render_sampled(record: Record, workspace: &Workspace) -> Result<Ou
         drawn,
     };
     of.write(record, &outcomes, workspace)
+}
+
+/// Renders and writes the tables of paired models, their figures and what they say about the paper's claims.
+pub(super) fn render_translation(
+    record: Record,
+    about: &TranslationRecord,
+    workspace: &Workspace,
+) -> Result<Outcome> {
+    let out = workspace.out();
+    let outcomes = report::Outcome::of_rows(&record, out)?;
+    let made = report::translation_tables(&record, about, &outcomes, out)?;
+    let claims = report::translation_claims(&record, about, &outcomes, out)?;
+    let shown = shown(&made);
+    let drawn = report::figures::draw_translation(&record, about, &shown, &outcomes, workspace)?;
+    let of = Made {
+        tables: &made,
+        claims: &claims,
+        source: &report::translation_source(),
+        drawn,
+    };
+    of.write(record, &outcomes, workspace)
+}
+
+/// Tables as figures and pages take them.
+fn shown<'a>(
+    made: &'a [(&'static TableDefinition, Table)],
+) -> Vec<(&'a TableDefinition, &'a Table)> {
+    let tables = made.iter();
+    tables
+        .map(|(definition, table)| (*definition, table))
+        .collect()
 }
 
 /// Tables, claims and figures of one report.
@@ -168,11 +193,7 @@ impl Made<'_> {
         }
         let of_tables = tables.iter().flat_map(|rendered| &rendered.files);
         let written: Vec<PathBuf> = of_tables.chain(&files).cloned().collect();
-        let shown: Vec<(&TableDefinition, &Table)> = self
-            .tables
-            .iter()
-            .map(|(definition, table)| (*definition, table))
-            .collect();
+        let shown = shown(self.tables);
         let page = page(
             &record,
             outcomes,
@@ -191,30 +212,6 @@ impl Made<'_> {
             complete,
         })
     }
-}
-
-/// Renders and writes the tables of paired models, their figures and what they say about the paper's claims.
-pub(super) fn render_translation(
-    record: Record,
-    about: &TranslationRecord,
-    workspace: &Workspace,
-) -> Result<Outcome> {
-    let out = workspace.out();
-    let outcomes = report::Outcome::of_rows(&record, out)?;
-    let made = report::translation_tables(&record, about, &outcomes, out)?;
-    let claims = report::translation_claims(&record, about, &outcomes, out)?;
-    let shown: Vec<(&TableDefinition, &Table)> = made
-        .iter()
-        .map(|(definition, table)| (*definition, table))
-        .collect();
-    let drawn = report::figures::draw_translation(&record, about, &shown, &outcomes, workspace)?;
-    let of = Made {
-        tables: &made,
-        claims: &claims,
-        source: &report::translation_source(),
-        drawn,
-    };
-    of.write(record, &outcomes, workspace)
 }
 
 /// Renders and writes tables, the claims audit and the figures.

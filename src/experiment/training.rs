@@ -90,14 +90,7 @@ pub(super) fn train_run(
             }
             reporter.borrow_mut().scores(&scores);
             let step = 0; // the loop knows it
-            Ok(tracker::Evaluation {
-                step,
-                seed,
-                images_hash: String::new(), // their features are not kept
-                drawing_seconds: None,
-                drawing_gigaflop: None,
-                scores,
-            })
+            Ok(tracker::Evaluation::unkept(step, seed, scores))
         };
         train::train(
             run,

@@ -19,7 +19,7 @@ use super::{Context, Outcome, Reporter, render_translation};
 use crate::config::Config;
 use crate::data::Split;
 use crate::error::{Result, refuse};
-use crate::report::{Record, RowRecord, TranslationRecord, TranslationRow};
+use crate::report::{KindRecord, Record, RowRecord, TranslationRecord, TranslationRow};
 use crate::run::Run;
 use crate::tracker::{Ending, Event, Ledger};
 use crate::translation::{Backbone, Start, TranslationTask, TranslatorTraining, check};

@@ -7,6 +7,7 @@ pub use curve::{Equivalent, equivalent};
 pub use record::{CurvePoint, DownstreamRecord};
 
 use super::claims::{Accuracies, contradiction, published_accuracies};
+use super::results::protocol_sentences;
 use super::tables::cell;
 use super::{Cell, Column, Outcome, Published, Record, Row, Summary, Table, TableDefinition};
 use crate::error::Result;
@@ -48,44 +49,29 @@ const fn row(name: &'static str, real: bool, generated: bool, augmented: bool) -
 }
 
 /// The main table.
-const DOWNSTREAM: TableDefinition = definition(
+const DOWNSTREAM: TableDefinition = TableDefinition::of_its_own(
     "downstream",
     "Downstream classification",
     "Classifiers trained on generated and on real images, all tested on the same patches of held-out real slides.",
 );
 /// The intervals of single trainings.
-const INTERVALS: TableDefinition = definition(
+const INTERVALS: TableDefinition = TableDefinition::of_its_own(
     "downstream-intervals",
     "Downstream classification: intervals of single trainings",
     "95 % intervals by bootstrap over held-out slides within each class: patches of one slide are not independent.",
 );
 /// What each class was taken for.
-pub(super) const CONFUSION: TableDefinition = definition(
+pub(super) const CONFUSION: TableDefinition = TableDefinition::of_its_own(
     "downstream-confusion",
     "Downstream classification: confusion matrices",
     "What held-out patches of each class were taken for, percent of the class.",
 );
 /// Accuracy against the number of real patches.
-const CURVE: TableDefinition = definition(
+const CURVE: TableDefinition = TableDefinition::of_its_own(
     "downstream-curve",
     "What generated images are worth",
     "Accuracy on held-out real slides against the number of real training patches, without and with generated images beside them.",
 );
-
-const fn definition(
-    name: &'static str,
-    title: &'static str,
-    caption: &'static str,
-) -> TableDefinition {
-    TableDefinition {
-        name,
-        title,
-        caption,
-        scores: &[],
-        optional: &[],
-        remark: "",
-    }
-}
 
 /// Decimal places of percentages.
 const PERCENT_DIGITS: usize = 2;
@@ -118,6 +104,8 @@ pub fn downstream_tables(
     {
         tables.push((&CURVE, found.curve()?));
     }
+    let scores = outcomes.iter().flatten();
+    let protocols = protocol_sentences(scores.flat_map(|outcome| &outcome.scores));
     for (definition, table) in &mut tables {
         definition.caption.clone_into(&mut table.caption);
         table.notes.push(format!(
@@ -125,7 +113,7 @@ pub fn downstream_tables(
             definition.name
         ));
         table.protocol.clone_from(&record.facts);
-        table.protocol.extend(found.protocols());
+        table.protocol.extend(protocols.iter().cloned());
     }
     tables[0].1.protocol.push(Published::load().describe());
     Ok(tables)
@@ -143,19 +131,6 @@ impl Found<'_> {
     fn row(&self, name: &str) -> &[Outcome] {
         let place = self.record.rows.iter().position(|row| row.name == name);
         place.map_or(&[], |place| &self.outcomes[place])
-    }
-
-    /// The protocols of all numbers, a sentence each.
-    fn protocols(&self) -> Vec<String> {
-        let mut sentences: Vec<String> = Vec::new();
-        let outcomes = self.outcomes.iter().flatten();
-        for score in outcomes.flat_map(|outcome| &outcome.scores) {
-            let sentence = score.protocol.describe();
-            if !sentences.contains(&sentence) {
-                sentences.push(sentence);
-            }
-        }
-        sentences
     }
 
     fn main(&self) -> Result<Table> {

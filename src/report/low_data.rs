@@ -13,6 +13,7 @@ pub(super) use found::Found;
 use std::path::Path;
 
 use super::downstream::percent;
+use super::results::protocol_sentences;
 use super::tables::cell;
 use super::{Cell, Column, Outcome, Published, Record, Row, Table, TableDefinition};
 use crate::error::Result;
@@ -22,44 +23,29 @@ use crate::metrics::Direction;
 pub const BASELINE: &str = "baseline-cnn";
 
 /// Accuracy.
-const ACCURACY: TableDefinition = definition(
+const ACCURACY: TableDefinition = TableDefinition::of_its_own(
     "low-data",
     "Classification from few images",
     "Accuracy on held-out images of a CNN and of the class heads of systems that learned from the same images.",
 );
 /// Accuracy of each class.
-const CLASSES: TableDefinition = definition(
+const CLASSES: TableDefinition = TableDefinition::of_its_own(
     "low-data-classes",
     "Classification from few images: by class",
     "Accuracy on the test split, balanced and of each class.",
 );
 /// Tau.
-const TAU: TableDefinition = definition(
+const TAU: TableDefinition = TableDefinition::of_its_own(
     "low-data-tau",
     "Truncation of the prior",
     "The threshold tau of systems with a truncated prior, after the last step.",
 );
 /// Distances in the embedding.
-const CENTRES: TableDefinition = definition(
+const CENTRES: TableDefinition = TableDefinition::of_its_own(
     "low-data-centres",
     "How tight classes lie",
     "Distance of images to the centre of their class in the CNN's embedding: of the CNN's row real images, of a system's row its own.",
 );
-
-const fn definition(
-    name: &'static str,
-    title: &'static str,
-    caption: &'static str,
-) -> TableDefinition {
-    TableDefinition {
-        name,
-        title,
-        caption,
-        scores: &[],
-        optional: &[],
-        remark: "",
-    }
-}
 
 /// Decimal places of percentages.
 const PERCENT_DIGITS: usize = 2;
@@ -93,6 +79,8 @@ pub fn low_data_tables(
     }
     tables.push((&CENTRES, found.centres()?));
     let published = Published::of(&record.name);
+    let scores = outcomes.iter().flatten();
+    let protocols = protocol_sentences(scores.flat_map(|outcome| &outcome.scores));
     for (definition, table) in &mut tables {
         definition.caption.clone_into(&mut table.caption);
         let has_published = table
@@ -110,7 +98,7 @@ pub fn low_data_tables(
             definition.name
         ));
         table.protocol.clone_from(&record.facts);
-        table.protocol.extend(found.protocols());
+        table.protocol.extend(protocols.iter().cloned());
         if has_published {
             table.protocol.push(published.describe());
         }

@@ -32,7 +32,7 @@ pub use low_data::{
     BASELINE, LowDataPoint, LowDataRecord, TauRecord, low_data_claims, low_data_tables,
 };
 pub use published::Published;
-pub use record::{Record, RowRecord};
+pub use record::{KindRecord, Record, RowRecord};
 pub use results::{Outcome, State};
 pub use rewards::Rewards;
 pub use sampled::{ACCEPTANCE, FALLBACKS, SAMPLED, sampled_table};

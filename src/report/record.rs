@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Result, refuse};
@@ -63,11 +64,47 @@ impl Record {
                 "run it first, for example with `histogen reproduce table1`",
             )
         })?;
-        toml::from_str(&text).map_err(|error| {
-            refuse(
-                format!("`{}` is damaged: {}", path.display(), error.message()),
-                "run the experiment again: finished runs are reused",
-            )
-        })
+        parse(&path, &text)
     }
+}
+
+/// What a report of one kind of experiment needs to know besides its rows: a file beside the [`Record`].
+pub trait KindRecord: Serialize + DeserializeOwned {
+    /// The name of its file.
+    const FILE: &'static str;
+
+    /// Where that of the experiment `name` is, or would be.
+    fn path(out: &Path, name: &str) -> PathBuf {
+        Workspace::new(out).report(name).join(Self::FILE)
+    }
+
+    /// Writes it where [`Self::load`] finds it.
+    ///
+    /// # Errors
+    /// Fails if the file cannot be written.
+    fn save(&self, out: &Path, name: &str) -> Result<()> {
+        let text = toml::to_string(self).expect("a record has string keys only");
+        write_whole(&Self::path(out, name), text.as_bytes())
+    }
+
+    /// That of the experiment `name`; none if it is another kind of experiment.
+    ///
+    /// # Errors
+    /// Fails if the file is damaged.
+    fn load(out: &Path, name: &str) -> Result<Option<Self>> {
+        let path = Self::path(out, name);
+        let Ok(text) = fs::read_to_string(&path) else {
+            return Ok(None);
+        };
+        parse(&path, &text).map(Some)
+    }
+}
+
+fn parse<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T> {
+    toml::from_str(text).map_err(|error| {
+        refuse(
+            format!("`{}` is damaged: {}", path.display(), error.message()),
+            "run the experiment again: finished runs are reused",
+        )
+    })
 }

@@ -1,6 +1,7 @@
 //! The table of an experiment whose rows are samplers of the same runs. A row is measured under a protocol of its own, which names the
 //! sampler and stands in the row; no row is marked as the best.
 
+use super::results::protocol_sentences;
 use super::tables::{cell, decimal_places};
 use super::{Cell, Column, Outcome, Published, Record, Row, Table, TableDefinition};
 use crate::error::Result;
@@ -84,15 +85,9 @@ pub fn sampled_table(record: &Record, outcomes: &[Vec<Outcome>]) -> Result<Table
     ));
     table.protocol.clone_from(&record.facts);
     for (row, outcomes) in record.rows.iter().zip(outcomes) {
-        let mut sentences: Vec<String> = Vec::new();
-        let shown = |name: &str| scores.contains(&name);
         let found = outcomes.iter().flat_map(|outcome| &outcome.scores);
-        for score in found.filter(|score| shown(&score.name)) {
-            let sentence = score.protocol.describe();
-            if !sentences.contains(&sentence) {
-                sentences.push(sentence);
-            }
-        }
+        let shown = found.filter(|score| scores.contains(&score.name.as_str()));
+        let sentences = protocol_sentences(shown);
         if !sentences.is_empty() {
             table
                 .protocol

@@ -28,6 +28,22 @@ pub struct TableDefinition {
 }
 
 impl TableDefinition {
+    /// A table whose scores are not those of the paper's tables, with the caption `caption`.
+    pub(super) const fn of_its_own(
+        name: &'static str,
+        title: &'static str,
+        caption: &'static str,
+    ) -> Self {
+        Self {
+            name,
+            title,
+            caption,
+            scores: &[],
+            optional: &[],
+            remark: "",
+        }
+    }
+
     /// All scores it may show.
     pub fn all_scores(&self) -> impl Iterator<Item = &'static str> {
         self.scores.iter().chain(self.optional).copied()

@@ -10,6 +10,7 @@ pub use record::{TranslationCase, TranslationRecord, TranslationRow};
 
 use std::path::Path;
 
+use super::results::protocol_sentences;
 use super::table::paired;
 use super::tables::cell;
 use super::{Cell, Column, Outcome, Record, Row, Table, TableDefinition};
@@ -17,32 +18,17 @@ use crate::error::Result;
 use crate::metrics::{Direction, paired as metrics};
 
 /// What each row scores.
-const SCORES: TableDefinition = definition(
+const SCORES: TableDefinition = TableDefinition::of_its_own(
     "translation",
     "Paired models",
     "Scores of paired models on patches of held-out slides, each output against its own target.",
 );
 /// What a pretrained start is worth.
-const STARTS: TableDefinition = definition(
+const STARTS: TableDefinition = TableDefinition::of_its_own(
     "translation-starts",
     "What a pretrained start is worth",
     "Networks that start from random weights and the same networks that start from a pretraining without labels, on the same patches.",
 );
-
-const fn definition(
-    name: &'static str,
-    title: &'static str,
-    caption: &'static str,
-) -> TableDefinition {
-    TableDefinition {
-        name,
-        title,
-        caption,
-        scores: &[],
-        optional: &[],
-        remark: "",
-    }
-}
 
 /// Decimal places of scores.
 const DIGITS: usize = 4;
@@ -71,6 +57,8 @@ pub fn translation_tables(
     {
         tables.push((&STARTS, found.starts()?));
     }
+    let scores = outcomes.iter().flatten();
+    let protocols = protocol_sentences(scores.flat_map(|outcome| &outcome.scores));
     for (definition, table) in &mut tables {
         definition.caption.clone_into(&mut table.caption);
         table.notes.push(format!(
@@ -78,7 +66,7 @@ pub fn translation_tables(
             definition.name
         ));
         table.protocol.clone_from(&record.facts);
-        table.protocol.extend(found.protocols());
+        table.protocol.extend(protocols.iter().cloned());
     }
     Ok(tables)
 }
@@ -97,23 +85,6 @@ impl Found<'_> {
         let mut rows = self.record.rows.iter();
         let place = rows.position(|row| Some(row.name.as_str()) == name);
         place.map_or(&[], |place| &self.outcomes[place])
-    }
-
-    /// The protocols of all numbers, a sentence each.
-    fn protocols(&self) -> Vec<String> {
-        let mut sentences: Vec<String> = Vec::new();
-        for score in self
-            .outcomes
-            .iter()
-            .flatten()
-            .flat_map(|outcome| &outcome.scores)
-        {
-            let sentence = score.protocol.describe();
-            if !sentences.contains(&sentence) {
-                sentences.push(sentence);
-            }
-        }
-        sentences
     }
 
     /// The names of all scores, in the order of the ledgers.

@@ -106,6 +106,20 @@ pub struct Evaluation {
     pub scores: Vec<ScoreRecord>,
 }
 
+impl Evaluation {
+    /// Of a model after `step` steps whose images, made with `seed`, are not kept, nor is what drawing them cost.
+    pub fn unkept(step: u64, seed: u64, scores: Vec<ScoreRecord>) -> Self {
+        Self {
+            step,
+            seed,
+            images_hash: String::new(),
+            drawing_seconds: None,
+            drawing_gigaflop: None,
+            scores,
+        }
+    }
+}
+
 /// One score with its protocol: a number, or why there is none.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ScoreRecord {

@@ -107,14 +107,12 @@ impl<'a> Test<'a> {
         let scores = self.scores(&found);
         reporter.scores(&scores[..2]);
         let step = run.checkpoint_step().unwrap_or_default();
-        run.ledger.append(Event::Evaluation(tracker::Evaluation {
-            step,
-            seed: run.config.seed,
-            images_hash: String::new(), // their features are not kept
-            drawing_seconds: None,
-            drawing_gigaflop: None,
-            scores,
-        }))
+        run.ledger
+            .append(Event::Evaluation(tracker::Evaluation::unkept(
+                step,
+                run.config.seed,
+                scores,
+            )))
     }
 
     fn scores(&self, found: &Predictions) -> Vec<ScoreRecord> {

@@ -174,14 +174,12 @@ impl<'a> Measure<'a> {
         let scores = self.of(model, true)?;
         reporter.scores(&scores[..1]);
         let step = run.checkpoint_step().unwrap_or_default();
-        run.ledger.append(Event::Evaluation(tracker::Evaluation {
-            step,
-            seed: run.config.seed,
-            images_hash: String::new(), // their features are not kept
-            drawing_seconds: None,
-            drawing_gigaflop: None,
-            scores,
-        }))
+        run.ledger
+            .append(Event::Evaluation(tracker::Evaluation::unkept(
+                step,
+                run.config.seed,
+                scores,
+            )))
     }
 
     /// Input, output and target of some held-out patches, side by side.

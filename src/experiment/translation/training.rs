@@ -141,14 +141,12 @@ impl Training<TranslatorRunConfig> for TranslatorTraining<'_> {
             |event: &Event| matches!(event, Event::Evaluation(found) if found.step == step);
         if step < steps && is_due(step, steps, every) && !has(run, &is_measured) {
             let scores = self.measure.of(self.model.as_ref(), false)?;
-            run.ledger.append(Event::Evaluation(tracker::Evaluation {
-                step,
-                seed: run.config.seed,
-                images_hash: String::new(), // their features are not kept
-                drawing_seconds: None,
-                drawing_gigaflop: None,
-                scores,
-            }))?;
+            run.ledger
+                .append(Event::Evaluation(tracker::Evaluation::unkept(
+                    step,
+                    run.config.seed,
+                    scores,
+                )))?;
         }
         let is_drawn = |event: &Event| matches!(event, Event::Samples { .. });
         if step == steps && !has(run, &is_drawn) {

@@ -79,17 +79,4 @@ impl Found<'_> {
         }
         number(taus, seeds, String::new(), digits)
     }
-
-    /// The protocols of all numbers, a sentence each.
-    pub(super) fn protocols(&self) -> Vec<String> {
-        let mut sentences: Vec<String> = Vec::new();
-        let outcomes = self.outcomes.iter().flatten();
-        for score in outcomes.flat_map(|outcome| &outcome.scores) {
-            let sentence = score.protocol.describe();
-            if !sentences.contains(&sentence) {
-                sentences.push(sentence);
-            }
-        }
-        sentences
-    }
 }

@@ -1,13 +1,8 @@
 //! What a report of paired models needs to know besides its rows.
 
-use std::fs;
-use std::path::{Path, PathBuf};
-
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Result, refuse};
-use crate::files::write_whole;
-use crate::workspace::Workspace;
+use crate::report::KindRecord;
 
 /// The rows of a record as backbones, numbers of patches and starts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,37 +43,11 @@ pub struct TranslationCase<'a> {
     pub pretrained: Option<&'a str>,
 }
 
+impl KindRecord for TranslationRecord {
+    const FILE: &'static str = "translation.toml";
+}
+
 impl TranslationRecord {
-    fn path(out: &Path, name: &str) -> PathBuf {
-        Workspace::new(out).report(name).join("translation.toml")
-    }
-
-    /// Writes it where [`Self::load`] finds it.
-    ///
-    /// # Errors
-    /// Fails if the file cannot be written.
-    pub fn save(&self, out: &Path, name: &str) -> Result<()> {
-        let text = toml::to_string(self).expect("a record has string keys only");
-        write_whole(&Self::path(out, name), text.as_bytes())
-    }
-
-    /// That of the experiment `name`; none if it is another kind of experiment.
-    ///
-    /// # Errors
-    /// Fails if the file is damaged.
-    pub fn load(out: &Path, name: &str) -> Result<Option<Self>> {
-        let path = Self::path(out, name);
-        let Ok(text) = fs::read_to_string(&path) else {
-            return Ok(None);
-        };
-        toml::from_str(&text).map(Some).map_err(|error| {
-            refuse(
-                format!("`{}` is damaged: {}", path.display(), error.message()),
-                "run the experiment again: finished runs are reused",
-            )
-        })
-    }
-
     /// Its backbones and numbers of patches, each once, in the order of the rows.
     pub fn cases(&self) -> Vec<TranslationCase<'_>> {
         let mut cases: Vec<TranslationCase<'_>> = Vec::new();
