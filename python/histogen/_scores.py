@@ -236,8 +236,7 @@ def _evaluate(generated: Set, real: Set, metrics: Sequence[str], options: Option
                 },
             ),
         )
-    records = json.loads(text)
-    scores = Scores([Score.from_record(record) for record in records if _is_asked_for(record, metrics)])
+    scores = Scores([Score.from_record(record) for record in json.loads(text)])
     for warning in dict.fromkeys(score.warning for score in scores.values() if score.warning):
         warnings.warn(warning, HistogenWarning, stacklevel=calls)
     return scores
@@ -266,10 +265,6 @@ def _call(sides: Sequence[object], call: Callable[[], str]) -> str:
         if missing:
             raise FileNotFoundError(str(error)) from None
         raise
-
-
-def _is_asked_for(record: Mapping[str, Any], metrics: Sequence[str]) -> bool:
-    return not metrics or record["name"] in metrics or record["protocol"]["metric"] in metrics
 
 
 def _one(name: str, generated: Set, real: Set, options: Options) -> Score:

@@ -26,8 +26,8 @@ static POOL: Mutex<Option<Pool>> = Mutex::new(None);
 
 struct Pool {
     process: u32,
-    threads: usize,
-    pool: Arc<ThreadPool>,
+    size: usize,
+    threads: Arc<ThreadPool>,
 }
 
 /// Calls that were interrupted and have not ended yet.
@@ -42,11 +42,11 @@ fn pool(threads: usize) -> anyhow::Result<Arc<ThreadPool>> {
     let mut slot = lock(&POOL);
     if let Some(Pool {
         process,
-        threads: has,
-        pool,
+        size,
+        threads: pool,
     }) = &*slot
         && *process == process::id()
-        && (threads == 0 || threads == *has)
+        && (threads == 0 || threads == *size)
     {
         return Ok(Arc::clone(pool));
     }
@@ -56,10 +56,10 @@ fn pool(threads: usize) -> anyhow::Result<Arc<ThreadPool>> {
         .build()?;
     let new = Pool {
         process: process::id(),
-        threads: pool.current_num_threads(),
-        pool: Arc::new(pool),
+        size: pool.current_num_threads(),
+        threads: Arc::new(pool),
     };
-    let pool = Arc::clone(&new.pool);
+    let pool = Arc::clone(&new.threads);
     if let Some(old) = slot.replace(new) {
         // Its threads may be those of another process, which cannot be waited for.
         std::mem::forget(old);
@@ -89,7 +89,10 @@ enum Message<T> {
 }
 
 /// Where a call says how far it is.
-pub(crate) struct Teller(Box<dyn Fn(&str, usize, usize) + Send>);
+pub(crate) struct Teller(Box<Tell>);
+
+/// Takes the name of a phase, how much of it is done, and of how much.
+type Tell = dyn Fn(&str, usize, usize) + Send;
 
 impl Teller {
     /// `done` of `total` of the phase called `what` are done.

@@ -54,8 +54,8 @@ pub(crate) fn events(py: Python<'_>, folder: PathBuf) -> PyResult<Vec<(Option<i6
 /// `n` images from the run in `folder`: n x height x width x channels.
 #[pyfunction]
 #[expect(clippy::too_many_arguments, reason = "the options of the command")]
-pub(crate) fn sample<'py>(
-    py: Python<'py>,
+pub(crate) fn sample(
+    py: Python<'_>,
     folder: PathBuf,
     n: usize,
     seed: u64,
@@ -63,7 +63,7 @@ pub(crate) fn sample<'py>(
     samplers: Vec<String>,
     settings: Vec<String>,
     progress: Option<Py<PyAny>>,
-) -> PyResult<Bound<'py, PyArray4<u8>>> {
+) -> PyResult<Bound<'_, PyArray4<u8>>> {
     let pixels = run(py, progress, Interrupted::Leaves, move |teller| {
         if n == 0 {
             return Err(refuse("`n` is 0", "ask for at least one image"));

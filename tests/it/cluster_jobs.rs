@@ -11,6 +11,12 @@ use crate::lab::{Lab, assert_same_trace, signal, wait_for};
 const EXPERIMENT: &str = "--profile smoke --set logging.checkpoint_every=5 --set training.steps=12 \
      --set systems=[{name=\"dcgan\"},{name=\"rl-eo\"},{name=\"again\",model=\"dcgan\"},{name=\"lsgan\"}]";
 
+/// How many events of a kind the ledger of a run has.
+pub(crate) fn count(run: &Path, event: &str) -> usize {
+    let text = fs::read_to_string(run.join("ledger.jsonl")).unwrap_or_default();
+    text.matches(&format!("\"event\":\"{event}\"")).count()
+}
+
 /// The folders of all runs, by name.
 pub(crate) fn runs(lab: &Lab) -> BTreeMap<String, PathBuf> {
     let entries = fs::read_dir(lab.path("runs")).expect("runs");
@@ -190,10 +196,6 @@ fn a_signal_reaches_every_cell_once_and_a_parent_that_is_gone_stops_them() {
                       --set systems=[{name=\"dcgan\"},{name=\"lsgan\"}]";
     undisturbed.succeed(experiment);
     let command = format!("{experiment} --jobs 2");
-    let count = |run: &Path, event: &str| {
-        let text = fs::read_to_string(run.join("ledger.jsonl")).unwrap_or_default();
-        text.matches(&format!("\"event\":\"{event}\"")).count()
-    };
     for (starts, name) in [(1, "INT"), (2, "TERM"), (3, "KILL")] {
         let mut child = disturbed.start(&command);
         wait_for(|| {

@@ -4,13 +4,13 @@
 //! name, or nothing where that cannot be had; these tests then say so.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Mutex;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use crate::cluster_jobs::{assert_each_step_once, assert_same_results, runs};
+use crate::cluster_jobs::{assert_each_step_once, assert_same_results, count, runs};
 use crate::lab::Lab;
 
 /// Two nodes with a processor each would be slower by as many stages as run at once.
@@ -114,16 +114,6 @@ fn wait(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-fn steps_of(run: &Path) -> usize {
-    let text = fs::read_to_string(run.join("ledger.jsonl")).unwrap_or_default();
-    text.matches("\"event\":\"step\"").count()
-}
-
-fn count(run: &Path, event: &str) -> usize {
-    let text = fs::read_to_string(run.join("ledger.jsonl")).unwrap_or_default();
-    text.matches(&format!("\"event\":\"{event}\"")).count()
-}
-
 /// The runs so far, none before the first.
 fn runs_so_far(lab: &Lab) -> Vec<PathBuf> {
     if !lab.path("runs").exists() {
@@ -165,7 +155,7 @@ fn a_sweep_that_is_warned_and_requeued_ends_as_an_undisturbed_one() {
     let mut warned: Vec<PathBuf> = Vec::new();
     wait("the report", || {
         for run in runs_so_far(&disturbed) {
-            if !warned.contains(&run) && steps_of(&run) >= 3 {
+            if !warned.contains(&run) && count(&run, "step") >= 3 {
                 let owner = fs::read_to_string(run.join("owner")).unwrap_or_default();
                 let job = owner.lines().find_map(|line| line.strip_prefix("job = "));
                 let Some(job) = job else { continue };
@@ -216,7 +206,7 @@ fn what_is_cancelled_stays_so_and_goes_on_when_it_is_submitted_again() {
     stage.submit(&lab, submit);
     wait("two trainings", || {
         let runs = runs_so_far(&lab);
-        runs.len() == 2 && runs.iter().all(|run| steps_of(run) >= 5)
+        runs.len() == 2 && runs.iter().all(|run| count(run, "step") >= 5)
     });
     let status = stage.submit(&lab, &format!("{submit} --status"));
     assert!(
@@ -241,14 +231,17 @@ fn what_is_cancelled_stays_so_and_goes_on_when_it_is_submitted_again() {
         assert!(newest > 0, "a checkpoint is written");
     }
     // Again: both go on.
-    let before: Vec<usize> = runs_so_far(&lab).iter().map(|run| steps_of(run)).collect();
+    let before: Vec<usize> = runs_so_far(&lab)
+        .iter()
+        .map(|run| count(run, "step"))
+        .collect();
     let said = stage.submit(&lab, submit);
     assert!(said.contains("2 submitted now"), "{said}");
     wait("new steps", || {
         let runs = runs_so_far(&lab);
         runs.iter()
             .zip(&before)
-            .all(|(run, before)| steps_of(run) > *before)
+            .all(|(run, before)| count(run, "step") > *before)
     });
     stage.submit(&lab, &format!("{submit} --cancel"));
     wait("an empty queue", || stage.queue().is_empty());
@@ -273,7 +266,7 @@ fn a_node_that_dies_and_a_cell_that_diverges_leave_one_writer_and_one_failed_cel
         runs.find(|run| run.to_string_lossy().contains(name))
     };
     wait("a training", || {
-        of("lsgan-").is_some_and(|run| steps_of(&run) >= 5)
+        of("lsgan-").is_some_and(|run| count(&run, "step") >= 5)
     });
     let run = of("lsgan-").expect("a run");
     let owner = || fs::read_to_string(run.join("owner")).unwrap_or_default();
@@ -291,9 +284,9 @@ fn a_node_that_dies_and_a_cell_that_diverges_leave_one_writer_and_one_failed_cel
     let daemon = fs::read_to_string(daemon).expect("an id");
     let killed = Command::new("kill").args(["-KILL", daemon.trim()]).status();
     assert!(killed.expect("kill").success());
-    let before = steps_of(&run);
+    let before = count(&run, "step");
     wait("the later start", || owner().contains("restart = 1"));
-    assert!(steps_of(&run) > before, "the first went on meanwhile");
+    assert!(count(&run, "step") > before, "the first went on meanwhile");
     wait("new steps", || count(&run, "start") == 2);
     let log = || {
         let logs = fs::read_dir(lab.path("runs/submissions")).expect("submissions");
@@ -313,7 +306,7 @@ fn a_node_that_dies_and_a_cell_that_diverges_leave_one_writer_and_one_failed_cel
         "{}",
         log()
     );
-    wait("steps of the later", || steps_of(&run) > 5);
+    wait("steps of the later", || count(&run, "step") > 5);
     assert_each_step_once(&run);
     assert_eq!(count(&run, "end"), 0, "the first closed nothing");
     // The other cell diverged: once, and it is not tried again.
