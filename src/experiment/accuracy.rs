@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::classifier::Predictions;
 use crate::data::{Augmentation, PatchStore};
-use crate::error::Result;
+use crate::error::{Result, refuse};
 use crate::images::Images;
 use crate::metrics::Protocol;
 use crate::random::Random;
@@ -15,6 +15,22 @@ const BLOCK: usize = 256;
 
 /// The probability of each class for each image, images x classes.
 pub(super) type Probabilities<'a> = dyn Fn(&Images) -> Result<Vec<f64>> + 'a;
+
+/// Refuses patches of one class: there is nothing to tell apart.
+pub(super) fn refuse_one_class(store: &PatchStore) -> Result<()> {
+    let names = store.classes();
+    if names.len() >= 2 {
+        return Ok(());
+    }
+    Err(refuse(
+        format!(
+            "a classifier tells classes apart, and `{}` has one: {}",
+            store.name(),
+            names.join(", ")
+        ),
+        "give a folder with a subfolder for each class, and leave `data.classes` empty",
+    ))
+}
 
 /// Labelled images of a store.
 pub(super) struct LabelledImages<'a> {

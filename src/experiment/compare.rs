@@ -25,9 +25,7 @@ use crate::workspace::Workspace;
 
 use against::Against;
 
-pub(super) use scores::is_asked_for;
-
-pub use scores::{Compared, SetScores, comparison_csv, comparison_table, sets_table};
+pub use scores::{Compared, SetScores, comparison_csv, comparison_table, is_asked_for, sets_table};
 pub use two::{compare_two, differences_table};
 
 /// What is compared. A side is a run, a patch store, a folder or an array of images, a file of features, or statistics of

@@ -87,7 +87,7 @@ impl Compared {
 }
 
 /// A score counts as asked for by its own name, by its family's, or when nothing was named.
-pub(in crate::experiment) fn is_asked_for(score: &ScoreRecord, names: &[String]) -> bool {
+pub fn is_asked_for(score: &ScoreRecord, names: &[String]) -> bool {
     names.is_empty()
         || names.contains(&score.name)
         || (names.contains(&score.protocol.metric)

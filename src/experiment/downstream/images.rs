@@ -1,5 +1,6 @@
 //! What classifiers are trained and validated on: nested, class-balanced draws of real patches, and generated images.
 
+use super::super::accuracy::refuse_one_class;
 use super::generators::Generated;
 use super::plan::PlannedRow;
 use super::set::Set;
@@ -21,16 +22,7 @@ impl RealImages {
     pub(super) fn per_class(context: &Context<'_>) -> Result<usize> {
         let (store, wanted) = (&context.store, context.config.downstream.real_patches);
         let names = store.classes();
-        if names.len() < 2 {
-            return Err(refuse(
-                format!(
-                    "a classifier tells classes apart, and `{}` has one: {}",
-                    store.name(),
-                    names.join(", ")
-                ),
-                "give a folder with a subfolder for each class, and leave `data.classes` empty",
-            ));
-        }
+        refuse_one_class(store)?;
         let mut counts = vec![0; names.len()];
         for index in store.indices(Split::Train) {
             counts[store.class_indices()[index]] += 1;

@@ -212,14 +212,7 @@ impl Scores {
         let step = run.checkpoint_step().unwrap_or_default();
         let seed = context.config.evaluation.seed;
         let known = tracker::result(run.ledger.events()).cloned();
-        let known = known.unwrap_or(Evaluation {
-            step,
-            seed,
-            images_hash: String::new(), // their features are not kept
-            drawing_seconds: None,
-            drawing_gigaflop: None,
-            scores: Vec::new(),
-        });
+        let known = known.unwrap_or_else(|| Evaluation::unkept(step, seed, Vec::new()));
         Self {
             known,
             new: Vec::new(),

@@ -3,6 +3,7 @@
 use crate::config::{Config, LatentPrior, RunConfig, System, TAU};
 use crate::data::{Split, TrainingImages, TrainingPlaces};
 use crate::error::{Result, refuse};
+use crate::experiment::accuracy::refuse_one_class;
 use crate::experiment::{Context, Reporter, RewardModels, run_config};
 use crate::models::{self, MODELS, class_probabilities};
 use crate::report::{BASELINE, LowDataPoint, TauRecord};
@@ -50,17 +51,7 @@ impl<'a> Plan<'a> {
     /// See [`super::reproduce_low_data`].
     pub(super) fn of(context: &Context<'a>, reporter: &mut dyn Reporter) -> Result<Self> {
         let (config, store) = (context.config, &context.store);
-        let names = store.classes();
-        if names.len() < 2 {
-            return Err(refuse(
-                format!(
-                    "a classifier tells classes apart, and `{}` has one: {}",
-                    store.name(),
-                    names.join(", ")
-                ),
-                "give a folder with a subfolder for each class, and leave `data.classes` empty",
-            ));
-        }
+        refuse_one_class(store)?;
         if config.seeds.is_empty() || config.systems.is_empty() {
             return Err(refuse(
                 format!("experiment `{}` has no systems or no seeds", config.name),
