@@ -1,5 +1,9 @@
 //! `--jobs N`: the cells of an experiment as processes of this machine, and its tables at the end.
 
+use std::collections::BTreeMap;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+
 use super::progress::duration;
 use super::report::print;
 use super::reporter::Terminal;
@@ -8,8 +12,8 @@ use super::{Answer, Outcome};
 use crate::cli::Settings;
 use crate::config::Config;
 use crate::error::{Result, refuse};
-use crate::experiment::{self, Asked};
-use crate::submission::{Ended, Jobs, Submission};
+use crate::experiment::{self, Asked, Cell};
+use crate::submission::{Ended, Jobs, Submission, Watcher};
 use crate::workspace::Workspace;
 
 /// The number of trainings at once, where it is not one after the other in this process.
@@ -44,21 +48,59 @@ pub(super) fn run(
         for note in &submission.notes {
             eprintln!("{note}");
         }
-        let logs = submission.folder.join("logs");
-        let mut begins = |jobs: usize, threads: usize| {
-            let (cells, logs) = (submission.cells.len(), logs.display());
-            eprintln!(
-                "{cells} trainings, {jobs} at once on {threads} threads each; what each says: `{logs}`"
-            );
-        };
-        let complete =
-            submission.run_here(jobs, &mut begins, &mut |ended| eprintln!("{}", line(ended)))?;
+        let complete = submission.run_here(jobs, &mut Lines::of(&submission))?;
         tracking.upload_cells(&submission)?;
         let outcome = experiment::collect(config, asked, &workspace, &mut reporter)?;
         print(&outcome);
         eprintln!("{} in all", duration(reporter.elapsed()));
         Ok(Answer::of(outcome.complete && complete))
     })
+}
+
+/// On a terminal a line for each training that runs, with what it said last; a line that stays for each that ended.
+struct Lines<'a> {
+    submission: &'a Submission,
+    screen: MultiProgress,
+    /// By the index of the cell.
+    bars: BTreeMap<usize, ProgressBar>,
+}
+
+impl<'a> Lines<'a> {
+    fn of(submission: &'a Submission) -> Self {
+        Self {
+            submission,
+            screen: MultiProgress::new(),
+            bars: BTreeMap::new(),
+        }
+    }
+}
+
+impl Watcher for Lines<'_> {
+    fn begins(&mut self, at_once: usize, threads: usize) {
+        let cells = self.submission.cells.len();
+        let logs = self.submission.folder.join("logs");
+        eprintln!(
+            "{cells} trainings, {at_once} at once on {threads} threads each; what each says: `{}`",
+            logs.display()
+        );
+    }
+
+    fn says(&mut self, cell: &Cell, line: &str) {
+        let bar = self.bars.entry(cell.index).or_insert_with(|| {
+            let style = ProgressStyle::with_template("{elapsed} {wide_msg}");
+            let bar = ProgressBar::no_length().with_style(style.expect("the template is valid"));
+            self.screen.add(bar)
+        });
+        bar.set_message(line.to_owned());
+        bar.tick();
+    }
+
+    fn ended(&mut self, ended: &Ended<'_>) {
+        if let Some(bar) = self.bars.remove(&ended.cell.index) {
+            bar.finish_and_clear();
+        }
+        self.screen.suspend(|| eprintln!("{}", line(ended)));
+    }
 }
 
 /// How a cell ended, in a line.

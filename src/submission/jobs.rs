@@ -3,8 +3,8 @@
 //! A child is the same `histogen cell` that a cluster starts. It stops when its standard input ends, and so when this process
 //! asks, or is gone: no signal is sent, and none is lost. A letter before that end says which signal it stands for.
 
-use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -21,6 +21,10 @@ use crate::shutdown::{self, Stopped};
 
 /// Between two looks at the children.
 const LOOK: Duration = Duration::from_millis(100);
+/// Between two looks at what they say.
+const LISTEN: Duration = Duration::from_secs(1);
+/// As much of the end of a log is read for its last line.
+const TAIL: usize = 4096;
 /// Memory that `auto` leaves for one training: one at the paper's width takes about 0.6 GB on a CPU.
 const MEMORY: u64 = 1 << 30;
 
@@ -79,6 +83,16 @@ pub struct Ended<'a> {
     pub reason: String,
 }
 
+/// Who is told of cells while processes run them.
+pub trait Watcher {
+    /// So many run at once, on so many threads each.
+    fn begins(&mut self, at_once: usize, threads: usize);
+    /// The last line of the log of one that runs, now and then.
+    fn says(&mut self, cell: &Cell, line: &str);
+    /// One has ended.
+    fn ended(&mut self, ended: &Ended<'_>);
+}
+
 /// A process that runs a cell.
 struct Running {
     index: usize,
@@ -91,7 +105,7 @@ struct Running {
 /// The cells of a submission while processes run them.
 struct Pool<'a> {
     submission: &'a Submission,
-    told: &'a mut dyn FnMut(&Ended<'_>),
+    watcher: &'a mut dyn Watcher,
     /// Whether each cell that has ended is done; none for those that have not.
     ended: Vec<Option<bool>>,
     /// Cells that no process runs yet, in their order.
@@ -105,17 +119,11 @@ struct Pool<'a> {
 }
 
 impl Submission {
-    /// Runs every cell that is not done, `jobs` at once, and tells `told` of each that ended. `begins` gets how many run at once, on
-    /// how many threads each. Says whether all are done.
+    /// Runs every cell that is not done, `jobs` at once. Says whether all are done.
     ///
     /// # Errors
     /// Fails where a process cannot be started, and with [`Stopped`] if a signal came: the cells were told, and have ended.
-    pub fn run_here(
-        &self,
-        jobs: Jobs,
-        begins: &mut dyn FnMut(usize, usize),
-        told: &mut dyn FnMut(&Ended<'_>),
-    ) -> Result<bool> {
+    pub fn run_here(&self, jobs: Jobs, watcher: &mut dyn Watcher) -> Result<bool> {
         let states = self.states()?;
         let is_open =
             |state: &CellState| !matches!(state, CellState::Done | CellState::Diverged(_));
@@ -133,7 +141,7 @@ impl Submission {
         let at_once = jobs.resolve(waiting.len(), threads, devices, free_memory());
         let mut pool = Pool {
             submission: self,
-            told,
+            watcher,
             ended: vec![None; self.cells.len()],
             waiting,
             seats: (0..at_once).map(|_| None).collect(),
@@ -141,7 +149,7 @@ impl Submission {
             kind,
             devices,
         };
-        begins(at_once, pool.threads);
+        pool.watcher.begins(at_once, pool.threads);
         for (index, state) in states.into_iter().enumerate() {
             if !is_open(&state) {
                 let reason = match &state {
@@ -160,6 +168,7 @@ impl Pool<'_> {
     fn run(&mut self) -> Result<bool> {
         let deferred = shutdown::defer();
         let mut stopped = None;
+        let mut listened = Instant::now();
         loop {
             if let (None, Some(signal)) = (stopped, shutdown::requested()) {
                 stopped = Some(signal);
@@ -174,6 +183,10 @@ impl Pool<'_> {
             if is_idle && (self.waiting.is_empty() || stopped.is_some()) {
                 break;
             }
+            if listened.elapsed() >= LISTEN {
+                listened = Instant::now();
+                self.listen();
+            }
             thread::sleep(LOOK);
         }
         drop(deferred);
@@ -186,13 +199,29 @@ impl Pool<'_> {
     /// Notes that a cell has ended; `time` is that of its process, if there was one.
     fn end(&mut self, index: usize, is_done: bool, time: Option<Duration>, reason: String) {
         self.ended[index] = Some(is_done);
-        (self.told)(&Ended {
+        self.watcher.ended(&Ended {
             cell: &self.submission.cells[index],
             done: self.ended.iter().flatten().count(),
             count: self.ended.len(),
             time,
             reason,
         });
+    }
+
+    /// Hands on what those that run said last.
+    fn listen(&mut self) {
+        for running in self.seats.iter().flatten() {
+            let tail = |bytes: &[u8]| {
+                let from = bytes.len().saturating_sub(TAIL);
+                String::from_utf8_lossy(&bytes[from..]).into_owned()
+            };
+            let said = said(&self.submission.log(running.index), running.logged);
+            let said = said.as_deref().map(tail).unwrap_or_default();
+            if let Some(line) = said.lines().rev().find(|line| !line.trim().is_empty()) {
+                self.watcher
+                    .says(&self.submission.cells[running.index], line.trim());
+            }
+        }
     }
 
     /// Asks those that run to stop: once, by the end of their input.
@@ -296,10 +325,19 @@ impl Pool<'_> {
     }
 }
 
+/// What a log says after its first `from` bytes.
+fn said(log: &Path, from: u64) -> Option<Vec<u8>> {
+    let mut file = File::open(log).ok()?;
+    file.seek(SeekFrom::Start(from)).ok()?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).ok()?;
+    Some(bytes)
+}
+
 /// The last error that a log tells of, after its first `from` bytes.
 fn last_error(log: &Path, from: u64) -> Option<String> {
-    let bytes = fs::read(log).ok()?;
-    let text = String::from_utf8_lossy(bytes.get(from as usize..)?);
+    let bytes = said(log, from)?;
+    let text = String::from_utf8_lossy(&bytes);
     let line = text
         .lines()
         .rev()

@@ -38,7 +38,7 @@ use crate::files::{cannot_write, write_whole};
 use crate::run;
 use crate::workspace::Workspace;
 
-pub use jobs::{Ended, Jobs, end_with_parent};
+pub use jobs::{Ended, Jobs, Watcher, end_with_parent};
 pub use plan::{Planned, Submitted};
 pub use scheduler::{Job, Queued, Scheduler};
 pub use script::Resources;
