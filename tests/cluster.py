@@ -18,6 +18,7 @@ scripts `start` and `stop` of the Slurm in the folder `--slurm`.
 """
 
 import argparse
+import difflib
 import json
 import os
 import random
@@ -169,7 +170,12 @@ class Sweep:
                 self.complaints.append(f"{name}: {run.name} has not every step once")
         restarts = [len(events(run, "start")) - 1 for run in runs(out)]
         print(f"{name}: restarts {restarts}, {len(expected)} files, {len(different)} differ", flush=True)
-        self.complaints += [f"{name}: {key} differs" for key in different]
+        how = {key: "is missing" if found.get(key) is None else "differs" for key in different}
+        self.complaints += [f"{name}: {key} {how[key]}" for key in different]
+        for key in different:
+            if key.endswith(".md") and how[key] == "differs":
+                lines = [text[key].decode().splitlines() for text in (expected, found)]
+                self.complaints += difflib.unified_diff(*lines, "undisturbed", name, lineterm="", n=0)
 
     def job(self, run):
         """The Slurm job of who has a run open, and its process."""

@@ -7,7 +7,7 @@ use super::tracking::Tracking;
 use super::{Answer, Outcome};
 use crate::cli::Submit;
 use crate::error::Result;
-use crate::experiment::{Asked, is_reported};
+use crate::experiment::Asked;
 use crate::submission::{Job, Planned, Queued, Resources, Scheduler, Slurm, Submission};
 use crate::workspace::Workspace;
 
@@ -47,8 +47,7 @@ pub(super) fn run(arguments: &Submit) -> Outcome {
     let mut told = |job: &Job, id: &str| {
         println!("{id}  {}", slurm.command(&submission.folder, job));
     };
-    let is_reported = is_reported(&config, &workspace)?;
-    let submitted = submission.submit_to(slurm, resources, is_reported, &mut begins, &mut told)?;
+    let submitted = submission.submit_to(slurm, resources, &mut begins, &mut told)?;
     let cells = submission.cells.len();
     let new: usize = submitted.jobs.iter().map(|(job, _)| job.tasks.len()).sum();
     let (done, diverged, queued) = (submitted.done, submitted.diverged, submitted.queued);

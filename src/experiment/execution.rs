@@ -1,7 +1,7 @@
 //! The execution of an experiment: what its runs hang below at a tracking server. It has a folder as a run has.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::config::{self, Config};
 use crate::data::as_hashed;
@@ -33,26 +33,36 @@ pub fn keeps_open(folder: &Path) -> bool {
     folder.join(OPEN).exists()
 }
 
-/// Whether the tables of the execution of `config` were made: nothing of it goes on, and its ledger tells of an end.
+/// Whether the tables of the execution of `config` were made, nothing of it goes on, and they hold all that the runs in `runs` have:
+/// one that had failed may go on after the report, in a process whose node was given up.
 ///
 /// # Errors
-/// If that ledger cannot be read.
-pub fn is_reported(config: &Config, workspace: &Workspace) -> Result<bool> {
+/// If a ledger cannot be read.
+pub fn is_reported(config: &Config, workspace: &Workspace, runs: &[PathBuf]) -> Result<bool> {
     let folder = workspace.executions().join(execution(config).0);
     let path = ledger(&folder);
     if keeps_open(&folder) || !path.exists() {
         return Ok(false);
     }
-    let events = Ledger::read(&path)?;
-    let has_tables = |ending: Ending, reason: &str| match ending {
-        Ending::Finished => true,
-        Ending::Failed => reason == PART_FAILED,
-        _ => false,
+    let events = Ledger::read_with_times(&path)?;
+    let Some((reported, Event::End { ending, reason, .. })) = events.last() else {
+        return Ok(false);
     };
-    Ok(matches!(
-        events.last(),
-        Some(Event::End { ending, reason, .. }) if has_tables(*ending, reason)
-    ))
+    match ending {
+        Ending::Finished => Ok(true),
+        Ending::Failed if reason == PART_FAILED => {
+            for ledger in runs.iter().map(|run| ledger(run)) {
+                if ledger.exists() {
+                    let events = Ledger::read_with_times(&ledger)?;
+                    if events.last().and_then(|(time, _)| *time) > *reported {
+                        return Ok(false);
+                    }
+                }
+            }
+            Ok(true)
+        }
+        _ => Ok(false),
+    }
 }
 
 /// Opens the execution in `folder` until its report, or closes it.
@@ -67,5 +77,51 @@ pub fn mark_open(folder: &Path, open: bool) -> Result<()> {
             fs::remove_file(&path).map_err(|error| cannot_write(&path, &error))
         }
         false => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::experiment::resolve;
+
+    fn append(folder: &Path, event: Event) {
+        fs::create_dir_all(folder).unwrap();
+        let mut ledger = Ledger::open(&ledger(folder)).unwrap();
+        ledger.append(event).unwrap();
+        std::thread::sleep(Duration::from_millis(2));
+    }
+
+    fn end(ending: Ending, reason: &str) -> Event {
+        Event::End {
+            step: 0,
+            seconds: 1.0,
+            ending,
+            reason: reason.to_owned(),
+            peak_megabytes: None,
+            gigaflop: None,
+        }
+    }
+
+    #[test]
+    fn tables_are_out_of_date_once_a_run_went_on() {
+        let out = tempfile::tempdir().unwrap();
+        let workspace = Workspace::new(out.path());
+        let config = resolve("table1", "smoke", &[]).unwrap();
+        let folder = workspace.executions().join(execution(&config).0);
+        let runs = ["a", "b"].map(|name| workspace.runs().join(name));
+        let is_reported = || is_reported(&config, &workspace, &runs).unwrap();
+        assert!(!is_reported(), "nothing was begun");
+        append(&runs[0], end(Ending::Finished, ""));
+        append(&folder, end(Ending::Failed, PART_FAILED));
+        assert!(is_reported());
+        append(&runs[1], end(Ending::Finished, ""));
+        assert!(!is_reported(), "`b` went on after the report");
+        append(&folder, end(Ending::Finished, ""));
+        assert!(is_reported());
+        append(&folder, end(Ending::Killed, "cancelled"));
+        assert!(!is_reported());
     }
 }

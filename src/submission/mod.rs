@@ -242,6 +242,20 @@ impl Submission {
         cell_state(&self.config, cell, &self.store, &self.workspace())
     }
 
+    /// Whether its tables were made and hold all that its cells have.
+    ///
+    /// # Errors
+    /// Fails if a ledger cannot be read.
+    pub fn is_reported(&self) -> Result<bool> {
+        let workspace = self.workspace();
+        let cells = self.cells.iter();
+        let folders =
+            cells.map(|cell| experiment::run_folder(&self.config, cell, &self.store, &workspace));
+        let folders: Vec<Option<PathBuf>> = folders.collect::<Result<_>>()?;
+        let folders: Vec<PathBuf> = folders.into_iter().flatten().collect();
+        experiment::is_reported(&self.config, &workspace, &folders)
+    }
+
     /// Refuses a cell whose job was restarted again and again without a new checkpoint: it would be for ever. `restart` counts
     /// the restarts of the job.
     ///

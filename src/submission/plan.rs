@@ -250,7 +250,6 @@ impl Submission {
         &self,
         scheduler: &dyn Scheduler,
         resources: &Resources,
-        is_reported: bool,
         begins: &mut dyn FnMut() -> Result<()>,
         told: &mut dyn FnMut(&Job, &str),
     ) -> Result<Submitted> {
@@ -275,7 +274,7 @@ impl Submission {
             queue,
             resources,
             most,
-            is_reported,
+            is_reported: self.is_reported()?,
         };
         let mut has_begun = false;
         let mut submit = |job: &Job| {
