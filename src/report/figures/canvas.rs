@@ -1,7 +1,9 @@
 //! What a figure is drawn on: marks in points, y downwards, which are written as SVG and as PNG alike.
 
+use image::RgbImage;
+
 use super::font;
-use super::style::{Colour, INK, TEXT};
+use super::style::{Colour, INK, PIXELS, TEXT};
 
 /// A place, in points from the left and from the top.
 pub(super) type Point = [f64; 2];
@@ -56,6 +58,23 @@ pub(super) enum Mark {
         outline: Option<Colour>,
     },
     Text(Text),
+    Picture(Picture),
+}
+
+/// A picture on a canvas.
+pub(super) struct Picture {
+    pub(super) at: Point,
+    /// How many pixels of a PNG file, each way, are one of its own: nothing is resampled.
+    pub(super) scale: u32,
+    pub(super) pixels: RgbImage,
+}
+
+impl Picture {
+    /// Its width and height.
+    pub(super) fn size(&self) -> Point {
+        let (width, height) = self.pixels.dimensions();
+        [width, height].map(|side| f64::from(side * self.scale) / PIXELS)
+    }
 }
 
 /// How a line is drawn.
@@ -209,6 +228,11 @@ impl Canvas {
             fill,
             outline: None,
         });
+    }
+
+    /// A picture.
+    pub(super) fn picture(&mut self, picture: Picture) {
+        self.push(Mark::Picture(picture));
     }
 
     /// A line of text.

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use image::RgbImage;
 
-use super::canvas::{Anchor, Canvas, Text};
+use super::canvas::{Anchor, Canvas, Picture, Text};
 use super::font::width;
-use super::png::{self, Picture};
+use super::png;
 use super::style::{GREY, MARGIN, PIXELS, SMALL};
 use crate::error::Result;
 use crate::files::write_whole;
@@ -45,14 +45,13 @@ pub fn contact_sheet(path: &Path, groups: &[Vec<Captioned>], across: usize) -> R
     let rows = groups.len().div_ceil(across);
     let breadth = across as f64 * group - BETWEEN + 2.0 * MARGIN;
     let mut canvas = Canvas::new(breadth, rows as f64 * height + 2.0 * MARGIN);
-    let mut pictures = Vec::new();
     for (number, members) in groups.iter().enumerate() {
         let left = MARGIN + (number % across) as f64 * group;
         let top = MARGIN + (number / across) as f64 * height;
         for (place, shown) in members.iter().enumerate() {
             let x = left + place as f64 * step;
             let pixels = shown.image.to_rgb().bytes.clone();
-            pictures.push(Picture {
+            canvas.picture(Picture {
                 at: [x, top],
                 scale: scale as u32,
                 pixels: RgbImage::from_raw(size as u32, size as u32, pixels)
@@ -68,7 +67,7 @@ pub fn contact_sheet(path: &Path, groups: &[Vec<Captioned>], across: usize) -> R
             }
         }
     }
-    write_whole(path, &png::write(&canvas, &pictures)?)
+    write_whole(path, &png::write(&canvas)?)
 }
 
 /// As much of the end of `text` as fits into `room`; what is cut off is marked by an ellipsis.

@@ -74,7 +74,7 @@ pub fn similarity_sheet(path: &Path, groups: &[(String, Vec<MappedPair>)]) -> Re
         y += BETWEEN;
     }
     sheet.canvas.size[1] = y - BETWEEN + MARGIN;
-    write_whole(path, &png::write(&sheet.canvas, &sheet.pictures)?)
+    write_whole(path, &png::write(&sheet.canvas)?)
 }
 
 /// The image in grey, coloured where the map is strong.

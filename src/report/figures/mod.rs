@@ -35,7 +35,6 @@ use crate::files::write_whole;
 use crate::workspace::Workspace;
 
 use canvas::Canvas;
-use png::Picture;
 
 pub use contact::{Captioned, contact_sheet};
 pub use downstream::draw as draw_downstream;
@@ -136,31 +135,12 @@ impl Drawer<'_> {
             files,
         })
     }
-
-    /// Writes a figure of pictures, as PNG alone: as SVG it would be the same pixels, a third larger.
-    fn write_pictures(
-        &self,
-        name: &str,
-        title: &str,
-        caption: &str,
-        canvas: &Canvas,
-        pictures: &[Picture],
-    ) -> Result<Figure> {
-        let file = Path::new(FOLDER).join(format!("{name}.png"));
-        write_whole(&self.report.join(&file), &png::write(canvas, pictures)?)?;
-        Ok(Figure {
-            name: name.to_owned(),
-            title: title.to_owned(),
-            caption: caption.to_owned(),
-            files: vec![file],
-        })
-    }
 }
 
 /// Writes a canvas as SVG to `path`, and beside it as PNG.
 fn write_both(path: &Path, title: &str, caption: &str, canvas: &Canvas) -> Result<()> {
-    write_whole(path, svg::write(canvas, title, caption).as_bytes())?;
-    write_whole(&path.with_extension("png"), &png::write(canvas, &[])?)
+    write_whole(path, svg::write(canvas, title, caption)?.as_bytes())?;
+    write_whole(&path.with_extension("png"), &png::write(canvas)?)
 }
 
 #[cfg(test)]

@@ -320,7 +320,7 @@ fn nearest(
         sheet.block(lower, columns, 1, [x, y + LINE + sheet.side(1) + 2.0]);
         sheet.canvas.size[1] = y + height - BETWEEN;
     }
-    if sheet.pictures.is_empty() {
+    if found.is_empty() {
         drawn.miss(
             TITLE,
             "nearest training patches were not looked for: table 4 does it where `evaluation.training_images` is more than 0",

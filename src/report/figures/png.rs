@@ -8,7 +8,7 @@ use tiny_skia::{
 };
 use ttf_parser::OutlineBuilder;
 
-use super::canvas::{Canvas, Frame, Mark, Point, Stroke, Text};
+use super::canvas::{Canvas, Frame, Mark, Picture, Point, Stroke, Text};
 use super::font;
 use super::style::{Colour, PIXELS};
 use crate::error::Result;
@@ -16,22 +16,11 @@ use crate::error::Result;
 /// Pixels of a metre at 300 to the inch.
 const PIXELS_PER_METRE: u32 = 11_811;
 
-/// A picture on a canvas.
-pub(super) struct Picture {
-    pub(super) at: Point,
-    /// How many pixels of the file, each way, are one of its own.
-    pub(super) scale: u32,
-    pub(super) pixels: RgbImage,
-}
-
-/// The bytes of a PNG file: `pictures`, and the canvas above them.
-pub(super) fn write(canvas: &Canvas, pictures: &[Picture]) -> Result<Vec<u8>> {
+/// The bytes of a PNG file.
+pub(super) fn write(canvas: &Canvas) -> Result<Vec<u8>> {
     let [width, height] = canvas.size.map(|side| (side * PIXELS).round() as u32);
     let mut pixmap = Pixmap::new(width, height).expect("a figure has a size");
     pixmap.fill(tiny_skia::Color::WHITE);
-    for picture in pictures {
-        put(&mut pixmap, picture);
-    }
     // The mask of the frame that marks are seen in, kept while marks of one frame follow each other.
     let mut seen: (Option<Frame>, Option<Mask>) = (None, None);
     for (mark, clip) in &canvas.marks {
@@ -45,19 +34,29 @@ pub(super) fn write(canvas: &Canvas, pictures: &[Picture]) -> Result<Vec<u8>> {
     let colours: Vec<u8> = pixels
         .flat_map(|pixel| [pixel.red(), pixel.green(), pixel.blue()])
         .collect();
-    encode(&colours, width, height)
+    let density = PixelDimensions {
+        xppu: PIXELS_PER_METRE,
+        yppu: PIXELS_PER_METRE,
+        unit: Unit::Meter,
+    };
+    encode(&colours, [width, height], Some(density))
 }
 
-fn encode(colours: &[u8], width: u32, height: u32) -> Result<Vec<u8>> {
+/// The bytes of a PNG file of a picture by itself.
+pub(super) fn of_picture(pixels: &RgbImage) -> Result<Vec<u8>> {
+    encode(pixels, pixels.dimensions().into(), None)
+}
+
+fn encode(
+    colours: &[u8],
+    [width, height]: [u32; 2],
+    density: Option<PixelDimensions>,
+) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let mut encoder = Encoder::new(&mut bytes, width, height);
     encoder.set_color(ColorType::Rgb);
     encoder.set_depth(BitDepth::Eight);
-    encoder.set_pixel_dims(Some(PixelDimensions {
-        xppu: PIXELS_PER_METRE,
-        yppu: PIXELS_PER_METRE,
-        unit: Unit::Meter,
-    }));
+    encoder.set_pixel_dims(density);
     let mut writer = encoder.write_header()?;
     writer.write_image_data(colours)?;
     writer.finish()?;
@@ -113,6 +112,7 @@ fn draw(pixmap: &mut Pixmap, mark: &Mark, mask: Option<&Mask>) {
             }
         }
         Mark::Text(text) => line_of_text(pixmap, text, mask),
+        Mark::Picture(picture) => put(pixmap, picture),
     }
 }
 

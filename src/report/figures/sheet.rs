@@ -2,8 +2,7 @@
 
 use image::RgbImage;
 
-use super::canvas::Canvas;
-use super::png::Picture;
+use super::canvas::{Canvas, Picture};
 use super::style::{MARGIN, PAGE, PIXELS};
 use super::{Drawer, Drawn};
 use crate::error::Result;
@@ -16,7 +15,6 @@ const SIDE: u32 = 128;
 /// A sheet that grows downwards.
 pub(super) struct Sheet {
     pub(super) canvas: Canvas,
-    pub(super) pictures: Vec<Picture>,
     /// How many pixels of the sheet a pixel of an image is wide and high.
     pub(super) scale: u32,
     /// Height and width of an image.
@@ -27,7 +25,6 @@ impl Sheet {
     pub(super) fn new(size: u32) -> Self {
         Self {
             canvas: Canvas::new(PAGE, MARGIN),
-            pictures: Vec::new(),
             scale: (SIDE / size).max(1),
             size,
         }
@@ -58,7 +55,7 @@ impl Sheet {
     ) {
         for (place, image) in (0..columns * rows).zip(images) {
             let offset = |steps: u32| f64::from(steps * self.step()) / PIXELS;
-            self.pictures.push(Picture {
+            self.canvas.picture(Picture {
                 at: [
                     left + offset(place % columns),
                     top + offset(place / columns),
@@ -78,7 +75,7 @@ impl Sheet {
         drawn: &mut Drawn,
     ) -> Result<()> {
         self.canvas.size[1] += MARGIN;
-        drawn.add(drawer.write_pictures(name, title, caption, &self.canvas, &self.pictures)?);
+        drawn.add(drawer.write(name, title, caption, &self.canvas)?);
         Ok(())
     }
 }

@@ -1,12 +1,18 @@
-//! A canvas as SVG: text stays text, lengths are points, and a reader who cannot see it gets title and caption.
+//! A canvas as SVG: text stays text, pictures keep their own pixels, lengths are points, and a reader who cannot see it gets title
+//! and caption.
 
 use std::fmt::Write;
 
-use super::canvas::{Anchor, Canvas, Frame, Mark, Point, Stroke, Text};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use super::canvas::{Anchor, Canvas, Frame, Mark, Picture, Point, Stroke, Text};
+use super::png;
 use super::style::{Colour, MILLIMETRE};
+use crate::error::Result;
 
 /// The text of an SVG file.
-pub(super) fn write(canvas: &Canvas, title: &str, caption: &str) -> String {
+pub(super) fn write(canvas: &Canvas, title: &str, caption: &str) -> Result<String> {
     let [width, height] = canvas.size;
     let mut out = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{}mm\" height=\"{}mm\" viewBox=\"0 0 {} {}\" role=\"img\" \
@@ -31,11 +37,11 @@ pub(super) fn write(canvas: &Canvas, title: &str, caption: &str) -> String {
             }
             open = *clip;
         }
-        element(&mut out, mark);
+        element(&mut out, mark)?;
     }
     close(&mut out, open);
     out.push_str("</svg>\n");
-    out
+    Ok(out)
 }
 
 fn group(out: &mut String, frame: Frame, id: usize) {
@@ -56,7 +62,7 @@ fn close(out: &mut String, open: Option<Frame>) {
     }
 }
 
-fn element(out: &mut String, mark: &Mark) {
+fn element(out: &mut String, mark: &Mark) -> Result<()> {
     let _ = match mark {
         Mark::Line { points, stroke } => writeln!(
             out,
@@ -93,7 +99,18 @@ fn element(out: &mut String, mark: &Mark) {
             )
         }
         Mark::Text(text) => writeln!(out, "{}", line_of_text(text)),
+        Mark::Picture(picture) => writeln!(out, "{}", image(picture)?),
     };
+    Ok(())
+}
+
+fn image(picture: &Picture) -> Result<String> {
+    let ([x, y], [width, height]) = (picture.at.map(number), picture.size().map(number));
+    let pixels = STANDARD.encode(png::of_picture(&picture.pixels)?);
+    Ok(format!(
+        "<image x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" image-rendering=\"pixelated\" \
+         href=\"data:image/png;base64,{pixels}\"/>"
+    ))
 }
 
 fn line_of_text(text: &Text) -> String {

@@ -1,8 +1,12 @@
 use std::collections::BTreeMap;
 use std::fs;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use image::RgbImage;
 use tempfile::TempDir;
 
+use super::canvas::Picture;
 use super::*;
 use crate::metrics::Protocol;
 use crate::report::{Outcome, RowRecord, TABLES, render};
@@ -175,6 +179,29 @@ fn reason<'a>(drawn: &'a Drawn, title: &str) -> &'a str {
     &found
         .unwrap_or_else(|| panic!("`{title}` is not missing"))
         .1
+}
+
+#[test]
+fn a_picture_keeps_its_pixels_in_svg_and_png() {
+    let mut picture = RgbImage::new(3, 2);
+    picture.put_pixel(2, 1, image::Rgb([10, 200, 30]));
+    let mut canvas = Canvas::new(10.0, 10.0);
+    canvas.picture(Picture {
+        at: [0.0, 0.0],
+        scale: 2,
+        pixels: picture.clone(),
+    });
+    let svg = svg::write(&canvas, "", "").unwrap();
+    let data = svg.split("base64,").nth(1).unwrap();
+    let data = STANDARD.decode(data.split('"').next().unwrap()).unwrap();
+    assert_eq!(image::load_from_memory(&data).unwrap().into_rgb8(), picture);
+    // Six pixels of 1/300 inch are 1.44 points.
+    assert!(svg.contains("width=\"1.44\" height=\"0.96\""), "{svg}");
+    let png = image::load_from_memory(&png::write(&canvas).unwrap()).unwrap();
+    let png = png.into_rgb8();
+    assert_eq!(png.get_pixel(5, 3), png.get_pixel(4, 2));
+    assert_eq!(png.get_pixel(5, 3).0, [10, 200, 30]);
+    assert_eq!(png.get_pixel(6, 3).0, [255; 3]);
 }
 
 #[test]
