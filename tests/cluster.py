@@ -7,7 +7,7 @@
 
 Four systems (the one with a reward model among them) x two seeds at `smoke`, over two nodes of one processor each.
 
-  warned   every training is warned as by its time limit, by SIGUSR1 to its script, and so requeued at least once
+  warned   every training is warned as before its time limit, by SIGUSR1 to its script, and so requeued at least once
   limited  nobody disturbs: Slurm's own shortest time limit, a minute, warns and requeues
   killed   `--kills` at random over the sweep: SIGKILL to a training, `scontrol requeue` of its job, or SIGKILL to its slurmd, which
            is started again half a minute later. What Slurm does not requeue is submitted again
@@ -192,7 +192,12 @@ class Sweep:
         def disturb(out):
             for run in runs(out):
                 if run not in warned and steps(run) >= 3 and (found := self.job(run)):
-                    self.stage.slurm("scancel", "--batch", "--signal=USR1", found[0])
+                    # As slurmd does; `scancel --batch --signal=USR1` itself may wait a minute for a job that is being requeued.
+                    try:
+                        status = Path(f"/proc/{found[1]}/status").read_text()
+                        os.kill(int(re.search(r"^PPid:\s*(\d+)", status, re.M)[1]), signal.SIGUSR1)
+                    except OSError:
+                        continue
                     warned.add(run)
 
         self.submit(out)

@@ -7,7 +7,7 @@
 //!   slide named by what stands before, so that the tiles of a slide stay on one side of the split.
 //! - Pixels become 8-bit RGB: grey is repeated, 16 bits are scaled to 8, transparency is laid on white.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -24,6 +24,16 @@ pub const EXTENSIONS: [&str; 5] = ["png", "jpg", "jpeg", "tif", "tiff"];
 pub const SLIDE_EXTENSIONS: [&str; 9] = [
     "svs", "ndpi", "mrxs", "scn", "vms", "vmu", "svslide", "bif", "czi",
 ];
+/// What folders of splits are called, in lower case.
+const SPLIT_FOLDERS: [&str; 7] = [
+    "train",
+    "training",
+    "test",
+    "testing",
+    "val",
+    "valid",
+    "validation",
+];
 /// The class of images that lie in no class folder.
 const ONE_CLASS: &str = "all";
 
@@ -38,12 +48,13 @@ struct Found {
 /// classes; elsewhere something else says what slides are of.
 ///
 /// # Errors
-/// For a folder without images, images beside class folders, and two images that would be one slide.
+/// For a folder without images, images beside class folders, folders of splits, and two images that would be one slide.
 pub(super) fn source(folder: &Path, has_class_folders: bool) -> Result<Source> {
     let extensions: Vec<&str> = [&EXTENSIONS[..], &SLIDE_EXTENSIONS].concat();
     let found = find(folder, &extensions)?;
     if has_class_folders {
         refuse_mixed(folder, &found)?;
+        refuse_splits(folder, &found)?;
     }
     let fingerprint: Vec<String> = found
         .par_iter()
@@ -121,6 +132,30 @@ fn refuse_mixed(folder: &Path, found: &[Found]) -> Result<()> {
                 filed.name
             ),
             "move each image into the folder of its class, or all of them into one folder",
+        ));
+    }
+    Ok(())
+}
+
+/// Refuses folders that are all called as splits are: they would be classes.
+fn refuse_splits(folder: &Path, found: &[Found]) -> Result<()> {
+    let first = |image: &Found| {
+        image
+            .name
+            .split_once('/')
+            .map(|(first, _)| first.to_owned())
+    };
+    let folders: BTreeSet<String> = found.iter().filter_map(first).collect();
+    let is_split = |name: &String| SPLIT_FOLDERS.contains(&name.to_lowercase().as_str());
+    if folders.len() > 1 && folders.iter().all(is_split) {
+        let names: Vec<String> = folders.iter().map(|name| format!("`{name}`")).collect();
+        return Err(refuse(
+            format!(
+                "the folders of `{}` are called {}, as splits are, and would be taken for classes",
+                folder.display(),
+                names.join(" and ")
+            ),
+            "give a folder with a sub-folder for each class: the split is drawn by slide (`data.held_out`, `data.groups`)",
         ));
     }
     Ok(())
@@ -278,6 +313,11 @@ mod tests {
         assert_eq!(
             message,
             "`FOLDER` has images both beside class folders (`1.png`) and in them (`a/2.png`)"
+        );
+        let (message, _) = refusal(&folder(&["Train/a/1.png", "test/a/2.png"]));
+        assert_eq!(
+            message,
+            "the folders of `FOLDER` are called `Train` and `test`, as splits are, and would be taken for classes"
         );
         let (message, _) = refusal(&folder(&["a/1.png", "a/1.tif"]));
         assert_eq!(

@@ -16,18 +16,25 @@ const LABELS: u32 = 0x0801;
 /// What the splits are called in file names.
 const PARTS: [(&str, Split); 2] = [("train", Split::Train), ("t10k", Split::Test)];
 
-/// The idx files in `folder`; none if it has no file of images.
+/// The idx files in `folder`; none if it has none.
 pub(super) fn find(folder: &Path) -> Result<Option<Dataset>> {
     let mut parts = Vec::new();
     for (name, split) in PARTS {
-        let Some(images) = existing(folder, name, "images", 3) else {
-            continue;
+        let found = (
+            existing(folder, name, "images", 3),
+            existing(folder, name, "labels", 1),
+        );
+        let alone = |file: &Path, what: &str, other: &str| {
+            refuse(
+                format!("`{}` has no {what} beside it", file.display()),
+                format!("put `{name}-{other}-ubyte.gz` into the same folder"),
+            )
         };
-        let Some(labels) = existing(folder, name, "labels", 1) else {
-            return Err(refuse(
-                format!("`{}` has no labels beside it", images.display()),
-                format!("put `{name}-labels-idx1-ubyte.gz` into the same folder"),
-            ));
+        let (images, labels) = match found {
+            (Some(images), Some(labels)) => (images, labels),
+            (Some(images), None) => return Err(alone(&images, "labels", "labels-idx1")),
+            (None, Some(labels)) => return Err(alone(&labels, "images", "images-idx3")),
+            (None, None) => continue,
         };
         let files = vec![ImageFiles::Idx { images, labels }];
         parts.push(Part { name, split, files });

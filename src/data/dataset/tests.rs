@@ -184,6 +184,12 @@ fn idx_files_that_are_not_whole_or_do_not_fit_are_refused() {
         refused(&path, &config()),
         "`FOLDER/train-images-idx3-ubyte.gz` has no labels beside it (put `train-labels-idx1-ubyte.gz` into the same folder)"
     );
+    fs::write(&labels, idx(0x0801, &[2], &[1, 3])).unwrap();
+    fs::remove_file(&images).unwrap();
+    assert_eq!(
+        refused(&path, &config()),
+        "`FOLDER/train-labels-idx1-ubyte` has no images beside it (put `train-images-idx3-ubyte.gz` into the same folder)"
+    );
 }
 
 #[test]
