@@ -2,11 +2,11 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use image::RgbImage;
 use maud::{Markup, PreEscaped, html};
-use tiny_http::Request;
 
-use super::Page;
-use super::upload::{self, FIELD, Refused};
+use super::site::Page;
+use super::upload::{FIELD, Refused, Uploaded};
 use crate::error::{Refusal, Result};
 use crate::experiment::Search;
 use crate::images::{Pixels, encode_png};
@@ -31,8 +31,8 @@ pub(super) fn form(search: &Search) -> Page {
 }
 
 /// The page after an upload.
-pub(super) fn answer(search: &Search, request: &mut Request) -> Page {
-    let found = upload::image(request).and_then(|image| {
+pub(super) fn answer(search: &Search, image: Uploaded) -> Page {
+    let found = image.and_then(|image| {
         let found = look(search, &image);
         found.map_err(|error| match error.downcast_ref::<Refusal>() {
             Some(Refusal { message, hint }) => (400, format!("{message}: {hint}")),
@@ -50,7 +50,7 @@ fn refused(search: &Search, (status, sentence): Refused) -> Page {
     Page::html(status, page(search, &body))
 }
 
-fn look(search: &Search, image: &image::RgbImage) -> Result<(Pixels, Vec<Shown>)> {
+fn look(search: &Search, image: &RgbImage) -> Result<(Pixels, Vec<Shown>)> {
     let query = search.query("the image", image)?;
     let k = SHOWN.min(search.set.images.count());
     let found = search.nearest(&query, k)?.remove(0);

@@ -17,9 +17,11 @@ pub(super) const FIELD: &str = "image";
 
 /// Why there is no image: the status of the answer, and a sentence.
 pub(super) type Refused = (u16, String);
+/// What came of an upload.
+pub(super) type Uploaded = Result<RgbImage, Refused>;
 
 /// The image in a request that a form sent.
-pub(super) fn image(request: &mut Request) -> Result<RgbImage, Refused> {
+pub(super) fn image(request: &mut Request) -> Uploaded {
     let refused = |status: u16, sentence: &str| (status, sentence.to_owned());
     let Some(length) = request.body_length() else {
         return Err(refused(411, "The request does not say how long it is."));
