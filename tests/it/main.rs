@@ -29,6 +29,7 @@ mod layout;
 mod ledgers;
 mod low_data;
 mod lpips;
+mod manual;
 mod mathematics;
 mod mlflow;
 mod noise;
