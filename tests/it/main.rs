@@ -39,6 +39,7 @@ mod resize;
 mod retrieve;
 mod reward;
 mod samplers;
+mod schema;
 mod settings;
 mod shared;
 mod siamese;
