@@ -1,7 +1,7 @@
 //! `--jobs N`: the cells of an experiment as processes of this machine, and its tables at the end.
 
 use super::progress::duration;
-use super::report::print;
+use super::report::Tables;
 use super::reporter::Terminal;
 use super::tracking::Tracking;
 use super::{Answer, Outcome};
@@ -33,6 +33,7 @@ pub(super) fn run(
     asked: Option<&Asked>,
     jobs: Jobs,
     settings: &Settings,
+    tables: &mut Tables,
 ) -> Outcome {
     let asked = cells(config, asked)?;
     let workspace = Workspace::new(&settings.out);
@@ -55,9 +56,9 @@ pub(super) fn run(
             submission.run_here(jobs, &mut begins, &mut |ended| eprintln!("{}", line(ended)))?;
         tracking.upload_cells(&submission)?;
         let outcome = experiment::collect(config, asked, &workspace, &mut reporter)?;
-        print(&outcome);
+        let is_whole = tables.print(outcome)?;
         eprintln!("{} in all", duration(reporter.elapsed()));
-        Ok(Answer::of(outcome.complete && complete))
+        Ok(Answer::of(is_whole && complete))
     })
 }
 

@@ -33,6 +33,7 @@ mod manual;
 mod mathematics;
 mod mlflow;
 mod noise;
+mod output;
 mod page;
 mod reproduce;
 mod resize;
