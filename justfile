@@ -116,6 +116,17 @@ test:
         cargo test --release -- --include-ignored
     cargo test --release --features dashboard --lib --test it dashboard
 
+# The archive of a release, the same bytes for the same commit: target/release-archive/ (needs cargo-about)
+[group('release')]
+release:
+    .ci/release
+
+# Licences of all crates, none twice unasked, none that needs more than Rust (needs cargo-deny, which CI has no time to compile)
+[group('check')]
+deny:
+    cargo deny check bans sources
+    cargo deny --all-features check licenses
+
 # The Python wheel, with the program in it: target/wheels/
 [group('release')]
 wheel:

@@ -18,9 +18,13 @@ pub use retrieval::{Duplicates, Retrieve, Searched};
 pub use study::{Study, StudyMake, StudyScore};
 pub use submit::{Cell, Submit};
 
+/// What `histogen --help` ends with; `docs/interrupted-runs.md` says more.
+const EXIT_CODES: &str = "Exit codes: 0 done; 1 the answer is no: a run diverged, a cell failed; 2 the request was wrong, or something \
+    broke; 130, 143 stopped by SIGINT, SIGTERM: repeat the command to go on; 141 done, and not read to the end.";
+
 /// Trains, samples and scores generative models of histopathology patches under one protocol.
 #[derive(Debug, Parser)]
-#[command(name = "histogen", version, max_term_width = 100)]
+#[command(name = "histogen", version, max_term_width = 100, after_help = EXIT_CODES)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -144,6 +148,9 @@ pub struct Reproduce {
     /// Train so many systems at once, each in a process of its own with its share of the cores: a number, or auto.
     #[arg(long, value_name = "N", conflicts_with = "dashboard")]
     pub jobs: Option<Jobs>,
+    /// Print the tables as JSON, all of them at the end.
+    #[arg(long)]
+    pub json: bool,
     /// Watch each training in a terminal dashboard (feature `dashboard`): losses, reward, scores so far; `q` or Ctrl-C stops.
     #[arg(long)]
     pub dashboard: bool,
@@ -164,6 +171,9 @@ pub struct Ablate {
     /// Train so many systems at once, each in a process of its own with its share of the cores: a number, or auto.
     #[arg(long, value_name = "N", conflicts_with = "dashboard")]
     pub jobs: Option<Jobs>,
+    /// Print the tables as JSON, all of them at the end.
+    #[arg(long)]
+    pub json: bool,
     /// Watch each training in a terminal dashboard (feature `dashboard`): losses, reward, scores so far; `q` or Ctrl-C stops.
     #[arg(long)]
     pub dashboard: bool,
@@ -298,6 +308,9 @@ pub struct Sample {
 pub struct Report {
     /// The experiment's name.
     pub experiment: String,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
     /// Where `runs/` and `reports/` are kept.
     #[arg(long, default_value = ".", value_name = "DIR")]
     pub out: PathBuf,
@@ -345,6 +358,9 @@ pub enum Data {
         /// The picture to write (PNG).
         #[arg(long, value_name = "FILE")]
         grid: Option<PathBuf>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -394,14 +410,22 @@ pub enum Weights {
         file: Vec<PathBuf>,
     },
     /// Reads every file that is present again and compares its SHA-256.
-    Verify,
+    Verify {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// The `cache` commands.
 #[derive(Debug, Subcommand)]
 pub enum Cache {
     /// Says where compiled kernels of GPUs are kept, and how much they take.
-    Show,
+    Show {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Deletes them: the next process compiles anew.
     Clear,
 }
@@ -445,6 +469,9 @@ pub struct TrackPlace {
 pub struct List {
     /// models, samplers, metrics, features, reward-models, networks, experiments, settings or runs.
     pub what: String,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
     /// Where `runs/` and `reports/` are kept.
     #[arg(long, default_value = ".", value_name = "DIR")]
     pub out: PathBuf,

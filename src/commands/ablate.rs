@@ -3,12 +3,13 @@
 use super::dashboard::is_possible;
 use super::jobs::{self, several};
 use super::progress::duration;
-use super::report::print;
+use super::report::Tables;
 use super::reporter::Terminal;
 use super::settings::configure;
 use super::tracking::Tracking;
 use super::{Answer, Outcome};
 use crate::cli::Ablate;
+use crate::config::Config;
 use crate::error::unknown_name;
 use crate::experiment::{self, ABLATIONS, Asked};
 use crate::workspace::Workspace;
@@ -20,16 +21,25 @@ pub(super) fn run(arguments: &Ablate) -> Outcome {
     };
     let settings = &arguments.settings;
     let config = configure(experiment, settings, arguments.seeds.as_deref())?;
-    if let Some(jobs) = several(arguments.jobs) {
-        return jobs::run(&config, Some(&Asked::Ablation), jobs, settings);
-    }
+    let mut tables = Tables::new(arguments.json);
+    let answer = if let Some(jobs) = several(arguments.jobs) {
+        jobs::run(&config, Some(&Asked::Ablation), jobs, settings, &mut tables)?
+    } else {
+        ablate(&config, arguments, &mut tables)?
+    };
+    tables.end()?;
+    Ok(answer)
+}
+
+fn ablate(config: &Config, arguments: &Ablate, tables: &mut Tables) -> Outcome {
+    let settings = &arguments.settings;
     let workspace = Workspace::new(&settings.out);
     let reports = workspace.report(&config.name);
-    Tracking::during(&config, settings, &reports, |tracking| {
+    Tracking::during(config, settings, &reports, |tracking| {
         let mut reporter = Terminal::tracked(tracking, is_possible(arguments.dashboard));
-        let outcome = experiment::ablate(&config, &workspace, &mut reporter)?;
-        print(&outcome);
+        let outcome = experiment::ablate(config, &workspace, &mut reporter)?;
+        let is_whole = tables.print(outcome)?;
         eprintln!("{} in all", duration(reporter.elapsed()));
-        Ok(Answer::of(outcome.complete))
+        Ok(Answer::of(is_whole))
     })
 }

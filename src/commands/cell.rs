@@ -3,7 +3,7 @@
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use super::report::print;
+use super::report::Tables;
 use super::reporter::Terminal;
 use super::tracking::{Part, Tracking};
 use super::{Answer, Outcome};
@@ -72,8 +72,7 @@ fn report(submission: &Submission) -> Outcome {
         let asked = &submission.about.asked;
         tracking.upload_cells(submission)?;
         let outcome = experiment::collect(config, asked, &workspace, &mut reporter)?;
-        print(&outcome);
-        Ok(Answer::of(outcome.complete))
+        Ok(Answer::of(Tables::new(false).print(outcome)?))
     })
 }
 

@@ -1,5 +1,6 @@
 //! `histogen compare`: how much two sets differ.
 
+use super::output::show;
 use super::settings::configure_otherwise;
 use super::{Answer, Outcome};
 use crate::cli::Compare;
@@ -18,11 +19,9 @@ pub(super) fn run(arguments: &Compare) -> Outcome {
         repeat: 1,
     };
     let found = compare_two(&config, &comparison, &Workspace::new(&settings.out))?;
-    if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&found)?);
-    } else {
-        let sets = [&*arguments.sets[0], &*arguments.sets[1]];
-        println!("{}", differences_table(&found, sets)?.terminal());
-    }
+    let sets = [&*arguments.sets[0], &*arguments.sets[1]];
+    show(arguments.json, &found, |found| {
+        Ok(differences_table(found, sets)?.terminal())
+    })?;
     Ok(Answer::of(found.iter().all(|one| one.failure.is_empty())))
 }

@@ -1,7 +1,5 @@
 //! `histogen completions`: what makes a shell complete this program's command lines.
 
-use std::io::{Write, stdout};
-
 use clap::CommandFactory;
 use clap_complete::CompleteEnv;
 use clap_complete::env::Shells;
@@ -27,6 +25,6 @@ pub(super) fn run(arguments: &Completions) -> Outcome {
         .ok_or_else(|| unknown_name("shell", &arguments.shell, shells.names()))?;
     let mut script = Vec::new();
     shell.write_registration(VARIABLE, "histogen", "histogen", "histogen", &mut script)?;
-    stdout().write_all(&script)?;
+    print!("{}", String::from_utf8(script)?);
     Ok(Answer::Yes)
 }

@@ -1,21 +1,22 @@
 //! `histogen data`: patch stores.
 
+mod grid;
+
 use std::path::Path;
 
+use serde::Serialize;
+
+use self::grid::{Rows, write_grid};
+use super::output::{lines, show};
 use super::reporter::Terminal;
 use super::settings::configure;
 use super::{Answer, Outcome};
 use crate::cli::{Data, Settings};
-use crate::data::PatchStore;
-use crate::error::{Result, refuse};
+use crate::data::{Overview, PatchStore, SlidePatches};
+use crate::error::Result;
 use crate::experiment::patches;
-use crate::random::Random;
 use crate::workspace::Workspace;
 
-/// Patches in a row of the picture of a store.
-const COLUMNS: usize = 10;
-/// Rows of it, shared among the classes.
-const ROWS: usize = 12;
 /// Height and width of the pictures of whole slides in the paper.
 const WHOLE: usize = 224;
 
@@ -31,16 +32,11 @@ pub(super) fn run(arguments: &Data) -> Outcome {
             if *whole {
                 settings.set.push(format!("data.whole_slides={WHOLE}"));
             }
-            describe(&make(&settings)?);
+            println!("{}", make(&settings)?.overview());
         }
-        Data::Phantom { settings } => describe(&make(settings)?),
-        Data::Show { store, grid } => {
-            let store = PatchStore::open(store)?;
-            describe(&store);
-            println!("\n{}\n\n{}", store.slides_table(), store.colours_table()?);
-            if let Some(path) = grid {
-                write_grid(&store, path)?;
-            }
+        Data::Phantom { settings } => println!("{}", make(settings)?.overview()),
+        Data::Show { store, grid, json } => {
+            describe(&PatchStore::open(store)?, grid.as_deref(), *json)?;
         }
     }
     Ok(Answer::Yes)
@@ -52,37 +48,32 @@ fn make(settings: &Settings) -> Result<PatchStore> {
     patches(&config, &workspace, &mut Terminal::new())
 }
 
-fn describe(store: &PatchStore) {
-    println!("{}", store.summary());
+/// A store in `data show --json`.
+#[derive(Serialize)]
+struct Shown {
+    #[serde(flatten)]
+    overview: Overview,
+    slides: Vec<SlidePatches>,
+    /// Of each class and channel the mean and the standard deviation over all pixels, in bytes.
+    colours: Vec<Vec<(f64, f64)>>,
+    /// Rows of the picture, from the top; none where no picture was asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    grid: Vec<Rows>,
 }
 
-/// Patches drawn from each class, a class after the other, in rows of [`COLUMNS`].
-fn write_grid(store: &PatchStore, path: &Path) -> Result<()> {
-    let mut places = Vec::new();
-    let rows = (ROWS / store.classes().len()).max(1);
-    for (number, class) in store.classes().iter().enumerate() {
-        let members: Vec<usize> = (0..store.len())
-            .filter(|&patch| store.class_indices()[patch] == number)
-            .collect();
-        let count = (rows * COLUMNS).min(members.len() / COLUMNS * COLUMNS);
-        let count = if count == 0 { members.len() } else { count };
-        let mut stream = Random::new(0).stream(&format!("shown patches/{class}"));
-        let drawn = stream.choose(members.len(), count);
-        let first = places.len() / COLUMNS + 1;
-        places.extend(drawn.into_iter().map(|place| members[place]));
-        println!(
-            "rows {first} to {}: {class}",
-            places.len().div_ceil(COLUMNS)
-        );
-    }
-    store
-        .read(&places)?
-        .grid(COLUMNS, 1)
-        .save(path)
-        .map_err(|error| {
-            refuse(
-                format!("cannot write `{}`: {error}", path.display()),
-                "give a path that ends in `.png`, in a folder you may write",
-            )
-        })
+fn describe(store: &PatchStore, grid: Option<&Path>, json: bool) -> Result<()> {
+    let colours = store.colours()?;
+    let grid = grid.map(|path| write_grid(store, path)).transpose()?;
+    let shown = Shown {
+        overview: store.overview(),
+        slides: store.patches_by_slide(),
+        colours,
+        grid: grid.unwrap_or_default(),
+    };
+    show(json, &shown, |shown| {
+        let (slides, colours) = (store.slides_table(), store.colours_table(&shown.colours));
+        let text = format!("{}\n\n{slides}\n\n{colours}", shown.overview);
+        let rows = shown.grid.iter().map(Rows::line);
+        Ok(lines([text].into_iter().chain(rows)))
+    })
 }

@@ -2,12 +2,14 @@
 
 use serde_json::json;
 
+use super::output::show;
 use super::retrieve::{caption, open};
 use super::{Answer, Outcome};
 use crate::cli::Duplicates;
 use crate::error::{Result, refuse};
+use crate::experiment::Search;
 use crate::report::figures::{Captioned, contact_sheet};
-use crate::retrieval::support_size;
+use crate::retrieval::{Duplicates as Found, support_size};
 
 /// Pairs beside each other in the picture.
 const ACROSS: usize = 4;
@@ -49,48 +51,58 @@ pub(super) fn run(arguments: &Duplicates) -> Outcome {
     }
 
     // The answer.
-    if arguments.json {
-        let named = |&(first, second, score): &(usize, usize, f64)| {
-            let places = [first, second].map(|index| search.set.place(index));
-            json!({"first": first, "second": second, "score": score, "from": places})
-        };
-        let closest: Vec<_> = found.closest.iter().map(named).collect();
-        let answer = json!({
-            "set": search.set.name,
-            "compared_by": search.describe(),
-            "images": found.images,
-            "identical": found.identical,
-            "identical_pairs": found.identical_pairs,
-            "threshold": arguments.threshold,
-            "near_pairs": found.near_pairs,
-            "judged_pairs": arguments.judged,
-            "closest": closest,
-            "support": support,
-        });
-        println!("{}", serde_json::to_string_pretty(&answer)?);
-        return Ok(Answer::Yes);
-    }
-    println!("{} images of {}", found.images, search.set.name);
-    println!("{} pairs with the same bytes", found.identical_pairs);
-    for group in found.identical.iter().take(arguments.pairs) {
-        let names: Vec<&str> = group
-            .iter()
-            .map(|&index| search.set.place(index).name.as_str())
-            .collect();
-        println!("       {}", names.join(" = "));
-    }
-    if let Some(judged) = arguments.judged {
-        println!("{judged} more pairs that somebody holds for duplicates");
-    } else if let (Some(threshold), Some(near)) = (arguments.threshold, found.near_pairs) {
-        println!("{near} more pairs as alike as {threshold}");
-    } else {
-        println!("no threshold is given: only images with the same bytes count as duplicates");
-    }
-    println!("most alike but not the same, by {}:", search.describe());
-    for &(first, second, score) in &found.closest {
-        let [first, second] = [first, second].map(|index| &search.set.place(index).name);
-        println!("{score:>12.6}  {first}  {second}");
-    }
-    println!("{}", support.describe());
+    let named = |&(first, second, score): &(usize, usize, f64)| {
+        let places = [first, second].map(|index| search.set.place(index));
+        json!({"first": first, "second": second, "score": score, "from": places})
+    };
+    let closest: Vec<_> = found.closest.iter().map(named).collect();
+    let answer = json!({
+        "set": search.set.name,
+        "compared_by": search.describe(),
+        "images": found.images,
+        "identical": found.identical,
+        "identical_pairs": found.identical_pairs,
+        "threshold": arguments.threshold,
+        "near_pairs": found.near_pairs,
+        "judged_pairs": arguments.judged,
+        "closest": closest,
+        "support": support,
+    });
+    show(arguments.json, &answer, |_| {
+        let mut lines = described(arguments, &search, &found);
+        lines.push(support.describe());
+        Ok(lines.join("\n"))
+    })?;
     Ok(Answer::Yes)
+}
+
+/// What was found, in lines.
+fn described(arguments: &Duplicates, search: &Search, found: &Found) -> Vec<String> {
+    let name = |&index: &usize| search.set.place(index).name.as_str();
+    let mut lines = vec![
+        format!("{} images of {}", found.images, search.set.name),
+        format!("{} pairs with the same bytes", found.identical_pairs),
+    ];
+    for group in found.identical.iter().take(arguments.pairs) {
+        let names: Vec<&str> = group.iter().map(name).collect();
+        lines.push(format!("       {}", names.join(" = ")));
+    }
+    lines.push(
+        match (arguments.judged, arguments.threshold, found.near_pairs) {
+            (Some(judged), ..) => format!("{judged} more pairs that somebody holds for duplicates"),
+            (None, Some(threshold), Some(near)) => {
+                format!("{near} more pairs as alike as {threshold}")
+            }
+            _ => "no threshold is given: only images with the same bytes count as duplicates"
+                .to_owned(),
+        },
+    );
+    lines.push(format!(
+        "most alike but not the same, by {}:",
+        search.describe()
+    ));
+    for (first, second, score) in &found.closest {
+        lines.push(format!("{score:>12.6}  {}  {}", name(first), name(second)));
+    }
+    lines
 }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::output::show;
 use super::settings::configure_otherwise;
 use super::{Answer, Outcome, transfer};
 use crate::cli::Evaluate;
@@ -37,14 +38,13 @@ pub(super) fn run(arguments: &Evaluate) -> Outcome {
     };
     let sets = compare(&config, &comparison, &Workspace::new(&settings.out))?;
     warn(&sets);
+    let json = arguments.json;
     match (sets.as_slice(), &arguments.against) {
         (sets, _) if arguments.csv => print!("{}", comparison_csv(sets)?),
-        ([only], None) if arguments.json => {
-            println!("{}", serde_json::to_string_pretty(&only.scores)?);
-        }
-        (sets, _) if arguments.json => println!("{}", serde_json::to_string_pretty(sets)?),
-        ([only], None) => println!("{}", comparison_table(&only.scores)?.terminal()),
-        (sets, _) => println!("{}", sets_table(sets)?.terminal()),
+        ([only], None) => show(json, &only.scores, |scores| {
+            Ok(comparison_table(scores)?.terminal())
+        })?,
+        (sets, _) => show(json, sets, |sets| Ok(sets_table(sets)?.terminal()))?,
     }
     let mut scores = sets.iter().flat_map(|set| &set.scores);
     Ok(Answer::of(

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::progress::duration;
-use super::report::print;
+use super::report::Tables;
 use super::reporter::Terminal;
 use super::tracking::Tracking;
 use super::{Answer, Outcome};
@@ -37,6 +37,7 @@ pub(super) fn run(
     asked: Option<&Asked>,
     jobs: Jobs,
     settings: &Settings,
+    tables: &mut Tables,
 ) -> Outcome {
     let asked = cells(config, asked)?;
     let workspace = Workspace::new(&settings.out);
@@ -51,9 +52,9 @@ pub(super) fn run(
         let complete = submission.run_here(jobs, &mut Lines::of(&submission))?;
         tracking.upload_cells(&submission)?;
         let outcome = experiment::collect(config, asked, &workspace, &mut reporter)?;
-        print(&outcome);
+        let is_whole = tables.print(outcome)?;
         eprintln!("{} in all", duration(reporter.elapsed()));
-        Ok(Answer::of(outcome.complete && complete))
+        Ok(Answer::of(is_whole && complete))
     })
 }
 

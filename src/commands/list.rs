@@ -1,20 +1,22 @@
 //! `histogen list`: what there is.
 
-use std::path::Path;
+mod names;
+mod runs;
+mod settings;
 
+use serde::Serialize;
+use toml::Table;
+
+use super::output::{lines, show};
 use super::{Answer, Outcome};
 use crate::classifier::NETWORKS;
 use crate::cli::List;
 use crate::error::{Result, unknown_name};
-use crate::experiment::{EXPERIMENTS, PROFILES, schema};
 use crate::features::EXTRACTORS;
-use crate::metrics::{self, Direction};
 use crate::models::MODELS;
 use crate::reward::Source;
-use crate::run::state;
 use crate::samplers::SAMPLERS;
-use crate::tracker::{Event, Ledger};
-use crate::workspace::{Workspace, run_folders};
+use crate::workspace::Workspace;
 
 /// What can be listed.
 const KINDS: [&str; 9] = [
@@ -29,120 +31,78 @@ const KINDS: [&str; 9] = [
     "runs",
 ];
 
+/// What has a name, a line about it, and settings with their defaults, if it has any.
+#[derive(Serialize)]
+struct Entry {
+    name: &'static str,
+    about: &'static str,
+    #[serde(skip_serializing_if = "Table::is_empty")]
+    settings: Table,
+}
+
 pub(super) fn run(arguments: &List) -> Outcome {
+    let json = arguments.json;
+    let plain = |name, about| Entry {
+        name,
+        about,
+        settings: Table::new(),
+    };
     match arguments.what.as_str() {
-        "models" => list_models(),
-        "samplers" => list_samplers(),
-        "metrics" => list_metrics(),
+        "models" => {
+            let models = MODELS.all().into_iter().map(|model| Entry {
+                settings: (model.settings)(),
+                ..plain(model.name, model.paper)
+            });
+            show_entries(json, 15, "models", models)
+        }
+        "samplers" => {
+            let samplers = SAMPLERS.all().into_iter().map(|sampler| Entry {
+                settings: (sampler.settings)(),
+                ..plain(sampler.name, sampler.about)
+            });
+            show_entries(json, 10, "samplers", samplers)
+        }
         "features" => {
-            for entry in EXTRACTORS.all() {
-                println!("{:21} {}", entry.name, entry.about);
-            }
+            let extractors = EXTRACTORS.all().into_iter();
+            let extractors = extractors.map(|entry| plain(entry.name, entry.about));
+            show_entries(json, 21, "", extractors)
         }
         "reward-models" => {
-            for (_, name, about) in Source::ALL {
-                println!("{name:10} {about}");
-            }
+            let sources = Source::ALL.into_iter();
+            let sources = sources.map(|(_, name, about)| plain(name, about));
+            show_entries(json, 10, "", sources)
         }
         "networks" => {
-            for network in NETWORKS.all() {
-                println!("{:12} {}", network.name, network.about);
-            }
+            let networks = NETWORKS.all().into_iter();
+            let networks = networks.map(|network| plain(network.name, network.about));
+            show_entries(json, 12, "", networks)
         }
-        "experiments" => {
-            for experiment in EXPERIMENTS {
-                println!("{}", experiment.name);
-            }
-            for (name, _) in PROFILES {
-                println!("profile {name}");
-            }
-        }
-        "settings" => list_settings(),
-        "runs" => list_runs(&Workspace::new(&arguments.out).runs())?,
-        other => return Err(unknown_name("list", other, KINDS)),
-    }
+        "metrics" => names::metrics(json),
+        "experiments" => names::experiments(json),
+        "settings" => settings::list(json),
+        "runs" => runs::list(&Workspace::new(&arguments.out).runs(), json),
+        other => Err(unknown_name("list", other, KINDS)),
+    }?;
     Ok(Answer::Yes)
 }
 
-fn list_models() {
-    for model in MODELS.all() {
-        println!("{:15} {}", model.name, model.paper);
-        for (key, value) in (model.settings)() {
-            println!("{:15}   models.{}.{key} = {value}", "", model.name);
-        }
-    }
-}
-
-fn list_samplers() {
-    for sampler in SAMPLERS.all() {
-        println!("{:10} {}", sampler.name, sampler.about);
-        for (key, value) in (sampler.settings)() {
-            println!("{:10}   samplers.{}.{key} = {value}", "", sampler.name);
-        }
-    }
-}
-
-fn list_metrics() {
-    for score in metrics::definitions() {
-        let better = match score.direction {
-            Direction::Lower => "lower is better",
-            Direction::Higher => "higher is better",
+/// Shows entries whose names have `width` letters at most, and whose settings stand in the section `section`.
+fn show_entries(
+    json: bool,
+    width: usize,
+    section: &str,
+    entries: impl Iterator<Item = Entry>,
+) -> Result<()> {
+    let entries: Vec<Entry> = entries.collect();
+    show(json, &entries, |entries| {
+        let setting = |name: &str, key: &str, value: &toml::Value| {
+            format!("{:width$}   {section}.{name}.{key} = {value}", "")
         };
-        println!("{:12} {} ({better})", score.name, score.title);
-    }
-}
-
-fn list_settings() {
-    let schema = schema();
-    let settings = schema.settings();
-    let rows: Vec<[String; 4]> = settings
-        .iter()
-        .map(|setting| {
-            let range = setting.range.map(ToString::to_string).unwrap_or_default();
-            let unit = setting.range.map_or("", |range| range.unit).to_owned();
-            [setting.key(), setting.default.to_string(), unit, range]
-        })
-        .collect();
-    let widths = [0, 1, 2, 3].map(|column| {
-        let lengths = rows.iter().map(|row| row[column].len());
-        lengths.max().unwrap_or_default()
-    });
-    let line = |row: [&str; 4], about: &str| {
-        for (cell, width) in row.iter().zip(widths) {
-            print!("{cell:width$}  ");
-        }
-        println!("{about}");
-    };
-    line(["setting", "default", "unit", "range"], "");
-    for (number, (setting, row)) in settings.iter().zip(&rows).enumerate() {
-        if number == 0 || settings[number - 1].section != setting.section {
-            println!();
-        }
-        line(row.each_ref().map(String::as_str), &setting.about);
-    }
-}
-
-fn list_runs(folder: &Path) -> Result<()> {
-    let paths = run_folders(folder);
-    if paths.is_empty() {
-        eprintln!("no runs in `{}`", folder.display());
-    }
-    for path in &paths {
-        let state = state(path)?;
-        let ledger = path.join("ledger.jsonl");
-        let events = if ledger.exists() {
-            Ledger::read(&ledger)?
-        } else {
-            Vec::new()
-        };
-        let score = events.iter().rev().find_map(|event| match event {
-            Event::Evaluation(evaluation) => evaluation.scores.first().and_then(|score| {
-                let (name, step, id) = (&score.name, evaluation.step, &score.protocol_id);
-                Some(format!("{name} {:.4} at step {step} ({id})", score.value?))
-            }),
-            _ => None,
-        });
-        println!("{}  {state}  {}", path.display(), score.unwrap_or_default());
-    }
-    Ok(())
+        Ok(lines(entries.iter().flat_map(|entry| {
+            let first = format!("{:width$} {}", entry.name, entry.about);
+            let settings = entry.settings.iter();
+            let settings = settings.map(|(key, value)| setting(entry.name, key, value));
+            std::iter::once(first).chain(settings).collect::<Vec<_>>()
+        })))
+    })
 }

@@ -1,9 +1,7 @@
-//! One file per verb. The only place that prints.
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "commands talk to the user"
-)]
+//! One file per verb. The only place that prints, by the macros of `output`.
+
+#[macro_use]
+mod output;
 
 mod ablate;
 mod cache;
@@ -41,9 +39,10 @@ use clap::Parser;
 
 use crate::cli::{Cli, Command};
 use crate::device;
-use crate::error::{Refusal, Result, explained};
+use crate::error::Result;
 use crate::nn::weights::take_notes as weights_notes;
 use crate::shutdown::{self, Stopped};
+use output::{Unread, print_error};
 
 /// What a command that ran to its end has to say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,12 +61,13 @@ impl Answer {
 }
 
 /// Runs the command line. Exit codes: 0 done, 1 the answer is no, 2 the request was wrong or something broke, 130 and 143
-/// stopped by SIGINT and SIGTERM.
+/// stopped by SIGINT and SIGTERM, 141 done and not read to the end.
 pub fn main() -> ExitCode {
     completions::answer();
     let cli = Cli::parse();
     let ready = shutdown::listen().and_then(|()| device::prepare(0));
     let result = ready.and_then(|()| run(&cli.command));
+    let result = result.and_then(output::taken);
     for note in weights_notes() {
         eprintln!("note: {note}");
     }
@@ -78,6 +78,9 @@ pub fn main() -> ExitCode {
             if let Some(stopped) = error.downcast_ref::<Stopped>() {
                 eprintln!("{stopped}: nothing is lost, repeat the command to go on");
                 return ExitCode::from(stopped.exit_code());
+            }
+            if error.is::<Unread>() {
+                return ExitCode::from(Unread::EXIT_CODE);
             }
             print_error(&error);
             ExitCode::from(2)
@@ -109,16 +112,6 @@ fn run(command: &Command) -> Outcome {
         Command::Track(arguments) => track::run(arguments),
         Command::List(arguments) => list::run(arguments),
         Command::Completions(arguments) => completions::run(arguments),
-    }
-}
-
-fn print_error(error: &anyhow::Error) {
-    eprintln!("error: {}", explained(error));
-    let refusal = error
-        .chain()
-        .find_map(|cause| cause.downcast_ref::<Refusal>());
-    if let Some(Refusal { hint, .. }) = refusal {
-        eprintln!("\nhint: {hint}");
     }
 }
 

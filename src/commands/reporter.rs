@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::print_error;
+use super::output::print_error;
 use super::progress::{Progress, duration};
 use super::tracking::Tracking;
 use super::watch::Watch;

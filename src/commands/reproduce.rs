@@ -3,7 +3,7 @@
 use super::dashboard::is_possible;
 use super::jobs::{self, several};
 use super::progress::duration;
-use super::report::print;
+use super::report::Tables;
 use super::reporter::Terminal;
 use super::settings::configure;
 use super::tracking::Tracking;
@@ -13,30 +13,31 @@ use crate::experiment::Request;
 use crate::workspace::Workspace;
 
 pub(super) fn run(arguments: &Reproduce) -> Outcome {
-    let mut complete = true;
+    let (mut complete, mut tables) = (true, Tables::new(arguments.json));
     for request in Request::of(&arguments.table, arguments.experiment.as_deref())? {
-        complete &= carry_out(&request, arguments)? == Answer::Yes;
+        complete &= carry_out(&request, arguments, &mut tables)? == Answer::Yes;
     }
+    tables.end()?;
     Ok(Answer::of(complete))
 }
 
-fn carry_out(request: &Request, arguments: &Reproduce) -> Outcome {
+fn carry_out(request: &Request, arguments: &Reproduce, tables: &mut Tables) -> Outcome {
     let settings = &arguments.settings;
     let config = configure(&request.experiment, settings, arguments.seeds.as_deref())?;
     if let Some(jobs) = several(arguments.jobs) {
-        return jobs::run(&config, request.asked().as_ref(), jobs, settings);
+        return jobs::run(&config, request.asked().as_ref(), jobs, settings, tables);
     }
     let workspace = Workspace::new(&settings.out);
     let reports = workspace.report(&config.name);
     Tracking::during(&config, settings, &reports, |tracking| {
         let mut reporter = Terminal::tracked(tracking, is_possible(arguments.dashboard));
         let outcome = request.carry_out(&config, &workspace, &mut reporter)?;
-        print(&outcome);
+        let is_whole = tables.print(outcome)?;
         if request.kind.has_samples() {
             let samples = workspace.samples(&config.name);
             eprintln!("sample grids: `{}`", samples.display());
         }
         eprintln!("{} in all", duration(reporter.elapsed()));
-        Ok(Answer::of(outcome.complete))
+        Ok(Answer::of(is_whole))
     })
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::output::{lines, show};
 use super::settings::configure_otherwise;
 use super::{Answer, Outcome};
 use crate::cli::{Retrieve, Searched};
@@ -22,6 +23,16 @@ struct Row<'a> {
     query: &'a str,
     compared_by: &'a str,
     found: Vec<Neighbour<'a>>,
+}
+
+impl Row<'_> {
+    fn lines(&self) -> Vec<String> {
+        let found = self.found.iter().map(|Neighbour { rank, found, from }| {
+            let class = from.class.as_deref().unwrap_or("-");
+            format!("{rank:>5}  {:.6}  {class}  {}", found.score, from.name)
+        });
+        [self.query.to_owned()].into_iter().chain(found).collect()
+    }
 }
 
 /// An image that was found, and where it comes from.
@@ -68,18 +79,10 @@ pub(super) fn run(arguments: &Retrieve) -> Outcome {
         });
     }
     contact_sheet(&arguments.sheet, &groups, 1)?;
-    if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&rows)?);
-    } else {
-        for row in &rows {
-            println!("{}", row.query);
-            for Neighbour { rank, found, from } in &row.found {
-                let class = from.class.as_deref().unwrap_or("-");
-                println!("{rank:>5}  {:.6}  {class}  {}", found.score, from.name);
-            }
-        }
-        println!("by {compared_by}, in {}", search.set.name);
-    }
+    show(arguments.json, &rows, |rows| {
+        let by = format!("by {compared_by}, in {}", search.set.name);
+        Ok(lines(rows.iter().flat_map(Row::lines).chain([by])))
+    })?;
     eprintln!("wrote `{}`", arguments.sheet.display());
     Ok(Answer::Yes)
 }

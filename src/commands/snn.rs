@@ -1,13 +1,26 @@
 //! `histogen snn`: the MFT-SNN by itself.
 
+use std::path::Path;
+
+use serde::Serialize;
+
 use super::dashboard::is_possible;
+use super::output::show;
 use super::reporter::Terminal;
 use super::settings::configure;
 use super::tracking::Tracking;
 use super::{Answer, Outcome};
 use crate::cli::Snn;
-use crate::experiment::{SNN_REPORT, evaluate_snn};
+use crate::experiment::{SNN_REPORT, SnnRecord, evaluate_snn};
 use crate::workspace::Workspace;
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Evaluated<'a> {
+    run: &'a Path,
+    #[serde(flatten)]
+    record: &'a SnnRecord,
+}
 
 pub(super) fn run(command: &Snn) -> Outcome {
     let (arguments, with_figures) = match command {
@@ -21,13 +34,17 @@ pub(super) fn run(command: &Snn) -> Outcome {
     Tracking::during(&config, settings, &reports, |tracking| {
         let mut reporter = Terminal::tracked(tracking, is_possible(arguments.dashboard));
         let evaluation = evaluate_snn(&config, with_figures, &workspace, &mut reporter)?;
-        if arguments.json {
-            println!("{}", serde_json::to_string_pretty(&evaluation.record)?);
-        } else {
-            println!("{}", evaluation.table.terminal());
-        }
+        let measured = Evaluated {
+            run: &evaluation.run,
+            record: &evaluation.record,
+        };
+        show(arguments.json, &measured, |_| {
+            Ok(evaluation.table.terminal())
+        })?;
         eprintln!("wrote `{}`", evaluation.report.display());
-        println!("{}", evaluation.run.display());
+        if !arguments.json {
+            println!("{}", evaluation.run.display());
+        }
         Ok(Answer::Yes)
     })
 }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::output::show;
 use super::{Answer, Outcome};
 use crate::cli::{Study, StudyMake, StudyScore};
 use crate::device::Compute;
@@ -81,10 +82,8 @@ fn score_answers(arguments: &StudyScore) -> Outcome {
     let answers = answers.map(|path| Answers::load(path, &key, arguments.unfinished));
     let answers: Vec<Answers> = answers.collect::<Result<_>>()?;
     let score = score(&key, &answers)?;
-    if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&score)?);
-    } else {
-        println!("{}", table(&key, &score)?.terminal());
-    }
+    show(arguments.json, &score, |score| {
+        Ok(table(&key, score)?.terminal())
+    })?;
     Ok(Answer::Yes)
 }

@@ -1,6 +1,8 @@
 //! `histogen submit`: an experiment on a cluster.
 
 use super::jobs;
+use super::output::{lines, show};
+use super::report::Tables;
 use super::reporter::Terminal;
 use super::settings::configure;
 use super::tracking::Tracking;
@@ -20,7 +22,8 @@ pub(super) fn run(arguments: &Submit) -> Outcome {
     let name = config.name.as_str();
     let asked = jobs::cells(&config, Asked::of(name).as_ref())?.clone();
     if arguments.local {
-        return jobs::run(&config, Some(&asked), arguments.jobs, settings);
+        let tables = &mut Tables::new(false);
+        return jobs::run(&config, Some(&asked), arguments.jobs, settings, tables);
     }
     let workspace = Workspace::new(&settings.out);
     let reports = workspace.report(name);
@@ -77,13 +80,9 @@ fn ask(submission: &Submission, slurm: &dyn Scheduler) -> (usize, Vec<Queued>) {
 fn status(submission: &Submission, slurm: &dyn Scheduler, json: bool) -> Outcome {
     let (_, queue) = ask(submission, slurm);
     let status = submission.status(&queue)?;
-    if json {
-        println!("{}", serde_json::to_string_pretty(&status)?);
-        return Ok(Answer::Yes);
-    }
-    for cell in &status {
-        println!("{cell}");
-    }
+    show(json, &status, |cells| {
+        Ok(lines(cells.iter().map(ToString::to_string)))
+    })?;
     Ok(Answer::Yes)
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::output::{lines, show};
 use super::tracking::folders;
 use super::{Answer, Outcome};
 use crate::cli::{Track, TrackPlace};
@@ -54,30 +55,28 @@ struct Line {
 }
 
 fn status(place: &TrackPlace, json: bool) -> Outcome {
-    let mut lines = Vec::new();
+    let mut runs = Vec::new();
     for run in folders(&place.out) {
         let upload = match server(place, &run)? {
             Some(server) => Some(Upload::status(&run, &server, is_written(&run))?),
             None => None,
         };
-        lines.push(Line { run, upload });
+        runs.push(Line { run, upload });
     }
-    if json {
-        println!("{}", serde_json::to_string_pretty(&lines)?);
-        return Ok(Answer::Yes);
-    }
-    if lines.is_empty() {
+    if runs.is_empty() && !json {
         eprintln!(
             "no runs in `{}`",
             Workspace::new(&place.out).runs().display()
         );
     }
-    for Line { run, upload } in &lines {
-        match upload {
-            Some(status) => println!("{}", described(run, status)),
-            None => println!("{}  no tracking server", run.display()),
-        }
-    }
+    show(json, &runs, |runs| {
+        Ok(lines(runs.iter().map(
+            |Line { run, upload }| match upload {
+                Some(status) => described(run, status),
+                None => format!("{}  no tracking server", run.display()),
+            },
+        )))
+    })?;
     Ok(Answer::Yes)
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::output::show;
 use super::{Answer, Outcome};
 use crate::cli::Evaluate;
 use crate::config::Config;
@@ -37,10 +38,8 @@ pub(super) fn run(
         images: arguments.images,
     };
     let record = transfer(config, &request, &Workspace::new(&arguments.settings.out))?;
-    if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&record)?);
-    } else {
-        println!("{}", transfer_table(&record)?.terminal());
-    }
+    show(arguments.json, &record, |record| {
+        Ok(transfer_table(record)?.terminal())
+    })?;
     Ok(Answer::of(record.is_complete()))
 }

@@ -62,7 +62,9 @@ pub use pairs::{Level, Pair, Pairs, SimilarPair};
 pub use phantom::PhantomConfig;
 pub use splits::Split;
 pub use stain::{Appearance, Normalisation, StainMethod};
-pub use store::{PatchRecord, PatchStore};
+pub use store::{
+    ClassOverview, Overview, PatchRecord, PatchStore, Skipped, SlidePatches, SplitOverview,
+};
 pub use subset::PatchSubset;
 pub use symmetry::Symmetry;
 pub(crate) use symmetry::turn;

@@ -30,6 +30,8 @@ use crate::error::{Result, refuse};
 use crate::files::write_whole;
 use crate::images::Pixels;
 
+pub use summary::{ClassOverview, Overview, Skipped, SlidePatches, SplitOverview};
+
 /// The version of the files; a store of another is refused.
 pub(super) const FORMAT: u32 = 1;
 

@@ -206,7 +206,8 @@ fn a_grey_store_is_the_luminance_of_the_colour_store() {
     let pixels = colours.bytes.as_chunks::<3>().0.iter();
     assert!(pixels.copied().map(luminance).eq(grey_pixels.bytes));
     assert!(
-        grey.summary()
+        grey.overview()
+            .to_string()
             .contains("patches  16 of 8 x 8 pixels, grey\n")
     );
     assert_eq!(
@@ -743,7 +744,7 @@ fn colours_are_means_and_deviations_of_bytes() {
     assert_eq!(colours[0], [(200.0, 0.0), (90.0, 0.0), (0.5, 0.5)]);
     assert_eq!(colours[1], [(200.0, 0.0), (120.0, 0.0), (0.5, 0.5)]);
     assert_eq!(
-        store.colours_table().unwrap(),
+        store.colours_table(&colours),
         "class  red mean (std)  green mean (std)  blue mean (std)\n\
          a      200.0 (0.0)     90.0 (0.0)        0.5 (0.5)\n\
          b      200.0 (0.0)     120.0 (0.0)       0.5 (0.5)"

@@ -63,7 +63,7 @@ pub enum Direction {
 }
 
 /// A number that a metric yields: what it is called and how to read it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct ScoreDefinition {
     /// The name in files and on the command line.
     pub name: &'static str,

@@ -1,4 +1,4 @@
-//! Tables of results: models by scores, for a terminal, Markdown, CSV, LaTeX and HTML.
+//! Tables of results: models by scores, for a terminal, Markdown, CSV, JSON, LaTeX and HTML.
 //!
 //! A column holds numbers of one protocol only; a table refuses to mix them, unless its rows differ by their protocols and show them. The best model of a column is marked where seeds
 //! say that it is (`notes.rs`); reference rows (the real images against themselves, an untrained generator) stand below a rule
@@ -6,6 +6,7 @@
 
 mod formats;
 mod html;
+mod json;
 mod latex;
 mod notes;
 
@@ -164,6 +165,20 @@ impl Cell {
             Self::Number { mean, .. } => Some(*mean),
             Self::Derived { value, .. } | Self::Published { value, .. } => Some(*value),
             _ => None,
+        }
+    }
+
+    /// What files say of it beside its number; empty where the number is all.
+    fn note(&self) -> String {
+        match self {
+            Self::Number { .. } => String::new(),
+            Self::Derived { shown, .. } => format!("shown as {shown}"),
+            Self::Published { printed, .. } => format!("printed {printed}"),
+            Self::Text(text) => text.clone(),
+            Self::Failed(reason) => format!("failed: {reason}"),
+            Self::Unfinished(reason) => format!("unfinished: {reason}"),
+            Self::Absent(reason) => format!("none: {reason}"),
+            Self::Missing => "missing".to_owned(),
         }
     }
 

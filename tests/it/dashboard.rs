@@ -198,3 +198,18 @@ fn without_a_terminal_there_are_lines_and_a_word_of_it() {
         assert!(!said.output.contains(ENTER), "{}", said.output);
     }
 }
+
+#[test]
+fn help_has_colours_on_a_terminal_unless_they_are_not_wanted() {
+    let lab = Lab::new();
+    for (value, has_colours) in [(None, true), (Some("1"), false)] {
+        let terminal = Terminal::new();
+        let mut command = lab.command("--help");
+        command.env("TERM", "xterm-256color").env_remove("NO_COLOR");
+        command.envs(value.map(|value| ("NO_COLOR", value)));
+        assert!(terminal.start(command).wait().expect("an end").success());
+        wait_for(|| terminal.text().contains("Exit codes"));
+        let text = terminal.text();
+        assert_eq!(text.contains('\u{1b}'), has_colours, "{text:?}");
+    }
+}

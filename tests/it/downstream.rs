@@ -13,6 +13,7 @@ use histogen::nn::record::{load_parts, save_parts};
 use histogen::random::Random;
 
 use crate::lab::{Lab, assert_same_trace};
+use crate::schema::assert_ledgers;
 use crate::shared;
 
 /// Everything of two seeds in seconds.
@@ -114,6 +115,7 @@ fn everything_from_nothing_to_the_table_and_again_without_training() {
     fs::remove_dir_all(lab.path("runs/cache")).expect("a cache");
     assert_eq!(lab.succeed("report downstream"), printed);
     assert_eq!(read(), before);
+    assert_ledgers(&lab.path("runs"));
     // The audit of another experiment finds it too.
     lab.succeed("reproduce table1 --profile smoke --set systems=[{name=\"lsgan\"}]");
     assert!(

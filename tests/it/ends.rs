@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use histogen::random::Random;
 
 use crate::lab::{Lab, assert_same_trace, signal, wait_for};
+use crate::schema::assert_ledgers;
 
 const TRAIN: &str = "train table1 --profile smoke --set logging.checkpoint_every=5 \
                      --set logging.samples_every=10 --model";
@@ -131,6 +132,7 @@ fn a_signal_writes_a_checkpoint_and_closes_the_run_as_killed() {
     }
     disturbed.succeed(command);
     assert_same_trace(&disturbed.path(run), &undisturbed.path(run), "lsgan");
+    assert_ledgers(&disturbed.path("runs"));
 }
 
 #[test]
@@ -221,6 +223,7 @@ fn a_run_that_diverges_says_where_and_the_others_go_on() {
         "{}",
         alone.errors
     );
+    assert_ledgers(&lab.path("runs"));
 }
 
 #[test]

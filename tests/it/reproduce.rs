@@ -3,6 +3,7 @@
 use std::fs;
 
 use crate::lab::Lab;
+use crate::schema::assert_ledgers;
 use crate::shared;
 
 const SMOKE: &str = "reproduce all --profile smoke";
@@ -85,6 +86,9 @@ fn everything_from_nothing_to_the_tables_and_again_without_training() {
     assert!(tables[8].contains(lpips), "{}", tables[8]);
     assert!(tables[0].contains("n = 1: one seed"), "{}", tables[0]);
     assert!(tables[0].contains("Warning: `fid`: 24 images of 512 features"));
+
+    let lines = assert_ledgers(&lab.path("runs"));
+    assert!(lines > 50, "{lines} lines of ledgers");
 
     // Again: everything is found, nothing is trained, every byte is the same.
     let again = lab.run(SMOKE);

@@ -22,6 +22,7 @@ use safetensors::SafeTensors;
 
 use crate::golden::{Golden, INPUT, check_optimiser, wave};
 use crate::lab::{Lab, assert_same_trace};
+use crate::schema::assert_ledgers;
 
 /// Three convolutions; `learning` of them learn in the first stage, one in the second.
 fn config(layers: usize, learning: usize) -> SnnConfig {
@@ -380,7 +381,12 @@ fn a_network_is_trained_once_measured_and_used_as_a_judge() {
     fs::remove_dir_all(lab.path("runs/cache")).expect("a cache");
     lab.succeed(&format!("sample {run} --n 4 --out grid.png"));
 
-    lab.succeed("snn evaluate --profile smoke");
+    let measured = lab.succeed("snn evaluate --profile smoke --json");
+    let measured: serde_json::Value = serde_json::from_str(&measured).expect("JSON");
+    let run = measured["run"].as_str().expect("a folder");
+    assert!(lab.path(run).join("config.toml").exists(), "{run}");
+    assert_eq!(measured["networks"][0]["network"], "mft-snn");
+    assert_ledgers(&lab.path("runs"));
     for file in [
         "evaluation.json",
         "separation.md",

@@ -1,8 +1,10 @@
 //! What is in a store, for people.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write;
+use std::fmt::{self, Write};
+use std::path::PathBuf;
 
+use serde::Serialize;
 use tabled::builder::Builder;
 use tabled::settings::{Padding, Style};
 
@@ -16,25 +18,140 @@ const BLOCK: usize = 1024;
 /// Slides in the table of slides.
 const SLIDES: usize = 60;
 
+/// What is in a store.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Overview {
+    /// The store's folder.
+    pub store: PathBuf,
+    /// What it was cut from.
+    pub source: String,
+    /// How many patches.
+    pub patches: usize,
+    /// Height and width of a patch, in pixels.
+    pub patch_size: usize,
+    /// Channels of a patch: 3 (RGB) or 1 (grey).
+    pub channels: usize,
+    /// Its classes.
+    pub classes: Vec<ClassOverview>,
+    /// Images that were left out.
+    pub skipped: Vec<Skipped>,
+    /// The SHA-256 of its content.
+    pub sha256: String,
+}
+
+/// A class of a store.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ClassOverview {
+    /// Its name.
+    pub class: String,
+    /// What each split has of it.
+    pub splits: Vec<SplitOverview>,
+}
+
+/// What a split of a store has of a class.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SplitOverview {
+    /// `train` or `test`.
+    pub split: &'static str,
+    /// How many patches.
+    pub patches: usize,
+    /// Of how many slides.
+    pub slides: usize,
+}
+
+/// An image that was left out of a store.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Skipped {
+    /// Its name.
+    pub name: String,
+    /// Why, where the store says it.
+    pub reason: Option<String>,
+}
+
+/// The patches of a slide, of one class.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SlidePatches {
+    /// The slide.
+    pub slide: String,
+    /// The group that the slide stays on one side of the split with, if it has one.
+    pub group: Option<String>,
+    /// The class.
+    pub class: String,
+    /// `train` or `test`.
+    pub split: &'static str,
+    /// How many patches.
+    pub patches: usize,
+}
+
 impl PatchStore {
-    /// The patches of each slide, with the slide's class and split, in lines to show; the first slides of many. The last line is
-    /// not ended.
-    pub fn slides_table(&self) -> String {
+    /// What is in the store.
+    pub fn overview(&self) -> Overview {
+        let class = |class: &String| ClassOverview {
+            class: class.clone(),
+            splits: Split::ALL
+                .map(|split| {
+                    let of =
+                        |record: &&PatchRecord| record.split == split && record.class == *class;
+                    let members: Vec<&PatchRecord> = self.records.iter().filter(of).collect();
+                    let slides: BTreeSet<&str> =
+                        members.iter().map(|record| record.slide.as_str()).collect();
+                    SplitOverview {
+                        split: split.name(),
+                        patches: members.len(),
+                        slides: slides.len(),
+                    }
+                })
+                .to_vec(),
+        };
+        let skipped = self.skipped().iter().map(|name| Skipped {
+            name: name.clone(),
+            reason: self.reason(name).map(str::to_owned),
+        });
+        Overview {
+            store: self.path.clone(),
+            source: self.name().to_owned(),
+            patches: self.len(),
+            patch_size: self.patch_size(),
+            channels: self.channels(),
+            classes: self.classes.iter().map(class).collect(),
+            skipped: skipped.collect(),
+            sha256: self.content_hash().to_owned(),
+        }
+    }
+
+    /// The patches of each slide, by slide and class.
+    pub fn patches_by_slide(&self) -> Vec<SlidePatches> {
         let mut slides: BTreeMap<(&str, &str), (Split, usize)> = BTreeMap::new();
         for record in &self.records {
             let key = (record.slide.as_str(), record.class.as_str());
             slides.entry(key).or_insert((record.split, 0)).1 += 1;
         }
+        let slides = slides.into_iter();
+        let slide =
+            |((slide, class), (split, patches)): ((&str, &str), (Split, usize))| SlidePatches {
+                slide: slide.to_owned(),
+                group: self.group(slide).map(str::to_owned),
+                class: class.to_owned(),
+                split: split.name(),
+                patches,
+            };
+        slides.map(slide).collect()
+    }
+
+    /// The patches of each slide, with the slide's class and split, in lines to show; the first slides of many. The last line is
+    /// not ended.
+    pub fn slides_table(&self) -> String {
+        let slides = self.patches_by_slide();
         let mut table =
             Builder::from_iter([["slide", "class", "split", "patches"].map(str::to_owned)]);
-        for ((slide, class), (split, patches)) in slides.iter().take(SLIDES) {
-            let group = self.group(slide).map(|group| format!(" (group {group})"));
-            let slide = format!("{slide}{}", group.unwrap_or_default());
+        for slide in slides.iter().take(SLIDES) {
+            let group = slide.group.as_ref();
+            let group = group.map(|group| format!(" (group {group})"));
             table.push_record([
-                slide,
-                (*class).into(),
-                split.name().into(),
-                patches.to_string(),
+                format!("{}{}", slide.slide, group.unwrap_or_default()),
+                slide.class.clone(),
+                slide.split.to_owned(),
+                slide.patches.to_string(),
             ]);
         }
         let mut text = lines(table);
@@ -46,11 +163,8 @@ impl PatchStore {
         text
     }
 
-    /// Mean and standard deviation of each channel over all pixels of each class, in bytes, in lines to show; the last is not ended.
-    ///
-    /// # Errors
-    /// If the patches cannot be read any more.
-    pub fn colours_table(&self) -> Result<String> {
+    /// What [`Self::colours`] found, in lines to show; the last is not ended.
+    pub fn colours_table(&self, colours: &[Vec<(f64, f64)>]) -> String {
         let channels: &[&str] = match self.channels() {
             GREY => &["grey"],
             _ => &["red", "green", "blue"],
@@ -61,13 +175,13 @@ impl PatchStore {
                 .map(|channel| format!("{channel} mean (std)")),
         );
         let mut table = Builder::from_iter([header.collect::<Vec<_>>()]);
-        for (class, moments) in self.classes.iter().zip(self.colours()?) {
+        for (class, moments) in self.classes.iter().zip(colours) {
             let cells = moments
                 .iter()
                 .map(|(mean, deviation)| format!("{mean:.1} ({deviation:.1})"));
             table.push_record([class.clone()].into_iter().chain(cells));
         }
-        Ok(lines(table))
+        lines(table)
     }
 
     /// Mean and standard deviation of each channel over all pixels of each class, in bytes.
@@ -106,56 +220,36 @@ impl PatchStore {
             .map(|class| class.iter().map(moments).collect())
             .collect())
     }
+}
 
-    /// What is in the store, in lines to show; the last is not ended.
-    pub fn summary(&self) -> String {
-        let mut text = String::new();
-        let longest = self
-            .classes
-            .iter()
-            .map(|class| class.chars().count())
-            .max()
-            .unwrap_or(0);
-        let width = longest.max("patches".len()) + 2;
-        let mut line = |name: &str, value: &str| {
-            writeln!(text, "{name:<width$}{value}").expect("a string takes any text");
-        };
-        line("store", &self.path.display().to_string());
-        line("source", self.name());
-        line(
-            "patches",
-            &format!(
-                "{} of {size} x {size} pixels{grey}",
-                self.len(),
-                size = self.patch_size(),
-                grey = if self.channels() == GREY {
-                    ", grey"
-                } else {
-                    ""
-                },
-            ),
-        );
-        for class in &*self.classes {
-            let counts: Vec<String> = Split::ALL
-                .map(|split| {
-                    let of =
-                        |record: &&PatchRecord| record.split == split && record.class == *class;
-                    let members: Vec<&PatchRecord> = self.records.iter().filter(of).collect();
-                    let slides: BTreeSet<&str> =
-                        members.iter().map(|record| record.slide.as_str()).collect();
-                    let (name, patches, slides) = (split.name(), members.len(), slides.len());
-                    format!("{name} {patches} patches of {slides} slides")
-                })
-                .to_vec();
-            line(class, &counts.join(", "));
+impl fmt::Display for Overview {
+    /// In lines to show; the last is not ended.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.classes.iter().map(|class| class.class.chars().count());
+        let width = names.max().unwrap_or(0).max("patches".len()) + 2;
+        writeln!(out, "{:<width$}{}", "store", self.store.display())?;
+        writeln!(out, "{:<width$}{}", "source", self.source)?;
+        let (patches, size) = (self.patches, self.patch_size);
+        let grey = if self.channels == GREY { ", grey" } else { "" };
+        writeln!(
+            out,
+            "{:<width$}{patches} of {size} x {size} pixels{grey}",
+            "patches"
+        )?;
+        for ClassOverview { class, splits } in &self.classes {
+            let counts = splits.iter().map(|of| {
+                let (split, patches, slides) = (of.split, of.patches, of.slides);
+                format!("{split} {patches} patches of {slides} slides")
+            });
+            let counts: Vec<String> = counts.collect();
+            writeln!(out, "{class:<width$}{}", counts.join(", "))?;
         }
-        for name in self.skipped() {
-            let reason = self.reason(name).map(|reason| format!(": {reason}"));
-            line("skipped", &format!("{name}{}", reason.unwrap_or_default()));
+        for Skipped { name, reason } in &self.skipped {
+            let reason = reason.as_ref().map(|reason| format!(": {reason}"));
+            let reason = reason.unwrap_or_default();
+            writeln!(out, "{:<width$}{name}{reason}", "skipped")?;
         }
-        line("sha256", self.content_hash());
-        text.truncate(text.trim_end().len());
-        text
+        write!(out, "{:<width$}{}", "sha256", self.sha256)
     }
 }
 

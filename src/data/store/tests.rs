@@ -73,7 +73,7 @@ fn a_store_gives_back_what_was_written() {
 fn the_summary_says_what_is_there() {
     let folder = written(|_| {});
     let store = PatchStore::open(folder.path()).unwrap();
-    let summary = store.summary();
+    let summary = store.overview().to_string();
     let lines: Vec<&str> = summary.lines().skip(1).collect();
     assert_eq!(
         lines,

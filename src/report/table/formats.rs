@@ -124,21 +124,11 @@ impl Table {
                     numbers.push(joined(seeds));
                 }
                 numbers.resize(7, String::new());
-                let note = match cell {
-                    Cell::Number { .. } => String::new(),
-                    Cell::Derived { shown, .. } => format!("shown as {shown}"),
-                    Cell::Published { printed, .. } => format!("printed {printed}"),
-                    Cell::Text(text) => text.clone(),
-                    Cell::Failed(reason) => format!("failed: {reason}"),
-                    Cell::Unfinished(reason) => format!("unfinished: {reason}"),
-                    Cell::Absent(reason) => format!("none: {reason}"),
-                    Cell::Missing => "missing".to_owned(),
-                };
                 let best = if is_best { "best" } else { "" };
                 let protocol = cell.protocol().unwrap_or_default().to_owned();
                 let mut record = vec![row.name.clone(), kind.to_owned(), column.full_title()];
                 record.extend(numbers);
-                record.extend([best.to_owned(), protocol, note]);
+                record.extend([best.to_owned(), protocol, cell.note()]);
                 writer.write_record(record)?;
             }
         }
