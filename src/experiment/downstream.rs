@@ -15,7 +15,7 @@ use super::again::keep;
 use std::path::{Path, PathBuf};
 
 use super::captions::{data_caption, profile_caption};
-use super::training::Label;
+use super::training::{Label, never_began};
 use super::{Context, Outcome, Reporter, render_downstream};
 use crate::classifier::{self as classifiers, ClassifierTask, NETWORKS, Pretrained};
 use crate::config::Config;
@@ -23,10 +23,9 @@ use crate::data::{PatchStore, Split};
 use crate::error::{Result, refuse};
 use crate::images::write_png;
 use crate::random::Random;
-use crate::report::{DOWNSTREAM_ROWS, DownstreamRecord, KindRecord, Record, RowRecord};
+use crate::report::{DOWNSTREAM_ROWS, DownstreamRecord, KindRecord, Record};
 use crate::run::Run;
-use crate::tracker::{Ending, Event, Ledger};
-use crate::workspace::{Workspace, ledger};
+use crate::workspace::Workspace;
 
 use classifier::{Trained, train_classifier};
 use generators::{Generated, Generators};
@@ -177,14 +176,7 @@ impl Job<'_> {
         let name = format!("{} seed {}", self.row.name, self.seed);
         let workspace = self.context.workspace;
         let folder = workspace.failed(&self.context.config.name, &name);
-        Ledger::open(&ledger(&folder))?.append(Event::End {
-            step: 0,
-            ending: Ending::Failed,
-            reason: reason.to_owned(),
-            seconds: 0.0,
-            peak_megabytes: None,
-            gigaflop: None,
-        })?;
+        never_began(&folder, reason)?;
         Ok(folder)
     }
 }
@@ -196,24 +188,14 @@ fn record(
     generators: String,
 ) -> Record {
     let config = context.config;
-    let rows = rows.iter().zip(ledgers).map(|(row, ledgers)| RowRecord {
-        name: row.name.clone(),
-        reference: false,
-        ledgers,
-    });
-    Record {
-        name: config.name.clone(),
-        question: config.question.clone(),
-        profile: config.profile.clone(),
-        facts: vec![
-            data_caption(&context.store),
-            generators,
-            profile_caption(config),
-            classifier_caption(config),
-        ],
-        notes: Vec::new(),
-        rows: rows.collect(),
-    }
+    let facts = vec![
+        data_caption(&context.store),
+        generators,
+        profile_caption(config),
+        classifier_caption(config),
+    ];
+    let names = rows.iter().map(|row| row.name.clone());
+    Record::new(config, facts, names.zip(ledgers))
 }
 
 /// The classifier and its training in words.

@@ -25,7 +25,7 @@ use crate::error::Result;
 use crate::images::{Pixels, write_png};
 use crate::models::GenerativeModel;
 use crate::random::Random;
-use crate::report::{BASELINE, KindRecord, LowDataRecord, Record, RowRecord};
+use crate::report::{BASELINE, KindRecord, LowDataRecord, Record};
 use crate::run::Run;
 use crate::samples::draw_of_class;
 use crate::workspace::Workspace;
@@ -71,22 +71,8 @@ pub fn reproduce_low_data(
             }
         }
     }
-    let record = Record {
-        name: config.name.clone(),
-        question: config.question.clone(),
-        profile: config.profile.clone(),
-        facts: facts(&context, &plan),
-        notes: Vec::new(),
-        rows: points
-            .iter()
-            .zip(ledgers)
-            .map(|(point, ledgers)| RowRecord {
-                name: point.row.clone(),
-                reference: false,
-                ledgers,
-            })
-            .collect(),
-    };
+    let rows = points.iter().map(|point| point.row.clone()).zip(ledgers);
+    let record = Record::new(config, facts(&context, &plan), rows);
     record.save(workspace.out())?;
     let about = LowDataRecord {
         classes: context.store.classes().to_vec(),

@@ -6,7 +6,7 @@ use super::best::BestAndLast;
 use super::measure::Evaluators;
 use super::pictures::Pictures;
 use super::plan::PlannedRow;
-use super::training::{Drawn, Label, draw, train_run};
+use super::training::{Drawn, Label, draw, never_began, train_run};
 use super::{Context, Reporter, Runs};
 use crate::config::{RunConfig, System};
 use crate::error::Result;
@@ -14,7 +14,7 @@ use crate::images::Pixels;
 use crate::models::{self, GenerativeModel};
 use crate::report::RowRecord;
 use crate::run::{self, Run, RunState};
-use crate::tracker::{Ending, Event, Ledger};
+use crate::tracker::{Ending, Ledger};
 use crate::workspace::ledger;
 
 /// Label of the row that measures real images against real images.
@@ -125,14 +125,7 @@ impl Rows<'_> {
         if let Some(reason) = &planned.failure {
             // Its ledger says why it could not be trained.
             let folder = failed_folder(self.context, system);
-            Ledger::open(&ledger(&folder))?.append(Event::End {
-                step: 0,
-                ending: Ending::Failed,
-                reason: reason.clone(),
-                seconds: 0.0,
-                peak_megabytes: None,
-                gigaflop: None,
-            })?;
+            never_began(&folder, reason)?;
             complete = false;
         }
         for run in &planned.runs {

@@ -18,7 +18,7 @@ use crate::error::{Result, refuse};
 use crate::files::write_whole;
 use crate::images::{Pixels, write_png};
 use crate::models::GenerativeModel;
-use crate::report::{ACCEPTANCE, FALLBACKS, Record, RowRecord, SAMPLED};
+use crate::report::{ACCEPTANCE, FALLBACKS, Record, SAMPLED};
 use crate::run::{Identity, Run};
 use crate::samplers::{Acceptance, Samplers};
 use crate::tracker::{self, Event, Ledger, ScoreRecord};
@@ -99,20 +99,10 @@ pub fn reproduce_sampled(
             done += 1;
             reporter.runs_done(done, count);
         }
-        records.push(RowRecord {
-            name: system.name.clone(),
-            reference: false,
-            ledgers,
-        });
+        records.push((system.name.clone(), ledgers));
     }
-    let record = Record {
-        name: config.name.clone(),
-        question: config.question.clone(),
-        profile: config.profile.clone(),
-        facts: vec![data_caption(&context.store), profile_caption(config)],
-        notes: Vec::new(),
-        rows: records,
-    };
+    let facts = vec![data_caption(&context.store), profile_caption(config)];
+    let record = Record::new(config, facts, records);
     record.save(workspace.out())?;
     keep(config, workspace)?;
     let mut outcome = render_sampled(record, workspace)?;

@@ -19,9 +19,9 @@ use crate::run::{self, Identity, Run, RunState, find_checkpoint, unreadable};
 use crate::samplers::Acceptance;
 use crate::samples::{self, Plan};
 use crate::shutdown;
-use crate::tracker::{self, Ending};
+use crate::tracker::{self, Ending, Event, Ledger};
 use crate::train;
-use crate::workspace::{Workspace, reward_models};
+use crate::workspace::{Workspace, ledger, reward_models};
 
 /// Trains one system of an experiment with one seed, or finds it trained. None if its training diverged, which `reporter` is
 /// told.
@@ -74,7 +74,7 @@ pub(super) fn train_run(
 ) -> Result<Option<(Run, Box<dyn GenerativeModel>)>> {
     let config = context.config;
     let mut run = Run::open(&context.workspace.runs(), run)?;
-    let trained = told(&mut run, label, reporter, |run, reporter| {
+    let model = unless_diverged(&mut run, label, reporter, |run, reporter| {
         let reporter = RefCell::new(reporter);
         let mut evaluator = None;
         let mut measure = |model: &dyn GenerativeModel| {
@@ -104,9 +104,19 @@ pub(super) fn train_run(
                 reporter.borrow_mut().step(step, "", state.scalars);
             },
         )
-    });
-    match trained {
-        Ok(model) => Ok(Some((run, model))),
+    })?;
+    Ok(model.map(|model| (run, model)))
+}
+
+/// Trains and tells `reporter`; none if the training diverged, of which it is told too.
+pub(super) fn unless_diverged<C: Identity, T>(
+    run: &mut Run<C>,
+    label: &Label,
+    reporter: &mut dyn Reporter,
+    train: impl FnOnce(&mut Run<C>, &mut dyn Reporter) -> Result<T>,
+) -> Result<Option<T>> {
+    match told(run, label, reporter, train) {
+        Ok(trained) => Ok(Some(trained)),
         Err(error) if has_diverged(run.path())? => {
             reporter.failure(&error);
             Ok(None)
@@ -162,9 +172,21 @@ fn best_by(context: &Context<'_>) -> Result<Evaluator> {
 }
 
 /// Whether the last training of the run in `folder` ended because it diverged.
-pub(super) fn has_diverged(folder: &Path) -> Result<bool> {
+fn has_diverged(folder: &Path) -> Result<bool> {
     let state = run::state(folder)?;
     Ok(matches!(state, RunState::Ended { ending, .. } if ending == Ending::Diverged))
+}
+
+/// Leaves a ledger in `folder` that says why there is no training.
+pub(super) fn never_began(folder: &Path, reason: &str) -> Result<()> {
+    Ledger::open(&ledger(folder))?.append(Event::End {
+        step: 0,
+        ending: Ending::Failed,
+        reason: reason.to_owned(),
+        seconds: 0.0,
+        peak_megabytes: None,
+        gigaflop: None,
+    })
 }
 
 /// Images that were drawn.

@@ -14,16 +14,15 @@ use std::path::PathBuf;
 
 use super::again::keep;
 use super::captions::data_caption;
-use super::training::Label;
+use super::training::{Label, never_began};
 use super::{Context, Outcome, Reporter, render_translation};
 use crate::config::Config;
 use crate::data::Split;
 use crate::error::{Result, refuse};
-use crate::report::{KindRecord, Record, RowRecord, TranslationRecord, TranslationRow};
+use crate::report::{KindRecord, Record, TranslationRecord, TranslationRow};
 use crate::run::Run;
-use crate::tracker::{Ending, Event, Ledger};
 use crate::translation::{Backbone, Start, TranslationTask, TranslatorTraining, check};
-use crate::workspace::{Workspace, ledger};
+use crate::workspace::Workspace;
 
 use measure::Measure;
 use pairs::check_masks;
@@ -183,33 +182,16 @@ impl Work<'_> {
     fn without_start(&self, row: &PlannedRow, seed: u64) -> Result<PathBuf> {
         let (workspace, config) = (self.context.workspace, self.context.config);
         let folder = workspace.failed(&config.name, &format!("{} seed {seed}", row.name));
-        Ledger::open(&ledger(&folder))?.append(Event::End {
-            step: 0,
-            ending: Ending::Failed,
-            reason: "the pretraining diverged".to_owned(),
-            seconds: 0.0,
-            peak_megabytes: None,
-            gigaflop: None,
-        })?;
+        never_began(&folder, "the pretraining diverged")?;
         Ok(folder)
     }
 }
 
 fn record(context: &Context<'_>, rows: &[PlannedRow], ledgers: Vec<Vec<PathBuf>>) -> Record {
     let config = context.config;
-    let rows = rows.iter().zip(ledgers).map(|(row, ledgers)| RowRecord {
-        name: row.name.clone(),
-        reference: false,
-        ledgers,
-    });
-    Record {
-        name: config.name.clone(),
-        question: config.question.clone(),
-        profile: config.profile.clone(),
-        facts: vec![data_caption(&context.store), sizes(config), caption(config)],
-        notes: Vec::new(),
-        rows: rows.collect(),
-    }
+    let facts = vec![data_caption(&context.store), sizes(config), caption(config)];
+    let names = rows.iter().map(|row| row.name.clone());
+    Record::new(config, facts, names.zip(ledgers))
 }
 
 /// Profile, seeds and patches in words.

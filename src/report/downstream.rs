@@ -6,9 +6,9 @@ mod record;
 pub use curve::{Equivalent, equivalent};
 pub use record::{CurvePoint, DownstreamRecord};
 
+use super::appendix::explain;
 use super::claims::{Accuracies, contradiction, published_accuracies};
-use super::results::protocol_sentences;
-use super::tables::cell;
+use super::tables::{PUBLISHED, cell};
 use super::{Cell, Column, Outcome, Published, Record, Row, Summary, Table, TableDefinition};
 use crate::error::Result;
 use crate::metrics::Direction;
@@ -104,17 +104,7 @@ pub fn downstream_tables(
     {
         tables.push((&CURVE, found.curve()?));
     }
-    let scores = outcomes.iter().flatten();
-    let protocols = protocol_sentences(scores.flat_map(|outcome| &outcome.scores));
-    for (definition, table) in &mut tables {
-        definition.caption.clone_into(&mut table.caption);
-        table.notes.push(format!(
-            "Data, training, settings and protocols: `{}-protocol`.",
-            definition.name
-        ));
-        table.protocol.clone_from(&record.facts);
-        table.protocol.extend(protocols.iter().cloned());
-    }
+    explain(&mut tables, record, outcomes, None);
     tables[0].1.protocol.push(Published::load().describe());
     Ok(tables)
 }
@@ -149,7 +139,7 @@ impl Found<'_> {
             Column::new("Brier", lower),
         ]);
         let published = ["accuracy (%)", "benign (%)", "invasive (%)"];
-        columns.extend(published.map(|title| Column::new(title, None).in_group("published")));
+        columns.extend(published.map(|title| Column::new(title, None).in_group(PUBLISHED)));
         let mut table = Table::new(DOWNSTREAM.title, "trained on", columns);
         table.baseline = Some(REAL.to_owned());
         let papers = published_accuracies();

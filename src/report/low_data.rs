@@ -12,9 +12,9 @@ pub(super) use found::Found;
 
 use std::path::Path;
 
+use super::appendix::explain;
 use super::downstream::percent;
-use super::results::protocol_sentences;
-use super::tables::cell;
+use super::tables::{PUBLISHED, cell};
 use super::{Cell, Column, Outcome, Published, Record, Row, Table, TableDefinition};
 use crate::error::Result;
 use crate::metrics::Direction;
@@ -51,8 +51,6 @@ const CENTRES: TableDefinition = TableDefinition::of_its_own(
 const PERCENT_DIGITS: usize = 2;
 /// Decimal places of tau and of distances.
 const DIGITS: usize = 3;
-/// The heading above numbers of the paper.
-const PUBLISHED: &str = "published";
 
 /// All tables of an experiment, accuracy first.
 ///
@@ -79,30 +77,7 @@ pub fn low_data_tables(
     }
     tables.push((&CENTRES, found.centres()?));
     let published = Published::of(&record.name);
-    let scores = outcomes.iter().flatten();
-    let protocols = protocol_sentences(scores.flat_map(|outcome| &outcome.scores));
-    for (definition, table) in &mut tables {
-        definition.caption.clone_into(&mut table.caption);
-        let has_published = table
-            .columns()
-            .iter()
-            .any(|column| column.group == PUBLISHED);
-        if has_published {
-            table.notes.push(format!(
-                "Published: {}, other data and another protocol, so not compared.",
-                published.source()
-            ));
-        }
-        table.notes.push(format!(
-            "Data, training, settings and protocols: `{}-protocol`.",
-            definition.name
-        ));
-        table.protocol.clone_from(&record.facts);
-        table.protocol.extend(protocols.iter().cloned());
-        if has_published {
-            table.protocol.push(published.describe());
-        }
-    }
+    explain(&mut tables, record, outcomes, Some(&published));
     Ok(tables)
 }
 

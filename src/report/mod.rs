@@ -1,6 +1,7 @@
 //! What a reader sees: tables from the ledgers of runs. Knows no model and no network.
 
 mod ablation;
+mod appendix;
 mod checkpoints;
 mod claims;
 mod comparisons;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::config::Config;
 use crate::error::{Result, refuse};
 use crate::files::write_whole;
 use crate::workspace::Workspace;
@@ -42,6 +43,27 @@ pub struct RowRecord {
 }
 
 impl Record {
+    /// The record of `config`: `facts` for the appendix, and of each row its name and the ledgers of its seeds.
+    pub fn new(
+        config: &Config,
+        facts: Vec<String>,
+        rows: impl IntoIterator<Item = (String, Vec<PathBuf>)>,
+    ) -> Self {
+        let row = |(name, ledgers)| RowRecord {
+            name,
+            reference: false,
+            ledgers,
+        };
+        Self {
+            name: config.name.clone(),
+            question: config.question.clone(),
+            profile: config.profile.clone(),
+            facts,
+            notes: Vec::new(),
+            rows: rows.into_iter().map(row).collect(),
+        }
+    }
+
     /// Writes it where [`Self::load`] finds it.
     pub fn save(&self, out: &Path) -> Result<()> {
         let text = toml::to_string(self).expect("a record has string keys only");

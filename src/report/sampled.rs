@@ -2,7 +2,7 @@
 //! sampler and stands in the row; no row is marked as the best.
 
 use super::results::protocol_sentences;
-use super::tables::{cell, decimal_places};
+use super::tables::{PUBLISHED, cell, decimal_places};
 use super::{Cell, Column, Outcome, Published, Record, Row, Table, TableDefinition};
 use crate::error::Result;
 use crate::metrics;
@@ -47,7 +47,7 @@ pub fn sampled_table(record: &Record, outcomes: &[Vec<Outcome>]) -> Result<Table
     columns.push(Column::new("accepted (%)", None));
     columns.push(Column::new("none accepted (%)", None));
     let of_paper = scores.iter().map(|score| definition(score).title);
-    columns.extend(of_paper.map(|title| Column::new(title, None).in_group("published")));
+    columns.extend(of_paper.map(|title| Column::new(title, None).in_group(PUBLISHED)));
     let mut table = Table::new(&record.question, "sampler", columns).with_protocols_by_row();
     for (row, outcomes) in record.rows.iter().zip(outcomes) {
         let protocol = outcomes.iter().find_map(|outcome| outcome.score(scores[0]));

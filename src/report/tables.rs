@@ -89,7 +89,7 @@ pub const TABLES: &[TableDefinition] = &[
 ];
 
 /// The heading above the columns of the paper's numbers.
-const PUBLISHED: &str = "published";
+pub(super) const PUBLISHED: &str = "published";
 
 /// The table called `name`.
 pub fn find(name: &str) -> Result<&'static TableDefinition> {

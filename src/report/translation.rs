@@ -10,7 +10,7 @@ pub use record::{TranslationCase, TranslationRecord, TranslationRow};
 
 use std::path::Path;
 
-use super::results::protocol_sentences;
+use super::appendix::explain;
 use super::table::paired;
 use super::tables::cell;
 use super::{Cell, Column, Outcome, Record, Row, Table, TableDefinition};
@@ -57,17 +57,7 @@ pub fn translation_tables(
     {
         tables.push((&STARTS, found.starts()?));
     }
-    let scores = outcomes.iter().flatten();
-    let protocols = protocol_sentences(scores.flat_map(|outcome| &outcome.scores));
-    for (definition, table) in &mut tables {
-        definition.caption.clone_into(&mut table.caption);
-        table.notes.push(format!(
-            "Data, training, settings and protocols: `{}-protocol`.",
-            definition.name
-        ));
-        table.protocol.clone_from(&record.facts);
-        table.protocol.extend(protocols.iter().cloned());
-    }
+    explain(&mut tables, record, outcomes, None);
     Ok(tables)
 }
 

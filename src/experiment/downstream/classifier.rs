@@ -12,7 +12,7 @@ use crate::classifier::{
     Classifier, ClassifierConfig, ClassifierRunConfig, NETWORKS, build, largest,
 };
 use crate::error::Result;
-use crate::experiment::training::{Label, has_diverged, told};
+use crate::experiment::training::{Label, unless_diverged};
 use crate::experiment::{Context, Reporter};
 use crate::models::Scalars;
 use crate::nn::record::{load_parts, save_parts};
@@ -75,19 +75,12 @@ pub(in crate::experiment) fn train_classifier(
     reporter: &mut dyn Reporter,
 ) -> Result<Option<Trained>> {
     let mut run = Run::open(&context.workspace.runs(), config)?;
-    let trained = told(&mut run, label, reporter, |run, reporter| {
+    let network = unless_diverged(&mut run, label, reporter, |run, reporter| {
         train(context, run, set, &mut |step, scalars| {
             reporter.step(step, "", scalars);
         })
-    });
-    match trained {
-        Ok(network) => Ok(Some(Trained { run, network })),
-        Err(error) if has_diverged(run.path())? => {
-            reporter.failure(&error);
-            Ok(None)
-        }
-        Err(error) => Err(error),
-    }
+    })?;
+    Ok(network.map(|network| Trained { run, network }))
 }
 
 fn train(

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::measure::Measure;
 use super::pairs::TrainingPairs;
 use crate::error::Result;
-use crate::experiment::training::{Label, has_diverged, told};
+use crate::experiment::training::{Label, unless_diverged};
 use crate::experiment::{Context, Reporter};
 use crate::files::write_whole;
 use crate::images::write_png;
@@ -47,20 +47,14 @@ pub(super) fn train_translator(
     reporter: &mut dyn Reporter,
 ) -> Result<Option<Trained>> {
     let mut run = Run::open(&context.workspace.runs(), config)?;
-    let trained = told(&mut run, label, reporter, |run, reporter| {
+    let trained = unless_diverged(&mut run, label, reporter, |run, reporter| {
         train(context, run, measure, source, reporter)
-    });
-    match trained {
-        Ok(model) => {
-            measure.last(&mut run, model.as_ref(), reporter)?;
-            Ok(Some(Trained { run, model }))
-        }
-        Err(error) if has_diverged(run.path())? => {
-            reporter.failure(&error);
-            Ok(None)
-        }
-        Err(error) => Err(error),
-    }
+    })?;
+    let Some(model) = trained else {
+        return Ok(None);
+    };
+    measure.last(&mut run, model.as_ref(), reporter)?;
+    Ok(Some(Trained { run, model }))
 }
 
 fn train(
