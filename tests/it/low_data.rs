@@ -75,6 +75,23 @@ fn five_columns_by_two_sizes_from_nothing_and_again_without_training() {
     );
     assert_eq!(again.output, printed);
     assert_eq!(lab.succeed("report ac-gan-low-data"), printed);
+
+    // Another CNN embeds the images of all rows elsewhere: nothing of the one before is taken over.
+    let table = format!("{folder}/low-data-centres.md");
+    let before = lab.read(&table);
+    lab.succeed(&format!(
+        "{SMOKE} --set downstream.classifier.learning_rate=3e-3"
+    ));
+    let after = lab.read(&table);
+    let rows = |text: &str| -> Vec<String> {
+        let rows = text.lines().filter(|line| line.starts_with("| "));
+        rows.skip(2).map(str::to_owned).collect()
+    };
+    let (before, after) = (rows(&before), rows(&after));
+    assert_eq!((before.len(), after.len()), (5, 5));
+    for (old, new) in before.iter().zip(&after) {
+        assert_ne!(old, new);
+    }
 }
 
 #[test]

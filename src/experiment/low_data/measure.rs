@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use crate::classifier::{Classifier, ClassifierRunConfig, centre_distance};
 use crate::config::RunConfig;
 use crate::data::{PatchStore, Split, StainMethod, TrainingPlaces};
+use crate::digest::sha256;
 use crate::error::Result;
 use crate::experiment::accuracy::{AccuracyTest, LabelledImages, Probabilities};
 use crate::experiment::training::draw;
@@ -147,9 +148,10 @@ impl<'a> Tests<'a> {
         Ok(accuracy)
     }
 
-    /// The protocol of distances in the embedding. One for all rows: the number of images and what embeds them.
+    /// The protocol of distances in the embedding. One for all rows: the number of images and how what embeds them was trained.
     fn of_distance(&self) -> Protocol {
-        let store = &self.context.store;
+        let Context { config, store, .. } = self.context;
+        let cnn = toml::to_string(&config.downstream.classifier).expect("settings are a table");
         let settings = BTreeMap::from([(
             "images of the CNN's row".to_owned(),
             "real ones of the test split".to_owned(),
@@ -163,7 +165,7 @@ impl<'a> Tests<'a> {
             resize: "none".to_owned(),
             quantise: "floor(127.5 x + 128)".to_owned(),
             extractor: "the CNN that was trained on the same images with the same seed".to_owned(),
-            extractor_hash: String::new(),
+            extractor_hash: sha256(&format!("width = {}\n{cnn}", config.backbone.critic_width)),
             metric: "distance to the centre of the own class".to_owned(),
             settings,
             sampler: self.context.samplers.describe(),
