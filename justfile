@@ -41,15 +41,10 @@ ablate-reward-source *options:
 ablate-layers *options:
     {{ histogen }} ablate layers {{ options }}
 
-# The systems of a related paper (and so for `mnist-icr` and `mnist-mixture`)
+# A course report on MNIST: `just mnist zoo`, `icr`, `mixture` or `drs` (real digits: `--profile experiments/profiles/digits.toml --data FILE`)
 [group('run')]
-reproduce-mnist-zoo *options:
-    {{ histogen }} reproduce mnist-zoo {{ options }}
-
-# Samplers of the same models, each row under a protocol of its own
-[group('run')]
-reproduce-mnist-drs *options:
-    {{ histogen }} reproduce mnist-drs {{ options }}
+mnist study="zoo" *options:
+    {{ histogen }} reproduce mnist-{{ study }} {{ options }}
 
 # A CNN and class-conditional systems where images are few
 [group('run')]
