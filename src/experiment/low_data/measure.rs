@@ -165,7 +165,7 @@ impl<'a> Tests<'a> {
             resize: "none".to_owned(),
             quantise: "floor(127.5 x + 128)".to_owned(),
             extractor: "the CNN that was trained on the same images with the same seed".to_owned(),
-            extractor_hash: sha256(&format!("width = {}\n{cnn}", config.backbone.critic_width)),
+            extractor_hash: sha256(format!("width = {}\n{cnn}", config.backbone.critic_width)),
             metric: "distance to the centre of the own class".to_owned(),
             settings,
             sampler: self.context.samplers.describe(),
