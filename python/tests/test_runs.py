@@ -74,8 +74,10 @@ def test_wrong_requests_are_refused(run, out):
 
 
 def test_ctrl_c_closes_a_training_that_then_goes_on(tmp_path):
+    # The handler is set: a shell starts what it runs in the background without one.
     script = f"""
-import sys, histogen
+import signal, sys, histogen
+signal.signal(signal.SIGINT, signal.default_int_handler)
 settings = {{**{SMALL!r}, "training.steps": 4000, "logging.checkpoint_every": 100000}}
 print("begun", flush=True)
 histogen.train("table1", model="dcgan", profile="smoke", set=settings, out={str(tmp_path)!r})
