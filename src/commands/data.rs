@@ -71,7 +71,8 @@ fn describe(store: &PatchStore, grid: Option<&Path>, json: bool) -> Result<()> {
         grid: grid.unwrap_or_default(),
     };
     show(json, &shown, |shown| {
-        let (slides, colours) = (store.slides_table(), store.colours_table(&shown.colours));
+        let slides = PatchStore::slides_table(&shown.slides);
+        let colours = store.colours_table(&shown.colours);
         let text = format!("{}\n\n{slides}\n\n{colours}", shown.overview);
         let rows = shown.grid.iter().map(Rows::line);
         Ok(lines([text].into_iter().chain(rows)))

@@ -1,7 +1,7 @@
 //! What goes to standard output and standard error: the only place that writes there.
 //!
 //! The macros stand in place of those of the standard library, which panic where a pipe is closed, as by `| head -1`. With these
-//! a command does what it was asked for, whoever reads on, and [`taken`] decides at its end what became of what it said.
+//! a command goes on to its end though its pipe is closed, and [`taken`] then decides on the exit code.
 
 use std::fmt::{Arguments, Display};
 use std::io::{self, ErrorKind, Write};
@@ -15,7 +15,7 @@ use crate::error::{Refusal, Result, explained, refuse};
 /// Why standard output takes no more.
 static CLOSED: OnceLock<io::Error> = OnceLock::new();
 
-/// Whoever read standard output went away.
+/// Standard output is a closed pipe.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("nobody reads standard output any more")]
 pub(super) struct Unread;

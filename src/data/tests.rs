@@ -692,7 +692,7 @@ fn patches_of_each_class_are_spread_over_slides_and_groups_stay_together() {
         .map(|slide| store.group(slide))
         .collect();
     assert_eq!(tests.len(), 1);
-    assert!(store.slides_table().contains("a/0 (group patient 0)"));
+    assert!(PatchStore::slides_table(&store.patches_by_slide()).contains("a/0 (group patient 0)"));
     // All of them for training.
     config.held_out = 0.0;
     let store = quietly(&config, &cache).unwrap();

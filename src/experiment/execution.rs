@@ -33,12 +33,17 @@ pub fn keeps_open(folder: &Path) -> bool {
     folder.join(OPEN).exists()
 }
 
-/// Whether the tables of the execution of `config` were made, nothing of it goes on, and they hold all that the runs in `runs` have:
-/// one that had failed may go on after the report, in a process whose node was given up.
+/// Whether the tables of the execution of `config` were made, nothing of it goes on, and they hold all that its runs have: one that had
+/// failed may go on after the report, in a process whose node was given up. `runs` are the folders of the runs whose names are known;
+/// they are asked for only where a part failed.
 ///
 /// # Errors
-/// If a ledger cannot be read.
-pub fn is_reported(config: &Config, workspace: &Workspace, runs: &[PathBuf]) -> Result<bool> {
+/// If a ledger cannot be read, and those of `runs`.
+pub fn is_reported(
+    config: &Config,
+    workspace: &Workspace,
+    runs: impl IntoIterator<Item = Result<Option<PathBuf>>>,
+) -> Result<bool> {
     let folder = workspace.executions().join(execution(config).0);
     let path = ledger(&folder);
     if keeps_open(&folder) || !path.exists() {
@@ -51,8 +56,9 @@ pub fn is_reported(config: &Config, workspace: &Workspace, runs: &[PathBuf]) -> 
     match ending {
         Ending::Finished => Ok(true),
         Ending::Failed if reason == PART_FAILED => {
-            for ledger in runs.iter().map(|run| ledger(run)) {
-                if ledger.exists() {
+            for run in runs {
+                let ledger = run?.map(|run| ledger(&run));
+                if let Some(ledger) = ledger.filter(|ledger| ledger.exists()) {
                     let events = Ledger::read_with_times(&ledger)?;
                     if events.last().and_then(|(time, _)| *time) > *reported {
                         return Ok(false);
@@ -112,7 +118,10 @@ mod tests {
         let config = resolve("table1", "smoke", &[]).unwrap();
         let folder = workspace.executions().join(execution(&config).0);
         let runs = ["a", "b"].map(|name| workspace.runs().join(name));
-        let is_reported = || is_reported(&config, &workspace, &runs).unwrap();
+        let is_reported = || {
+            let runs = runs.iter().map(|run| Ok(Some(run.clone())));
+            is_reported(&config, &workspace, runs).unwrap()
+        };
         assert!(!is_reported(), "nothing was begun");
         append(&runs[0], end(Ending::Finished, ""));
         append(&folder, end(Ending::Failed, PART_FAILED));

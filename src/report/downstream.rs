@@ -6,8 +6,8 @@ mod record;
 pub use curve::{Equivalent, equivalent};
 pub use record::{CurvePoint, DownstreamRecord};
 
-use super::appendix::explain;
 use super::claims::{Accuracies, contradiction, published_accuracies};
+use super::sentences::explain;
 use super::tables::{PUBLISHED, cell};
 use super::{Cell, Column, Outcome, Published, Record, Row, Summary, Table, TableDefinition};
 use crate::error::Result;

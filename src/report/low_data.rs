@@ -12,8 +12,8 @@ pub(super) use found::Found;
 
 use std::path::Path;
 
-use super::appendix::explain;
 use super::downstream::percent;
+use super::sentences::explain;
 use super::tables::{PUBLISHED, cell};
 use super::{Cell, Column, Outcome, Published, Record, Row, Table, TableDefinition};
 use crate::error::Result;

@@ -1,7 +1,6 @@
 //! What a reader sees: tables from the ledgers of runs. Knows no model and no network.
 
 mod ablation;
-mod appendix;
 mod checkpoints;
 mod claims;
 mod comparisons;
@@ -15,6 +14,7 @@ mod record;
 mod results;
 mod rewards;
 mod sampled;
+mod sentences;
 mod statistics;
 mod table;
 mod tables;

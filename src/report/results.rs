@@ -28,20 +28,6 @@ pub struct Outcome {
     pub folder: PathBuf,
 }
 
-/// How `scores` were measured, each protocol in a sentence of its own.
-pub(super) fn protocol_sentences<'a>(
-    scores: impl IntoIterator<Item = &'a ScoreRecord>,
-) -> Vec<String> {
-    let mut sentences: Vec<String> = Vec::new();
-    for score in scores {
-        let sentence = score.protocol.describe();
-        if !sentences.contains(&sentence) {
-            sentences.push(sentence);
-        }
-    }
-    sentences
-}
-
 /// How a training stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {

@@ -1,7 +1,7 @@
 //! The table of an experiment whose rows are samplers of the same runs. A row is measured under a protocol of its own, which names the
 //! sampler and stands in the row; no row is marked as the best.
 
-use super::results::protocol_sentences;
+use super::sentences::{last_notes, protocol_sentences};
 use super::tables::{PUBLISHED, cell, decimal_places};
 use super::{Cell, Column, Outcome, Published, Record, Row, Table, TableDefinition};
 use crate::error::Result;
@@ -75,14 +75,7 @@ pub fn sampled_table(record: &Record, outcomes: &[Vec<Outcome>]) -> Result<Table
     SAMPLED.caption.clone_into(&mut table.caption);
     table.notes.push(SAMPLED.remark.to_owned());
     table.notes.extend(record.notes.iter().cloned());
-    table.notes.push(format!(
-        "Published: {}, other data and another protocol, so not compared.",
-        published.source()
-    ));
-    table.notes.push(format!(
-        "Data, training, settings and protocols: `{}-protocol`.",
-        SAMPLED.name
-    ));
+    table.notes.extend(last_notes(&SAMPLED, Some(&published)));
     table.protocol.clone_from(&record.facts);
     for (row, outcomes) in record.rows.iter().zip(outcomes) {
         let found = outcomes.iter().flat_map(|outcome| &outcome.scores);

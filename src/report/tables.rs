@@ -5,6 +5,7 @@ mod appendix;
 use std::path::{Path, PathBuf};
 
 use super::claims::baseline;
+use super::sentences::last_notes;
 use super::statistics::statistics;
 use super::{ABLATION, Cell, Column, Outcome, Published, Record, Row, RowRecord, Summary, Table};
 use crate::error::{Result, unknown_name};
@@ -219,14 +220,7 @@ fn notes(
         notes.push(definition.remark.to_owned());
     }
     notes.extend_from_slice(&record.notes);
-    notes.extend(published.map(|published| {
-        let source = published.source();
-        format!("Published: {source}, other data and another protocol, so not compared.")
-    }));
-    notes.push(format!(
-        "Data, training, settings and protocols: `{}-protocol`.",
-        definition.name
-    ));
+    notes.extend(last_notes(definition, published));
     notes
 }
 

@@ -10,7 +10,7 @@ pub use record::{TranslationCase, TranslationRecord, TranslationRow};
 
 use std::path::Path;
 
-use super::appendix::explain;
+use super::sentences::explain;
 use super::table::paired;
 use super::tables::cell;
 use super::{Cell, Column, Outcome, Record, Row, Table, TableDefinition};

@@ -24,7 +24,7 @@ const LOOK: Duration = Duration::from_millis(100);
 /// Between two looks at what they say.
 const LISTEN: Duration = Duration::from_secs(1);
 /// As much of the end of a log is read for its last line.
-const TAIL: usize = 4096;
+const TAIL: u64 = 4096;
 /// Memory that `auto` leaves for one training: one at the paper's width takes about 0.6 GB on a CPU.
 const MEMORY: u64 = 1 << 30;
 
@@ -211,12 +211,10 @@ impl Pool<'_> {
     /// Hands on what those that run said last.
     fn listen(&mut self) {
         for running in self.seats.iter().flatten() {
-            let tail = |bytes: &[u8]| {
-                let from = bytes.len().saturating_sub(TAIL);
-                String::from_utf8_lossy(&bytes[from..]).into_owned()
-            };
-            let said = said(&self.submission.log(running.index), running.logged);
-            let said = said.as_deref().map(tail).unwrap_or_default();
+            let log = self.submission.log(running.index);
+            let length = log.metadata().map_or(0, |log| log.len());
+            let from = running.logged.max(length.saturating_sub(TAIL));
+            let said = said(&log, from).unwrap_or_default();
             if let Some(line) = said.lines().rev().find(|line| !line.trim().is_empty()) {
                 self.watcher
                     .says(&self.submission.cells[running.index], line.trim());
@@ -326,18 +324,17 @@ impl Pool<'_> {
 }
 
 /// What a log says after its first `from` bytes.
-fn said(log: &Path, from: u64) -> Option<Vec<u8>> {
+fn said(log: &Path, from: u64) -> Option<String> {
     let mut file = File::open(log).ok()?;
     file.seek(SeekFrom::Start(from)).ok()?;
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes).ok()?;
-    Some(bytes)
+    Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// The last error that a log tells of, after its first `from` bytes.
 fn last_error(log: &Path, from: u64) -> Option<String> {
-    let bytes = said(log, from)?;
-    let text = String::from_utf8_lossy(&bytes);
+    let text = said(log, from)?;
     let line = text
         .lines()
         .rev()

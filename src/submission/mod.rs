@@ -251,9 +251,7 @@ impl Submission {
         let cells = self.cells.iter();
         let folders =
             cells.map(|cell| experiment::run_folder(&self.config, cell, &self.store, &workspace));
-        let folders: Vec<Option<PathBuf>> = folders.collect::<Result<_>>()?;
-        let folders: Vec<PathBuf> = folders.into_iter().flatten().collect();
-        experiment::is_reported(&self.config, &workspace, &folders)
+        experiment::is_reported(&self.config, &workspace, folders)
     }
 
     /// Refuses a cell whose job was restarted again and again without a new checkpoint: it would be for ever. `restart` counts

@@ -6,6 +6,9 @@ use super::super::output::{lines, show};
 use super::super::{Answer, Outcome};
 use crate::weights::{Cache, KNOWN, State};
 
+/// The state of a file whose content is not what was published.
+const DAMAGED: &str = "damaged";
+
 /// A file in `weights verify`.
 #[derive(Serialize)]
 struct Verified {
@@ -22,7 +25,7 @@ pub(super) fn verify(cache: &Cache, json: bool) -> Outcome {
         let (state, sha256) = match cache.verify(known)? {
             State::Missing => ("missing", None),
             State::Whole => ("whole", Some(known.sha256.to_owned())),
-            State::Damaged(hash) => ("damaged", Some(hash)),
+            State::Damaged(hash) => (DAMAGED, Some(hash)),
         };
         files.push(Verified {
             name: known.name,
@@ -33,15 +36,17 @@ pub(super) fn verify(cache: &Cache, json: bool) -> Outcome {
     }
     show(json, &files, |files| {
         Ok(lines(files.iter().map(|file| {
-            let (name, published) = (file.name, file.published_sha256);
+            let (name, state, published) = (file.name, file.state, file.published_sha256);
             match &file.sha256 {
-                None => format!("{name:17} missing"),
-                Some(hash) if hash == published => format!("{name:17} whole    {hash}"),
-                Some(hash) => format!("{name:17} DAMAGED  {hash}, published {published}"),
+                None => format!("{name:17} {state}"),
+                Some(hash) if state == DAMAGED => {
+                    format!("{name:17} DAMAGED  {hash}, published {published}")
+                }
+                Some(hash) => format!("{name:17} {state:8} {hash}"),
             }
         })))
     })?;
-    let is_whole = files.iter().all(|file| file.state != "damaged");
+    let is_whole = files.iter().all(|file| file.state != DAMAGED);
     if !is_whole {
         eprintln!("`histogen weights fetch NAME` gets a damaged file again");
     }

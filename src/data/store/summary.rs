@@ -138,10 +138,8 @@ impl PatchStore {
         slides.map(slide).collect()
     }
 
-    /// The patches of each slide, with the slide's class and split, in lines to show; the first slides of many. The last line is
-    /// not ended.
-    pub fn slides_table(&self) -> String {
-        let slides = self.patches_by_slide();
+    /// What [`Self::patches_by_slide`] found, in lines to show; the first slides of many. The last line is not ended.
+    pub fn slides_table(slides: &[SlidePatches]) -> String {
         let mut table =
             Builder::from_iter([["slide", "class", "split", "patches"].map(str::to_owned)]);
         for slide in slides.iter().take(SLIDES) {

@@ -1,0 +1,54 @@
+//! The sentences of tables: captions, the notes below them, what their appendix says.
+
+use super::tables::PUBLISHED;
+use super::{Column, Outcome, Published, Record, Table, TableDefinition};
+use crate::tracker::ScoreRecord;
+
+/// How `scores` were measured, each protocol in a sentence of its own.
+pub(super) fn protocol_sentences<'a>(
+    scores: impl IntoIterator<Item = &'a ScoreRecord>,
+) -> Vec<String> {
+    let mut sentences: Vec<String> = Vec::new();
+    for score in scores {
+        let sentence = score.protocol.describe();
+        if !sentences.contains(&sentence) {
+            sentences.push(sentence);
+        }
+    }
+    sentences
+}
+
+/// The last notes below a table: whose numbers stand beside ours, if any do, and where the appendix is.
+pub(super) fn last_notes(
+    definition: &TableDefinition,
+    published: Option<&Published>,
+) -> impl Iterator<Item = String> {
+    let published = published.map(|published| {
+        let source = published.source();
+        format!("Published: {source}, other data and another protocol, so not compared.")
+    });
+    let name = definition.name;
+    let appendix = format!("Data, training, settings and protocols: `{name}-protocol`.");
+    published.into_iter().chain([appendix])
+}
+
+/// Gives the tables of an experiment their captions and the sentences of their appendix: data, training, and how the scores of
+/// `outcomes` were measured; of those with a column of the group [`PUBLISHED`] what its numbers are.
+pub(super) fn explain(
+    tables: &mut [(&'static TableDefinition, Table)],
+    record: &Record,
+    outcomes: &[Vec<Outcome>],
+    published: Option<&Published>,
+) {
+    let scores = outcomes.iter().flatten();
+    let protocols = protocol_sentences(scores.flat_map(|outcome| &outcome.scores));
+    for (definition, table) in tables {
+        definition.caption.clone_into(&mut table.caption);
+        let is_published = |column: &Column| column.group == PUBLISHED;
+        let published = published.filter(|_| table.columns().iter().any(is_published));
+        table.notes.extend(last_notes(definition, published));
+        table.protocol.clone_from(&record.facts);
+        table.protocol.extend(protocols.iter().cloned());
+        table.protocol.extend(published.map(Published::describe));
+    }
+}
