@@ -49,6 +49,7 @@ fn main() {
             generator_width: width,
             critic_width: width,
             ema_decay: 0.0,
+            upsampling: histogen::nn::conv::Upsampling::Transposed,
         },
         optimiser: Optimiser::DCGAN,
         prior: LatentPrior::Normal,

@@ -12,6 +12,7 @@ use crate::device::{Kind, Precision};
 use crate::digest::sha256;
 use crate::error::{self, refuse};
 use crate::images::RGB;
+use crate::nn::conv::Upsampling;
 use crate::reward::Reward;
 
 fn rgb() -> usize {
@@ -26,20 +27,25 @@ fn is_rgb(channels: &usize) -> bool {
     *channels == RGB
 }
 
-/// A backbone as it is hashed: one whose weights are not averaged has the bytes of the time before they could be.
+/// A backbone as it is hashed: settings at which it is DCGAN's are left out, so that runs keep the names of
+/// the time before there were these settings.
 fn backbone<S: Serializer>(backbone: &Backbone, serialiser: S) -> Result<S::Ok, S::Error> {
     let Backbone {
         latent,
         generator_width,
         critic_width,
         ema_decay,
+        upsampling,
     } = backbone;
-    let mut fields = serialiser.serialize_struct("Backbone", 4)?;
+    let mut fields = serialiser.serialize_struct("Backbone", 5)?;
     fields.serialize_field("latent", latent)?;
     fields.serialize_field("generator_width", generator_width)?;
     fields.serialize_field("critic_width", critic_width)?;
     if *ema_decay > 0.0 {
         fields.serialize_field("ema_decay", ema_decay)?;
+    }
+    if *upsampling != Upsampling::Transposed {
+        fields.serialize_field("upsampling", upsampling)?;
     }
     fields.end()
 }

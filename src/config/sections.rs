@@ -13,6 +13,7 @@ use crate::device::Compute;
 use crate::error::{Result, refuse};
 use crate::features::{FeatureConfig, PerceptualConfig};
 use crate::metrics::{MetricSettings, PathSettings};
+use crate::nn::conv::Upsampling;
 use crate::reward::{RewardConfig, SnnConfig};
 use crate::translation::TranslationConfig;
 
@@ -170,6 +171,10 @@ pub struct Backbone {
     /// themselves.
     #[serde(default)]
     pub ema_decay: f64,
+    /// How the generator makes feature maps twice as large: `transposed` (a transposed convolution, DCGAN's) or `nearest`
+    /// (nearest-neighbour upsampling and a 3 x 3 convolution).
+    #[serde(default)]
+    pub upsampling: Upsampling,
 }
 
 impl Default for Backbone {
@@ -179,6 +184,7 @@ impl Default for Backbone {
             generator_width: 64,
             critic_width: 64,
             ema_decay: 0.0,
+            upsampling: Upsampling::Transposed,
         }
     }
 }

@@ -6,6 +6,7 @@ use super::plan::PlannedRow;
 use crate::config::{Config, Method, OptimiserConfig, OptimiserProtocol, RunConfig};
 use crate::data::{PatchStore, Split};
 use crate::models::MODELS;
+use crate::nn::conv::Upsampling;
 
 /// The facts of an experiment for the appendix of its tables, and the notes that stand below each; one sentence an entry.
 pub(super) fn captions(
@@ -144,12 +145,16 @@ pub(super) fn profile_caption(config: &Config) -> String {
 fn pictures(config: &Config) -> String {
     let factor = config.data.reduction;
     let decay = config.backbone.ema_decay;
+    let upsampling = config.backbone.upsampling;
     let parts = [
         (factor > 1).then(|| format!("slides reduced {factor} times before patches were cut")),
         config
             .training
             .symmetries
             .then(|| "real images turned and mirrored at random".to_owned()),
+        (upsampling == Upsampling::Nearest).then(|| {
+            "nearest-neighbour upsampling and 3 x 3 convolutions in the generators of adversarial systems".to_owned()
+        }),
         (decay > 0.0).then(|| {
             format!("samples of adversarial systems from averaged weights (decay {decay})")
         }),

@@ -25,7 +25,7 @@ pub(super) fn class_backbone(blueprint: &Blueprint<'_>) -> (ClassGenerator, Clas
     let head = &critic.within("class_head");
     (
         ClassGenerator {
-            inner: Generator::new(&generator, image, latent, width),
+            inner: Generator::new(&generator, image, latent, width, backbone.upsampling),
             classes,
         },
         ClassDiscriminator {

@@ -49,8 +49,9 @@ pub fn backbone(blueprint: &Blueprint<'_>, norm: CriticNorm) -> (Generator, Crit
     let run = blueprint.run;
     let (backbone, image) = (&run.backbone, image_shape(run));
     let [generator, critic] = ["generator", "critic"].map(|name| blueprint.parameters(name));
+    let (latent, width) = (backbone.latent, backbone.generator_width);
     (
-        Generator::new(&generator, image, backbone.latent, backbone.generator_width),
+        Generator::new(&generator, image, latent, width, backbone.upsampling),
         Critic::new(&critic, image, backbone.critic_width, norm),
     )
 }

@@ -2,6 +2,7 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
 
 use super::parameters::{Parameters, clip};
 use super::spectral_norm::SpectralNorm;
@@ -182,15 +183,30 @@ impl Conv2d {
     }
 }
 
+/// How feature maps become twice as large.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Upsampling {
+    /// A transposed convolution, 4 x 4 with stride 2 (DCGAN).
+    #[default]
+    Transposed,
+    /// Nearest-neighbour upsampling and a 3 x 3 convolution, which has no checkerboard of its own (Odena, Dumoulin, Olah:
+    /// Deconvolution and Checkerboard Artifacts, Distill 2016, <https://doi.org/10.23915/distill.00003>).
+    Nearest,
+}
+
 /// The transpose (adjoint) of a convolution, as every framework's `ConvTranspose2d`.
 #[derive(Module, Debug)]
 pub struct ConvTranspose2d {
-    /// [inputs, outputs, kernel, kernel]
+    /// [inputs, outputs, kernel, kernel]; of a layer after nearest-neighbour upsampling, its 3 x 3 kernels, turned by 180
+    /// degrees as those of every transposed convolution are.
     pub weight: Param<Tensor<4>>,
     /// `[outputs]`
     pub bias: Option<Param<Tensor<1>>>,
     stride: usize,
     padding: usize,
+    /// Whether the kernels follow nearest-neighbour upsampling by 2.
+    nearest: bool,
 }
 
 impl ConvTranspose2d {
@@ -210,6 +226,34 @@ impl ConvTranspose2d {
             bias: bias.then(|| parameters.constant("bias", [outputs], 0.0)),
             stride: window.stride,
             padding: window.padding,
+            nearest: false,
+        }
+    }
+
+    /// A layer without bias that doubles height and width.
+    pub fn doubling(
+        parameters: &Parameters,
+        inputs: usize,
+        outputs: usize,
+        upsampling: Upsampling,
+        init: WeightInit,
+    ) -> Self {
+        match upsampling {
+            Upsampling::Transposed => {
+                Self::new(parameters, inputs, outputs, Window::HALVE, init, false)
+            }
+            Upsampling::Nearest => {
+                let kernels = Self::new(parameters, inputs, outputs, Window::SAME, init, false);
+                let Window {
+                    stride, padding, ..
+                } = Window::HALVE;
+                Self {
+                    stride,
+                    padding,
+                    nearest: true,
+                    ..kernels
+                }
+            }
         }
     }
 
@@ -218,9 +262,64 @@ impl ConvTranspose2d {
         [self.stride, self.padding]
     }
 
+    /// The weight that the transposed convolution uses.
+    pub fn effective_weight(&self) -> Tensor<4> {
+        if self.nearest {
+            after_nearest(self.weight.val())
+        } else {
+            self.weight.val()
+        }
+    }
+
     /// [n, inputs, h, w] -> [n, outputs, h', w']
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
         let bias = self.bias.as_ref().map(Param::val);
-        conv_transpose2d(input, self.weight.val(), bias, [self.stride, self.padding])
+        let window = [self.stride, self.padding];
+        conv_transpose2d(input, self.effective_weight(), bias, window)
+    }
+}
+
+/// The kernels by which one transposed convolution with stride 2 does what nearest-neighbour upsampling and a convolution do:
+/// [inputs, outputs, 3, 3] -> [inputs, outputs, 4, 4].
+///
+/// Upsampling is itself a transposed convolution, whose kernel is 2 x 2 ones; one after the other, the kernels convolve.
+fn after_nearest(kernels: Tensor<4>) -> Tensor<4> {
+    let wider = |kernels: Tensor<4>, dimension: usize| {
+        let mut shape = kernels.dims();
+        shape[dimension] = 1;
+        let zeros = Tensor::zeros(shape, &kernels.device());
+        Tensor::cat(vec![kernels.clone(), zeros.clone()], dimension)
+            + Tensor::cat(vec![zeros, kernels], dimension)
+    };
+    wider(wider(kernels, 2), 3)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::values;
+    use crate::nn::resize::double;
+    use crate::random::Random;
+    use burn::tensor::{Device, TensorData};
+
+    #[test]
+    fn one_transposed_convolution_upsamples_and_convolves() {
+        let device = Device::flex();
+        let parameters = Parameters::new("layer", Random::new(0), &device);
+        let init = WeightInit::Normal(1.0);
+        let layer = ConvTranspose2d::doubling(&parameters, 3, 5, Upsampling::Nearest, init);
+        let numbers = Random::new(1).stream("maps").normals(2 * 3 * 6 * 6);
+        let maps = Tensor::<4>::from_data(TensorData::new(numbers, [2, 3, 6, 6]), &device);
+        let kernels = layer.weight.val().swap_dims(0, 1).flip([2, 3]);
+        let expected = conv2d(double(maps.clone()), kernels, None, [1, 1]);
+        let found = layer.forward(maps);
+        assert_eq!(found.dims(), [2, 5, 12, 12]);
+        let [found, expected] = [found, expected].map(|maps| values(maps).expect("f32"));
+        for (found, expected) in found.iter().zip(&expected) {
+            assert!(
+                (found - expected).abs() < 1e-4,
+                "{found}, expected {expected}"
+            );
+        }
     }
 }

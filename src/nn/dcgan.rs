@@ -10,7 +10,7 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 
 use super::activation::Activation::{self, LeakyRelu, Relu, Tanh};
-use super::conv::{Conv2d, ConvTranspose2d, WeightInit, Window};
+use super::conv::{Conv2d, ConvTranspose2d, Upsampling, WeightInit, Window};
 use super::norm::BatchNorm;
 use super::parameters::Parameters;
 use super::plain_generator::{PlainGenerator, PlainLayer};
@@ -69,8 +69,15 @@ pub struct Generator {
 }
 
 impl Generator {
-    /// For images from `latent` numbers; `width` feature maps at half the image's size, twice as many at each smaller one.
-    pub fn new(parameters: &Parameters, image: ImageShape, latent: usize, width: usize) -> Self {
+    /// For images from `latent` numbers; `width` feature maps at half the image's size, twice as many at each smaller one, each
+    /// made twice as large by `upsampling`.
+    pub fn new(
+        parameters: &Parameters,
+        image: ImageShape,
+        latent: usize,
+        width: usize,
+        upsampling: Upsampling,
+    ) -> Self {
         let Pyramid {
             smallest,
             halvings: levels,
@@ -83,7 +90,7 @@ impl Generator {
                 let part = &parameters.within(format!("doublings.{}", level - 1));
                 let norm = &parameters.within(format!("norms.{}", level - 1));
                 let (from, to) = (channels(level - 1), channels(level));
-                let conv = ConvTranspose2d::new(part, from, to, Window::HALVE, init, false);
+                let conv = ConvTranspose2d::doubling(part, from, to, upsampling, init);
                 (conv, BatchNorm::new(norm, to, WEIGHT_DEVIATION))
             })
             .unzip();
@@ -95,14 +102,7 @@ impl Generator {
             project_norm: BatchNorm::new(norm, channels(0), WEIGHT_DEVIATION),
             doublings,
             norms,
-            to_image: ConvTranspose2d::new(
-                to_image,
-                width,
-                image.channels,
-                Window::HALVE,
-                init,
-                false,
-            ),
+            to_image: ConvTranspose2d::doubling(to_image, width, image.channels, upsampling, init),
         }
     }
 

@@ -53,9 +53,10 @@ impl PlainLayer {
                 values(norm.running_variance.val())?,
             ])
         });
+        let weight = layer.effective_weight();
         Ok(Self {
-            shape: layer.weight.dims(),
-            weight: values(layer.weight.val())?,
+            shape: weight.dims(),
+            weight: values(weight)?,
             stride,
             padding,
             norm: norm.transpose()?,

@@ -32,11 +32,12 @@ fn train(lab: &Lab, model: &str, more: &str) -> String {
     run.trim().to_owned()
 }
 
-/// Runs of every kind of generator: plain, averaged, with classes, with a mixture.
+/// Runs of every kind of generator: plain, averaged, upsampling by nearest neighbours, with classes, with a mixture.
 fn runs(lab: &Lab) -> Vec<String> {
     vec![
         train(lab, "dcgan", ""),
         train(lab, "lsgan", "--set backbone.ema_decay=0.9"),
+        train(lab, "sngan", "--set backbone.upsampling=nearest"),
         train(lab, "ac-gan", ""),
         train(lab, "gm-gan", "--set prior.mixture.learned=true"),
     ]

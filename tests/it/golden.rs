@@ -18,7 +18,7 @@ use histogen::models::loss;
 use histogen::models::terms::gradient_penalty;
 use histogen::nn::activation::Activation;
 use histogen::nn::attention::Attention;
-use histogen::nn::conv::{Conv2d, ConvTranspose2d, WeightInit, Window};
+use histogen::nn::conv::{Conv2d, ConvTranspose2d, Upsampling, WeightInit, Window};
 use histogen::nn::dcgan::{CRITIC_ACTIVATION, Critic, CriticNorm, Generator, ImageShape};
 use histogen::nn::linear::Linear;
 use histogen::nn::norm::{BatchNorm, GroupNorm};
@@ -422,7 +422,12 @@ fn shape(size: usize) -> ImageShape {
 
 #[test]
 fn the_generator_is_that_of_pytorch_in_training_and_in_evaluation() {
-    let generator = || fill(Generator::new(&parameters(), shape(32), 6, 4), 0.3);
+    let generator = || {
+        fill(
+            Generator::new(&parameters(), shape(32), 6, 4, Upsampling::Transposed),
+            0.3,
+        )
+    };
     let latents = input([3, 6]);
 
     let mut golden = Golden::new("generator training");

@@ -7,6 +7,7 @@ use burn::tensor::{DType, Tensor, TensorData};
 use histogen::device;
 use histogen::models::terms::{expected_reward, generator_reward, soft_labels};
 use histogen::models::{self, GenerativeModel, Scalars, loss};
+use histogen::nn::conv::Upsampling;
 use histogen::nn::dcgan::{Critic, CriticNorm, Generator, ImageShape};
 use histogen::nn::parameters::Parameters;
 use histogen::nn::vgg::Vgg16;
@@ -189,7 +190,14 @@ fn the_gradient_by_the_generator_is_that_of_central_differences() {
         size: 16,
         channels: 3,
     };
-    let generator = Generator::new(&parameters("generator"), image, 4, 2).map(&mut ToDouble);
+    let generator = Generator::new(
+        &parameters("generator"),
+        image,
+        4,
+        2,
+        Upsampling::Transposed,
+    )
+    .map(&mut ToDouble);
     let critic = critic(CriticNorm::None, 2).map(&mut ToDouble).no_grad();
     let model = Vgg16::random(2, &device::cpu())
         .map(&mut ToDouble)
