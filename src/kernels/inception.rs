@@ -4,6 +4,7 @@
 
 mod convolution;
 mod pool;
+mod winograd;
 
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Dispatch, Flex, backend_extension};

@@ -1,13 +1,14 @@
 //! A convolution with its bias and ReLU on the CPU, for kernels of any shape, forward only.
 //!
 //! Images become matrices, block by block, whose product with the weights is the convolution; 1 x 1 kernels need no such
-//! matrix. A block's output is rectified while it is in the cache. An image's result has the same bits whatever the batch
+//! matrix, and most 3 x 3 ones go by [`winograd`]. A block's output is rectified while it is in the cache. An image's result has the same bits whatever the batch
 //! it comes in.
 
 use std::ops::Range;
 
 use rayon::prelude::*;
 
+use super::winograd;
 use crate::kernels::product::{multiply, pieces};
 use crate::kernels::scratch::{Scratch, padded, row_stride, take, with_scratch};
 use crate::linalg::Matrix;
@@ -70,6 +71,9 @@ impl Shape {
 
 /// [images, channels, places] -> [images, outputs, places]
 pub(super) fn convolve(shape: &Shape, input: &[f32], weight: &[f32], bias: &[f32]) -> Vec<f32> {
+    if winograd::fits(shape) {
+        return winograd::convolve(shape, input, weight, bias);
+    }
     let image_in = shape.channels * shape.input_places();
     let image_out = shape.outputs * shape.output_places();
     let group = shape.group();

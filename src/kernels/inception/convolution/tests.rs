@@ -52,6 +52,8 @@ fn convolutions_agree_with_burns_and_do_not_depend_on_the_batch() {
         ([12, 31], [5, 5], [2, 2], 1),
         ([17, 17], [3, 3], [0, 0], 2),
         ([40, 41], [3, 3], [0, 0], 1),
+        ([35, 35], [3, 3], [1, 1], 1),
+        ([18, 70], [3, 3], [1, 1], 1),
     ] {
         let output = [0, 1].map(|i| (input[i] + 2 * padding[i] - kernel[i]) / stride + 1);
         let mut shape = Shape {

@@ -1,0 +1,361 @@
+//! Convolutions of 3 x 3, one place at a time, with a quarter of the products, after Winograd: F(4 x 4, 3 x 3) of Lavin and
+//! Gray, *Fast Algorithms for Convolutional Neural Networks* (CVPR 2016), section 4.3. Forward only.
+//!
+//! Four by four outputs of a channel depend on a tile of 6 x 6 inputs d. With the kernel g they are
+//!
+//! ```text
+//! A' [ (G g G') . (B' d B) ] A        . entry by entry, summed over the input channels before A is applied
+//!
+//!      1   0  -5/2   0   1  0           1   0    0
+//!      0  -p   -2    q   1  0          -2/3 -2q/3 -1/3         1  1   1    1    1    0
+//! B' = 0   p   -2   -q   1  0     G =  -2/3  2q/3 -1/3    A' = 0  q  -q    p   -p    0      p = sqrt(2)
+//!      0  -q  -1/2   p   1  0           1/6  p/6   1/3         0 1/2 1/2   2    2    0      q = sqrt(1/2)
+//!      0   q  -1/2  -p   1  0           1/6 -p/6   1/3         0 q/2 -q/2 2p  -2p    1
+//!      0   1    0  -5/2  0  1           0   0    1
+//! ```
+//!
+//! These are the matrices of the points 0, q, -q, p, -p and infinity. Those of the paper, 0, 1, -1, 2, -2, have whole numbers and twice
+//! the rounding error: with these it is 1.1 times that of the plain sum.
+//!
+//! so that for each of the 36 entries the sum over channels is a product of matrices, [outputs, inputs] times [inputs, tiles].
+//! The training's own form, [`crate::kernels::conv`], is F(2 x 2, 3 x 3): it can be read backwards for gradients, and rounds
+//! less.
+//!
+//! Tiles lie side by side in vectors: an image's rows and columns are parted by their residues modulo four, so that the
+//! same entry of neighbouring tiles are neighbouring numbers. After the last tile of a row stands one that belongs to no
+//! output; what is computed for it is left out at the end. A tile is computed by itself: an image has the same bits
+//! whatever its batch.
+
+#![expect(
+    clippy::inline_always,
+    reason = "what is not inlined into a wide function is compiled for the plainest processor"
+)]
+#![expect(
+    clippy::needless_range_loop,
+    reason = "the iterator that takes its place is not turned into vectors"
+)]
+
+use std::array;
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use super::convolution::Shape;
+use crate::kernels::product::{multiply, pieces};
+use crate::kernels::scratch::{LANES, Scratch, padded, take, with_scratch};
+use crate::kernels::wide::wide;
+use crate::linalg::Matrix;
+
+/// Height and width of the outputs of a tile, and of its inputs.
+const STEP: usize = 4;
+const TILE: usize = 6;
+const ENTRIES: usize = TILE * TILE;
+/// Tiles that a product should have: enough for the `gemm` crate, few enough that a band stays in the second cache.
+const TILES: usize = 48;
+/// Height and width of an output below which too many tiles hang over its border.
+const SMALLEST: usize = 16;
+/// Channels below which the transforms cost more than the products save.
+const FEWEST_CHANNELS: usize = 16;
+
+/// One number of each of neighbouring tiles.
+type Vector = [f32; LANES];
+
+/// p, and q below.
+const P: f32 = std::f32::consts::SQRT_2;
+const Q: f32 = std::f32::consts::FRAC_1_SQRT_2;
+
+/// The matrix G.
+const KERNEL: [[f64; 3]; TILE] = {
+    let (p, q) = (std::f64::consts::SQRT_2, std::f64::consts::FRAC_1_SQRT_2);
+    [
+        [1.0, 0.0, 0.0],
+        [-2.0 / 3.0, -2.0 / 3.0 * q, -1.0 / 3.0],
+        [-2.0 / 3.0, 2.0 / 3.0 * q, -1.0 / 3.0],
+        [1.0 / 6.0, p / 6.0, 1.0 / 3.0],
+        [1.0 / 6.0, -p / 6.0, 1.0 / 3.0],
+        [0.0, 0.0, 1.0],
+    ]
+};
+
+/// Whether a convolution is computed here; it depends on the sizes of one image alone.
+pub(super) fn fits(shape: &Shape) -> bool {
+    shape.kernel == [3, 3]
+        && shape.stride == 1
+        && shape.output.iter().all(|&side| side >= SMALLEST)
+        && shape.inputs.min(shape.outputs) >= FEWEST_CHANNELS
+}
+
+/// [images, channels, places] -> [images, outputs, places]
+pub(super) fn convolve(shape: &Shape, input: &[f32], weight: &[f32], bias: &[f32]) -> Vec<f32> {
+    let kernels = kernels(shape, weight);
+    let [image_in, image_out] = [
+        shape.channels * shape.input[0] * shape.input[1],
+        shape.outputs * shape.output[0] * shape.output[1],
+    ];
+    let down = shape.output[0].div_ceil(STEP);
+    let rows = (TILES / (shape.output[1].div_ceil(STEP) + 1)).clamp(1, down);
+    let mut output = vec![0.0; shape.images * image_out];
+    output
+        .par_chunks_mut(image_out)
+        .zip(input.par_chunks(image_in))
+        .for_each(|(output, input)| {
+            with_scratch(|scratch| {
+                for start in (0..down).step_by(rows) {
+                    let band = Band::new(shape, start..(start + rows).min(down));
+                    band.convolve(input, &kernels, bias, output, scratch);
+                }
+            });
+        });
+    output
+}
+
+/// G g G' of the kernels [outputs, inputs, 3, 3]: [entries, outputs, inputs].
+fn kernels(shape: &Shape, weight: &[f32]) -> Vec<f32> {
+    let count = shape.outputs * shape.inputs;
+    let mut kernels = vec![0.0; ENTRIES * count];
+    kernels
+        .par_chunks_exact_mut(count)
+        .enumerate()
+        .for_each(|(entry, kernels)| {
+            let (rows, columns) = (KERNEL[entry / TILE], KERNEL[entry % TILE]);
+            let factors: [f64; 9] = array::from_fn(|tap| rows[tap / 3] * columns[tap % 3]);
+            let (weight, _) = weight.as_chunks::<9>();
+            for (value, kernel) in kernels.iter_mut().zip(weight) {
+                let terms = kernel.iter().zip(factors);
+                *value = terms
+                    .map(|(&tap, factor)| f64::from(tap) * factor)
+                    .sum::<f64>() as f32;
+            }
+        });
+    kernels
+}
+
+/// Some rows of tiles of an image.
+struct Band<'a> {
+    shape: &'a Shape,
+    /// Its rows of tiles.
+    rows: Range<usize>,
+    /// Tiles in a row, with the one that belongs to no output.
+    across: usize,
+    /// Tiles, made a multiple of the vector's length.
+    lanes: usize,
+    /// Numbers of one residue of the rows and columns of a map.
+    residue: usize,
+}
+
+impl<'a> Band<'a> {
+    fn new(shape: &'a Shape, rows: Range<usize>) -> Self {
+        let across = shape.output[1].div_ceil(STEP) + 1;
+        let lanes = padded(rows.len() * across);
+        Self {
+            shape,
+            rows,
+            across,
+            lanes,
+            // A tile reaches into the next ones to the right and below.
+            residue: padded(lanes + across + 1),
+        }
+    }
+
+    /// Numbers from one entry of a side with `channels` channels to the next: not a multiple of a page, whose entries would
+    /// all fall on the same lines of the first cache.
+    fn entry(&self, channels: usize) -> usize {
+        channels * self.lanes + LANES
+    }
+
+    /// This band of `output`, an image, from `input`.
+    fn convolve(
+        &self,
+        input: &[f32],
+        kernels: &[f32],
+        bias: &[f32],
+        output: &mut [f32],
+        scratch: &mut Scratch,
+    ) {
+        let &Shape {
+            inputs, outputs, ..
+        } = self.shape;
+        let Scratch {
+            columns,
+            joined,
+            planes,
+            phases,
+        } = scratch;
+        let tiles = take(columns, ENTRIES * self.entry(inputs));
+        let products = take(joined, ENTRIES * self.entry(outputs));
+        let parted = take(phases, STEP * STEP * self.residue);
+        // B' d B.
+        let area = self.shape.input[0] * self.shape.input[1];
+        let maps = input.chunks_exact(area).skip(self.shape.first);
+        for (channel, map) in maps.take(inputs).enumerate() {
+            self.part(map, parted);
+            enter(self, channel, parted, tiles);
+        }
+        // The sums over channels.
+        for entry in 0..ENTRIES {
+            let kernels = &kernels[entry * inputs * outputs..];
+            let tiles = &tiles[entry * self.entry(inputs)..];
+            for piece in pieces(inputs) {
+                multiply(
+                    [outputs, self.lanes, piece.len()],
+                    &mut products[entry * self.entry(outputs)..],
+                    self.lanes,
+                    Matrix::rows(&kernels[piece.start..], inputs),
+                    Matrix::rows(&tiles[piece.start * self.lanes..], self.lanes),
+                    piece.start > 0,
+                );
+            }
+        }
+        // A' m A.
+        let results = take(planes, STEP * STEP * self.lanes);
+        let area = self.shape.output[0] * self.shape.output[1];
+        let maps = output.chunks_exact_mut(area).zip(bias);
+        for (channel, (map, &bias)) in maps.enumerate() {
+            let least = if channel < self.shape.rectified {
+                0.0
+            } else {
+                f32::NEG_INFINITY
+            };
+            leave(self, channel, products, [bias, least], results);
+            self.join(results, map);
+        }
+    }
+
+    /// A map's numbers under the tiles of this band by the residues of their rows and columns, with zeros around the image.
+    fn part(&self, map: &[f32], parted: &mut [f32]) {
+        let [height, width] = self.shape.input;
+        let [above, before] = self.shape.padding;
+        parted.fill(0.0);
+        let first = STEP * self.rows.start;
+        for down in 0..STEP * self.rows.len() + TILE - STEP {
+            let y = (first + down).wrapping_sub(above);
+            if y >= height {
+                continue;
+            }
+            let row = &map[y * width..][..width];
+            let at = (down % STEP) * STEP * self.residue + (down / STEP) * self.across;
+            for residue in 0..STEP {
+                // Column `residue` of tile j is column `residue + STEP j - before` of the image.
+                let outside = before.saturating_sub(residue).div_ceil(STEP);
+                let source = row.iter().skip(residue + STEP * outside - before);
+                let target = &mut parted[at + residue * self.residue + outside..];
+                let target = target[..self.across - outside].iter_mut();
+                for (target, value) in target.zip(source.step_by(STEP)) {
+                    *target = *value;
+                }
+            }
+        }
+    }
+
+    /// Writes the outputs of the band's tiles, [residues, tiles], into their map.
+    fn join(&self, results: &[f32], map: &mut [f32]) {
+        let [height, width] = self.shape.output;
+        let last = (STEP * self.rows.end).min(height);
+        let rows = &mut map[STEP * self.rows.start * width..last * width];
+        for (down, row) in rows.chunks_exact_mut(width).enumerate() {
+            let at = (down % STEP) * STEP * self.lanes + (down / STEP) * self.across;
+            for residue in 0..STEP {
+                let source = &results[at + residue * self.lanes..];
+                let target = row.iter_mut().skip(residue).step_by(STEP);
+                for (target, value) in target.zip(source) {
+                    *target = *value;
+                }
+            }
+        }
+    }
+}
+
+wide! {
+    /// B' d B of one channel's tiles, [residues, tiles], into `tiles`, [entries, inputs, tiles].
+    fn enter(band: &Band<'_>, channel: usize, parted: &[f32], tiles: &mut [f32]) {
+        let entry = band.entry(band.shape.inputs);
+        for lane in (0..band.lanes).step_by(LANES) {
+            let mut rows = [[[0.0; LANES]; TILE]; TILE];
+            for across in 0..TILE {
+                let column: [Vector; TILE] = array::from_fn(|down| {
+                    let residue = (down % STEP) * STEP + across % STEP;
+                    let next = (down / STEP) * band.across + across / STEP;
+                    load(&parted[residue * band.residue + next + lane..])
+                });
+                let column = input_transform(&column);
+                for down in 0..TILE {
+                    rows[down][across] = column[down];
+                }
+            }
+            for (down, row) in rows.iter().enumerate() {
+                for (across, values) in input_transform(row).iter().enumerate() {
+                    let at = (down * TILE + across) * entry + channel * band.lanes + lane;
+                    tiles[at..at + LANES].copy_from_slice(values);
+                }
+            }
+        }
+    }
+
+    /// A' m A of one channel of `products`, [entries, outputs, tiles], plus a bias and at least as much as a bound
+    /// (`bounds`), into `results`, [residues, tiles].
+    fn leave(band: &Band<'_>, channel: usize, products: &[f32], bounds: [f32; 2], results: &mut [f32]) {
+        let [bias, least] = bounds;
+        let entry = band.entry(band.shape.outputs);
+        for lane in (0..band.lanes).step_by(LANES) {
+            let mut rows = [[[0.0; LANES]; TILE]; STEP];
+            for across in 0..TILE {
+                let column: [Vector; TILE] = array::from_fn(|down| {
+                    load(&products[(down * TILE + across) * entry + channel * band.lanes + lane..])
+                });
+                let column = output_transform(&column);
+                for down in 0..STEP {
+                    rows[down][across] = column[down];
+                }
+            }
+            for (down, row) in rows.iter().enumerate() {
+                for (across, values) in output_transform(row).iter().enumerate() {
+                    let at = (down * STEP + across) * band.lanes + lane;
+                    for (result, value) in results[at..at + LANES].iter_mut().zip(values) {
+                        *result = (value + bias).max(least);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn load(numbers: &[f32]) -> Vector {
+    let mut vector = [0.0; LANES];
+    vector.copy_from_slice(&numbers[..LANES]);
+    vector
+}
+
+/// B' times a column.
+#[inline(always)]
+fn input_transform(d: &[Vector; TILE]) -> [Vector; TILE] {
+    let mut out = [[0.0; LANES]; TILE];
+    for lane in 0..LANES {
+        let [d0, d1, d2, d3, d4, d5] = array::from_fn(|entry| d[entry][lane]);
+        let (inner_even, inner_odd) = (d4 - 2.0 * d2, Q * d3 - P * d1);
+        let (outer_even, outer_odd) = (d4 - 0.5 * d2, P * d3 - Q * d1);
+        out[0][lane] = d0 - 2.5 * d2 + d4;
+        out[1][lane] = inner_even + inner_odd;
+        out[2][lane] = inner_even - inner_odd;
+        out[3][lane] = outer_even + outer_odd;
+        out[4][lane] = outer_even - outer_odd;
+        out[5][lane] = d1 - 2.5 * d3 + d5;
+    }
+    out
+}
+
+/// A' times a column.
+#[inline(always)]
+fn output_transform(m: &[Vector; TILE]) -> [Vector; STEP] {
+    let mut out = [[0.0; LANES]; STEP];
+    for lane in 0..LANES {
+        let [m0, m1, m2, m3, m4, m5] = array::from_fn(|entry| m[entry][lane]);
+        let (inner_sum, inner_difference) = (m1 + m2, Q * (m1 - m2));
+        let (outer_sum, outer_difference) = (m3 + m4, P * (m3 - m4));
+        out[0][lane] = m0 + inner_sum + outer_sum;
+        out[1][lane] = inner_difference + outer_difference;
+        out[2][lane] = 0.5 * inner_sum + 2.0 * outer_sum;
+        out[3][lane] = 0.5 * inner_difference + 2.0 * outer_difference + m5;
+    }
+    out
+}
