@@ -1,21 +1,27 @@
-//! The pictures of a row that a report is made with: samples, ways between latents, the training patches nearest to samples.
+//! The pictures of a row that a report is made with: samples, ways between latents, the training patches nearest to samples, what a
+//! reward model looks at in them.
 
 use image::RgbImage;
 
 use super::Context;
 use super::measure::Memorisation;
 use super::training::draw;
+use crate::data::Split;
 use crate::error::Result;
-use crate::images::{Pixels, write_png};
+use crate::images::{Pixels, RGB, write_png};
 use crate::metrics::Interpolation;
 use crate::models::{GenerativeModel, Latents};
-use crate::report::figures::INTERPOLATION_STEPS;
+use crate::random::Random;
+use crate::report::figures::{INTERPOLATION_STEPS, under};
+use crate::reward::{Reward, load_reward_model};
 use crate::samples::seeds;
 
 /// How many images are shown with the training patches nearest to them.
 const SHOWN_NEIGHBOURS: usize = 16;
 /// How many ways between latents are shown.
 const WAYS: usize = 2;
+/// How many images are shown with a held-out patch that a reward model compares them with.
+const SHOWN_PAIRS: usize = 6;
 
 /// What pictures of one trained model are made from.
 pub(super) struct Pictures<'a> {
@@ -24,6 +30,8 @@ pub(super) struct Pictures<'a> {
     pub(super) row: &'a str,
     pub(super) seed: u64,
     pub(super) model: &'a dyn GenerativeModel,
+    /// What rewarded it in training.
+    pub(super) reward: Option<&'a Reward>,
     /// The images that were just drawn for measurement. Where there are none, only pictures that are missing are made.
     pub(super) drawn: Option<&'a Pixels>,
 }
@@ -57,7 +65,50 @@ impl Pictures<'_> {
             let both = above(&samples, &nearest);
             write_png(&both.grid(SHOWN_NEIGHBOURS, 1), &path)?;
         }
+        if let Some(reward) = self.reward
+            && let Some(path) = due("-grad-cam")
+            && let Some(grid) = self.similarity_maps(reward)?
+        {
+            write_png(&grid, &path)?;
+        }
         Ok(())
+    }
+
+    /// Grad-CAM of the similarity of samples and held-out patches, as the reward model sees them: a sample, the same under its map, a
+    /// patch, the same under its map, in each row. None where the reward model is no network.
+    fn similarity_maps(&self, reward: &Reward) -> Result<Option<RgbImage>> {
+        let Context {
+            store,
+            workspace,
+            device,
+            config,
+            ..
+        } = self.context;
+        let samples = self.first(SHOWN_PAIRS)?;
+        let held_out = store.indices(Split::Test);
+        let mut stream = Random::new(config.evaluation.seed).stream("similarity maps");
+        let places = stream.choose(held_out.len(), samples.count.min(held_out.len()));
+        let places: Vec<usize> = places.into_iter().map(|place| held_out[place]).collect();
+        let sides = [first(&samples, places.len()), store.read(&places)?];
+
+        let size = store.patch_size();
+        let files = workspace.reward_models();
+        let reward_model = load_reward_model(&reward.model, size, &files, device)?;
+        let [left, right] = sides.each_ref().map(Pixels::to_images);
+        let Some(found) = reward_model.similarity_maps(&left, &right, device)? else {
+            return Ok(None);
+        };
+        let mut bytes = Vec::new();
+        for (pair, found) in found.iter().enumerate() {
+            for (side, map) in sides.iter().zip(&found.maps) {
+                let picture = side.picture(pair);
+                let mapped = under(&picture, map);
+                bytes.extend(picture.into_raw());
+                bytes.extend(mapped.into_raw());
+            }
+        }
+        let images = Pixels::new(4 * found.len(), size, RGB, bytes);
+        Ok(Some(images.grid(4, 1)))
     }
 
     /// The first `count` of the images that are measured.

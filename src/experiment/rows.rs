@@ -173,6 +173,7 @@ impl Rows<'_> {
             row: &system.name,
             seed: run.config.seed,
             model,
+            reward: run.config.reward.as_ref(),
             drawn: drawn.as_ref(),
         };
         pictures.make(self.evaluators.memorisation.as_ref())?;

@@ -26,12 +26,12 @@ const SMALLEST: usize = 8;
 pub struct SimilarityMaps {
     /// Cosine of the embeddings, in [0, 1].
     pub similarity: f64,
-    /// A map for each of the two images, size x size row by row, in [0, 1]: the largest value of a map is 1 unless it is zero
+    /// A map for each of the two images, as large as was asked for and row by row, in [0, 1]: the largest value of a map is 1 unless it is zero
     /// everywhere.
     pub maps: [Vec<f32>; 2],
 }
 
-/// The maps of each pair of `left` and `right`, [n, channels, size, size], as `encoder` sees them.
+/// The maps of each pair of `left` and `right`, [n, channels, size, size], as `encoder` sees them, `map_size` x `map_size` each.
 ///
 /// # Errors
 /// If the device lost a tensor.
@@ -39,6 +39,7 @@ pub fn similarity_maps(
     encoder: &Vgg16,
     left: &Images,
     right: &Images,
+    map_size: usize,
     device: &Device,
 ) -> Result<Vec<SimilarityMaps>> {
     let device = device.clone().autodiff();
@@ -60,7 +61,7 @@ pub fn similarity_maps(
     let maps = (features.inner() * weights).sum_dim(1).clamp_min(0.0);
     let side = maps.dims()[2];
     let maps = values(maps)?;
-    let map = |image: usize| enlarged(&maps[image * side * side..][..side * side], side, size);
+    let map = |image: usize| enlarged(&maps[image * side * side..][..side * side], side, map_size);
     let similarities = values(similarity)?;
     Ok((0..pairs)
         .map(|pair| SimilarityMaps {
@@ -103,7 +104,7 @@ mod tests {
         // Where embeddings are the means of the maps, ds/dA_k is ds/de_k over the number of positions, everywhere.
         let (left, right) = (images("left"), images("right"));
         let encoder = Vgg16::random(2, &cpu());
-        let found = similarity_maps(&encoder, &left, &right, &cpu()).unwrap();
+        let found = similarity_maps(&encoder, &left, &right, left.size, &cpu()).unwrap();
         let maps = |images: &Images| values(encoder.forward(tensor(images, &cpu()))).unwrap();
         let (left, right) = (maps(&left), maps(&right));
         let (channels, area) = (64, 16 * 16);

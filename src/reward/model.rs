@@ -7,7 +7,9 @@ use burn::tensor::ops::AvgPoolOptions;
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::config::{RewardModelConfig, Source};
+use super::grad_cam::{SimilarityMaps, similarity_maps};
 use crate::error::{Result, refuse};
+use crate::images::Images;
 use crate::nn::vgg::Vgg16;
 use crate::random::Random;
 
@@ -21,6 +23,21 @@ pub trait RewardModel: Send {
     fn compare(&self, left: Tensor<2>, right: Tensor<2>, random: Random) -> Tensor<1> {
         let _ = random;
         cosine(left, right)
+    }
+
+    /// Where the similarity of each pair of `left` and `right`, [n, 3, size, size], comes from; none where no network looks at
+    /// them.
+    ///
+    /// # Errors
+    /// If the device lost a tensor.
+    fn similarity_maps(
+        &self,
+        left: &Images,
+        right: &Images,
+        device: &Device,
+    ) -> Result<Option<Vec<SimilarityMaps>>> {
+        let _ = (left, right, device);
+        Ok(None)
     }
 }
 
@@ -98,6 +115,17 @@ struct NetworkModel {
 impl RewardModel for NetworkModel {
     fn embed(&self, images: Tensor<4>) -> Tensor<2> {
         self.network.embed(reduced(images, self.shrink))
+    }
+
+    fn similarity_maps(
+        &self,
+        left: &Images,
+        right: &Images,
+        device: &Device,
+    ) -> Result<Option<Vec<SimilarityMaps>>> {
+        let [seen_left, seen_right] =
+            [left, right].map(|images| images.clone().reduced(self.shrink));
+        similarity_maps(&self.network, &seen_left, &seen_right, left.size, device).map(Some)
     }
 }
 

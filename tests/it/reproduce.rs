@@ -49,10 +49,11 @@ fn everything_from_nothing_to_the_tables_and_again_without_training() {
         let is = |file: &fs::DirEntry| file.path().to_string_lossy().contains(kind);
         pictures().flatten().filter(is).count()
     };
-    let (nearest, ways) = (of("-nearest"), of("-interpolation"));
+    let (nearest, ways, maps) = (of("-nearest"), of("-interpolation"), of("-grad-cam"));
     assert_eq!(nearest, 8, "the nearest training patches of eight systems");
     assert_eq!(ways, 7, "all but the diffusion model have latents");
-    let grids = pictures().count() - nearest - ways;
+    assert_eq!(maps, 2, "both systems with a reward");
+    let grids = pictures().count() - nearest - ways - maps;
     assert_eq!(grids, 9, "eight systems and the real patches");
     // Operations are counted: those of an image are a small part of those of a step.
     let costs = lab.read("reports/table1/costs.csv");

@@ -55,7 +55,8 @@ pub(super) fn similarity_maps(measured: &Measured, folder: &Path, device: &Devic
         let mut groups = Vec::new();
         for (level, partners) in &pairs.partners {
             let partners = partners.select(&shown);
-            let found = reward::similarity_maps(encoder, &anchors, &partners, device)?;
+            let found =
+                reward::similarity_maps(encoder, &anchors, &partners, anchors.size, device)?;
             let pairs = found.into_iter().enumerate().map(|(pair, found)| {
                 let [left, right] = found.maps;
                 let picture = |images: &Images| images.select(&[pair]).quantise().picture(0);

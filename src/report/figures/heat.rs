@@ -77,8 +77,8 @@ pub fn similarity_sheet(path: &Path, groups: &[(String, Vec<MappedPair>)]) -> Re
     write_whole(path, &png::write(&sheet.canvas)?)
 }
 
-/// The image in grey, coloured where the map is strong.
-fn under(image: &RgbImage, map: &[f32]) -> RgbImage {
+/// The image in grey, coloured where the map, of as many values in [0, 1], is strong.
+pub fn under(image: &RgbImage, map: &[f32]) -> RgbImage {
     let width = image.width();
     RgbImage::from_fn(width, image.height(), |x, y| {
         let value = map[(y * width + x) as usize].clamp(0.0, 1.0);

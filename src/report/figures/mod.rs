@@ -38,7 +38,7 @@ use canvas::Canvas;
 
 pub use contact::{Captioned, contact_sheet};
 pub use downstream::draw as draw_downstream;
-pub use heat::{MappedPair, similarity_sheet};
+pub use heat::{MappedPair, similarity_sheet, under};
 pub use histogram::histograms;
 pub use low_data::draw as draw_low_data;
 pub use translation::{draw as draw_translation, pair_scale};

@@ -42,7 +42,8 @@ pub(super) fn draw(
     samples(record, size, workspace, drawer, drawn)?;
     training(histories, size, workspace, drawer, drawn)?;
     interpolations(record, size, workspace, drawer, drawn)?;
-    nearest(record, size, workspace, drawer, drawn)
+    nearest(record, size, workspace, drawer, drawn)?;
+    similarity_maps(record, size, workspace, drawer, drawn)
 }
 
 /// Draws the sheet of samples of an experiment whose rows are samplers.
@@ -330,6 +331,49 @@ fn nearest(
     let caption = "The first samples of every system (upper rows) and below each the training patch nearest to it in feature \
                    space: copies would look alike.";
     sheet.finish("nearest", TITLE, caption, drawer, drawn)
+}
+
+/// Where the similarity of samples and held-out patches comes from, for every system that was rewarded by it.
+fn similarity_maps(
+    record: &Record,
+    size: u32,
+    workspace: &Workspace,
+    drawer: &Drawer<'_>,
+    drawn: &mut Drawn,
+) -> Result<()> {
+    let found = of_rows(record, "-grad-cam", size, workspace)?;
+    if found.is_empty() {
+        // Where no system has a reward, the figure of rewards says so.
+        return Ok(());
+    }
+    let mut sheet = Sheet::new(size);
+    let width = sheet.side(4);
+    let beside = ((PAGE - 2.0 * MARGIN + BETWEEN) / (width + BETWEEN)).max(1.0) as usize;
+    let height = sheet.side(1) + BETWEEN;
+    let mut y = MARGIN;
+    for (name, images) in &found {
+        let title = Text::new(name, [MARGIN, y + TEXT], Anchor::Start).bold();
+        sheet.canvas.text(title);
+        y += LINE;
+        let pairs: Vec<&[RgbImage]> = images.chunks_exact(4).collect();
+        for row in pairs.chunks(beside) {
+            for (place, pair) in row.iter().enumerate() {
+                let x = MARGIN + place as f64 * (width + BETWEEN);
+                sheet.block(pair, 4, 1, [x, y]);
+            }
+            y += height;
+        }
+        sheet.canvas.size[1] = y - BETWEEN;
+    }
+    let caption = "What the reward model looks at: a sample, a held-out patch beside it, and for each where the similarity of \
+                   the two comes from (Grad-CAM of the cosine of their embeddings; dark red most). Pairs are drawn at random.";
+    sheet.finish(
+        "grad-cam",
+        "Grad-CAM of the reward model",
+        caption,
+        drawer,
+        drawn,
+    )
 }
 
 #[cfg(test)]
