@@ -3,12 +3,13 @@
 use burn::module::Module;
 use burn::tensor::activation::{log_softmax, softmax};
 use burn::tensor::{Device, Tensor, TensorData};
-use burn_optim::{AdamConfig, GradientsParams, ModuleOptimizer};
+use burn_optim::{GradientsParams, ModuleOptimizer};
 
 use super::ClassifierTask;
 use crate::device::{batches, number, tensor, values};
 use crate::error::{Result, refuse};
 use crate::images::Images;
+use crate::nn::adam::adam;
 use crate::nn::record::{EachPart, NetworkPart};
 
 const NETWORK: &str = "network.bpk";
@@ -84,11 +85,10 @@ pub struct Learner<N> {
 impl<N: Body> Learner<N> {
     /// `network` with an optimiser that knows nothing: PyTorch's Adam, decays 0.9 and 0.999, epsilon 1e-8.
     pub fn new(network: N, task: &ClassifierTask, device: &Device) -> Self {
-        let adam = AdamConfig::new().with_beta_1(0.9).with_beta_2(0.999);
         Self {
             best: network.clone(),
             network,
-            adam: adam.with_epsilon(1e-8).init(),
+            adam: adam([0.9, 0.999], 1e-8),
             task: task.clone(),
             device: device.clone(),
         }

@@ -1,10 +1,12 @@
-//! What networks spend their time in, as functions on tensors: convolutions, normalisation, activation functions, pools.
+//! What networks spend their time in, as functions on tensors: convolutions, normalisation, activation functions, pools;
+//! and the step of the optimiser.
 //!
 //! For f32 on Burn's Flex back end (the CPU) they are kernels of this module's own, forward and, where a network is
 //! trained through them, backward; for any other device or precision they are Burn's operations. Results of the kernels
 //! have the same bits for any number of threads, and an image the same bits whatever its batch, batch normalisation aside.
 
 pub mod activation;
+pub mod adam;
 pub mod inception;
 pub mod transformer;
 

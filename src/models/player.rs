@@ -5,11 +5,12 @@ use std::borrow::Cow;
 use burn::module::Module;
 use burn::tensor::Tensor;
 use burn_optim::grad_clipping::GradientClipping;
-use burn_optim::{AdamConfig, GradientsParams, ModuleOptimizer, RmsPropConfig};
+use burn_optim::{GradientsParams, ModuleOptimizer, RmsPropConfig};
 
 use crate::config::{Method, Optimiser, RunConfig};
 use crate::device::number;
 use crate::error::Result;
+use crate::nn::adam::adam;
 use crate::nn::ema;
 use crate::nn::record::{EachPart, NetworkPart};
 use crate::random::Random;
@@ -145,11 +146,7 @@ impl<N: Module> Player<N> {
 /// Adam or RMSprop with a run's settings.
 fn method(optimiser: &Optimiser) -> ModuleOptimizer {
     match optimiser.method {
-        Method::Adam => AdamConfig::new()
-            .with_beta_1(optimiser.beta1 as f32)
-            .with_beta_2(optimiser.beta2 as f32)
-            .with_epsilon(optimiser.epsilon as f32)
-            .init(),
+        Method::Adam => adam([optimiser.beta1, optimiser.beta2], optimiser.epsilon),
         // Burn's own defaults are another momentum and epsilon than PyTorch's.
         Method::RmsProp => RmsPropConfig::new()
             .with_alpha(optimiser.alpha as f32)

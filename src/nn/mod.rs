@@ -4,6 +4,7 @@
 //! name, so two processes with one seed build the same network and a checkpoint fits a freshly built one.
 
 pub mod activation;
+pub mod adam;
 pub mod attention;
 pub mod conv;
 pub mod dcgan;

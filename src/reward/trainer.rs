@@ -6,7 +6,7 @@
 //! optimisers.
 
 use burn::tensor::{Device, Tensor, TensorData};
-use burn_optim::{AdaGradConfig, AdamConfig, GradientsParams, ModuleOptimizer};
+use burn_optim::{AdaGradConfig, GradientsParams, ModuleOptimizer};
 
 use super::autoencoder::{Autoencoder, mean_squared_error};
 use super::contrastive::{contrastive_loss, distance};
@@ -14,6 +14,7 @@ use super::snn::{SnnConfig, SnnRunConfig, Stage};
 use crate::device::{number, tensor};
 use crate::error::Result;
 use crate::images::Images;
+use crate::nn::adam::adam;
 use crate::nn::pool::global_average_pool;
 use crate::nn::record::EachPart;
 
@@ -118,8 +119,7 @@ impl Trainer {
 
 /// The optimiser of the contrastive loss, PyTorch's Adam: decays 0.9 and 0.999, epsilon 1e-8.
 pub fn similarity_optimiser() -> ModuleOptimizer {
-    let config = AdamConfig::new().with_beta_1(0.9).with_beta_2(0.999);
-    config.with_epsilon(1e-8).init()
+    adam([0.9, 0.999], 1e-8)
 }
 
 /// The optimiser of the reconstruction error, PyTorch's Adagrad: epsilon 1e-10, no decay of the learning rate.

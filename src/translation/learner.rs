@@ -2,7 +2,7 @@
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
-use burn_optim::{AdamConfig, GradientsParams, ModuleOptimizer};
+use burn_optim::{GradientsParams, ModuleOptimizer};
 
 use super::backbone::Body;
 use super::loss::{MaskLoss, l1, patch_discriminator, patch_generator};
@@ -12,6 +12,7 @@ use crate::device::{batches, number, tensor, values};
 use crate::error::{Result, refuse};
 use crate::images::{GREY, Images, Pixels};
 use crate::nn::activation::Activation::Tanh;
+use crate::nn::adam::adam;
 use crate::nn::dropout::Dropout;
 use crate::nn::parameters::Parameters;
 use crate::nn::patch_gan::PatchGan;
@@ -44,10 +45,7 @@ struct Opponent {
 
 impl<N: Body> Learner<N> {
     pub(super) fn new(network: N, run: &TranslatorRunConfig, device: &Device) -> Self {
-        let adam = || {
-            let adam = AdamConfig::new().with_beta_1(run.beta1 as f32);
-            adam.with_beta_2(0.999).with_epsilon(1e-8).init()
-        };
+        let adam = || adam([run.beta1, 0.999], 1e-8);
         let opponent = run.adversary.as_ref().map(|settings| {
             let parameters = &Parameters::new("discriminator", Random::new(run.seed), device);
             let channels = run.channels + run.outputs();
