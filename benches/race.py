@@ -1,7 +1,8 @@
-"""Races histogen against PyTorch eager: training steps and sampling of every system, and reading batches, alternating, two
-threads each.
+"""Races histogen against PyTorch: training steps and sampling of every system, and reading batches, alternating, two threads
+each.
 
     python benches/race.py [--quick]      needs PyTorch in the Python that runs it; prints a table in Markdown
+    python benches/race.py --batches 8 16 32 --modes eager channels-last compile
 
 Ratios are our time over theirs, the median over rounds with the smallest and largest round; below 1 we are faster. The last
 column is the share of the matrix-product peak that our step reaches, for systems whose work is known.
@@ -57,6 +58,19 @@ def peak_gflops(threads):
     return best
 
 
+def processor():
+    """Its name and its widest instruction set, without which a ratio says little."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    facts = dict(line.split(":", 1) for line in reversed(lines) if ":" in line)
+    facts = {name.strip(): value.strip() for name, value in facts.items()}
+    flags = facts.get("flags", "").split()
+    widest = next((name for name in ["avx512f", "avx2"] if name in flags), platform.machine())
+    return f"{facts.get('model name', platform.machine())} ({widest})"
+
+
 def race(ours, theirs, rounds):
     """Times both by turns. Returns ratios, both medians in ms, both peaks in MiB, and both versions."""
     times, peaks, versions = ([], []), ([], []), ["", ""]
@@ -78,6 +92,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="smaller batches and fewer rounds: about five minutes")
     parser.add_argument("--systems", nargs="*", default=SYSTEMS)
+    parser.add_argument("--batches", type=int, nargs="*", help="steps of these batches alone, in place of all jobs")
+    parser.add_argument("--modes", nargs="*", default=["eager"], help="of PyTorch: eager, channels-last, compile")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, help="how often each side runs (5, quick 2)")
     arguments = parser.parse_args()
@@ -96,29 +112,31 @@ def main():
         )
         print(rows[-1], file=sys.stderr, flush=True)
 
-    for job in ("step", "sample"):
-        for system in arguments.systems:
-            diffusion = system == "ddpm"
-            width, batch = (128, 16) if diffusion else (64, 128)
-            if arguments.quick:
-                width, batch = (64, 4) if diffusion else (64, 32)
-            if job == "sample":
-                batch = 4 if diffusion else 1000
-            shape = ["--model", system, "--width", width, "--batch", batch, "--threads", arguments.threads]
-            work = ["--sample", 1] if job == "sample" else ["--steps", steps]
-            call = [str(argument) for argument in shape + work]
-            ours = [program, *call]
-            theirs = [sys.executable, str(HERE / "peers/train_steps.py"), *call]
-            outcome = race(ours, theirs, rounds)
+    jobs = []
+    for system in arguments.systems:
+        diffusion = system == "ddpm"
+        width, batch = (128, 16) if diffusion else (64, 128)
+        if arguments.quick:
+            width, batch = (64, 4) if diffusion else (64, 32)
+        jobs += [("step", system, width, batch) for batch in arguments.batches or [batch]]
+        if not arguments.batches:
+            jobs.append(("sample", system, width, 4 if diffusion else 1000))
+    for job, system, width, batch in sorted(jobs, key=lambda job: job[0] == "sample"):
+        shape = ["--model", system, "--width", width, "--batch", batch, "--threads", arguments.threads]
+        work = ["--sample", 1] if job == "sample" else ["--steps", steps]
+        call = [str(argument) for argument in shape + work]
+        for mode in arguments.modes:
+            theirs = [sys.executable, str(HERE / "peers/train_steps.py"), *call, "--mode", mode]
+            outcome = race([program, *call], theirs, rounds)
             share, versions = "", outcome[3]
             if job == "step" and system == "dcgan":
                 share = f"{STEP_GFLOP * batch / (outcome[1][0] / 1e3) / peak:.0%}"
-            enter(job, system, width, batch, outcome, share)
-    if arguments.systems == SYSTEMS:
+            enter(job if mode == "eager" else f"{job}, {mode}", system, width, batch, outcome, share)
+    if arguments.systems == SYSTEMS and not arguments.batches:
         call = ["--store", str(HERE.parent / store()), "--batch", "128"]
         theirs = [sys.executable, str(HERE / "peers/data_loader.py"), *call]
         enter("read", "batches of a store", "", 128, race([binary("batches"), *call], theirs, rounds))
-    print(f"{' against '.join(versions)}; {platform.machine()}, {arguments.threads} threads, "
+    print(f"{' against '.join(versions)}; {processor()}, {arguments.threads} threads, "
           f"matrix-product peak {peak:.0f} GFLOP/s; {rounds} rounds by turns.\n")
     print("| job | system | width | batch | ours, ms | PyTorch, ms | ratio | peak memory, MiB | share of peak |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")

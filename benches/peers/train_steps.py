@@ -1,4 +1,4 @@
-"""Training steps of the seven systems in PyTorch eager, as a careful user of it would write them.
+"""Training steps of the seven systems in PyTorch, as a careful user of it would write them: eager, with channels last, or compiled.
 
 Prints one JSON line: milliseconds of every timed step, peak memory, version. Same networks, batch, losses and optimiser as
 `steps.rs` beside this folder; both take random images, as only time is compared.
@@ -305,6 +305,7 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--sample", type=int, default=0, help="time this many batches of samples instead")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_argument("--mode", choices=["eager", "channels-last", "compile"], default="eager")
     parser.add_argument("--strict", action="store_true", help="on a GPU: f32 products without TF32")
     parser.add_argument("--bf16", action="store_true", help="on a GPU: autocast to bf16")
     arguments = parser.parse_args()
@@ -318,6 +319,14 @@ def main():
     wait = torch.cuda.synchronize if on_gpu else lambda: None
     model = MODELS[arguments.model](arguments.width)
     real = torch.rand(arguments.batch, 3, SIZE, SIZE) * 2 - 1
+    for network in vars(model).values():
+        if isinstance(network, nn.Module):
+            if arguments.mode == "channels-last":
+                network.to(memory_format=torch.channels_last)
+            elif arguments.mode == "compile":
+                network.compile()
+    if arguments.mode == "channels-last":
+        real = real.contiguous(memory_format=torch.channels_last)
     times, first_step = [], None
     for _ in range(1 + (arguments.sample or arguments.steps)):  # the first warms up
         begin = time.perf_counter()
