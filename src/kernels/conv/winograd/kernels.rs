@@ -5,7 +5,9 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::form::Form;
+use super::side::{self, SQUARE};
 use crate::kernels::conv::geometry::Geometry;
+use crate::kernels::wide::wide;
 
 /// G g G' for the kernels [outputs, inputs, kernel, kernel]: [entries, phases x inputs, outputs], for the convolution.
 pub(super) fn for_outputs(form: &Form, geometry: &Geometry, weight: &[f32]) -> Vec<f32> {
@@ -18,10 +20,7 @@ pub(super) fn for_outputs(form: &Form, geometry: &Geometry, weight: &[f32]) -> V
         .enumerate()
         .for_each(|(place, kernels)| {
             let taps = form.taps(place / form.phases(), place % form.phases());
-            let sources = turned.chunks_exact(area * outputs);
-            for (target, source) in kernels.chunks_exact_mut(outputs).zip(sources) {
-                combine(&taps, source, target);
-            }
+            combine(&taps, &turned, area, kernels, outputs, [0, 1]);
         });
     kernels
 }
@@ -41,11 +40,8 @@ pub(super) fn for_inputs(form: &Form, geometry: &Geometry, weight: &[f32]) -> Ve
         .for_each(|(entry, kernels)| {
             for phase in 0..form.phases() {
                 let taps = form.taps(entry, phase);
-                let targets = kernels.chunks_exact_mut(inputs).skip(phase);
-                let sources = turned.chunks_exact(inputs * area);
-                for (target, source) in targets.step_by(form.phases()).zip(sources) {
-                    combine(&taps, source, target);
-                }
+                let places = [phase, form.phases()];
+                combine(&taps, &turned, area, kernels, inputs, places);
             }
         });
     kernels
@@ -72,12 +68,7 @@ pub(super) fn gradient(
                     let first = phases * part.start * outputs;
                     let row = first + (output * phases + phase) * part.len();
                     let source = &matrix[row..][..part.len()];
-                    for &(tap, factor) in &taps {
-                        let target = &mut turned[tap * inputs + part.start..][..part.len()];
-                        for (sum, value) in target.iter_mut().zip(source) {
-                            *sum += factor * value;
-                        }
-                    }
+                    add(&taps, source, &mut turned[part.start..], inputs);
                 }
             }
         }
@@ -86,41 +77,60 @@ pub(super) fn gradient(
     weight
 }
 
-/// The sum of some rows of `source`, each with its factor.
-fn combine(rows: &[(usize, f32)], source: &[f32], target: &mut [f32]) {
-    let length = target.len();
-    let row = |tap: usize| &source[tap * length..][..length];
-    let ((first, factor), others) = rows.split_first().expect("an entry has a tap");
-    for (sum, value) in target.iter_mut().zip(row(*first)) {
-        *sum = factor * value;
+wide! {
+    /// Rows of `length` numbers, in `targets` from the first of `places` on and as many apart as the second says, each the sum
+    /// of some of the `taps` rows of its source, with their factors.
+    fn combine(
+        rows: &[(usize, f32)],
+        sources: &[f32],
+        taps: usize,
+        targets: &mut [f32],
+        length: usize,
+        places: [usize; 2],
+    ) {
+        let ((first, factor), others) = rows.split_first().expect("an entry has a tap");
+        let targets = targets.chunks_exact_mut(length).skip(places[0]).step_by(places[1]);
+        for (target, source) in targets.zip(sources.chunks_exact(taps * length)) {
+            for (sum, value) in target.iter_mut().zip(&source[first * length..]) {
+                *sum = factor * value;
+            }
+            for (tap, factor) in others {
+                for (sum, value) in target.iter_mut().zip(&source[tap * length..]) {
+                    *sum += factor * value;
+                }
+            }
+        }
     }
-    for (tap, factor) in others {
-        for (sum, value) in target.iter_mut().zip(row(*tap)) {
-            *sum += factor * value;
+
+    /// Adds a row, with their factors, to some rows of `targets`, which lie `length` apart.
+    fn add(rows: &[(usize, f32)], source: &[f32], targets: &mut [f32], length: usize) {
+        for (tap, factor) in rows {
+            for (sum, value) in targets[tap * length..].iter_mut().zip(source) {
+                *sum += factor * value;
+            }
+        }
+    }
+
+    /// Writes some columns of a matrix with `columns` columns, from the first that `matrix` begins with, as rows of `length`.
+    fn turn_columns(matrix: &[f32], columns: usize, turned: &mut [f32], length: usize) {
+        let count = turned.len() / length;
+        for start in (0..length).step_by(SQUARE) {
+            let source = &matrix[start * columns..];
+            let target = &mut turned[start..];
+            match [SQUARE.min(length - start), count] {
+                [SQUARE, SQUARE] => side::turn::<SQUARE, SQUARE>(source, [columns, length], target),
+                size => side::turn_any(size, source, [columns, length], target),
+            }
         }
     }
 }
 
 /// Writes the transpose of a matrix with `columns` columns.
 fn turn(matrix: &[f32], columns: usize, turned: &mut [f32]) {
-    const BLOCK: usize = 16;
     let rows = matrix.len() / columns;
     turned
-        .par_chunks_mut(BLOCK * rows)
+        .par_chunks_mut(SQUARE * rows)
         .with_min_len(4)
         .enumerate()
-        .for_each(|(block, turned)| {
-            let first = block * BLOCK;
-            for start in (0..rows).step_by(BLOCK) {
-                for (column, target) in turned.chunks_exact_mut(rows).enumerate() {
-                    let end = (start + BLOCK).min(rows);
-                    let source = matrix[start * columns + first + column..].iter();
-                    for (value, source) in
-                        target[start..end].iter_mut().zip(source.step_by(columns))
-                    {
-                        *value = *source;
-                    }
-                }
-            }
-        });
+        .for_each(|(block, turned)| turn_columns(&matrix[block * SQUARE..], columns, turned, rows));
 }

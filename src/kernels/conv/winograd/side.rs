@@ -20,7 +20,7 @@ use crate::kernels::wide::wide;
 /// Channels that the compiler's own loops are fast for, four of the widest vectors; the rest go by one vector.
 const WIDE: usize = 4 * LANES;
 /// Channels, and places of a row, in a piece at most: a line of the nearest cache each.
-const SQUARE: usize = 16;
+pub(super) const SQUARE: usize = 16;
 
 /// What an entry of a tile is made of along an axis: places and their factors.
 pub(super) type Row = &'static [(usize, f32)];
@@ -318,7 +318,7 @@ wide! {
 
 /// Transposes a matrix of `ROWS` x `COLUMNS` whose rows lie `from` apart; those of the result lie `to` apart.
 #[inline(always)]
-fn turn<const ROWS: usize, const COLUMNS: usize>(
+pub(super) fn turn<const ROWS: usize, const COLUMNS: usize>(
     source: &[f32],
     [from, to]: [usize; 2],
     target: &mut [f32],
@@ -335,7 +335,7 @@ fn turn<const ROWS: usize, const COLUMNS: usize>(
 
 /// The same of any size.
 #[inline(always)]
-fn turn_any(
+pub(super) fn turn_any(
     [rows, columns]: [usize; 2],
     source: &[f32],
     [from, to]: [usize; 2],
