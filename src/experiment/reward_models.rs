@@ -20,7 +20,7 @@ use crate::reward::{
     reward_model_file,
 };
 use crate::run::{Identity as _, Run, find_checkpoint};
-use crate::workspace::Workspace;
+use crate::workspace::{Workspace, config_file};
 
 pub use finetune::{FinetuneProgress, finetune};
 
@@ -189,7 +189,7 @@ pub(super) fn trained_elsewhere(folder: &Path) -> Result<(SnnRunConfig, PathBuf)
             "give the folder that `histogen snn train` prints",
         )
     };
-    let path = folder.join("config.toml");
+    let path = config_file(folder);
     let text = fs::read_to_string(&path).map_err(|error| not_one(error.to_string()))?;
     let config: SnnRunConfig =
         toml::from_str(&text).map_err(|error| not_one(error.message().to_owned()))?;

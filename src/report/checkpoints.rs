@@ -38,11 +38,8 @@ pub fn checkpoints(record: &Record, workspace: &Workspace) -> Result<Option<Tabl
         for path in &row.ledgers {
             let folder = workspace.out().join(path);
             let folder = folder.parent().unwrap_or(workspace.out());
-            let ledger = ledger(&workspace.best(folder));
-            if ledger.exists() {
-                let events = Ledger::read(&ledger)?;
-                pairs.extend(best_and_last(&events, &mut protocols));
-            }
+            let events = Ledger::read(&ledger(&workspace.best(folder)))?;
+            pairs.extend(best_and_last(&events, &mut protocols));
         }
         if pairs.is_empty() {
             continue;

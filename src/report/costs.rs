@@ -63,11 +63,7 @@ pub fn costs(record: &Record, out: &Path) -> Result<Table> {
         let mut found = Vec::new();
         for outcome in Outcome::of_row(row, out)? {
             let ledger = workspace::ledger(&out.join(&outcome.folder));
-            let events = if ledger.exists() {
-                Ledger::read_with_times(&ledger)?
-            } else {
-                Vec::new()
-            };
+            let events = Ledger::read_with_times(&ledger)?;
             for (_, event) in &events {
                 if let Event::Start { environment, .. } = event {
                     let machine = format!(

@@ -37,6 +37,7 @@ pub use record::{KindRecord, Record, RowRecord};
 pub use results::{Outcome, State};
 pub use rewards::Rewards;
 pub use sampled::{ACCEPTANCE, FALLBACKS, SAMPLED, sampled_table};
+pub use sentences::duration;
 pub use statistics::{
     LEAST_FOR_BOOTSTRAP, Paired, Summary, bootstrap_interval, holm, interquartile_mean,
     probability_of_improvement, statistics,

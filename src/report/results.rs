@@ -8,6 +8,7 @@ use super::{Record, RowRecord};
 use crate::error::{Result, refuse};
 use crate::run;
 use crate::tracker::{self, Ending, Event, Ledger, ScoreRecord};
+use crate::workspace::config_file;
 
 /// What one ledger says in the end: one row with one seed.
 #[derive(Clone, Debug, PartialEq)]
@@ -118,7 +119,7 @@ impl Outcome {
     fn read(row: &RowRecord, ledger: &Path, out: &Path) -> Result<Self> {
         let folder = ledger.parent().unwrap_or(Path::new("")).to_owned();
         let path = out.join(ledger);
-        let events = events(&path)?;
+        let events = Ledger::read(&path)?;
         let seconds = events.iter().filter_map(|event| match event {
             Event::End { seconds, .. } => Some(*seconds),
             _ => None,
@@ -138,15 +139,6 @@ impl Outcome {
     /// What was measured under the name `score`.
     pub fn score(&self, name: &str) -> Option<&ScoreRecord> {
         self.scores.iter().find(|score| score.name == name)
-    }
-}
-
-/// The events of a ledger; none where there is no ledger yet.
-pub(super) fn events(path: &Path) -> Result<Vec<Event>> {
-    if path.exists() {
-        Ledger::read(path)
-    } else {
-        Ok(Vec::new())
     }
 }
 
@@ -185,7 +177,7 @@ fn state(events: &[Event], folder: &Path) -> State {
 
 /// The seed in the configuration of the run in `folder`; none where there is no configuration.
 fn seed(folder: &Path) -> Result<Option<u64>> {
-    let path = folder.join("config.toml");
+    let path = config_file(folder);
     let Ok(text) = fs::read_to_string(&path) else {
         return Ok(None);
     };

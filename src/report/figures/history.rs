@@ -61,11 +61,9 @@ pub(super) fn histories(record: &Record, out: &Path) -> Result<Vec<History>> {
         seen.push(&row.ledgers);
         let mut seeds = Vec::new();
         for (outcome, ledger) in Outcome::of_row(row, out)?.into_iter().zip(&row.ledgers) {
-            if out.join(ledger).exists() {
-                let training = Training::read(outcome, &out.join(ledger))?;
-                if !training.scalars.is_empty() {
-                    seeds.push(training);
-                }
+            let training = Training::read(outcome, &out.join(ledger))?;
+            if !training.scalars.is_empty() {
+                seeds.push(training);
             }
         }
         if !seeds.is_empty() {

@@ -5,9 +5,8 @@ use std::path::Path;
 use super::LowDataRecord;
 use crate::error::Result;
 use crate::report::downstream::number;
-use crate::report::results::events;
 use crate::report::{Cell, Outcome, Record};
-use crate::tracker::Event;
+use crate::tracker::{Event, Ledger};
 
 /// What the ledgers say.
 pub(in crate::report) struct Found<'a> {
@@ -56,7 +55,7 @@ impl Found<'_> {
             let Some(seed) = outcome.seed.filter(|_| outcome.state.is_complete()) else {
                 continue;
             };
-            let steps = events(&self.out.join(ledger))?;
+            let steps = Ledger::read(&self.out.join(ledger))?;
             let last = steps.iter().rev().find_map(|event| match event {
                 Event::Step { scalars, .. } => scalars.get("tau").copied(),
                 _ => None,

@@ -11,6 +11,7 @@ use super::{Again, quoted, row_id};
 use crate::metrics;
 use crate::report::{Outcome, Record};
 use crate::tracker::ScoreRecord;
+use crate::workspace::config_file;
 
 /// The protocols of a page, by their ids, in the order in which they are met.
 pub(super) struct Protocols<'a>(Vec<&'a ScoreRecord>);
@@ -144,7 +145,7 @@ fn value(score: &ScoreRecord) -> String {
 /// What makes the run again, and the settings that determine its weights.
 fn commands(run: &Outcome, again: Option<&Again>, out: &Path) -> Markup {
     let seed = run.seed.unwrap_or_default();
-    let settings = fs::read_to_string(out.join(&run.folder).join("config.toml"));
+    let settings = fs::read_to_string(config_file(&out.join(&run.folder)));
     html! {
         details {
             summary { "Settings and command of seed " (seed) }

@@ -5,8 +5,7 @@ use std::path::Path;
 use crate::error::Result;
 use crate::metrics::Direction;
 use crate::report::Outcome;
-use crate::report::results::events;
-use crate::tracker::Event;
+use crate::tracker::{Event, Ledger};
 use crate::workspace::ledger;
 
 /// The measurements of one training.
@@ -40,7 +39,7 @@ pub fn learning_curves(
     finished
         .map(|outcome| {
             let mut points: Vec<(u64, f64)> = Vec::new();
-            for event in events(&out.join(ledger(&outcome.folder)))? {
+            for event in Ledger::read(&out.join(ledger(&outcome.folder)))? {
                 let Event::Evaluation(evaluation) = event else {
                     continue;
                 };

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::Server;
-use super::limits::{PAIRS, POINTS};
+use super::limits::{PAIRS, PARAMETER, POINTS, TAG, cut, key_of};
 
 /// One point of a metric. Two that are equal in everything are one at the server.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -26,6 +26,20 @@ pub struct Pair {
     pub key: String,
     /// Its value.
     pub value: String,
+}
+
+impl Pair {
+    /// A parameter with the key and the value that the server takes.
+    pub fn parameter(key: &str, value: &str) -> Self {
+        let (key, value) = (key_of(key), cut(value, PARAMETER));
+        Self { key, value }
+    }
+
+    /// A tag with the key and the value that the server takes.
+    pub fn tag(key: &str, value: &str) -> Self {
+        let (key, value) = (key_of(key), cut(value, TAG));
+        Self { key, value }
+    }
 }
 
 /// What is to be sent of a run.
@@ -90,7 +104,6 @@ impl Batch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tracker::mlflow::{key_of, parameter_value};
 
     /// What a request has called `name`, at most `most` of it.
     fn list<T: for<'a> Deserialize<'a>>(body: &Value, name: &str, most: usize) -> Vec<T> {
@@ -101,9 +114,9 @@ mod tests {
 
     #[test]
     fn requests_keep_to_the_limits_and_the_order() {
-        let pair = |number: usize| Pair {
-            key: key_of(&format!("{number:09}").repeat(40)),
-            value: parameter_value(&"\u{10ffff}".repeat(7000)),
+        let pair = |number: usize| {
+            let key = format!("{number:09}").repeat(40);
+            Pair::parameter(&key, &"\u{10ffff}".repeat(7000))
         };
         let point = |step: u64| Point {
             key: key_of(&"k".repeat(300)),

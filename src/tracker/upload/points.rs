@@ -1,6 +1,6 @@
 //! What a line of a ledger becomes at the server: points of metrics, and tags.
 
-use crate::tracker::mlflow::{Pair, key_of, tag_value};
+use crate::tracker::mlflow::{Pair, key_of};
 use crate::tracker::{Environment, Event};
 
 /// The numbers of `event` by their keys at the server. A score's key has the id of its protocol in it.
@@ -33,14 +33,17 @@ pub(super) fn tags(event: &Event, starts: usize) -> Vec<Pair> {
             let mut tags = Vec::new();
             for score in &evaluation.scores {
                 let id = &score.protocol_id;
-                tags.push(tag(format!("protocol.{id}"), &score.protocol.describe()));
+                tags.push(Pair::tag(
+                    &format!("protocol.{id}"),
+                    &score.protocol.describe(),
+                ));
                 let remarks = [
                     ("warning", &score.warning),
                     ("failure", &score.failure),
                     ("absent", &score.absent),
                 ];
                 for (kind, text) in remarks.iter().filter(|(_, text)| !text.is_empty()) {
-                    tags.push(tag(format!("{kind}.{}.{id}", score.name), text));
+                    tags.push(Pair::tag(&format!("{kind}.{}.{id}", score.name), text));
                 }
             }
             tags.dedup();
@@ -62,27 +65,19 @@ fn start_tags(number: usize, step: u64, environment: &Environment) -> Vec<Pair> 
         let place = format!(
             "after step {step}; histogen {histogen}, commit {commit}, {platform}, {threads} threads"
         );
-        return vec![tag(format!("resume.{}", number - 1), &place)];
+        return vec![Pair::tag(&format!("resume.{}", number - 1), &place)];
     }
     let mut tags = vec![
-        tag("histogen.version", histogen),
-        tag("histogen.platform", platform),
-        tag("histogen.threads", &threads.to_string()),
+        Pair::tag("histogen.version", histogen),
+        Pair::tag("histogen.platform", platform),
+        Pair::tag("histogen.threads", &threads.to_string()),
     ];
     if !commit.is_empty() {
-        tags.push(tag("histogen.commit", commit));
-        tags.push(tag(
+        tags.push(Pair::tag("histogen.commit", commit));
+        tags.push(Pair::tag(
             "mlflow.source.git.commit",
             commit.trim_end_matches('+'),
         ));
     }
     tags
-}
-
-/// A tag that keeps to the server's limits.
-pub(super) fn tag(key: impl AsRef<str>, value: &str) -> Pair {
-    Pair {
-        key: key_of(key.as_ref()),
-        value: tag_value(value),
-    }
 }
