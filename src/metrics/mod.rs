@@ -43,7 +43,7 @@ pub use fid::{Fid, Frechet, frechet, frechet_of_moments, frechet_of_rows};
 pub use fid_infinity::FidInfinity;
 pub use fld::{Fld, fld, mixture_likelihood};
 pub use gaussian::{GaussianMetric, GaussianSide};
-pub use gaussian_mmd::{Cmmd, GaussianMmd, gaussian_mmd};
+pub use gaussian_mmd::{GaussianMmd, gaussian_mmd};
 pub use kid::{Kid, KidBlock, kid_biased, kid_unbiased};
 pub use path_length::{
     Decode, Interpolation, LatentSpace, Length, PATH_LENGTHS, PathLength, PathSettings, Place,
@@ -210,8 +210,8 @@ pub static METRICS: Registry<dyn Metric> = Registry::new(
         &KidBlock,
         &FidInfinity,
         &Authenticity,
-        &GaussianMmd,
-        &Cmmd,
+        &GaussianMmd::ANY,
+        &GaussianMmd::CMMD,
         &Fld,
         &Vendi,
         &ClassFid,
