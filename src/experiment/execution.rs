@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::config::{self, Config};
+use crate::config::{Config, TrackingConfig};
 use crate::data::as_hashed;
 use crate::digest::sha256;
 use crate::error::Result;
@@ -14,7 +14,7 @@ use crate::workspace::{Workspace, ledger};
 /// Name of the execution of `config`, and the text that names it: its settings but those of tracking.
 pub fn execution(config: &Config) -> (String, String) {
     let without_tracking = Config {
-        tracking: config::Tracking::default(),
+        tracking: TrackingConfig::default(),
         ..config.clone()
     };
     let text = as_hashed(&without_tracking.to_toml());

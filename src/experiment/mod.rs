@@ -71,7 +71,7 @@ use rows::{Rows, records};
 
 pub use cells::{Asked, Cell, CellState, cell_state, cells, run_cell, run_folder};
 pub use compare::{
-    Compared, Comparison, SetScores, compare, compare_two, comparison_csv, comparison_table,
+    Compared, SetComparison, SetScores, compare, compare_two, comparison_csv, comparison_table,
     differences_table, is_asked_for, needs_extractor, sets_table,
 };
 pub use context::{Context, patches};
@@ -82,7 +82,7 @@ pub use export::{
     GeneratorFormat, StatisticsFormat, StatisticsPlan, export_generator, export_statistics,
 };
 pub use image_set::{ImageSet, Placed};
-pub use kind::{Kind, Request};
+pub use kind::{ExperimentKind, Request};
 pub use low_data::reproduce_low_data;
 pub use path_evaluator::PathEvaluator;
 pub use reference::{Reference, held_out, trained_on};

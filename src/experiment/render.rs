@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::Kind;
+use super::ExperimentKind;
 use super::again::again;
 use super::{Outcome, Rendered};
 use crate::error::Result;
@@ -10,8 +10,8 @@ use crate::files::write_whole;
 use crate::report::figures::{self, Drawn};
 use crate::report::page::Page;
 use crate::report::{
-    self, CHECKPOINTS, COSTS, Cell, Claim, DownstreamRecord, KindRecord, LowDataRecord, Published,
-    Record, Rewards, SAMPLED, TABLES, Table, TableDefinition, TranslationRecord,
+    self, CHECKPOINTS, COSTS, Claim, DownstreamRecord, KindRecord, LowDataRecord, Published,
+    Record, Rewards, SAMPLED, TABLES, Table, TableCell, TableDefinition, TranslationRecord,
 };
 use crate::workspace::Workspace;
 
@@ -21,9 +21,9 @@ use crate::workspace::Workspace;
 /// Refuses an experiment that was never run, and fails if a ledger is gone.
 pub fn render_again(name: &str, workspace: &Workspace) -> Result<Outcome> {
     let record = Record::load(workspace.out(), name)?;
-    match Kind::of(name) {
-        Some(Kind::Rows) => return render_ablation(record, workspace),
-        Some(Kind::Samplers) => return render_sampled(record, workspace),
+    match ExperimentKind::of(name) {
+        Some(ExperimentKind::Rows) => return render_ablation(record, workspace),
+        Some(ExperimentKind::Samplers) => return render_sampled(record, workspace),
         _ => {}
     }
     if let Some(about) = LowDataRecord::load(workspace.out(), name)? {
@@ -178,10 +178,10 @@ struct Contents<'a> {
 fn write<'a>(
     record: Record,
     workspace: &Workspace,
-    make: impl FnOnce(&Record, &[Vec<report::Outcome>]) -> Result<Contents<'a>>,
+    make: impl FnOnce(&Record, &[Vec<report::RunOutcome>]) -> Result<Contents<'a>>,
 ) -> Result<Outcome> {
     let folder = workspace.report(&record.name);
-    let outcomes = report::Outcome::of_rows(&record, workspace.out())?;
+    let outcomes = report::RunOutcome::of_rows(&record, workspace.out())?;
     let contents = make(&record, &outcomes)?;
     // Tables and claims.
     let (mut tables, mut complete) = (Vec::new(), true);
@@ -225,7 +225,7 @@ fn write<'a>(
 /// the page.
 fn page(
     record: &Record,
-    outcomes: &[Vec<report::Outcome>],
+    outcomes: &[Vec<report::RunOutcome>],
     tables: &[(&TableDefinition, &Table)],
     drawn: &Drawn,
     claims: &[Claim],
@@ -253,5 +253,5 @@ fn page(
 
 fn no_cell_failed(table: &Table) -> bool {
     let mut cells = table.rows().iter().flat_map(|row| &row.cells);
-    !cells.any(|cell| matches!(cell, Cell::Failed(_) | Cell::Unfinished(_)))
+    !cells.any(|cell| matches!(cell, TableCell::Failed(_) | TableCell::Unfinished(_)))
 }

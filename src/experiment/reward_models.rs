@@ -16,7 +16,7 @@ use crate::digest::sha256;
 use crate::error::{Result, refuse};
 use crate::files::write_whole;
 use crate::reward::{
-    Autoencoder, ENCODER, Pretrained, RewardModelConfig, SnnRunConfig, Source, Stage,
+    Autoencoder, ENCODER, EncoderStart, RewardModelConfig, SnnRunConfig, Source, Stage,
     reward_model_file,
 };
 use crate::run::{Identity as _, Run, find_checkpoint};
@@ -89,7 +89,7 @@ impl<'a> RewardModels<'a> {
             Source::Pixels | Source::Random => model.layers = 0,
             Source::Untrained => {}
             Source::Vgg16 => {
-                if snn.pretrained == Pretrained::None {
+                if snn.pretrained == EncoderStart::None {
                     return Err(refuse(
                         "the reward model `vgg16` is VGG-16 with pretrained weights, and no weights file is given",
                         "give one with `--set snn.pretrained=vgg16 --set snn.weights=FILE`",

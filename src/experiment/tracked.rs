@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::execution::{execution, keeps_open, mark_open};
-use crate::config::{self, Config};
+use crate::config::{Config, TrackingConfig};
 use crate::error::Result;
 use crate::files::write_whole;
 use crate::run::{Lock, Taken};
@@ -44,7 +44,7 @@ pub struct TrackedExecution {
     /// Where its runs are uploaded to.
     of_runs: Destination,
     uploading: Option<(Server, Uploader)>,
-    settings: config::Tracking,
+    settings: TrackingConfig,
     followed: RefCell<Vec<PathBuf>>,
     report: fn(&str),
 }
@@ -239,7 +239,7 @@ impl OwnLedger {
 }
 
 /// The tracking server of `settings`, or of the environment.
-fn find_server(settings: &config::Tracking) -> Result<Option<Server>> {
+fn find_server(settings: &TrackingConfig) -> Result<Option<Server>> {
     Server::find(&settings.uri, |name| std::env::var(name).ok())
 }
 

@@ -10,7 +10,7 @@ use super::kept_discriminator::kept_discriminator;
 use super::{
     Context, Evaluator, Reporter, RewardModels, TrainingEnd, TrainingInfo, held_out, run_config,
 };
-use crate::config::{Config, Evaluation, RunConfig, System};
+use crate::config::{Config, EvaluationConfig, RunConfig, System};
 use crate::data::Split;
 use crate::error::{Result, refuse};
 use crate::images::Pixels;
@@ -82,7 +82,7 @@ pub(super) fn train_run(
                 Some(evaluator) => evaluator,
                 empty => empty.insert(best_by(context)?),
             };
-            let Evaluation { images, seed, .. } = config.evaluation;
+            let EvaluationConfig { images, seed, .. } = config.evaluation;
             let drawn = draw(context, model, images, &mut |_| {})?;
             let mut scores = evaluator.measure_once(&drawn.pixels)?;
             for score in &mut scores {

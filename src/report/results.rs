@@ -12,7 +12,7 @@ use crate::workspace::config_file;
 
 /// What one ledger says in the end: one row with one seed.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Outcome {
+pub struct RunOutcome {
     /// The label of its row.
     pub row: String,
     /// Whether the row only frames the others.
@@ -20,7 +20,7 @@ pub struct Outcome {
     /// The seed of its training; none where nothing was trained, or not yet.
     pub seed: Option<u64>,
     /// How its training stands.
-    pub state: State,
+    pub state: TrainingState,
     /// What was measured of its last step; empty until it has finished and was measured.
     pub scores: Vec<ScoreRecord>,
     /// Seconds that its trainings took, one after another as far as they were closed; none before the first was.
@@ -31,7 +31,7 @@ pub struct Outcome {
 
 /// How a training stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum State {
+pub enum TrainingState {
     /// There is no training to speak of: real images, an untrained generator.
     Untrained,
     /// There is no ledger yet, or nothing in it.
@@ -52,7 +52,7 @@ pub enum State {
     },
 }
 
-impl State {
+impl TrainingState {
     /// One word or two: `finished`, `running`, `killed`, `diverged`, `failed`, `stopped`, `not started`, `not trained`.
     pub fn word(&self) -> String {
         match self {
@@ -82,7 +82,7 @@ impl State {
     }
 }
 
-impl fmt::Display for State {
+impl fmt::Display for TrainingState {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Running { step } => write!(out, "running, after step {step}"),
@@ -96,7 +96,7 @@ impl fmt::Display for State {
     }
 }
 
-impl Outcome {
+impl RunOutcome {
     /// What the ledgers of a row say, in their order: one a seed.
     ///
     /// # Errors
@@ -143,7 +143,7 @@ impl Outcome {
 }
 
 /// How the training stands whose ledger has these events.
-fn state(events: &[Event], folder: &Path) -> State {
+fn state(events: &[Event], folder: &Path) -> TrainingState {
     let step = events.iter().rev().find_map(|event| match event {
         Event::Step { step, .. } | Event::Start { step, .. } => Some(*step),
         _ => None,
@@ -159,19 +159,19 @@ fn state(events: &[Event], folder: &Path) -> State {
             step,
             reason,
             ..
-        }) => State::Ended {
+        }) => TrainingState::Ended {
             ending: *ending,
             step: *step,
             reason: reason.clone(),
         },
-        Some(_) if run::is_written(folder) => State::Running { step },
-        Some(_) => State::Ended {
+        Some(_) if run::is_written(folder) => TrainingState::Running { step },
+        Some(_) => TrainingState::Ended {
             ending: Ending::Stopped,
             step,
             reason: "its process is gone".to_owned(),
         },
-        None if events.is_empty() => State::NotStarted,
-        None => State::Untrained,
+        None if events.is_empty() => TrainingState::NotStarted,
+        None => TrainingState::Untrained,
     }
 }
 
@@ -232,7 +232,11 @@ mod tests {
     #[test]
     fn a_training_is_shown_as_what_it_is() {
         let out = tempfile::tempdir().unwrap();
-        let outcome = || Outcome::of_row(&row("run"), out.path()).unwrap().remove(0);
+        let outcome = || {
+            RunOutcome::of_row(&row("run"), out.path())
+                .unwrap()
+                .remove(0)
+        };
         assert_eq!(outcome().state.to_string(), "not started");
         assert_eq!((outcome().seed, outcome().seconds), (None, None));
 
@@ -271,7 +275,7 @@ mod tests {
     fn a_configuration_without_a_seed_is_refused() {
         let out = tempfile::tempdir().unwrap();
         fs::write(out.path().join("config.toml"), "model = \"dcgan\"\n").unwrap();
-        let error = Outcome::of_row(&row(""), out.path()).unwrap_err();
+        let error = RunOutcome::of_row(&row(""), out.path()).unwrap_err();
         assert!(
             error.to_string().ends_with("is damaged: it has no `seed`"),
             "{error}"

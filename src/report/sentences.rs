@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::tables::PUBLISHED;
-use super::{Column, Outcome, Published, Record, Table, TableDefinition};
+use super::{Column, Published, Record, RunOutcome, Table, TableDefinition};
 use crate::tracker::ScoreRecord;
 
 /// A time in words: seconds below two minutes, minutes above.
@@ -53,7 +53,7 @@ pub(super) fn last_notes(
 pub(super) fn explain(
     tables: &mut [(&'static TableDefinition, Table)],
     record: &Record,
-    outcomes: &[Vec<Outcome>],
+    outcomes: &[Vec<RunOutcome>],
     published: Option<&Published>,
 ) {
     let scores = outcomes.iter().flatten();

@@ -1,7 +1,7 @@
 //! Reports and runs in a browser on this machine, and a search for similar images. It reads ledgers and files, and writes nothing but
 //! the features of the images that are searched.
 
-mod answer;
+mod responder;
 mod connections;
 mod live;
 mod pages;
@@ -19,7 +19,7 @@ use crate::error::{Result, refuse};
 use crate::experiment::Search;
 use crate::workspace::Workspace;
 
-use answer::{Answers, Page};
+use responder::{Page, Responder};
 
 /// Uploads that are read at once.
 const UPLOADS: usize = 8;
@@ -29,7 +29,7 @@ pub struct Site {
     server: Server,
     /// Where it listens.
     pub port: u16,
-    answers: Answers,
+    responder: Responder,
 }
 
 impl Site {
@@ -50,7 +50,7 @@ impl Site {
         Ok(Self {
             server,
             port,
-            answers: Answers::new(workspace, port, search),
+            responder: Responder::new(workspace, port, search),
         })
     }
 
@@ -58,7 +58,7 @@ impl Site {
     pub fn serve(self) {
         let Self {
             server,
-            mut answers,
+            mut responder,
             ..
         } = self;
         // Requests as they come, and uploads once they are read: one that stalls holds a thread of its own and nobody else.
@@ -71,8 +71,8 @@ impl Site {
         let reading = Arc::new(AtomicUsize::new(0));
         for (mut request, upload) in receiver {
             let page = match upload {
-                Some(image) => answers.found(image),
-                None => match answers.answer(&request) {
+                Some(image) => responder.found(image),
+                None => match responder.answer(&request) {
                     Some(page) => page,
                     None if reading.load(Ordering::Relaxed) >= UPLOADS => {
                         Page::html(503, pages::refusal("503", "Other images are being sent."))

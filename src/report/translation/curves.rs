@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::error::Result;
 use crate::metrics::Direction;
-use crate::report::Outcome;
+use crate::report::RunOutcome;
 use crate::tracker::{Event, Ledger};
 use crate::workspace::ledger;
 
@@ -29,7 +29,7 @@ impl LearningCurve {
 /// # Errors
 /// Fails if a ledger cannot be read.
 pub fn learning_curves(
-    outcomes: &[Outcome],
+    outcomes: &[RunOutcome],
     score: &str,
     out: &Path,
 ) -> Result<Vec<LearningCurve>> {

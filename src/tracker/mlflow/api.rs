@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::limits::{EXPERIMENT, cut};
-use super::{Answered, Batch, Client, Failure, Pair};
+use super::{Answered, Client, Failure, KeyValue, LogBatch};
 
 /// A run at the server.
 #[derive(Clone, Debug, PartialEq)]
@@ -84,7 +84,7 @@ impl Client {
         experiment: &str,
         name: &str,
         start: i64,
-        tags: &[Pair],
+        tags: &[KeyValue],
     ) -> Answered<RemoteRun> {
         let body = json!({
             "experiment_id": experiment,
@@ -106,7 +106,7 @@ impl Client {
 
     /// Sends a batch in as many requests as the server's limits ask for; what is taken is in it no more. Equal batches leave the
     /// server in one state, however often they are sent.
-    pub fn log(&self, run: &str, batch: &mut Batch) -> Answered<()> {
+    pub fn log(&self, run: &str, batch: &mut LogBatch) -> Answered<()> {
         while let Some(body) = batch.request(run) {
             self.post("runs/log-batch", &body)?;
             batch.advance();

@@ -21,14 +21,14 @@ pub struct Point {
 
 /// A parameter, written once and never changed, or a tag, of which the last one written stays.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Pair {
+pub struct KeyValue {
     /// Its key.
     pub key: String,
     /// Its value.
     pub value: String,
 }
 
-impl Pair {
+impl KeyValue {
     /// A parameter with the key and the value that the server takes.
     pub fn parameter(key: &str, value: &str) -> Self {
         let (key, value) = (key_of(key), cut(value, PARAMETER));
@@ -44,18 +44,18 @@ impl Pair {
 
 /// What is to be sent of a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Batch {
+pub struct LogBatch {
     /// Parameters.
-    pub parameters: Vec<Pair>,
+    pub parameters: Vec<KeyValue>,
     /// Tags.
-    pub tags: Vec<Pair>,
+    pub tags: Vec<KeyValue>,
     /// Points, in order.
     pub points: Vec<Point>,
 }
 
-impl Batch {
+impl LogBatch {
     /// A batch of tags alone.
-    pub fn of_tags(tags: Vec<Pair>) -> Self {
+    pub fn of_tags(tags: Vec<KeyValue>) -> Self {
         Self {
             tags,
             ..Self::default()
@@ -116,7 +116,7 @@ mod tests {
     fn requests_keep_to_the_limits_and_the_order() {
         let pair = |number: usize| {
             let key = format!("{number:09}").repeat(40);
-            Pair::parameter(&key, &"\u{10ffff}".repeat(7000))
+            KeyValue::parameter(&key, &"\u{10ffff}".repeat(7000))
         };
         let point = |step: u64| Point {
             key: key_of(&"k".repeat(300)),
@@ -124,17 +124,19 @@ mod tests {
             timestamp: i64::MAX,
             step,
         };
-        let mut batch = Batch {
+        let mut batch = LogBatch {
             parameters: (0..250).map(pair).collect(),
             tags: (0..150).map(pair).collect(),
             points: (0..2500).map(point).collect(),
         };
-        let (wanted, mut whole) = (batch.clone(), Batch::default());
+        let (wanted, mut whole) = (batch.clone(), LogBatch::default());
         while let Some(body) = batch.request(&"x".repeat(32)) {
             batch.advance();
             assert!(body.to_string().len() < 1_000_000);
-            whole.parameters.extend(list::<Pair>(&body, "params", 100));
-            whole.tags.extend(list::<Pair>(&body, "tags", 100));
+            whole
+                .parameters
+                .extend(list::<KeyValue>(&body, "params", 100));
+            whole.tags.extend(list::<KeyValue>(&body, "tags", 100));
             whole.points.extend(list::<Point>(&body, "metrics", 1000));
         }
         assert_eq!(whole, wanted);

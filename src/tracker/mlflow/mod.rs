@@ -9,7 +9,7 @@ mod retry;
 mod server;
 
 pub use api::{RemoteRun, RunStatus};
-pub use batch::{Batch, Pair, Point};
+pub use batch::{KeyValue, LogBatch, Point};
 pub use client::{Answered, Client, Failure};
 pub use limits::{POINTS, key_of};
 pub use retry::retry;

@@ -14,7 +14,7 @@ use crate::digest::sha256;
 use crate::error::Result;
 use crate::tracker::Destination;
 use crate::tracker::lines::{cannot_read, read_if_there};
-use crate::tracker::mlflow::{Answered, Batch, Client, Failure, Pair};
+use crate::tracker::mlflow::{Answered, Client, Failure, KeyValue, LogBatch};
 use crate::workspace::config_file;
 
 /// Longest side of the small copy that overviews show.
@@ -117,8 +117,8 @@ pub(super) fn send_grid(
     }
     client.put_artifact(&run, &format!("{name}+compressed.png"), small)?;
     if !progress.has_grids {
-        let tags = vec![Pair::tag("mlflow.loggedImages", "true")];
-        client.log(&run.id, &mut Batch::of_tags(tags))?;
+        let tags = vec![KeyValue::tag("mlflow.loggedImages", "true")];
+        client.log(&run.id, &mut LogBatch::of_tags(tags))?;
         progress.has_grids = true;
     }
     Ok(())

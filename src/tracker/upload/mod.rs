@@ -36,7 +36,7 @@ use pending::{Pending, PendingEvent};
 use summary::RunSummary;
 
 use super::mlflow::{
-    Answered, Batch, Client, Failure, POINTS, Pair, Point, RunStatus, Server, retry,
+    Answered, Client, Failure, KeyValue, LogBatch, POINTS, Point, RunStatus, Server, retry,
 };
 use super::{Destination, Event};
 use crate::error::Result;
@@ -196,7 +196,7 @@ impl Upload {
     /// What is to be sent next: parameters, the parent, what the ledger says, what the machine did. `after` becomes the progress
     /// with it.
     fn next_to_send(&mut self, after: &mut UploadProgress) -> Result<Option<InFlight>> {
-        let mut batch = Batch::default();
+        let mut batch = LogBatch::default();
         if after.parameters < self.summary.parameters.len() {
             batch.parameters = self.summary.parameters[after.parameters..].to_vec();
             after.parameters = self.summary.parameters.len();
@@ -204,7 +204,9 @@ impl Upload {
         if !after.has_parent
             && let Some(parent) = self.parent()?
         {
-            batch.tags.push(Pair::tag("mlflow.parentRunId", &parent));
+            batch
+                .tags
+                .push(KeyValue::tag("mlflow.parentRunId", &parent));
             after.has_parent = true;
         }
         self.pending.fill(after, POINTS)?;
@@ -266,7 +268,7 @@ impl Upload {
 }
 
 /// Adds `pending` to `batch`, and those of its numbers that are left.
-fn add_event(batch: &mut Batch, pending: &PendingEvent, numbers: Vec<(String, f64)>, time: i64) {
+fn add_event(batch: &mut LogBatch, pending: &PendingEvent, numbers: Vec<(String, f64)>, time: i64) {
     let tags = points::tags(&pending.event, pending.starts);
     batch.tags.extend(tags);
     let step = match &pending.event {
@@ -284,7 +286,7 @@ fn add_event(batch: &mut Batch, pending: &PendingEvent, numbers: Vec<(String, f6
             });
         } else {
             let key = format!("metric_nonfinite.{key}");
-            batch.tags.push(Pair::tag(&key, &step.to_string()));
+            batch.tags.push(KeyValue::tag(&key, &step.to_string()));
         }
     }
 }

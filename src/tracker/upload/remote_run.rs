@@ -2,7 +2,7 @@
 
 use super::{Upload, UploadProgress, Work};
 use crate::error::Result;
-use crate::tracker::mlflow::{Answered, Batch, Client, Pair, RunStatus};
+use crate::tracker::mlflow::{Answered, Client, KeyValue, LogBatch, RunStatus};
 use crate::tracker::{Ending, Event};
 
 /// The tag that a run is found again by.
@@ -23,9 +23,12 @@ impl Upload {
         let run = if let Some(found) = client.run_with_tag(experiment, ID, &self.destination.id)? {
             found
         } else {
-            let own = [Pair::tag(ID, &self.destination.id), Pair::tag(END, RUNNING)];
-            let tags: Vec<Pair> = self.summary.tags.iter().cloned().chain(own).collect();
-            let tags = Batch::of_tags(tags).scrubbed(&self.server).tags;
+            let own = [
+                KeyValue::tag(ID, &self.destination.id),
+                KeyValue::tag(END, RUNNING),
+            ];
+            let tags: Vec<KeyValue> = self.summary.tags.iter().cloned().chain(own).collect();
+            let tags = LogBatch::of_tags(tags).scrubbed(&self.server).tags;
             self.pending.fill(&self.progress, 1)?;
             let begun = self.pending.position.times.map(|[first, _]| first);
             let start = begun.unwrap_or(self.summary.created);
@@ -68,7 +71,7 @@ impl Upload {
         time: Option<i64>,
     ) -> Answered<()> {
         let run = &self.progress.run;
-        client.log(run, &mut Batch::of_tags(vec![Pair::tag(END, &end)]))?;
+        client.log(run, &mut LogBatch::of_tags(vec![KeyValue::tag(END, &end)]))?;
         client.update_run(run, status, time)?;
         self.progress.status = Some(status);
         self.progress.end = end;

@@ -6,7 +6,7 @@ use toml::{Table, Value};
 
 use crate::error::{Result, refuse};
 use crate::tracker::ledger::milliseconds;
-use crate::tracker::mlflow::Pair;
+use crate::tracker::mlflow::KeyValue;
 use crate::workspace::config_file;
 
 /// A run as a whole.
@@ -16,9 +16,9 @@ pub(super) struct RunSummary {
     /// When its configuration was written, in milliseconds since 1970: the time of values in a ledger without times.
     pub(super) created: i64,
     /// Its configuration, flattened.
-    pub(super) parameters: Vec<Pair>,
+    pub(super) parameters: Vec<KeyValue>,
     /// What is known of it before it begins.
-    pub(super) tags: Vec<Pair>,
+    pub(super) tags: Vec<KeyValue>,
 }
 
 impl RunSummary {
@@ -44,19 +44,19 @@ impl RunSummary {
             .map(|name| name.to_string_lossy().into_owned())
             .unwrap_or_default();
         let mut tags = vec![
-            Pair::tag("mlflow.source.name", "histogen"),
-            Pair::tag("mlflow.source.type", "LOCAL"),
-            Pair::tag("histogen.run", &name),
+            KeyValue::tag("mlflow.source.name", "histogen"),
+            KeyValue::tag("mlflow.source.type", "LOCAL"),
+            KeyValue::tag("histogen.run", &name),
         ];
         for key in ["model", "seed", "profile", "question"] {
             if let Some(value) = config.get(key) {
-                tags.push(Pair::tag(&format!("histogen.{key}"), &plain(value)));
+                tags.push(KeyValue::tag(&format!("histogen.{key}"), &plain(value)));
             }
         }
         let user = ["USER", "LOGNAME", "USERNAME"]
             .into_iter()
             .find_map(|name| std::env::var(name).ok().filter(|user| !user.is_empty()));
-        tags.extend(user.map(|user| Pair::tag("mlflow.user", &user)));
+        tags.extend(user.map(|user| KeyValue::tag("mlflow.user", &user)));
         let mut parameters = Vec::new();
         flatten("", &Value::Table(config), &mut parameters);
         Ok(Self {
@@ -69,7 +69,7 @@ impl RunSummary {
 }
 
 /// The values of `value` with their dotted keys.
-fn flatten(path: &str, value: &Value, parameters: &mut Vec<Pair>) {
+fn flatten(path: &str, value: &Value, parameters: &mut Vec<KeyValue>) {
     match value {
         Value::Table(table) => {
             for (key, value) in table {
@@ -77,7 +77,7 @@ fn flatten(path: &str, value: &Value, parameters: &mut Vec<Pair>) {
                 flatten(&format!("{path}{dot}{key}"), value, parameters);
             }
         }
-        value => parameters.push(Pair::parameter(path, &plain(value))),
+        value => parameters.push(KeyValue::parameter(path, &plain(value))),
     }
 }
 

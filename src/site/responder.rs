@@ -14,7 +14,7 @@ use crate::experiment::Search;
 use crate::workspace::Workspace;
 
 /// What there is to answer with.
-pub(super) struct Answers {
+pub(super) struct Responder {
     workspace: Workspace,
     port: u16,
     runs: Runs,
@@ -61,7 +61,7 @@ impl Page {
     }
 }
 
-impl Answers {
+impl Responder {
     pub(super) fn new(workspace: Workspace, port: u16, search: Option<Search>) -> Self {
         Self {
             workspace,
