@@ -10,9 +10,9 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use histogen::config::{Backbone, LatentPrior, Optimiser, RunConfig};
+use histogen::config::{BackboneConfig, LatentPrior, Optimiser, RunConfig};
 use histogen::data::{Batch, Symmetry};
-use histogen::device::{self, Kind, Precision};
+use histogen::device::{self, DeviceKind, Precision};
 use histogen::images::Images;
 use histogen::models::{self, GenerativeModel};
 use histogen::random::Random;
@@ -42,9 +42,9 @@ fn main() {
         batch,
         training_images: None,
         symmetries: false,
-        device: Kind::Cpu,
+        device: DeviceKind::Cpu,
         precision: Precision::F32,
-        backbone: Backbone {
+        backbone: BackboneConfig {
             latent: 100,
             generator_width: width,
             critic_width: width,

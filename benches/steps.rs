@@ -8,7 +8,7 @@ use std::time::Instant;
 use clap::Parser;
 use histogen::config::{LatentPrior, Optimiser, RunConfig};
 use histogen::data::{Batch, Symmetry};
-use histogen::device::{self, Compute, Place, Precision};
+use histogen::device::{self, Compute, DeviceName, Precision};
 use histogen::error::Result;
 use histogen::experiment;
 use histogen::images::Images;
@@ -41,7 +41,7 @@ struct Arguments {
     threads: usize,
     /// `cpu`, `wgpu[:n]` or `cuda[:n]`, as far as this build has them.
     #[arg(long, default_value = "cpu")]
-    device: Place,
+    device: DeviceName,
     /// Computes in bf16 instead of f32.
     #[arg(long)]
     bf16: bool,

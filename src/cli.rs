@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::device::Place;
+use crate::device::DeviceName;
 use crate::submission::Jobs;
 
 pub use export::{Export, ExportGenerator, ExportStatistics, ExportWhat};
@@ -297,7 +297,7 @@ pub struct Sample {
     pub step: Option<u64>,
     /// What computes: cpu, wgpu or cuda, with a number among several (cuda:1).
     #[arg(long, default_value = "cpu", value_name = "DEVICE")]
-    pub device: Place,
+    pub device: DeviceName,
     /// The picture to write (PNG).
     #[arg(long, default_value = "samples.png", value_name = "FILE")]
     pub out: PathBuf,

@@ -9,7 +9,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use crate::error::Result;
 use crate::images::Images;
 
-pub use compute::{Compute, Kind, Place, Precision, count};
+pub use compute::{Compute, DeviceKind, DeviceName, Precision, count};
 pub use kernel_cache::KernelCache;
 pub use process::prepare;
 

@@ -37,5 +37,6 @@ pub mod report;
 pub mod study;
 pub mod experiment;
 pub mod submission;
+pub mod site;
 pub mod cli;
 pub mod commands;

@@ -28,6 +28,7 @@ use crate::files::{cannot_write, remove_unfinished, write_whole};
 use crate::reward::SnnRunConfig;
 use crate::tracker::{Ending, Event, Ledger};
 use crate::translation::TranslatorRunConfig;
+use crate::workspace::{config_file, ledger};
 
 use checkpoints::Checkpoints;
 
@@ -138,7 +139,7 @@ impl<C: Identity> Run<C> {
                 .file_name()
                 .and_then(|name| name.to_str()?.rsplit_once('-'));
             found.is_some_and(|(found, _)| found == stem)
-                && checkpoints::same_configuration(&path.join("config.toml"), config).is_ok()
+                && checkpoints::same_configuration(&config_file(path), config).is_ok()
         });
         earlier.unwrap_or(folder)
     }
@@ -155,13 +156,13 @@ impl<C: Identity> Run<C> {
         let lock = Lock::take(&folder)?;
         remove_unfinished(&folder)?;
         remove_unfinished(&samples)?;
-        let config_path = folder.join("config.toml");
+        let config_path = config_file(&folder);
         if config_path.exists() {
             checkpoints::same_configuration(&config_path, config)?;
         } else {
             write_whole(&config_path, config.to_toml().as_bytes())?;
         }
-        let ledger = lock.open_ledger(&folder.join("ledger.jsonl"))?;
+        let ledger = lock.open_ledger(&ledger(&folder))?;
         let mut run = Self {
             checkpoints: Checkpoints::open(&folder)?,
             folder,
@@ -181,7 +182,7 @@ impl<C: Identity> Run<C> {
         if self.ledger.was_cut() {
             self.notices.push(format!(
                 "the last line of `{}` was cut off and is dropped",
-                self.folder.join("ledger.jsonl").display()
+                ledger(&self.folder).display()
             ));
         }
         let recorded = recorded_steps(self.ledger.events());

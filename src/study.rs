@@ -11,6 +11,6 @@ mod table;
 
 pub use answers::{Answer, Answers};
 pub use folder::{Images, write};
-pub use key::{Item, Key, Kind};
+pub use key::{Item, Key, PatchKind};
 pub use score::{Counts, OverReaders, ReaderScore, StudyScore, score};
 pub use table::table;

@@ -5,7 +5,7 @@ use std::thread;
 
 use burn::tensor::Device;
 
-use crate::config::{Logging, RunConfig};
+use crate::config::{LoggingConfig, RunConfig};
 use crate::data::{Batches, Loader, PatchStore, Split};
 use crate::error::Result;
 use crate::images::{Images, write_png};
@@ -42,7 +42,7 @@ pub type Measure<'a> = dyn FnMut(&dyn GenerativeModel) -> Result<Evaluation> + '
 pub fn train(
     run: &mut Run,
     store: &PatchStore,
-    logging: &Logging,
+    logging: &LoggingConfig,
     samplers: &Samplers,
     device: &Device,
     measure: &mut Measure<'_>,
@@ -88,7 +88,7 @@ struct ModelTraining<'a> {
     batches: Loader<'a>,
     random: Random,
     store: &'a PatchStore,
-    logging: &'a Logging,
+    logging: &'a LoggingConfig,
     samplers: &'a Samplers,
     steps: usize,
     measure: &'a mut Measure<'a>,

@@ -151,7 +151,7 @@ pub fn short(hash: &str) -> &str {
 
 /// What is in the cache in the place of a known file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum State {
+pub enum FileState {
     /// Nothing.
     Missing,
     /// The file as it was published.
@@ -194,16 +194,16 @@ impl Cache {
     }
 
     /// What is there in the place of `known`, by its content.
-    pub fn verify(&self, known: &KnownFile) -> Result<State> {
+    pub fn verify(&self, known: &KnownFile) -> Result<FileState> {
         let path = self.path(known);
         if !path.exists() {
-            return Ok(State::Missing);
+            return Ok(FileState::Missing);
         }
         let hash = hash_file(&path)?;
         Ok(if hash == known.sha256 {
-            State::Whole
+            FileState::Whole
         } else {
-            State::Damaged(hash)
+            FileState::Damaged(hash)
         })
     }
 

@@ -127,6 +127,11 @@ pub fn ledger(folder: &Path) -> PathBuf {
     folder.join("ledger.jsonl")
 }
 
+/// The configuration of a run or an execution, in its folder.
+pub fn config_file(folder: &Path) -> PathBuf {
+    folder.join("config.toml")
+}
+
 /// The folder of the weights of reward models for the runs that lie in `runs`.
 pub fn reward_models(runs: &Path) -> PathBuf {
     runs.join("cache/judges")
@@ -137,7 +142,7 @@ pub fn run_folders(place: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(place).into_iter().flatten().flatten();
     let folders = entries.map(|entry| entry.path());
     let mut folders: Vec<PathBuf> = folders
-        .filter(|folder| folder.join("config.toml").exists())
+        .filter(|folder| config_file(folder).exists())
         .collect();
     folders.sort();
     folders

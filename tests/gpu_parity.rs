@@ -14,7 +14,7 @@ use std::path::Path;
 
 use burn_pack::Reader;
 use histogen::config::RunConfig;
-use histogen::device::{Compute, Kind, Place, Precision};
+use histogen::device::{Compute, DeviceKind, DeviceName, Precision};
 use histogen::models::{self, GenerativeModel, MODELS};
 use histogen::random::Random;
 
@@ -22,10 +22,10 @@ use histogen::random::Random;
 ///
 /// f32 on both sides, sums of a few thousand numbers in another order: Mesa's device is off by 8e-7 at most. CubeCL's CUDA back
 /// end multiplies f32 on tensor cores wherever it can, which round to TF32 (10 bits of mantissa): an H100 is off by 1.2e-3.
-fn tolerance(place: Place) -> f64 {
+fn tolerance(place: DeviceName) -> f64 {
     match place.kind {
-        Kind::Cuda => 5e-3,
-        Kind::Cpu | Kind::Wgpu => 1e-4,
+        DeviceKind::Cuda => 5e-3,
+        DeviceKind::Cpu | DeviceKind::Wgpu => 1e-4,
     }
 }
 
@@ -112,7 +112,7 @@ fn largest(a: &[f32], b: &[f32]) -> f64 {
 #[test]
 fn every_model_computes_on_a_gpu_what_it_computes_on_the_cpu() {
     let chosen = std::env::var("HISTOGEN_PARITY_DEVICE").unwrap_or_else(|_| "wgpu".to_owned());
-    let place: Place = chosen
+    let place: DeviceName = chosen
         .parse()
         .expect("`HISTOGEN_PARITY_DEVICE` names a device");
     let tolerance = tolerance(place);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use histogen::config::Config;
 use histogen::error::{Result, refuse, unknown_name};
 use histogen::experiment::{
-    self, Compared, Comparison, Evaluator, ImageSet, StatisticsFormat, StatisticsPlan,
+    self, Compared, Evaluator, ImageSet, SetComparison, StatisticsFormat, StatisticsPlan,
 };
 use histogen::features::{self, Features};
 use histogen::images::ImageSource;
@@ -92,7 +92,7 @@ fn of_paths(
     config: &Config,
     workspace: &Workspace,
 ) -> Result<String> {
-    let comparison = Comparison {
+    let comparison = SetComparison {
         generated: &[generated.to_owned()],
         real,
         metrics: &options.metrics,

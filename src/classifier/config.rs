@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 
 use super::ClassifierTask;
 use crate::data::Augmentation;
-use crate::device::{Kind, Precision};
+use crate::device::{DeviceKind, Precision};
 use crate::digest::sha256;
 
 /// What a network starts from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Pretrained {
+pub enum ClassifierStart {
     /// The weights that torchvision trained on ImageNet.
     ImageNet,
     /// Random weights of the run's seed.
@@ -28,7 +28,7 @@ pub struct ClassifierConfig {
     /// The network: one of `histogen list networks`.
     pub network: String,
     /// What it starts from: `imagenet` or `none`.
-    pub pretrained: Pretrained,
+    pub pretrained: ClassifierStart,
     /// Its pretrained weights: torchvision's file, or safetensors with its names; empty takes the one that `histogen weights` keeps.
     pub weights: PathBuf,
     /// How many layers of a residual network learn, counted from its last; the others are frozen. (What follows always learns.)
@@ -60,7 +60,7 @@ impl Default for ClassifierConfig {
     fn default() -> Self {
         Self {
             network: "resnet-152".to_owned(),
-            pretrained: Pretrained::ImageNet,
+            pretrained: ClassifierStart::ImageNet,
             weights: PathBuf::new(),
             trainable_layers: 16,
             hidden: 1024,
@@ -184,7 +184,7 @@ pub struct ClassifierRunConfig {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub width: Option<usize>,
     /// The kind of device: each rounds in its own way.
-    pub device: Kind,
+    pub device: DeviceKind,
     /// The numbers it computes in.
     pub precision: Precision,
     /// The settings; the path of the weights is left out.

@@ -24,8 +24,8 @@ use crate::registry::{Named, Registry};
 pub(crate) use ac_body::AC_BODY;
 pub use centres::{CentreDistance, centre_distance};
 pub use config::{
-    ClassicAugmentation, ClassifierConfig, ClassifierRunConfig, DownstreamConfig, ImagesOf,
-    Pretrained, TrainingSet,
+    ClassicAugmentation, ClassifierConfig, ClassifierRunConfig, ClassifierStart, DownstreamConfig,
+    ImagesOf, TrainingSet,
 };
 pub(crate) use learner::largest;
 pub use learner::{Body, Classifier, Learner, LearnerStep};
@@ -141,7 +141,7 @@ fn check(settings: &ClassifierConfig, task: &ClassifierTask) -> Result<()> {
             ),
         ));
     }
-    let is_pretrained = settings.pretrained == Pretrained::ImageNet;
+    let is_pretrained = settings.pretrained == ClassifierStart::ImageNet;
     if network.layers.is_none() && is_pretrained {
         return Err(refuse(
             format!("there are no pretrained weights for the network `{name}`"),

@@ -10,7 +10,9 @@ use std::path::PathBuf;
 use burn::module::Module;
 use burn::tensor::Tensor;
 
-use super::{Blueprint, Body, Classifier, ClassifierConfig, Learner, Network, Pretrained, hash_of};
+use super::{
+    Blueprint, Body, Classifier, ClassifierConfig, ClassifierStart, Learner, Network, hash_of,
+};
 use crate::error::{Refusal, Result, refuse};
 use crate::nn::activation::Activation::Relu;
 use crate::nn::conv::WeightInit;
@@ -57,7 +59,7 @@ pub(super) const RESNET_152: Network = Network {
 
 /// Where the pretrained weights lie; none if the network starts from random ones.
 fn located(settings: &ClassifierConfig, known: KnownFile) -> Result<Option<Located>> {
-    if settings.pretrained == Pretrained::None {
+    if settings.pretrained == ClassifierStart::None {
         return Ok(None);
     }
     let what = format!("the network `{}`", settings.network);

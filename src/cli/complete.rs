@@ -7,7 +7,7 @@ use clap_complete::engine::{
     ArgValueCandidates, ArgValueCompleter, CompletionCandidate, PathCompleter, ValueCompleter,
 };
 
-use crate::experiment::{ABLATIONS, EXPERIMENTS, Kind, PROFILES, schema};
+use crate::experiment::{ABLATIONS, EXPERIMENTS, ExperimentKind, PROFILES, schema};
 use crate::features::EXTRACTORS;
 use crate::metrics;
 use crate::models::MODELS;
@@ -42,7 +42,7 @@ pub(super) fn tables() -> ArgValueCandidates {
         let all = candidates(tables.chain([("all", "all of them")]));
         let own = EXPERIMENTS.iter();
         let own = own.filter(|built_in| {
-            built_in.kind != Kind::Tables && !built_in.name.starts_with("ablate-")
+            built_in.kind != ExperimentKind::Tables && !built_in.name.starts_with("ablate-")
         });
         let own = candidates(own.map(|built_in| (built_in.name, "")));
         all.into_iter().chain(own).collect()

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::Settings;
-use crate::device::Place;
+use crate::device::DeviceName;
 use crate::experiment::{GeneratorFormat, StatisticsFormat};
 
 /// Arguments of `export`.
@@ -33,7 +33,7 @@ pub struct ExportGenerator {
     pub step: Option<u64>,
     /// What computes the images to check by: cpu, wgpu or cuda, with a number among several (cuda:1).
     #[arg(long, default_value = "cpu", value_name = "DEVICE")]
-    pub device: Place,
+    pub device: DeviceName,
     /// The folder to write.
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,

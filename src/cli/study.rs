@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use crate::device::Place;
+use crate::device::DeviceName;
 
 /// The `study` commands.
 #[derive(Debug, Subcommand)]
@@ -30,7 +30,7 @@ pub struct StudyMake {
     pub seed: u64,
     /// What computes: cpu, wgpu or cuda, with a number among several (cuda:1).
     #[arg(long, default_value = "cpu", value_name = "DEVICE")]
-    pub device: Place,
+    pub device: DeviceName,
     /// The folder to write, for the readers.
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::Settings;
-use crate::device::Place;
+use crate::device::DeviceName;
 use crate::submission::{Jobs, Resources};
 
 /// Arguments of `submit`.
@@ -91,7 +91,7 @@ pub struct Cell {
     pub report: bool,
     /// The device among several of the submission's kind.
     #[arg(long, value_name = "DEVICE")]
-    pub device: Option<Place>,
+    pub device: Option<DeviceName>,
     /// Stop when standard input ends.
     #[arg(long)]
     pub with_parent: bool,

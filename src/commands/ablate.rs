@@ -2,16 +2,16 @@
 
 use super::dashboard::is_possible;
 use super::jobs::{self, several};
-use super::progress::duration;
 use super::report::Tables;
 use super::reporter::Terminal;
 use super::settings::configure;
-use super::tracking::Tracking;
+use super::tracking::during;
 use super::{Answer, Outcome};
 use crate::cli::Ablate;
 use crate::config::Config;
 use crate::error::unknown_name;
-use crate::experiment::{self, ABLATIONS, Asked};
+use crate::experiment::{self, ABLATIONS, Asked, Role};
+use crate::report::duration;
 use crate::workspace::Workspace;
 
 pub(super) fn run(arguments: &Ablate) -> Outcome {
@@ -35,8 +35,8 @@ fn ablate(config: &Config, arguments: &Ablate, tables: &mut Tables) -> Outcome {
     let settings = &arguments.settings;
     let workspace = Workspace::new(&settings.out);
     let reports = workspace.report(&config.name);
-    Tracking::during(config, settings, &reports, |tracking| {
-        let mut reporter = Terminal::tracked(tracking, is_possible(arguments.dashboard));
+    during(Role::Whole, config, &workspace, &reports, |execution| {
+        let mut reporter = Terminal::tracked(execution, is_possible(arguments.dashboard));
         let outcome = experiment::ablate(config, &workspace, &mut reporter)?;
         let is_whole = tables.print(outcome)?;
         eprintln!("{} in all", duration(reporter.elapsed()));

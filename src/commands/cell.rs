@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 use super::report::Tables;
 use super::reporter::Terminal;
-use super::tracking::{Part, Tracking};
+use super::tracking::during;
 use super::{Answer, Outcome};
 use crate::cli::Cell;
 use crate::error::{Result, refuse};
-use crate::experiment::{self, CellState};
+use crate::experiment::{self, CellState, Role};
 use crate::shutdown;
 use crate::submission::{Submission, end_with_parent};
 
@@ -45,8 +45,8 @@ fn train(arguments: &Cell, submission: Submission, index: usize) -> Outcome {
     }
     let workspace = submission.workspace();
     let reports = workspace.report(&config.name);
-    Tracking::during_part(Part::Cell, &frozen, &workspace, &reports, |tracking| {
-        let mut reporter = Terminal::tracked(tracking, false);
+    during(Role::Cell, &frozen, &workspace, &reports, |execution| {
+        let mut reporter = Terminal::tracked(execution, false);
         if let Some(needs) = cell.needs {
             let needs = submission.cell(needs)?;
             await_done(|| submission.state(needs))?;
@@ -67,10 +67,10 @@ fn train(arguments: &Cell, submission: Submission, index: usize) -> Outcome {
 fn report(submission: &Submission) -> Outcome {
     let (config, workspace) = (&submission.config, submission.workspace());
     let reports = workspace.report(&config.name);
-    Tracking::during_part(Part::Reports, config, &workspace, &reports, |tracking| {
-        let mut reporter = Terminal::tracked(tracking, false);
+    during(Role::Reports, config, &workspace, &reports, |execution| {
+        let mut reporter = Terminal::tracked(execution, false);
         let asked = &submission.about.asked;
-        tracking.upload_cells(submission)?;
+        submission.upload_runs(execution)?;
         let outcome = experiment::collect(config, asked, &workspace, &mut reporter)?;
         Ok(Answer::of(Tables::new(false).print(outcome)?))
     })

@@ -4,13 +4,13 @@ use super::output::show;
 use super::settings::configure_otherwise;
 use super::{Answer, Outcome};
 use crate::cli::Compare;
-use crate::experiment::{Comparison, compare_two, differences_table};
+use crate::experiment::{SetComparison, compare_two, differences_table};
 use crate::workspace::Workspace;
 
 pub(super) fn run(arguments: &Compare) -> Outcome {
     let settings = &arguments.settings;
     let config = configure_otherwise("paper", "table1", settings, None)?;
-    let comparison = Comparison {
+    let comparison = SetComparison {
         generated: &arguments.sets,
         real: &arguments.against,
         metrics: &arguments.metrics,

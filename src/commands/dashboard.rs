@@ -3,6 +3,10 @@
 #[cfg(feature = "dashboard")]
 mod board;
 #[cfg(feature = "dashboard")]
+mod borrowed;
+#[cfg(feature = "dashboard")]
+mod kept;
+#[cfg(feature = "dashboard")]
 mod terminal;
 
 use std::io::{self, IsTerminal};
@@ -65,7 +69,7 @@ impl Dashboard {
 /// Says a line on stderr: now, or once the dashboard is closed.
 pub(super) fn say(line: &str) {
     #[cfg(feature = "dashboard")]
-    if terminal::keep(line) {
+    if kept::keep(line) {
         return;
     }
     eprintln!("{line}");

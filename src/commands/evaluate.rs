@@ -8,7 +8,7 @@ use super::{Answer, Outcome, transfer};
 use crate::cli::Evaluate;
 use crate::error::{Result, refuse};
 use crate::experiment::{
-    Compared, Comparison, SetScores, compare, comparison_csv, comparison_table, needs_extractor,
+    Compared, SetComparison, SetScores, compare, comparison_csv, comparison_table, needs_extractor,
     sets_table,
 };
 use crate::metrics;
@@ -28,7 +28,7 @@ pub(super) fn run(arguments: &Evaluate) -> Outcome {
     if settings.features.is_some() || settings.weights.is_some() {
         refuse_extractor(arguments, generated, real)?;
     }
-    let comparison = Comparison {
+    let comparison = SetComparison {
         generated,
         real,
         metrics: &arguments.metrics,

@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use super::progress::duration;
 use super::report::Tables;
 use super::reporter::Terminal;
-use super::tracking::Tracking;
+use super::tracking::during;
 use super::{Answer, Outcome};
 use crate::cli::Settings;
 use crate::config::Config;
 use crate::error::{Result, refuse};
-use crate::experiment::{self, Asked, Cell};
+use crate::experiment::{self, Asked, Cell, Role};
+use crate::report::duration;
 use crate::submission::{Ended, Jobs, Submission, Watcher};
 use crate::workspace::Workspace;
 
@@ -42,15 +42,20 @@ pub(super) fn run(
     let asked = cells(config, asked)?;
     let workspace = Workspace::new(&settings.out);
     let reports = workspace.report(&config.name);
-    Tracking::during(config, settings, &reports, |tracking| {
-        let mut reporter = Terminal::tracked(tracking, false);
+    during(Role::Whole, config, &workspace, &reports, |execution| {
+        let mut reporter = Terminal::tracked(execution, false);
         let submission = Submission::new(config, asked.clone(), &workspace, &mut reporter)?.here();
         submission.freeze()?;
         for note in &submission.notes {
             eprintln!("{note}");
         }
-        let complete = submission.run_here(jobs, &mut Lines::of(&submission))?;
-        tracking.upload_cells(&submission)?;
+        let mut lines = ScreenLines {
+            submission: &submission,
+            screen: MultiProgress::new(),
+            bars: BTreeMap::new(),
+        };
+        let complete = submission.run_here(jobs, &mut lines)?;
+        submission.upload_runs(execution)?;
         let outcome = experiment::collect(config, asked, &workspace, &mut reporter)?;
         let is_whole = tables.print(outcome)?;
         eprintln!("{} in all", duration(reporter.elapsed()));
@@ -59,24 +64,14 @@ pub(super) fn run(
 }
 
 /// On a terminal a line for each training that runs, with what it said last; a line that stays for each that ended.
-struct Lines<'a> {
+struct ScreenLines<'a> {
     submission: &'a Submission,
     screen: MultiProgress,
     /// By the index of the cell.
     bars: BTreeMap<usize, ProgressBar>,
 }
 
-impl<'a> Lines<'a> {
-    fn of(submission: &'a Submission) -> Self {
-        Self {
-            submission,
-            screen: MultiProgress::new(),
-            bars: BTreeMap::new(),
-        }
-    }
-}
-
-impl Watcher for Lines<'_> {
+impl Watcher for ScreenLines<'_> {
     fn begins(&mut self, at_once: usize, threads: usize) {
         let cells = self.submission.cells.len();
         let logs = self.submission.folder.join("logs");

@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::report::duration;
+
 /// Seconds between plain lines.
 const INTERVAL: Duration = Duration::from_secs(15);
 
@@ -82,19 +84,5 @@ impl Progress {
             self.name,
             duration(self.start.elapsed())
         );
-    }
-}
-
-/// Seconds below two minutes, minutes above.
-pub(super) fn duration(time: Duration) -> String {
-    let seconds = time.as_secs_f64();
-    if seconds < 120.0 {
-        format!("{seconds:.0} s")
-    } else {
-        format!(
-            "{:.0} min {:02.0} s",
-            (seconds / 60.0).floor(),
-            (seconds % 60.0).floor()
-        )
     }
 }

@@ -3,17 +3,17 @@
 use std::time::{Duration, Instant};
 
 use super::output::print_error;
-use super::progress::{Progress, duration};
-use super::tracking::Tracking;
+use super::progress::Progress;
 use super::watch::Watch;
 use crate::error::Result;
-use crate::experiment::{Reporter, TrainingEnd, TrainingInfo};
+use crate::experiment::{Reporter, TrackedExecution, TrainingEnd, TrainingInfo};
 use crate::models::Scalars;
+use crate::report::duration;
 use crate::tracker::{ScoreRecord, SystemMonitor};
 
 /// Tells the terminal of an experiment.
 pub(super) struct Terminal<'a> {
-    tracking: Option<&'a Tracking>,
+    execution: Option<&'a TrackedExecution>,
     dashboard: bool,
     start: Instant,
     phase: Option<(String, Progress)>,
@@ -25,7 +25,7 @@ impl<'a> Terminal<'a> {
     /// For commands that train nothing.
     pub(super) fn new() -> Self {
         Self {
-            tracking: None,
+            execution: None,
             dashboard: false,
             start: Instant::now(),
             phase: None,
@@ -33,10 +33,10 @@ impl<'a> Terminal<'a> {
         }
     }
 
-    /// For trainings that `tracking` follows, watched in the dashboard or not.
-    pub(super) fn tracked(tracking: &'a Tracking, dashboard: bool) -> Self {
+    /// For trainings that `execution` follows, watched in the dashboard or not.
+    pub(super) fn tracked(execution: &'a TrackedExecution, dashboard: bool) -> Self {
         Self {
-            tracking: Some(tracking),
+            execution: Some(execution),
             dashboard,
             ..Self::new()
         }
@@ -72,8 +72,8 @@ impl Reporter for Terminal<'_> {
     }
 
     fn training(&mut self, training: &TrainingInfo<'_>) -> Result<()> {
-        let follow = |tracking: &Tracking| tracking.follow(training.folder);
-        let recorder = self.tracking.map(follow).transpose()?;
+        let follow = |execution: &TrackedExecution| execution.follow(training.folder);
+        let recorder = self.execution.map(follow).transpose()?;
         self.training = Some((Watch::new(training, self.dashboard), recorder));
         Ok(())
     }

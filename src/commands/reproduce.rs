@@ -2,14 +2,14 @@
 
 use super::dashboard::is_possible;
 use super::jobs::{self, several};
-use super::progress::duration;
 use super::report::Tables;
 use super::reporter::Terminal;
 use super::settings::configure;
-use super::tracking::Tracking;
+use super::tracking::during;
 use super::{Answer, Outcome};
 use crate::cli::Reproduce;
-use crate::experiment::Request;
+use crate::experiment::{Request, Role};
+use crate::report::duration;
 use crate::workspace::Workspace;
 
 pub(super) fn run(arguments: &Reproduce) -> Outcome {
@@ -29,8 +29,8 @@ fn carry_out(request: &Request, arguments: &Reproduce, tables: &mut Tables) -> O
     }
     let workspace = Workspace::new(&settings.out);
     let reports = workspace.report(&config.name);
-    Tracking::during(&config, settings, &reports, |tracking| {
-        let mut reporter = Terminal::tracked(tracking, is_possible(arguments.dashboard));
+    during(Role::Whole, &config, &workspace, &reports, |execution| {
+        let mut reporter = Terminal::tracked(execution, is_possible(arguments.dashboard));
         let outcome = request.carry_out(&config, &workspace, &mut reporter)?;
         let is_whole = tables.print(outcome)?;
         if request.kind.has_samples() {

@@ -8,10 +8,10 @@ use super::dashboard::is_possible;
 use super::output::show;
 use super::reporter::Terminal;
 use super::settings::configure;
-use super::tracking::Tracking;
+use super::tracking::during;
 use super::{Answer, Outcome};
 use crate::cli::Snn;
-use crate::experiment::{SNN_REPORT, SnnRecord, evaluate_snn};
+use crate::experiment::{Role, SNN_REPORT, SnnRecord, evaluate_snn};
 use crate::workspace::Workspace;
 
 /// What `--json` prints.
@@ -31,8 +31,8 @@ pub(super) fn run(command: &Snn) -> Outcome {
     let config = configure("table1", settings, None)?;
     let workspace = Workspace::new(&settings.out);
     let reports = workspace.report(SNN_REPORT);
-    Tracking::during(&config, settings, &reports, |tracking| {
-        let mut reporter = Terminal::tracked(tracking, is_possible(arguments.dashboard));
+    during(Role::Whole, &config, &workspace, &reports, |execution| {
+        let mut reporter = Terminal::tracked(execution, is_possible(arguments.dashboard));
         let evaluation = evaluate_snn(&config, with_figures, &workspace, &mut reporter)?;
         let measured = Evaluated {
             run: &evaluation.run,

@@ -5,8 +5,7 @@ use super::output::{lines, show};
 use super::report::Tables;
 use super::reporter::Terminal;
 use super::settings::configure;
-use super::tracking::Tracking;
-use super::{Answer, Outcome};
+use super::{Answer, Outcome, tracking};
 use crate::cli::Submit;
 use crate::error::Result;
 use crate::experiment::Asked;
@@ -34,7 +33,7 @@ pub(super) fn run(arguments: &Submit) -> Outcome {
     let slurm: &dyn Scheduler = &Slurm;
     if arguments.cancel {
         let count = submission.cancel(slurm)?;
-        Tracking::cancelled(&config, &workspace, &reports)?;
+        tracking::cancelled(&config, &workspace, &reports)?;
         eprintln!("cancelled {count} jobs");
         return Ok(Answer::Yes);
     }
@@ -46,7 +45,7 @@ pub(super) fn run(arguments: &Submit) -> Outcome {
         return dry_run(&submission, slurm, resources);
     }
     // Its runs hang below the execution from their first step on.
-    let mut begins = || Tracking::submitted(&config, &workspace, &reports);
+    let mut begins = || tracking::submitted(&config, &workspace, &reports);
     let mut told = |job: &Job, id: &str| {
         println!("{id}  {}", slurm.command(&submission.folder, job));
     };

@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use super::dashboard::is_possible;
 use super::reporter::Terminal;
 use super::settings::configure;
-use super::tracking::Tracking;
+use super::tracking::during;
 use super::{Answer, Outcome};
 use crate::cli::Train;
 use crate::config::System;
-use crate::experiment;
+use crate::experiment::{self, Role};
 use crate::models::MODELS;
 use crate::run::Run;
 use crate::tracker::Event;
@@ -32,8 +32,8 @@ pub(super) fn run(arguments: &Train) -> Outcome {
     }
     let workspace = Workspace::new(&settings.out);
     let reports = workspace.report(&config.name);
-    Tracking::during(&config, settings, &reports, |tracking| {
-        let mut reporter = Terminal::tracked(tracking, is_possible(arguments.dashboard));
+    during(Role::Whole, &config, &workspace, &reports, |execution| {
+        let mut reporter = Terminal::tracked(execution, is_possible(arguments.dashboard));
         let seed = arguments.seed;
         let run = experiment::train(&config, &system, seed, &workspace, &mut reporter)?;
         let Some(run) = run else {

@@ -24,5 +24,7 @@ pub use optimiser::{Method, Optimiser, OptimiserConfig, OptimiserProtocol};
 pub use ranges::TAU;
 pub use run::RunConfig;
 pub use schema::Schema;
-pub use sections::{Backbone, Config, Evaluation, Logging, System, Tracking, Training};
+pub use sections::{
+    BackboneConfig, Config, EvaluationConfig, LoggingConfig, System, TrackingConfig, TrainingConfig,
+};
 pub use settings::{Range, Section, Setting};

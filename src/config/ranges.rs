@@ -6,8 +6,8 @@
 use std::ops::Bound::{Excluded, Included};
 
 use super::{
-    Backbone, Bcr, Config, Evaluation, Logging, MixtureConfig, OptimiserConfig, PriorConfig, Range,
-    Section, Tracking, Training, Truncation, Zcr,
+    BackboneConfig, Bcr, Config, EvaluationConfig, LoggingConfig, MixtureConfig, OptimiserConfig,
+    PriorConfig, Range, Section, TrackingConfig, TrainingConfig, Truncation, Zcr,
 };
 use crate::classifier::{ClassicAugmentation, ClassifierConfig, DownstreamConfig, LowDataConfig};
 use crate::data::{Augmentation, DataConfig, PhantomConfig};
@@ -16,7 +16,7 @@ use crate::features::{FeatureConfig, PerceptualConfig};
 use crate::metrics::{MetricSettings, PathSettings};
 use crate::nn::vgg::LAYERS;
 use crate::reward::{RewardConfig, SnnConfig, StageConfig};
-use crate::translation::{Adversary, Pretraining, TranslationConfig, TranslatorTraining};
+use crate::translation::{Adversary, Pretraining, TranslationConfig, TranslatorTrainingConfig};
 
 /// Largest number of images, patches, pairs or paths.
 const MANY: f64 = 1e8;
@@ -76,7 +76,7 @@ pub(super) const SECTIONS: &[(&str, Section)] = &[
     ),
     (
         "training",
-        Section::of::<Training>(&[
+        Section::of::<TrainingConfig>(&[
             Range::between("batch", "images", 1.0, BATCH),
             Range::between("epochs", "passes", 1.0, EPOCHS),
             Range::between("steps", "steps", 0.0, STEPS),
@@ -87,7 +87,7 @@ pub(super) const SECTIONS: &[(&str, Section)] = &[
     ),
     (
         "backbone",
-        Section::of::<Backbone>(&[
+        Section::of::<BackboneConfig>(&[
             Range::between("latent", "numbers", 1.0, 65_536.0),
             Range::between("generator_width", "feature maps", 1.0, WIDTH),
             Range::between("critic_width", "feature maps", 1.0, WIDTH),
@@ -173,7 +173,7 @@ pub(super) const SECTIONS: &[(&str, Section)] = &[
     ("snn.stage2", STAGE),
     (
         "evaluation",
-        Section::of::<Evaluation>(&[
+        Section::of::<EvaluationConfig>(&[
             Range::between("images", "images", 1.0, MANY),
             Range::at_least("seed", "", 0.0),
             Range::between("training_images", "patches", 0.0, MANY),
@@ -271,7 +271,7 @@ pub(super) const SECTIONS: &[(&str, Section)] = &[
     ),
     (
         "logging",
-        Section::of::<Logging>(&[
+        Section::of::<LoggingConfig>(&[
             Range::between("samples_every", "steps", 0.0, STEPS),
             Range::between("grid_images", "images", 1.0, 65_536.0),
             Range::between("checkpoint_every", "steps", 0.0, STEPS),
@@ -283,7 +283,7 @@ pub(super) const SECTIONS: &[(&str, Section)] = &[
     ),
     (
         "tracking",
-        Section::of::<Tracking>(&[
+        Section::of::<TrackingConfig>(&[
             Range::new(
                 "timeout_seconds",
                 "seconds",
@@ -301,7 +301,7 @@ pub const TAU: Range = Range::between("tau", "", 0.01, 100.0)
     .hint("set it above 0, for example to 1; large values truncate nothing");
 
 /// The training of a paired model.
-const TRANSLATOR: Section = Section::of::<TranslatorTraining>(&[
+const TRANSLATOR: Section = Section::of::<TranslatorTrainingConfig>(&[
     Range::between("steps", "steps", 1.0, STEPS),
     Range::between("batch", "images", 1.0, BATCH),
     Range::above("learning_rate", "", 0.0),

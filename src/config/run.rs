@@ -6,9 +6,9 @@ use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
 use toml::{Table, Value};
 
-use super::{Backbone, Bcr, LatentPrior, Optimiser, Zcr};
+use super::{BackboneConfig, Bcr, LatentPrior, Optimiser, Zcr};
 use crate::data::{Input, TrainingImages};
-use crate::device::{Kind, Precision};
+use crate::device::{DeviceKind, Precision};
 use crate::digest::sha256;
 use crate::error::{self, refuse};
 use crate::images::RGB;
@@ -29,8 +29,8 @@ fn is_rgb(channels: &usize) -> bool {
 
 /// A backbone as it is hashed: settings at which it is DCGAN's are left out, so that runs keep the names of
 /// the time before there were these settings.
-fn backbone<S: Serializer>(backbone: &Backbone, serialiser: S) -> Result<S::Ok, S::Error> {
-    let Backbone {
+fn backbone<S: Serializer>(backbone: &BackboneConfig, serialiser: S) -> Result<S::Ok, S::Error> {
+    let BackboneConfig {
         latent,
         generator_width,
         critic_width,
@@ -104,12 +104,12 @@ pub struct RunConfig {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub symmetries: bool,
     /// The kind of device: each rounds in its own way.
-    pub device: Kind,
+    pub device: DeviceKind,
     /// The numbers it computes in.
     pub precision: Precision,
     /// The shared networks.
     #[serde(serialize_with = "backbone")]
-    pub backbone: Backbone,
+    pub backbone: BackboneConfig,
     /// The optimiser.
     pub optimiser: Optimiser,
     /// What latent vectors are drawn from.

@@ -34,9 +34,9 @@ pub struct Config {
     /// The images.
     pub data: DataConfig,
     /// How long, and in what batches.
-    pub training: Training,
+    pub training: TrainingConfig,
     /// The networks that all adversarial systems share.
-    pub backbone: Backbone,
+    pub backbone: BackboneConfig,
     /// The optimiser that all systems share, or where each takes its own from.
     pub optimiser: OptimiserConfig,
     /// What latent vectors of adversarial systems are drawn from.
@@ -50,7 +50,7 @@ pub struct Config {
     /// The MFT-SNN that gives it.
     pub snn: SnnConfig,
     /// What is measured, on what.
-    pub evaluation: Evaluation,
+    pub evaluation: EvaluationConfig,
     /// The downstream classification task.
     pub downstream: DownstreamConfig,
     /// Classification from few images.
@@ -58,9 +58,9 @@ pub struct Config {
     /// Paired models: pretraining without labels, and what it is worth.
     pub translation: TranslationConfig,
     /// What is written during training.
-    pub logging: Logging,
+    pub logging: LoggingConfig,
     /// The tracking server that runs are uploaded to.
-    pub tracking: Tracking,
+    pub tracking: TrackingConfig,
     /// What computes all of it.
     pub compute: Compute,
     /// Each model's own settings, by model.
@@ -106,7 +106,7 @@ impl System {
 /// How long, and in what batches. Defaults: section 3.3.2 of arXiv 2409.20340.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, DocumentedFields)]
 #[serde(deny_unknown_fields)]
-pub struct Training {
+pub struct TrainingConfig {
     /// Real images per step.
     pub batch: usize,
     /// Passes over the training split.
@@ -124,7 +124,7 @@ pub struct Training {
     pub symmetries: bool,
 }
 
-impl Default for Training {
+impl Default for TrainingConfig {
     fn default() -> Self {
         Self {
             batch: 128,
@@ -137,7 +137,7 @@ impl Default for Training {
     }
 }
 
-impl Training {
+impl TrainingConfig {
     /// The images that are trained on, where they are not the whole training split.
     ///
     /// # Errors
@@ -160,7 +160,7 @@ impl Training {
 /// The networks that all adversarial systems share. Defaults: section 3.3.2 of arXiv 2409.20340.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, DocumentedFields)]
 #[serde(deny_unknown_fields)]
-pub struct Backbone {
+pub struct BackboneConfig {
     /// Length of a latent vector.
     pub latent: usize,
     /// Feature maps of the generator's last hidden layer.
@@ -177,7 +177,7 @@ pub struct Backbone {
     pub upsampling: Upsampling,
 }
 
-impl Default for Backbone {
+impl Default for BackboneConfig {
     fn default() -> Self {
         Self {
             latent: 100,
@@ -192,7 +192,7 @@ impl Default for Backbone {
 /// What is measured, on what.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, DocumentedFields)]
 #[serde(deny_unknown_fields)]
-pub struct Evaluation {
+pub struct EvaluationConfig {
     /// Generated images, and as many real ones.
     pub images: usize,
     /// Seed of the generated images and of the draw of real ones.
@@ -212,7 +212,7 @@ pub struct Evaluation {
     pub training_images: usize,
 }
 
-impl Default for Evaluation {
+impl Default for EvaluationConfig {
     fn default() -> Self {
         Self {
             images: 10_000,
@@ -230,7 +230,7 @@ impl Default for Evaluation {
 /// What is written during training; nothing here changes a weight.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, DocumentedFields)]
 #[serde(deny_unknown_fields)]
-pub struct Logging {
+pub struct LoggingConfig {
     /// Steps between sample grids; 0 draws one at the end alone.
     pub samples_every: usize,
     /// Images in a sample grid.
@@ -247,7 +247,7 @@ pub struct Logging {
     pub dead_critic_steps: usize,
 }
 
-impl Default for Logging {
+impl Default for LoggingConfig {
     fn default() -> Self {
         Self {
             samples_every: 1000,
@@ -263,7 +263,7 @@ impl Default for Logging {
 /// The tracking server that runs are uploaded to; nothing here changes a weight.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, DocumentedFields)]
 #[serde(deny_unknown_fields)]
-pub struct Tracking {
+pub struct TrackingConfig {
     /// Address of an MLflow server, without user or password; that of `MLFLOW_TRACKING_URI` if empty.
     pub uri: String,
     /// The experiment there; the name of this one if empty.
@@ -276,7 +276,7 @@ pub struct Tracking {
     pub system_seconds: f64,
 }
 
-impl Default for Tracking {
+impl Default for TrackingConfig {
     fn default() -> Self {
         Self {
             uri: String::new(),
@@ -299,20 +299,20 @@ impl Config {
             seeds: vec![0],
             systems: Vec::new(),
             data: DataConfig::default(),
-            training: Training::default(),
-            backbone: Backbone::default(),
+            training: TrainingConfig::default(),
+            backbone: BackboneConfig::default(),
             optimiser: OptimiserConfig::default(),
             prior: PriorConfig::default(),
             bcr: Bcr::default(),
             zcr: Zcr::default(),
             reward: RewardConfig::default(),
             snn: SnnConfig::default(),
-            evaluation: Evaluation::default(),
+            evaluation: EvaluationConfig::default(),
             downstream: DownstreamConfig::default(),
             low_data: LowDataConfig::default(),
             translation: TranslationConfig::default(),
-            logging: Logging::default(),
-            tracking: Tracking::default(),
+            logging: LoggingConfig::default(),
+            tracking: TrackingConfig::default(),
             compute: Compute::default(),
             models,
             samplers,

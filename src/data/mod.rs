@@ -58,7 +58,7 @@ pub use image_array::ImageArray;
 pub use image_folder::ImageFolder;
 pub use inputs::add_inputs;
 pub use loader::{Batch, Loader};
-pub use pairs::{Level, Pair, Pairs, SimilarPair};
+pub use pairs::{Pair, PairLevel, Pairs, SimilarPair};
 pub use phantom::PhantomConfig;
 pub use splits::Split;
 pub use stain::{Appearance, Normalisation, StainMethod};

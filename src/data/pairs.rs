@@ -1,8 +1,8 @@
 //! Pairs for a Siamese network: one level of similarity and two of dissimilarity (arXiv 2409.20340, section 3.2.1).
 //!
-//! - [`Level::Similar`]: an image and an augmented view of it, or another patch of its slide.
-//! - [`Level::OtherSlide`]: patches of two slides of one class.
-//! - [`Level::OtherClass`]: patches of two classes.
+//! - [`PairLevel::Similar`]: an image and an augmented view of it, or another patch of its slide.
+//! - [`PairLevel::OtherSlide`]: patches of two slides of one class.
+//! - [`PairLevel::OtherClass`]: patches of two classes.
 //!
 //! Balanced: half of the pairs are similar, the rest is shared among the levels of dissimilarity; within a level the
 //! class, then the slide, then the patch is drawn uniformly, so that a slide with much tissue does not outweigh others.
@@ -17,7 +17,7 @@ use crate::random::{Random, Stream};
 /// How much the two images of a pair have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Level {
+pub enum PairLevel {
     /// Label 1.
     Similar,
     /// Label 0: another slide of the same class.
@@ -26,7 +26,7 @@ pub enum Level {
     OtherClass,
 }
 
-impl Level {
+impl PairLevel {
     /// All levels, the nearest first.
     pub const ALL: [Self; 3] = [Self::Similar, Self::OtherSlide, Self::OtherClass];
 
@@ -59,7 +59,7 @@ pub struct Pair {
     /// The second image; the anchor itself in a pair of augmented views.
     pub partner: usize,
     /// What they have in common.
-    pub level: Level,
+    pub level: PairLevel,
 }
 
 /// Where a member stands: its class, and its slide within the class.
@@ -76,7 +76,7 @@ pub struct Pairs {
     classes: Vec<Vec<Vec<usize>>>,
     names: Vec<String>,
     similar: SimilarPair,
-    dissimilar: Vec<Level>,
+    dissimilar: Vec<PairLevel>,
     random: Random,
 }
 
@@ -84,12 +84,12 @@ impl Pairs {
     /// Pairs of `members` (an image's index, its slide and its class), drawn from the streams of `random` called `pairs`.
     ///
     /// # Errors
-    /// For levels that these members cannot give: a second class for [`Level::OtherClass`], a second slide in some
-    /// class for [`Level::OtherSlide`], two patches on some slide for [`SimilarPair::SameSlide`].
+    /// For levels that these members cannot give: a second class for [`PairLevel::OtherClass`], a second slide in some
+    /// class for [`PairLevel::OtherSlide`], two patches on some slide for [`SimilarPair::SameSlide`].
     pub fn new<'a>(
         members: impl IntoIterator<Item = (usize, &'a str, &'a str)>,
         similar: SimilarPair,
-        dissimilar: &[Level],
+        dissimilar: &[PairLevel],
         random: Random,
     ) -> Result<Self> {
         let mut grouped: BTreeMap<&str, BTreeMap<&str, Vec<usize>>> = BTreeMap::new();
@@ -107,7 +107,7 @@ impl Pairs {
             dissimilar: dissimilar.to_vec(),
             random,
         };
-        if pairs.dissimilar.is_empty() || pairs.dissimilar.contains(&Level::Similar) {
+        if pairs.dissimilar.is_empty() || pairs.dissimilar.contains(&PairLevel::Similar) {
             return Err(refuse(
                 "`snn.dissimilar` names no level of dissimilarity, or `similar`",
                 "set it to `[\"other-slide\", \"other-class\"]` or to one of the two",
@@ -120,21 +120,21 @@ impl Pairs {
     }
 
     /// The levels these pairs have, the similar one first.
-    pub fn levels(&self) -> Vec<Level> {
-        let mut levels = vec![Level::Similar];
+    pub fn levels(&self) -> Vec<PairLevel> {
+        let mut levels = vec![PairLevel::Similar];
         levels.extend(&self.dissimilar);
         levels
     }
 
     /// Pairs `first` .. `first + count` of all there could be. Pair number k depends on k alone.
     pub fn range(&self, first: u64, count: usize) -> Vec<Pair> {
-        let places: Vec<Vec<SlideIndex>> = Level::ALL
+        let places: Vec<Vec<SlideIndex>> = PairLevel::ALL
             .map(|level| self.anchors(|place| self.has_partner(place, level)))
             .to_vec();
         (first..first + count as u64)
             .map(|number| {
                 let level = if number.is_multiple_of(2) {
-                    Level::Similar
+                    PairLevel::Similar
                 } else {
                     self.dissimilar[(number / 2) as usize % self.dissimilar.len()]
                 };
@@ -191,14 +191,14 @@ impl Pairs {
     }
 
     /// Whether the members of a slide have a partner of `level`.
-    fn has_partner(&self, place: SlideIndex, level: Level) -> bool {
+    fn has_partner(&self, place: SlideIndex, level: PairLevel) -> bool {
         match (level, self.similar) {
-            (Level::Similar, SimilarPair::AugmentedView) => true,
-            (Level::Similar, SimilarPair::SameSlide) => {
+            (PairLevel::Similar, SimilarPair::AugmentedView) => true,
+            (PairLevel::Similar, SimilarPair::SameSlide) => {
                 self.classes[place.class][place.slide].len() > 1
             }
-            (Level::OtherSlide, _) => self.classes[place.class].len() > 1,
-            (Level::OtherClass, _) => self.classes.len() > 1,
+            (PairLevel::OtherSlide, _) => self.classes[place.class].len() > 1,
+            (PairLevel::OtherClass, _) => self.classes.len() > 1,
         }
     }
 
@@ -223,11 +223,11 @@ impl Pairs {
         stream: &mut Stream,
         place: SlideIndex,
         anchor: usize,
-        level: Level,
+        level: PairLevel,
     ) -> usize {
         let places = match (level, self.similar) {
-            (Level::Similar, SimilarPair::AugmentedView) => return anchor,
-            (Level::Similar, SimilarPair::SameSlide) => {
+            (PairLevel::Similar, SimilarPair::AugmentedView) => return anchor,
+            (PairLevel::Similar, SimilarPair::SameSlide) => {
                 let members = &self.classes[place.class][place.slide];
                 let others: Vec<usize> = members
                     .iter()
@@ -236,15 +236,15 @@ impl Pairs {
                     .collect();
                 return others[stream.below(others.len())];
             }
-            (Level::OtherSlide, _) => {
+            (PairLevel::OtherSlide, _) => {
                 self.anchors(|other| other.class == place.class && other.slide != place.slide)
             }
-            (Level::OtherClass, _) => self.anchors(|other| other.class != place.class),
+            (PairLevel::OtherClass, _) => self.anchors(|other| other.class != place.class),
         };
         self.draw(stream, &places).1
     }
 
-    fn check(&self, level: Level) -> Result<()> {
+    fn check(&self, level: PairLevel) -> Result<()> {
         if !self
             .anchors(|place| self.has_partner(place, level))
             .is_empty()
@@ -252,7 +252,7 @@ impl Pairs {
             return Ok(());
         }
         Err(match level {
-            Level::OtherClass => refuse(
+            PairLevel::OtherClass => refuse(
                 format!(
                     "pairs of two classes need a second class: all slides are of class `{}`",
                     self.names.first().map_or("", String::as_str)
@@ -260,11 +260,11 @@ impl Pairs {
                 "give the images in one folder a class, or leave that level out with `--set \
                  snn.dissimilar=[\"other-slide\"]`",
             ),
-            Level::OtherSlide => refuse(
+            PairLevel::OtherSlide => refuse(
                 "pairs of two slides of one class need a class with two slides on this side of the split",
                 "add slides, or leave that level out with `--set snn.dissimilar=[\"other-class\"]`",
             ),
-            Level::Similar => refuse(
+            PairLevel::Similar => refuse(
                 "pairs of patches of one slide need a slide with two patches",
                 "set `snn.similar=augmented-view`, or take more patches of each slide",
             ),
@@ -298,7 +298,7 @@ mod tests {
     fn pairs(
         members: &[(usize, String, String)],
         similar: SimilarPair,
-        dissimilar: &[Level],
+        dissimilar: &[PairLevel],
     ) -> Result<Pairs> {
         let members = members
             .iter()
@@ -306,7 +306,7 @@ mod tests {
         Pairs::new(members, similar, dissimilar, Random::new(5))
     }
 
-    const BOTH: [Level; 2] = [Level::OtherSlide, Level::OtherClass];
+    const BOTH: [PairLevel; 2] = [PairLevel::OtherSlide, PairLevel::OtherClass];
 
     fn assert_level(pair: &Pair, members: &[(usize, String, String)], similar: SimilarPair) {
         let find = |index| {
@@ -318,12 +318,12 @@ mod tests {
         let (left, right) = (find(pair.anchor), find(pair.partner));
         let (same_slide, same_class) = (left.1 == right.1, left.2 == right.2);
         let right_level = match pair.level {
-            Level::Similar => {
+            PairLevel::Similar => {
                 same_slide
                     && (pair.anchor == pair.partner) == (similar == SimilarPair::AugmentedView)
             }
-            Level::OtherSlide => !same_slide && same_class,
-            Level::OtherClass => !same_class,
+            PairLevel::OtherSlide => !same_slide && same_class,
+            PairLevel::OtherClass => !same_class,
         };
         assert!(right_level, "{pair:?} joins {left:?} and {right:?}");
     }
@@ -337,7 +337,7 @@ mod tests {
                 assert_level(pair, &members, similar);
             }
             let count = |level| drawn.iter().filter(|pair| pair.level == level).count();
-            assert_eq!(Level::ALL.map(count), [200, 100, 100]);
+            assert_eq!(PairLevel::ALL.map(count), [200, 100, 100]);
         }
     }
 
@@ -356,9 +356,13 @@ mod tests {
                 members.push((members.len(), slide.to_owned(), class.to_owned()));
             }
         }
-        let drawn = pairs(&members, SimilarPair::AugmentedView, &[Level::OtherClass])
-            .unwrap()
-            .range(0, 6000);
+        let drawn = pairs(
+            &members,
+            SimilarPair::AugmentedView,
+            &[PairLevel::OtherClass],
+        )
+        .unwrap()
+        .range(0, 6000);
         for (_, slide, expected) in [("a", "a1", 3000), ("b", "b1", 1000), ("b", "b3", 1000)] {
             let found = drawn
                 .iter()
@@ -388,7 +392,7 @@ mod tests {
             .sets(50)
             .unwrap();
         assert_eq!(sets.len(), 3);
-        for (set, level) in sets.iter().zip(Level::ALL) {
+        for (set, level) in sets.iter().zip(PairLevel::ALL) {
             assert_eq!(set.len(), 50);
             for (pair, first) in set.iter().zip(&sets[0]) {
                 assert_eq!((pair.level, pair.anchor), (level, first.anchor));
@@ -399,7 +403,7 @@ mod tests {
 
     #[test]
     fn levels_that_cannot_be_had_are_refused_with_the_setting_that_helps() {
-        let refused = |members: &[(usize, String, String)], similar, levels: &[Level]| {
+        let refused = |members: &[(usize, String, String)], similar, levels: &[PairLevel]| {
             let error = pairs(members, similar, levels).unwrap_err();
             let hint = error.downcast_ref::<Refusal>().unwrap().hint.clone();
             (error.to_string(), hint)
@@ -425,7 +429,7 @@ mod tests {
         let (message, _) = refused(&members(2, 2, 1), view, &[]);
         assert!(message.contains("names no level"), "{message}");
         // One class or one slide is enough where the settings ask for no more.
-        assert!(pairs(&members(1, 3, 1), view, &[Level::OtherSlide]).is_ok());
-        assert!(pairs(&members(2, 1, 1), view, &[Level::OtherClass]).is_ok());
+        assert!(pairs(&members(1, 3, 1), view, &[PairLevel::OtherSlide]).is_ok());
+        assert!(pairs(&members(2, 1, 1), view, &[PairLevel::OtherClass]).is_ok());
     }
 }

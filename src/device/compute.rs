@@ -11,7 +11,7 @@ use crate::error::{Result, refuse, unknown_name};
 /// A kind of device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Kind {
+pub enum DeviceKind {
     /// The CPU. The only kind on which a seed gives the same bits every time.
     Cpu,
     /// A GPU by Vulkan, Metal or DirectX 12 (feature `wgpu`).
@@ -20,7 +20,7 @@ pub enum Kind {
     Cuda,
 }
 
-impl Kind {
+impl DeviceKind {
     /// All kinds.
     pub const ALL: [Self; 3] = [Self::Cpu, Self::Wgpu, Self::Cuda];
 
@@ -71,14 +71,14 @@ impl Kind {
 /// One device: a kind and, among several, which.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Place {
+pub struct DeviceName {
     /// The kind.
-    pub kind: Kind,
+    pub kind: DeviceKind,
     /// Its number, counted from 0; without one the device that the driver puts first.
     pub index: Option<usize>,
 }
 
-impl FromStr for Place {
+impl FromStr for DeviceName {
     type Err = anyhow::Error;
 
     fn from_str(text: &str) -> Result<Self> {
@@ -86,11 +86,12 @@ impl FromStr for Place {
             None => (text, None),
             Some((name, index)) => (name, Some(index)),
         };
-        let kind = Kind::ALL.into_iter().find(|kind| kind.name() == name);
-        let kind = kind.ok_or_else(|| unknown_name("device", name, Kind::ALL.map(Kind::name)))?;
+        let kind = DeviceKind::ALL.into_iter().find(|kind| kind.name() == name);
+        let kind = kind
+            .ok_or_else(|| unknown_name("device", name, DeviceKind::ALL.map(DeviceKind::name)))?;
         let index = index.map(str::parse).transpose();
         match index {
-            Ok(Some(_)) if kind == Kind::Cpu => Err(refuse(
+            Ok(Some(_)) if kind == DeviceKind::Cpu => Err(refuse(
                 format!("`{text}`: the CPU has no number"),
                 "write `cpu`; `RAYON_NUM_THREADS` says how many threads it takes",
             )),
@@ -103,7 +104,7 @@ impl FromStr for Place {
     }
 }
 
-impl TryFrom<String> for Place {
+impl TryFrom<String> for DeviceName {
     type Error = String;
 
     fn try_from(text: String) -> std::result::Result<Self, String> {
@@ -112,13 +113,13 @@ impl TryFrom<String> for Place {
     }
 }
 
-impl From<Place> for String {
-    fn from(place: Place) -> Self {
+impl From<DeviceName> for String {
+    fn from(place: DeviceName) -> Self {
         place.to_string()
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for DeviceName {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(self.kind.name())?;
         match self.index {
@@ -153,7 +154,7 @@ impl Precision {
 #[serde(deny_unknown_fields)]
 pub struct Compute {
     /// `cpu`, `wgpu[:n]` or `cuda[:n]`.
-    pub device: Place,
+    pub device: DeviceName,
     /// `f32` or `bf16`.
     pub precision: Precision,
 }
@@ -161,8 +162,8 @@ pub struct Compute {
 impl Default for Compute {
     fn default() -> Self {
         Self {
-            device: Place {
-                kind: Kind::Cpu,
+            device: DeviceName {
+                kind: DeviceKind::Cpu,
                 index: None,
             },
             precision: Precision::F32,
@@ -176,7 +177,7 @@ impl Compute {
     /// # Errors
     /// Refuses a kind that this build lacks, a number that no device has, and a precision that the device lacks.
     pub fn open(&self) -> Result<Device> {
-        let Place { kind, index } = self.device;
+        let DeviceName { kind, index } = self.device;
         if !kind.is_built_in() {
             return Err(refuse(
                 format!("this build computes on no `{}` device", kind.name()),
@@ -188,7 +189,7 @@ impl Compute {
         }
         let mut device = find(kind, index)?;
         if self.precision == Precision::Bf16 {
-            if kind == Kind::Cpu || !device.supports_dtype(DType::BF16) {
+            if kind == DeviceKind::Cpu || !device.supports_dtype(DType::BF16) {
                 return Err(refuse(
                     format!("`{}` does not compute in bf16", self.device),
                     "leave `--precision` out: f32 works everywhere",
@@ -207,31 +208,33 @@ impl Compute {
     not(any(feature = "wgpu", feature = "cuda")),
     expect(clippy::unnecessary_wraps, reason = "the CPU is always there")
 )]
-fn find(kind: Kind, index: Option<usize>) -> Result<Device> {
+fn find(kind: DeviceKind, index: Option<usize>) -> Result<Device> {
     #[cfg(feature = "gpu")]
-    if kind != Kind::Cpu {
+    if kind != DeviceKind::Cpu {
         super::kernel_cache::keep_kernels(kind)?;
     }
     match (kind, index) {
         #[cfg(feature = "wgpu")]
-        (Kind::Wgpu, None) => Ok(Device::wgpu(burn::tensor::DeviceKind::DefaultDevice)),
+        (DeviceKind::Wgpu, None) => Ok(Device::wgpu(burn::tensor::DeviceKind::DefaultDevice)),
         #[cfg(feature = "wgpu")]
-        (Kind::Wgpu, Some(index)) => numbered(burn::tensor::DeviceType::Wgpu, kind, index),
+        (DeviceKind::Wgpu, Some(index)) => numbered(burn::tensor::DeviceType::Wgpu, kind, index),
         #[cfg(feature = "cuda")]
-        (Kind::Cuda, index) => numbered(burn::tensor::DeviceType::Cuda, kind, index.unwrap_or(0)),
+        (DeviceKind::Cuda, index) => {
+            numbered(burn::tensor::DeviceType::Cuda, kind, index.unwrap_or(0))
+        }
         _ => Ok(Device::flex()),
     }
 }
 
 /// How many devices of a kind this build finds here; one CPU.
-pub fn count(kind: Kind) -> usize {
+pub fn count(kind: DeviceKind) -> usize {
     match kind {
         #[cfg(feature = "wgpu")]
-        Kind::Wgpu => Device::enumerate(burn::tensor::DeviceType::Wgpu)
+        DeviceKind::Wgpu => Device::enumerate(burn::tensor::DeviceType::Wgpu)
             .into_vec()
             .len(),
         #[cfg(feature = "cuda")]
-        Kind::Cuda => Device::enumerate(burn::tensor::DeviceType::Cuda)
+        DeviceKind::Cuda => Device::enumerate(burn::tensor::DeviceType::Cuda)
             .into_vec()
             .len(),
         _ => 1,
@@ -240,7 +243,7 @@ pub fn count(kind: Kind) -> usize {
 
 /// The device with a number among those of a kind.
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
-fn numbered(all: burn::tensor::DeviceType, kind: Kind, index: usize) -> Result<Device> {
+fn numbered(all: burn::tensor::DeviceType, kind: DeviceKind, index: usize) -> Result<Device> {
     let devices = Device::enumerate(all).into_vec();
     let count = devices.len();
     devices.into_iter().nth(index).ok_or_else(|| {
@@ -261,13 +264,13 @@ mod tests {
     #[test]
     fn a_device_is_written_as_it_is_read() {
         for text in ["cpu", "wgpu", "cuda:0", "wgpu:3"] {
-            assert_eq!(text.parse::<Place>().unwrap().to_string(), text);
+            assert_eq!(text.parse::<DeviceName>().unwrap().to_string(), text);
         }
     }
 
     #[test]
     fn what_is_no_device_is_refused() {
-        let refused = |text: &str| text.parse::<Place>().unwrap_err().to_string();
+        let refused = |text: &str| text.parse::<DeviceName>().unwrap_err().to_string();
         assert_eq!(refused("gpu"), "unknown device `gpu`");
         assert_eq!(refused("cuda:first"), "`cuda:first` is not a device");
         assert_eq!(refused("cpu:1"), "`cpu:1`: the CPU has no number");
@@ -276,7 +279,7 @@ mod tests {
     #[test]
     fn the_processor_computes_in_f32_alone() {
         let device = Compute::default().open().unwrap();
-        assert_eq!(Kind::of(&device), Kind::Cpu);
+        assert_eq!(DeviceKind::of(&device), DeviceKind::Cpu);
         let half = Compute {
             precision: Precision::Bf16,
             ..Compute::default()
@@ -289,9 +292,9 @@ mod tests {
 
     #[test]
     fn a_kind_that_is_not_built_in_names_the_feature() {
-        for kind in [Kind::Wgpu, Kind::Cuda] {
+        for kind in [DeviceKind::Wgpu, DeviceKind::Cuda] {
             let compute = Compute {
-                device: Place { kind, index: None },
+                device: DeviceName { kind, index: None },
                 ..Compute::default()
             };
             if !kind.is_built_in() {

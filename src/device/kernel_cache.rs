@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 
 #[cfg(feature = "gpu")]
-use super::Kind;
+use super::DeviceKind;
 use crate::error::Result;
 use crate::files::cache_folder;
 #[cfg(feature = "gpu")]
@@ -73,7 +73,7 @@ const LARGEST: u64 = 1 << 30;
 /// # Errors
 /// As [`KernelCache::open`].
 #[cfg(feature = "gpu")]
-pub(super) fn keep_kernels(kind: Kind) -> Result<()> {
+pub(super) fn keep_kernels(kind: DeviceKind) -> Result<()> {
     use cubecl_runtime::config::cache::CacheConfig;
     use cubecl_runtime::config::{CubeClRuntimeConfig, RuntimeConfig};
 
@@ -83,7 +83,7 @@ pub(super) fn keep_kernels(kind: Kind) -> Result<()> {
     }
     let device = match kind {
         #[cfg(feature = "cuda")]
-        Kind::Cuda => nvidia(),
+        DeviceKind::Cuda => nvidia(),
         kind => kind.name().to_owned(),
     };
     let name = file_name(&format!("{} {device}", env!("CARGO_PKG_VERSION")));

@@ -6,9 +6,9 @@ use std::fs;
 
 use toml::{Table, Value};
 
-use super::kind::{Kind, TRANSFER};
+use super::kind::{ExperimentKind, TRANSFER};
 use super::resolve::{self, ABLATIONS, schema};
-use crate::config::{Config, Layer, Tracking};
+use crate::config::{Config, Layer, TrackingConfig};
 use crate::error::Result;
 use crate::files::write_whole;
 use crate::report::page::{Again, quoted};
@@ -18,7 +18,7 @@ use crate::workspace::Workspace;
 /// Keeps the settings of an experiment where [`again`] finds them; where its runs are uploaded to is no part of them.
 pub(super) fn keep(config: &Config, workspace: &Workspace) -> Result<()> {
     let config = Config {
-        tracking: Tracking::default(),
+        tracking: TrackingConfig::default(),
         ..config.clone()
     };
     let path = workspace.settings(&config.name);
@@ -68,23 +68,28 @@ pub(super) fn again(record: &Record, workspace: &Workspace) -> Result<Option<Aga
     let experiment = quoted(experiment);
     let ablation = ABLATIONS.iter().find(|(_, name)| *name == experiment);
     // An experiment without systems trains what the downstream task needs, or paired models.
-    let kind = match Kind::of(&experiment) {
+    let kind = match ExperimentKind::of(&experiment) {
         Some(kind) => kind,
         None if TranslationRecord::load(workspace.out(), &record.name)?.is_some() => {
-            Kind::Translation
+            ExperimentKind::Translation
         }
-        None if kept.systems.is_empty() => Kind::Downstream,
-        None => Kind::Tables,
+        None if kept.systems.is_empty() => ExperimentKind::Downstream,
+        None => ExperimentKind::Tables,
     };
-    let is_built_in = Kind::of(&experiment).is_some();
+    let is_built_in = ExperimentKind::of(&experiment).is_some();
     let verb = match (ablation, kind) {
         (Some((what, _)), _) => format!("ablate {what}"),
-        (None, Kind::Tables) => format!("reproduce all --experiment {experiment}"),
+        (None, ExperimentKind::Tables) => format!("reproduce all --experiment {experiment}"),
         (None, _) if is_built_in => format!("reproduce {experiment}"),
-        (None, Kind::Translation) => format!("reproduce {TRANSFER} --experiment {experiment}"),
+        (None, ExperimentKind::Translation) => {
+            format!("reproduce {TRANSFER} --experiment {experiment}")
+        }
         (None, _) => format!("reproduce downstream --experiment {experiment}"),
     };
-    let has_training = matches!(kind, Kind::Tables | Kind::Rows | Kind::Samplers);
+    let has_training = matches!(
+        kind,
+        ExperimentKind::Tables | ExperimentKind::Rows | ExperimentKind::Samplers
+    );
     Ok(Some(Again {
         whole: format!("histogen {verb} --seeds {} {options}", seeds.join(",")),
         training: has_training.then(|| format!("histogen train {experiment} {options}")),

@@ -8,7 +8,7 @@ use super::measure::Evaluators;
 use super::rows::Rows;
 use super::training::Label;
 use super::{
-    Context, Kind, Reporter, RewardModels, Runs, Silent, held_out, run_config, snn_config,
+    Context, ExperimentKind, Reporter, RewardModels, Runs, Silent, held_out, run_config, snn_config,
 };
 use crate::config::{Config, System};
 use crate::data::PatchStore;
@@ -35,12 +35,12 @@ impl Asked {
     /// What the experiment called `name` is carried out for: every table of the paper, or its own; none where its trainings depend on
     /// one another.
     pub fn of(name: &str) -> Option<Self> {
-        match Kind::of(name) {
-            None | Some(Kind::Tables) => {
+        match ExperimentKind::of(name) {
+            None | Some(ExperimentKind::Tables) => {
                 let names = TABLES.iter().map(|table| table.name.to_owned());
                 Some(Self::Tables(names.collect()))
             }
-            Some(Kind::Rows) => Some(Self::Ablation),
+            Some(ExperimentKind::Rows) => Some(Self::Ablation),
             Some(_) => None,
         }
     }

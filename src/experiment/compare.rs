@@ -31,7 +31,7 @@ pub use two::{compare_two, differences_table};
 /// What is compared. A side is a run, a patch store, a folder or an array of images, a file of features, or statistics of
 /// features. Features are compared with features and statistics only.
 #[derive(Clone, Copy, Debug)]
-pub struct Comparison<'a> {
+pub struct SetComparison<'a> {
     /// What is measured: one set or several.
     pub generated: &'a [PathBuf],
     /// What each is measured against.
@@ -54,7 +54,7 @@ pub struct Comparison<'a> {
 /// latent space.
 pub fn compare(
     config: &Config,
-    comparison: &Comparison<'_>,
+    comparison: &SetComparison<'_>,
     workspace: &Workspace,
 ) -> Result<Vec<SetScores>> {
     let selection = metrics::select(comparison.metrics)?;
@@ -142,7 +142,7 @@ fn refuse_unlike(generated: &Subject<'_>, real: &Subject<'_>) -> Result<()> {
 /// A comparison that makes sense so far.
 struct Comparing<'a> {
     config: &'a Config,
-    comparison: &'a Comparison<'a>,
+    comparison: &'a SetComparison<'a>,
     selection: &'a Selection,
     split: Split,
     workspace: &'a Workspace,

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use super::captions::{data_caption, profile_caption};
 use super::training::{Label, never_began};
 use super::{Context, Outcome, Reporter, render_downstream};
-use crate::classifier::{self as classifiers, ClassifierTask, NETWORKS, Pretrained};
+use crate::classifier::{self as classifiers, ClassifierStart, ClassifierTask, NETWORKS};
 use crate::config::Config;
 use crate::data::{PatchStore, Split};
 use crate::error::{Result, refuse};
@@ -202,8 +202,8 @@ fn record(
 fn classifier_caption(config: &Config) -> String {
     let settings = &config.downstream.classifier;
     let start = match settings.pretrained {
-        Pretrained::ImageNet => "weights of ImageNet",
-        Pretrained::None => "random weights",
+        ClassifierStart::ImageNet => "weights of ImageNet",
+        ClassifierStart::None => "random weights",
     };
     let length = match settings.steps_per_epoch {
         0 => format!("{} passes", settings.epochs),

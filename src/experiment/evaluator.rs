@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 
-use crate::config::Evaluation;
+use crate::config::EvaluationConfig;
 use crate::error::{Refusal, Result, explained, refuse};
 use crate::features::{self, Copies, Extractor, FeatureFile, Features, Statistics, extract_cached};
 use crate::images::{ImageSource, kind};
@@ -104,7 +104,7 @@ impl Evaluator {
     /// # Errors
     /// Refuses unknown names, weights that do not fit, and images that the extractor does not take.
     pub fn new(
-        config: &Evaluation,
+        config: &EvaluationConfig,
         names: &[String],
         reference: &str,
         images: &dyn ImageSource,
@@ -234,7 +234,7 @@ impl Evaluator {
     /// Refuses weights that do not fit.
     pub fn with_extractor(
         self,
-        config: &Evaluation,
+        config: &EvaluationConfig,
         [image_size, channels]: [usize; 2],
         device: &Device,
         cache: &Path,

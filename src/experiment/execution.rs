@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::config::{self, Config};
+use crate::config::{Config, TrackingConfig};
 use crate::data::as_hashed;
 use crate::digest::sha256;
 use crate::error::Result;
@@ -14,7 +14,7 @@ use crate::workspace::{Workspace, ledger};
 /// Name of the execution of `config`, and the text that names it: its settings but those of tracking.
 pub fn execution(config: &Config) -> (String, String) {
     let without_tracking = Config {
-        tracking: config::Tracking::default(),
+        tracking: TrackingConfig::default(),
         ..config.clone()
     };
     let text = as_hashed(&without_tracking.to_toml());
@@ -45,11 +45,10 @@ pub fn is_reported(
     runs: impl IntoIterator<Item = Result<Option<PathBuf>>>,
 ) -> Result<bool> {
     let folder = workspace.executions().join(execution(config).0);
-    let path = ledger(&folder);
-    if keeps_open(&folder) || !path.exists() {
+    if keeps_open(&folder) {
         return Ok(false);
     }
-    let events = Ledger::read_with_times(&path)?;
+    let events = Ledger::read_with_times(&ledger(&folder))?;
     let Some((reported, Event::End { ending, reason, .. })) = events.last() else {
         return Ok(false);
     };
@@ -57,9 +56,8 @@ pub fn is_reported(
         Ending::Finished => Ok(true),
         Ending::Failed if reason == PART_FAILED => {
             for run in runs {
-                let ledger = run?.map(|run| ledger(&run));
-                if let Some(ledger) = ledger.filter(|ledger| ledger.exists()) {
-                    let events = Ledger::read_with_times(&ledger)?;
+                if let Some(run) = run? {
+                    let events = Ledger::read_with_times(&ledger(&run))?;
                     if events.last().and_then(|(time, _)| *time) > *reported {
                         return Ok(false);
                     }
@@ -75,7 +73,7 @@ pub fn is_reported(
 ///
 /// # Errors
 /// If its folder cannot be written.
-pub fn mark_open(folder: &Path, open: bool) -> Result<()> {
+pub(super) fn mark_open(folder: &Path, open: bool) -> Result<()> {
     let path = folder.join(OPEN);
     match open {
         true => write_whole(&path, b""),

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::Context;
 use crate::data::{Batches, PatchStore, Split};
-use crate::device::{Kind, Precision};
+use crate::device::{DeviceKind, Precision};
 use crate::digest::sha256;
 use crate::error::Result;
 use crate::models::{Draws, GenerativeModel, KeptDiscriminator, Latents, Scalars};
@@ -28,7 +28,7 @@ struct KeptConfig {
     /// Images of each side in a step.
     batch: usize,
     steps: u64,
-    device: Kind,
+    device: DeviceKind,
     precision: Precision,
 }
 

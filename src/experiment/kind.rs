@@ -15,7 +15,7 @@ pub(super) const TRANSFER: &str = "transfer";
 
 /// What an experiment is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum ExperimentKind {
     /// Systems that are trained alike, in the tables of the paper.
     Tables,
     /// Systems in one table of its own: an ablation, or the experiment of a related paper.
@@ -30,7 +30,7 @@ pub enum Kind {
     Translation,
 }
 
-impl Kind {
+impl ExperimentKind {
     /// That of the experiment called `name`, if it comes with the program.
     pub(super) fn of(name: &str) -> Option<Self> {
         let mut built_in = EXPERIMENTS.iter();
@@ -47,15 +47,15 @@ impl Kind {
 /// An experiment to carry out.
 pub struct Request {
     /// What it is.
-    pub kind: Kind,
+    pub kind: ExperimentKind,
     /// Its name under `experiments/`, or a TOML file.
     pub experiment: String,
-    /// The tables to make, of [`Kind::Tables`].
+    /// The tables to make, of [`ExperimentKind::Tables`].
     pub tables: Vec<&'static TableDefinition>,
 }
 
 impl Request {
-    fn new(kind: Kind, experiment: &str) -> Self {
+    fn new(kind: ExperimentKind, experiment: &str) -> Self {
         Self {
             kind,
             experiment: experiment.to_owned(),
@@ -69,21 +69,21 @@ impl Request {
     /// # Errors
     /// Refuses an unknown name, and another experiment in place of one that stands for itself.
     pub fn of(name: &str, experiment: Option<&str>) -> Result<Vec<Self>> {
-        let kind = Kind::of(name).filter(|kind| *kind != Kind::Tables);
+        let kind = ExperimentKind::of(name).filter(|kind| *kind != ExperimentKind::Tables);
         let kind = kind.filter(|_| !ABLATIONS.iter().any(|(_, ablation)| *ablation == name));
         Ok(match (kind, experiment) {
             (None, Some(experiment)) if name == TRANSFER => {
-                vec![Self::new(Kind::Translation, experiment)]
+                vec![Self::new(ExperimentKind::Translation, experiment)]
             }
             (None, None) if name == TRANSFER => {
                 let all = EXPERIMENTS.iter();
-                let all = all.filter(|experiment| experiment.kind == Kind::Translation);
+                let all = all.filter(|experiment| experiment.kind == ExperimentKind::Translation);
                 all.map(|experiment| Self::new(experiment.kind, experiment.name))
                     .collect()
             }
             (Some(kind), None) => vec![Self::new(kind, name)],
-            (Some(Kind::Downstream), Some(experiment)) => {
-                vec![Self::new(Kind::Downstream, experiment)]
+            (Some(ExperimentKind::Downstream), Some(experiment)) => {
+                vec![Self::new(ExperimentKind::Downstream, experiment)]
             }
             (Some(_), Some(_)) => {
                 return Err(refuse(
@@ -92,7 +92,7 @@ impl Request {
                 ));
             }
             (None, experiment) => vec![Self {
-                kind: Kind::Tables,
+                kind: ExperimentKind::Tables,
                 experiment: experiment.unwrap_or(TABLES[0].name).to_owned(),
                 tables: match name {
                     "all" => TABLES.iter().collect(),
@@ -106,8 +106,8 @@ impl Request {
     pub fn asked(&self) -> Option<Asked> {
         let names = || self.tables.iter().map(|table| table.name.to_owned());
         match self.kind {
-            Kind::Tables => Some(Asked::Tables(names().collect())),
-            Kind::Rows => Some(Asked::Ablation),
+            ExperimentKind::Tables => Some(Asked::Tables(names().collect())),
+            ExperimentKind::Rows => Some(Asked::Ablation),
             _ => None,
         }
     }
@@ -123,12 +123,12 @@ impl Request {
         reporter: &mut dyn Reporter,
     ) -> Result<Outcome> {
         match self.kind {
-            Kind::Tables => reproduce(config, &self.tables, workspace, reporter),
-            Kind::Rows => ablate(config, workspace, reporter),
-            Kind::Samplers => reproduce_sampled(config, workspace, reporter),
-            Kind::LowData => reproduce_low_data(config, workspace, reporter),
-            Kind::Downstream => reproduce_downstream(config, workspace, reporter),
-            Kind::Translation => reproduce_translation(config, workspace, reporter),
+            ExperimentKind::Tables => reproduce(config, &self.tables, workspace, reporter),
+            ExperimentKind::Rows => ablate(config, workspace, reporter),
+            ExperimentKind::Samplers => reproduce_sampled(config, workspace, reporter),
+            ExperimentKind::LowData => reproduce_low_data(config, workspace, reporter),
+            ExperimentKind::Downstream => reproduce_downstream(config, workspace, reporter),
+            ExperimentKind::Translation => reproduce_translation(config, workspace, reporter),
         }
     }
 }
@@ -137,7 +137,7 @@ impl Request {
 mod tests {
     use super::*;
 
-    fn kinds(name: &str, experiment: Option<&str>) -> Vec<(Kind, String)> {
+    fn kinds(name: &str, experiment: Option<&str>) -> Vec<(ExperimentKind, String)> {
         let requests = Request::of(name, experiment).unwrap();
         let kinds = requests.into_iter();
         kinds
@@ -148,26 +148,37 @@ mod tests {
     #[test]
     fn a_name_is_a_table_or_an_experiment() {
         let own = |name: &str| name.to_owned();
-        assert_eq!(kinds("table3", None), [(Kind::Tables, own("table1"))]);
+        assert_eq!(
+            kinds("table3", None),
+            [(ExperimentKind::Tables, own("table1"))]
+        );
         assert_eq!(
             kinds("all", Some("x.toml")),
-            [(Kind::Tables, own("x.toml"))]
+            [(ExperimentKind::Tables, own("x.toml"))]
         );
-        assert_eq!(kinds("mnist-zoo", None), [(Kind::Rows, own("mnist-zoo"))]);
+        assert_eq!(
+            kinds("mnist-zoo", None),
+            [(ExperimentKind::Rows, own("mnist-zoo"))]
+        );
         assert_eq!(
             kinds("downstream", Some("x.toml")),
-            [(Kind::Downstream, own("x.toml"))]
+            [(ExperimentKind::Downstream, own("x.toml"))]
         );
         assert_eq!(
             kinds("pretrain", None),
-            [(Kind::Translation, own("pretrain"))]
+            [(ExperimentKind::Translation, own("pretrain"))]
         );
         let all = kinds(TRANSFER, None);
-        assert!(all.len() > 1 && all.iter().all(|(kind, _)| *kind == Kind::Translation));
+        assert!(
+            all.len() > 1
+                && all
+                    .iter()
+                    .all(|(kind, _)| *kind == ExperimentKind::Translation)
+        );
         assert_eq!(all[0].1, "pretrain", "the others start from its runs");
         assert_eq!(
             kinds(TRANSFER, Some("x.toml")),
-            [(Kind::Translation, own("x.toml"))]
+            [(ExperimentKind::Translation, own("x.toml"))]
         );
         for (name, experiment) in [
             ("table9", None),

@@ -17,7 +17,7 @@ use super::downstream::set::Set;
 use super::training::{Label, train_run};
 use super::{Context, Outcome, Reporter, refuse_samplers_of_rows, render_low_data};
 use crate::classifier::{
-    AC_BODY, Classifier, ClassifierConfig, DownstreamConfig, ImagesOf, Pretrained,
+    AC_BODY, Classifier, ClassifierConfig, ClassifierStart, DownstreamConfig, ImagesOf,
 };
 use crate::config::Config;
 use crate::data::{Split, TrainingPlaces};
@@ -96,7 +96,7 @@ pub fn reproduce_low_data(
 fn baseline_config(config: &Config) -> Config {
     let classifier = ClassifierConfig {
         network: AC_BODY.name.to_owned(),
-        pretrained: Pretrained::None,
+        pretrained: ClassifierStart::None,
         weights: PathBuf::new(),
         ..config.downstream.classifier.clone()
     };

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::training::Drawn;
 use super::{Context, Evaluator, PathEvaluator, Reference, Reporter, trained_on};
-use crate::config::Evaluation;
+use crate::config::EvaluationConfig;
 use crate::error::Result;
 use crate::images::{ImageSource, Pixels};
 use crate::kernels;
@@ -19,7 +19,7 @@ const AUTHENTICITY: &str = "authpct";
 
 /// What measures the rows of an experiment.
 pub(super) struct Evaluators {
-    settings: Evaluation,
+    settings: EvaluationConfig,
     /// Against the reference.
     main: Evaluator,
     /// Against training patches, if a table shows what they are for.
@@ -81,7 +81,7 @@ impl Evaluators {
     }
 
     /// One evaluator alone.
-    pub(super) fn only(settings: &Evaluation, main: Evaluator) -> Self {
+    pub(super) fn only(settings: &EvaluationConfig, main: Evaluator) -> Self {
         Self {
             settings: settings.clone(),
             main,
@@ -100,7 +100,7 @@ impl Evaluators {
         draw: impl FnOnce(&mut dyn Reporter) -> Result<Drawn>,
         reporter: &mut dyn Reporter,
     ) -> Result<Option<Pixels>> {
-        let Evaluation { images, seed, .. } = self.settings;
+        let EvaluationConfig { images, seed, .. } = self.settings;
         let known = Known::of(ledger, step, seed);
         let mut draw = Some(draw);
         let (mut drawn, mut scores) = (None, Vec::new());

@@ -45,7 +45,9 @@ mod study;
 mod subject;
 mod training;
 mod transfer;
+mod tracked;
 mod translation;
+mod uploads;
 
 use std::path::PathBuf;
 
@@ -69,18 +71,18 @@ use rows::{Rows, records};
 
 pub use cells::{Asked, Cell, CellState, cell_state, cells, run_cell, run_folder};
 pub use compare::{
-    Compared, Comparison, SetScores, compare, compare_two, comparison_csv, comparison_table,
+    Compared, SetComparison, SetScores, compare, compare_two, comparison_csv, comparison_table,
     differences_table, is_asked_for, needs_extractor, sets_table,
 };
 pub use context::{Context, patches};
 pub use downstream::reproduce_downstream;
 pub use evaluator::{Difference, Evaluator};
-pub use execution::{PART_FAILED, execution, is_reported, keeps_open, mark_open};
+pub use execution::{PART_FAILED, execution, is_reported, keeps_open};
 pub use export::{
     GeneratorFormat, StatisticsFormat, StatisticsPlan, export_generator, export_statistics,
 };
 pub use image_set::{ImageSet, Placed};
-pub use kind::{Kind, Request};
+pub use kind::{ExperimentKind, Request};
 pub use low_data::reproduce_low_data;
 pub use path_evaluator::PathEvaluator;
 pub use reference::{Reference, held_out, trained_on};
@@ -96,9 +98,11 @@ pub use snn::{
     LevelRecord, NetworkRecord, REPORT as SNN_REPORT, SnnEvaluation, SnnRecord, evaluate_snn,
 };
 pub use study::{StudyPlan, make_study};
+pub use tracked::{Role, TrackedExecution};
 pub use training::{load_model, train};
 pub use transfer::{Transfer, TransferRecord, TransferRow, transfer, transfer_table};
 pub use translation::reproduce_translation;
+pub use uploads::{Uploads, begun_folders, upload_status};
 
 /// What came out of an experiment.
 pub struct Outcome {

@@ -3,7 +3,7 @@
 use burn::tensor::Device;
 
 use super::evaluator::explain;
-use crate::config::Evaluation;
+use crate::config::EvaluationConfig;
 use crate::error::Result;
 use crate::features::{PerceptualDistance, load_perceptual};
 use crate::metrics::{LatentSpace, PathLength, PathSettings, Protocol};
@@ -25,7 +25,7 @@ impl PathEvaluator {
     /// # Errors
     /// Refuses an unknown distance and weights that do not fit.
     pub fn new(
-        config: &Evaluation,
+        config: &EvaluationConfig,
         lengths: &[&'static PathLength],
         image_size: usize,
         channels: usize,

@@ -1,6 +1,6 @@
 //! The real images that generated ones are compared with.
 
-use crate::config::Evaluation;
+use crate::config::EvaluationConfig;
 use crate::data::{PatchStore, Split};
 use crate::error::{Result, refuse};
 use crate::images::Pixels;
@@ -19,7 +19,7 @@ pub struct Reference {
 ///
 /// # Errors
 /// Refuses a test split that is too small for both: a number at another n would not compare.
-pub fn held_out(config: &Evaluation, store: &PatchStore) -> Result<(Reference, Pixels)> {
+pub fn held_out(config: &EvaluationConfig, store: &PatchStore) -> Result<(Reference, Pixels)> {
     let indices = store.indices(Split::Test);
     let needed = 2 * config.images;
     if indices.len() < needed {
@@ -51,7 +51,7 @@ pub fn held_out(config: &Evaluation, store: &PatchStore) -> Result<(Reference, P
 }
 
 /// Patches that the models were trained on, at most `config.training_images` of them.
-pub fn trained_on(config: &Evaluation, store: &PatchStore) -> Result<Reference> {
+pub fn trained_on(config: &EvaluationConfig, store: &PatchStore) -> Result<Reference> {
     let indices = store.indices(Split::Train);
     let count = indices.len().min(config.training_images);
     let mut stream = Random::new(config.seed).stream("training patches");

@@ -2,47 +2,18 @@
 
 use std::path::PathBuf;
 
-use super::Kind;
+use super::ExperimentKind;
 use super::again::again;
 use super::{Outcome, Rendered};
 use crate::error::Result;
 use crate::files::write_whole;
-use crate::report::figures::Drawn;
+use crate::report::figures::{self, Drawn};
 use crate::report::page::Page;
 use crate::report::{
-    self, CHECKPOINTS, COSTS, Cell, Claim, DownstreamRecord, KindRecord, LowDataRecord, Published,
-    Record, Rewards, TABLES, Table, TableDefinition, TranslationRecord,
+    self, CHECKPOINTS, COSTS, Claim, DownstreamRecord, KindRecord, LowDataRecord, Published,
+    Record, Rewards, SAMPLED, TABLES, Table, TableCell, TableDefinition, TranslationRecord,
 };
 use crate::workspace::Workspace;
-
-/// Renders and writes the table of an ablation and its figures.
-pub(super) fn render_ablation(record: Record, workspace: &Workspace) -> Result<Outcome> {
-    let folder = workspace.report(&record.name);
-    let outcomes = report::Outcome::of_rows(&record, workspace.out())?;
-    let (definition, table) = report::ablation(&record, &outcomes, workspace.out())?;
-    let mut files = report::write(definition, &table, &folder)?;
-    let shown = [(definition, &table)];
-    let drawn = report::figures::draw(&record, &shown, workspace)?;
-    let claims = report::comparisons(&record, &outcomes)?;
-    if !claims.is_empty() {
-        let path = folder.join("claims.md");
-        let source = Published::of(&record.name).source();
-        let text = report::claims_markdown(&claims, &record, &source);
-        write_whole(&path, text.as_bytes())?;
-        files.push(path);
-    }
-    let page = page(
-        &record, &outcomes, &shown, &drawn, &claims, &files, workspace,
-    )?;
-    files.extend(page);
-    Ok(Outcome {
-        record,
-        complete: no_cell_failed(&table),
-        tables: vec![Rendered { table, files }],
-        files: Vec::new(),
-        absent: drawn.absent,
-    })
-}
 
 /// All tables of the experiment `name` and the claims audit, again, from its ledgers alone; of an ablation, its table.
 ///
@@ -50,9 +21,9 @@ pub(super) fn render_ablation(record: Record, workspace: &Workspace) -> Result<O
 /// Refuses an experiment that was never run, and fails if a ledger is gone.
 pub fn render_again(name: &str, workspace: &Workspace) -> Result<Outcome> {
     let record = Record::load(workspace.out(), name)?;
-    match Kind::of(name) {
-        Some(Kind::Rows) => return render_ablation(record, workspace),
-        Some(Kind::Samplers) => return render_sampled(record, workspace),
+    match ExperimentKind::of(name) {
+        Some(ExperimentKind::Rows) => return render_ablation(record, workspace),
+        Some(ExperimentKind::Samplers) => return render_sampled(record, workspace),
         _ => {}
     }
     if let Some(about) = LowDataRecord::load(workspace.out(), name)? {
@@ -68,26 +39,79 @@ pub fn render_again(name: &str, workspace: &Workspace) -> Result<Outcome> {
     render(record, &tables, workspace)
 }
 
+/// Renders and writes tables of systems, what they cost, the claims audit and the figures.
+pub(super) fn render(
+    record: Record,
+    definitions: &[&TableDefinition],
+    workspace: &Workspace,
+) -> Result<Outcome> {
+    let out = workspace.out();
+    write(record, workspace, |record, outcomes| {
+        let tables = definitions.iter().map(|definition| {
+            let table = report::render(definition, record, outcomes)?;
+            Ok((*definition, table))
+        });
+        let tables: Made<'_> = tables.collect::<Result<_>>()?;
+        let checkpoints = report::checkpoints(record, workspace)?;
+        let checkpoints = checkpoints.map(|table| (&CHECKPOINTS, table));
+        let costs = (&COSTS, report::costs(record, out)?);
+        let below: Made<'_> = checkpoints.into_iter().chain([costs]).collect();
+        let shown: Shown<'_> = shown(&tables).chain(shown(&below)).collect();
+        Ok(Contents {
+            claims: report::claims(record, &Rewards::read(record, out)?, out)?,
+            source: Published::load().source(),
+            drawn: figures::draw(record, &shown, workspace)?,
+            tables,
+            below,
+        })
+    })
+}
+
+/// Renders and writes the table of an ablation and its figures.
+pub(super) fn render_ablation(record: Record, workspace: &Workspace) -> Result<Outcome> {
+    write(record, workspace, |record, outcomes| {
+        let tables = vec![report::ablation(record, outcomes, workspace.out())?];
+        let shown: Shown<'_> = shown(&tables).collect();
+        Ok(Contents {
+            claims: report::comparisons(record, outcomes)?,
+            source: Published::of(&record.name).source(),
+            drawn: figures::draw(record, &shown, workspace)?,
+            tables,
+            below: Vec::new(),
+        })
+    })
+}
+
+/// Renders and writes the table of samplers, its figures and its claims.
+pub(super) fn render_sampled(record: Record, workspace: &Workspace) -> Result<Outcome> {
+    write(record, workspace, |record, outcomes| {
+        Ok(Contents {
+            tables: vec![(&SAMPLED, report::sampled_table(record, outcomes)?)],
+            below: Vec::new(),
+            claims: report::comparisons(record, outcomes)?,
+            source: Published::of(&record.name).source(),
+            drawn: figures::draw_sampled(record, workspace)?,
+        })
+    })
+}
+
 /// Renders and writes the tables of the downstream task, its figures and its claim.
 pub(super) fn render_downstream(
     record: Record,
     about: &DownstreamRecord,
     workspace: &Workspace,
 ) -> Result<Outcome> {
-    let out = workspace.out();
-    let outcomes = report::Outcome::of_rows(&record, out)?;
-    let made = report::downstream_tables(&record, about, &outcomes)?;
-    let claims = [report::downstream_claim(out)?];
-    let source = Published::load().source();
-    let shown = shown(&made);
-    let drawn = report::figures::draw_downstream(&record, about, &shown, &outcomes, workspace)?;
-    let of = Made {
-        tables: &made,
-        claims: &claims,
-        source: &source,
-        drawn,
-    };
-    of.write(record, &outcomes, workspace)
+    write(record, workspace, |record, outcomes| {
+        let tables = report::downstream_tables(record, about, outcomes)?;
+        let shown: Shown<'_> = shown(&tables).collect();
+        Ok(Contents {
+            claims: vec![report::downstream_claim(workspace.out())?],
+            source: Published::load().source(),
+            drawn: figures::draw_downstream(record, about, &shown, outcomes, workspace)?,
+            tables,
+            below: Vec::new(),
+        })
+    })
 }
 
 /// Renders and writes the tables of classification from few images, its figures and its claims.
@@ -97,35 +121,17 @@ pub(super) fn render_low_data(
     workspace: &Workspace,
 ) -> Result<Outcome> {
     let out = workspace.out();
-    let outcomes = report::Outcome::of_rows(&record, out)?;
-    let made = report::low_data_tables(&record, about, &outcomes, out)?;
-    let claims = report::low_data_claims(&record, about, &outcomes, out)?;
-    let source = Published::of(&record.name).source();
-    let shown = shown(&made);
-    let drawn = report::figures::draw_low_data(&record, about, &shown, &outcomes, workspace)?;
-    let of = Made {
-        tables: &made,
-        claims: &claims,
-        source: &source,
-        drawn,
-    };
-    of.write(record, &outcomes, workspace)
-}
-
-/// Renders and writes the table of samplers, its figures and its claims.
-pub(super) fn render_sampled(record: Record, workspace: &Workspace) -> Result<Outcome> {
-    let outcomes = report::Outcome::of_rows(&record, workspace.out())?;
-    let made = [(&report::SAMPLED, report::sampled_table(&record, &outcomes)?)];
-    let claims = report::comparisons(&record, &outcomes)?;
-    let source = Published::of(&record.name).source();
-    let drawn = report::figures::draw_sampled(&record, workspace)?;
-    let of = Made {
-        tables: &made,
-        claims: &claims,
-        source: &source,
-        drawn,
-    };
-    of.write(record, &outcomes, workspace)
+    write(record, workspace, |record, outcomes| {
+        let tables = report::low_data_tables(record, about, outcomes, out)?;
+        let shown: Shown<'_> = shown(&tables).collect();
+        Ok(Contents {
+            claims: report::low_data_claims(record, about, outcomes, out)?,
+            source: Published::of(&record.name).source(),
+            drawn: figures::draw_low_data(record, about, &shown, outcomes, workspace)?,
+            tables,
+            below: Vec::new(),
+        })
+    })
 }
 
 /// Renders and writes the tables of paired models, their figures and what they say about the paper's claims.
@@ -135,133 +141,82 @@ pub(super) fn render_translation(
     workspace: &Workspace,
 ) -> Result<Outcome> {
     let out = workspace.out();
-    let outcomes = report::Outcome::of_rows(&record, out)?;
-    let made = report::translation_tables(&record, about, &outcomes, out)?;
-    let claims = report::translation_claims(&record, about, &outcomes, out)?;
-    let shown = shown(&made);
-    let drawn = report::figures::draw_translation(&record, about, &shown, &outcomes, workspace)?;
-    let of = Made {
-        tables: &made,
-        claims: &claims,
-        source: &report::translation_source(),
-        drawn,
-    };
-    of.write(record, &outcomes, workspace)
+    write(record, workspace, |record, outcomes| {
+        let tables = report::translation_tables(record, about, outcomes, out)?;
+        let shown: Shown<'_> = shown(&tables).collect();
+        Ok(Contents {
+            claims: report::translation_claims(record, about, outcomes, out)?,
+            source: report::translation_source(),
+            drawn: figures::draw_translation(record, about, &shown, outcomes, workspace)?,
+            tables,
+            below: Vec::new(),
+        })
+    })
 }
 
+/// Tables that were made.
+type Made<'a> = Vec<(&'a TableDefinition, Table)>;
 /// Tables as figures and pages take them.
-fn shown<'a>(
-    made: &'a [(&'static TableDefinition, Table)],
-) -> Vec<(&'a TableDefinition, &'a Table)> {
-    let tables = made.iter();
-    tables
-        .map(|(definition, table)| (*definition, table))
-        .collect()
+type Shown<'a> = Vec<(&'a TableDefinition, &'a Table)>;
+
+fn shown<'a>(made: &'a Made<'_>) -> impl Iterator<Item = (&'a TableDefinition, &'a Table)> {
+    made.iter().map(|(definition, table)| (*definition, table))
 }
 
-/// Tables, claims and figures of one report.
-struct Made<'a> {
-    tables: &'a [(&'static TableDefinition, Table)],
-    claims: &'a [Claim],
+/// What a report is made of.
+struct Contents<'a> {
+    tables: Made<'a>,
+    /// Tables that stand below them, and are files alone.
+    below: Made<'a>,
+    claims: Vec<Claim>,
     /// What the claims are from.
-    source: &'a str,
+    source: String,
     drawn: Drawn,
 }
 
-impl Made<'_> {
-    /// Writes them, and the page.
-    fn write(
-        self,
-        record: Record,
-        outcomes: &[Vec<report::Outcome>],
-        workspace: &Workspace,
-    ) -> Result<Outcome> {
-        let folder = workspace.report(&record.name);
-        let (mut tables, mut complete) = (Vec::new(), true);
-        for (definition, table) in self.tables {
-            let files = report::write(definition, table, &folder)?;
-            complete &= no_cell_failed(table);
-            let table = table.clone();
-            tables.push(Rendered { table, files });
-        }
-        let mut files = Vec::new();
-        if !self.claims.is_empty() {
-            let path = folder.join("claims.md");
-            let text = report::claims_markdown(self.claims, &record, self.source);
-            write_whole(&path, text.as_bytes())?;
-            files.push(path);
-        }
-        let of_tables = tables.iter().flat_map(|rendered| &rendered.files);
-        let written: Vec<PathBuf> = of_tables.chain(&files).cloned().collect();
-        let shown = shown(self.tables);
-        let page = page(
-            &record,
-            outcomes,
-            &shown,
-            &self.drawn,
-            self.claims,
-            &written,
-            workspace,
-        )?;
-        files.extend(page);
-        Ok(Outcome {
-            record,
-            tables,
-            files,
-            absent: self.drawn.absent,
-            complete,
-        })
-    }
-}
-
-/// Renders and writes tables, the claims audit and the figures.
-pub(super) fn render(
+/// Writes what `make` makes of a record and its outcomes, and the page.
+fn write<'a>(
     record: Record,
-    definitions: &[&TableDefinition],
     workspace: &Workspace,
+    make: impl FnOnce(&Record, &[Vec<report::RunOutcome>]) -> Result<Contents<'a>>,
 ) -> Result<Outcome> {
-    let (out, folder) = (workspace.out(), workspace.report(&record.name));
-    let outcomes = report::Outcome::of_rows(&record, out)?;
+    let folder = workspace.report(&record.name);
+    let outcomes = report::RunOutcome::of_rows(&record, workspace.out())?;
+    let contents = make(&record, &outcomes)?;
+    // Tables and claims.
     let (mut tables, mut complete) = (Vec::new(), true);
-    for definition in definitions {
-        let table = report::render(definition, &record, &outcomes)?;
-        let files = report::write(definition, &table, &folder)?;
-        complete &= no_cell_failed(&table);
+    for (definition, table) in &contents.tables {
+        let files = report::write(definition, table, &folder)?;
+        complete &= no_cell_failed(table);
+        let table = table.clone();
         tables.push(Rendered { table, files });
     }
-    let costs = report::costs(&record, out)?;
-    let mut files = report::write(&COSTS, &costs, &folder)?;
-    let checkpoints = report::checkpoints(&record, workspace)?;
-    if let Some(table) = &checkpoints {
-        files.extend(report::write(&CHECKPOINTS, table, &folder)?);
+    let mut files = Vec::new();
+    for (definition, table) in &contents.below {
+        files.extend(report::write(definition, table, &folder)?);
     }
-    let rewards = Rewards::read(&record, out)?;
-    let claims = report::claims(&record, &rewards, out)?;
-    let path = folder.join("claims.md");
-    let source = Published::load().source();
-    let text = report::claims_markdown(&claims, &record, &source);
-    write_whole(&path, text.as_bytes())?;
-    files.push(path);
-    // The figures.
-    let shown: Vec<(&TableDefinition, &Table)> = definitions
-        .iter()
-        .zip(&tables)
-        .map(|(definition, rendered)| (*definition, &rendered.table))
-        .chain(checkpoints.as_ref().map(|table| (&CHECKPOINTS, table)))
-        .chain([(&COSTS, &costs)])
-        .collect();
-    let drawn = report::figures::draw(&record, &shown, workspace)?;
+    let Contents { claims, drawn, .. } = &contents;
+    if !claims.is_empty() {
+        let path = folder.join("claims.md");
+        let text = report::claims_markdown(claims, &record, &contents.source);
+        write_whole(&path, text.as_bytes())?;
+        files.push(path);
+    }
+    // The page.
     let of_tables = tables.iter().flat_map(|rendered| &rendered.files);
     let written: Vec<PathBuf> = of_tables.chain(&files).cloned().collect();
+    let shown: Shown<'_> = shown(&contents.tables)
+        .chain(shown(&contents.below))
+        .collect();
     let page = page(
-        &record, &outcomes, &shown, &drawn, &claims, &written, workspace,
+        &record, &outcomes, &shown, drawn, claims, &written, workspace,
     )?;
     files.extend(page);
     Ok(Outcome {
         record,
         tables,
         files,
-        absent: drawn.absent,
+        absent: contents.drawn.absent,
         complete,
     })
 }
@@ -270,9 +225,9 @@ pub(super) fn render(
 /// the page.
 fn page(
     record: &Record,
-    outcomes: &[Vec<report::Outcome>],
+    outcomes: &[Vec<report::RunOutcome>],
     tables: &[(&TableDefinition, &Table)],
-    figures: &Drawn,
+    drawn: &Drawn,
     claims: &[Claim],
     written: &[PathBuf],
     workspace: &Workspace,
@@ -286,17 +241,17 @@ fn page(
         record,
         outcomes,
         tables,
-        figures,
+        figures: drawn,
         claims,
         files: &files,
         again: again.as_ref(),
     };
-    let drawn = figures.figures.iter().flat_map(|figure| &figure.files);
-    let drawn = drawn.map(|file| folder.join(file));
-    Ok(drawn.chain([page.write(workspace)?]).collect())
+    let figures = drawn.figures.iter().flat_map(|figure| &figure.files);
+    let figures = figures.map(|file| folder.join(file));
+    Ok(figures.chain([page.write(workspace)?]).collect())
 }
 
 fn no_cell_failed(table: &Table) -> bool {
     let mut cells = table.rows().iter().flat_map(|row| &row.cells);
-    !cells.any(|cell| matches!(cell, Cell::Failed(_) | Cell::Unfinished(_)))
+    !cells.any(|cell| matches!(cell, TableCell::Failed(_) | TableCell::Unfinished(_)))
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use toml::Table;
 
-use super::Kind;
+use super::ExperimentKind;
 use crate::config::{Config, Layer, OptimiserProtocol, RunConfig, Schema, System};
 use crate::data::{PatchStore, Split, Task};
 use crate::error::{Result, refuse, unknown_name};
@@ -20,7 +20,7 @@ pub struct BuiltIn {
     /// What commands call it.
     pub name: &'static str,
     /// What it is.
-    pub kind: Kind,
+    pub kind: ExperimentKind,
     text: &'static str,
 }
 
@@ -29,7 +29,7 @@ macro_rules! built_in {
     ($kind:ident, $name:literal) => {
         BuiltIn {
             name: $name,
-            kind: Kind::$kind,
+            kind: ExperimentKind::$kind,
             text: include_str!(concat!("../../experiments/", $name, ".toml")),
         }
     };

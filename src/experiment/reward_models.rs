@@ -16,11 +16,11 @@ use crate::digest::sha256;
 use crate::error::{Result, refuse};
 use crate::files::write_whole;
 use crate::reward::{
-    Autoencoder, ENCODER, Pretrained, RewardModelConfig, SnnRunConfig, Source, Stage,
+    Autoencoder, ENCODER, EncoderStart, RewardModelConfig, SnnRunConfig, Source, Stage,
     reward_model_file,
 };
 use crate::run::{Identity as _, Run, find_checkpoint};
-use crate::workspace::Workspace;
+use crate::workspace::{Workspace, config_file};
 
 pub use finetune::{FinetuneProgress, finetune};
 
@@ -89,7 +89,7 @@ impl<'a> RewardModels<'a> {
             Source::Pixels | Source::Random => model.layers = 0,
             Source::Untrained => {}
             Source::Vgg16 => {
-                if snn.pretrained == Pretrained::None {
+                if snn.pretrained == EncoderStart::None {
                     return Err(refuse(
                         "the reward model `vgg16` is VGG-16 with pretrained weights, and no weights file is given",
                         "give one with `--set snn.pretrained=vgg16 --set snn.weights=FILE`",
@@ -189,7 +189,7 @@ pub(super) fn trained_elsewhere(folder: &Path) -> Result<(SnnRunConfig, PathBuf)
             "give the folder that `histogen snn train` prints",
         )
     };
-    let path = folder.join("config.toml");
+    let path = config_file(folder);
     let text = fs::read_to_string(&path).map_err(|error| not_one(error.to_string()))?;
     let config: SnnRunConfig =
         toml::from_str(&text).map_err(|error| not_one(error.message().to_owned()))?;

@@ -22,7 +22,7 @@ use crate::report::{ACCEPTANCE, FALLBACKS, Record, SAMPLED};
 use crate::run::{Identity, Run};
 use crate::samplers::{Acceptance, Samplers};
 use crate::tracker::{self, Event, Ledger, ScoreRecord};
-use crate::workspace::{Workspace, ledger};
+use crate::workspace::{Workspace, config_file, ledger};
 
 /// What is measured in the ledger of a row with one seed.
 #[derive(Serialize)]
@@ -172,7 +172,7 @@ impl SampledRow<'_> {
             },
         };
         let text = toml::to_string(&about).expect("plain values");
-        write_whole(&folder.join("config.toml"), text.as_bytes())?;
+        write_whole(&config_file(&folder), text.as_bytes())?;
         let mut ledger = Ledger::open(&ledger(&folder))?;
         // Drawn and measured, unless it has been.
         let mut acceptance = None;

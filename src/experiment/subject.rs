@@ -8,6 +8,7 @@ use crate::features::is_safetensors;
 use crate::images::ImageSource;
 use crate::numpy::{self, Content, is_array_file};
 use crate::random::Random;
+use crate::workspace::config_file;
 
 /// What can be given as a side, for hints.
 const SIDES: &str = "give a run, a patch store, a folder of images, or a file of images, features or statistics (`.npy`, \
@@ -45,7 +46,7 @@ impl<'a> Subject<'a> {
                 SIDES,
             ));
         }
-        Ok(if path.join("config.toml").exists() {
+        Ok(if config_file(path).exists() {
             Self::Run(path)
         } else if path.join("store.toml").exists() {
             Self::Store(path)

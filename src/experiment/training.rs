@@ -10,7 +10,7 @@ use super::kept_discriminator::kept_discriminator;
 use super::{
     Context, Evaluator, Reporter, RewardModels, TrainingEnd, TrainingInfo, held_out, run_config,
 };
-use crate::config::{Config, Evaluation, RunConfig, System};
+use crate::config::{Config, EvaluationConfig, RunConfig, System};
 use crate::data::Split;
 use crate::error::{Result, refuse};
 use crate::images::Pixels;
@@ -21,7 +21,7 @@ use crate::samples::{self, Plan};
 use crate::shutdown;
 use crate::tracker::{self, Ending, Event, Ledger};
 use crate::train;
-use crate::workspace::{Workspace, ledger, reward_models};
+use crate::workspace::{Workspace, config_file, ledger, reward_models};
 
 /// Trains one system of an experiment with one seed, or finds it trained. None if its training diverged, which `reporter` is
 /// told.
@@ -82,7 +82,7 @@ pub(super) fn train_run(
                 Some(evaluator) => evaluator,
                 empty => empty.insert(best_by(context)?),
             };
-            let Evaluation { images, seed, .. } = config.evaluation;
+            let EvaluationConfig { images, seed, .. } = config.evaluation;
             let drawn = draw(context, model, images, &mut |_| {})?;
             let mut scores = evaluator.measure_once(&drawn.pixels)?;
             for score in &mut scores {
@@ -244,8 +244,8 @@ pub fn load_model(
             "`histogen list runs` shows the runs there are",
         )
     };
-    let text = fs::read_to_string(folder.join("config.toml"))
-        .map_err(|error| not_a_run(error.to_string()))?;
+    let text =
+        fs::read_to_string(config_file(folder)).map_err(|error| not_a_run(error.to_string()))?;
     let config = models::read_run(&text).map_err(|error| not_a_run(error.message().to_owned()))?;
     let Some((_, checkpoint)) = find_checkpoint(folder, &config, step)? else {
         return Err(refuse(

@@ -21,7 +21,7 @@ use crate::data::Split;
 use crate::error::{Result, refuse};
 use crate::report::{KindRecord, Record, TranslationRecord, TranslationRow};
 use crate::run::Run;
-use crate::translation::{Backbone, Start, TranslationTask, TranslatorTraining, check};
+use crate::translation::{Backbone, Start, TranslationTask, TranslatorTrainingConfig, check};
 use crate::workspace::Workspace;
 
 use measure::Measure;
@@ -210,7 +210,7 @@ fn sizes(config: &Config) -> String {
 /// Task and training in words.
 fn caption(config: &Config) -> String {
     let settings = &config.translation;
-    let words = |training: &TranslatorTraining| {
+    let words = |training: &TranslatorTrainingConfig| {
         format!(
             "{} steps of batch {}, Adam with learning rate {} and beta1 {}",
             training.steps, training.batch, training.learning_rate, training.beta1

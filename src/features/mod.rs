@@ -20,7 +20,7 @@ use std::path::PathBuf;
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
-use crate::device::Kind;
+use crate::device::DeviceKind;
 use crate::error::Result;
 use crate::images::{GREY, Pixels};
 use crate::registry::{Named, Registry};
@@ -135,8 +135,8 @@ pub static EXTRACTORS: Registry<ExtractorEntry> = Registry::new(
 pub fn load(config: &FeatureConfig, device: &Device) -> Result<Box<dyn Extractor>> {
     let entry = EXTRACTORS.find(&config.extractor)?;
     let extractor = (entry.load)(config, device)?;
-    Ok(match Kind::of(device) {
-        Kind::Cpu => extractor,
+    Ok(match DeviceKind::of(device) {
+        DeviceKind::Cpu => extractor,
         kind => Box::new(Elsewhere { extractor, kind }),
     })
 }
@@ -144,7 +144,7 @@ pub fn load(config: &FeatureConfig, device: &Device) -> Result<Box<dyn Extractor
 /// An extractor on another device than the CPU. Its features differ by how that rounds, so it says where it ran.
 struct Elsewhere {
     extractor: Box<dyn Extractor>,
-    kind: Kind,
+    kind: DeviceKind,
 }
 
 impl Extractor for Elsewhere {

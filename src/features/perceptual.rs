@@ -6,7 +6,7 @@ use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
 use super::grey_remark;
-use crate::device::{Kind, batches};
+use crate::device::{DeviceKind, batches};
 use crate::error::{Result, refuse, unknown_name};
 use crate::images::Images;
 use crate::nn::lpips::Lpips;
@@ -109,7 +109,7 @@ struct LpipsDistance {
 
 impl PerceptualDistance for LpipsDistance {
     fn describe(&self) -> String {
-        format!("{}{}", self.name, Kind::of(&self.device).remark())
+        format!("{}{}", self.name, DeviceKind::of(&self.device).remark())
     }
 
     fn hash(&self) -> String {

@@ -28,51 +28,42 @@ const SHARE: usize = 64;
 
 /// Distance under a Gaussian kernel between the features of generated and real images.
 #[derive(Clone, Copy, Debug)]
-pub struct GaussianMmd;
+pub struct GaussianMmd {
+    /// Its one score, and its own name.
+    score: &'static ScoreDefinition,
+    /// The one extractor whose features it is defined on; none for any.
+    extractor: Option<&'static str>,
+}
 
-impl Metric for GaussianMmd {
-    fn name(&self) -> &'static str {
-        "mmd-gaussian"
-    }
+impl GaussianMmd {
+    /// On any features.
+    pub const ANY: Self = Self {
+        score: &definition("mmd-gaussian", "Gaussian MMD"),
+        extractor: None,
+    };
+    /// On the features that its authors define it on.
+    pub const CMMD: Self = Self {
+        score: &definition("cmmd", "CMMD"),
+        extractor: Some(CLIP_NAME),
+    };
+}
 
-    fn scores(&self) -> &'static [ScoreDefinition] {
-        &[ScoreDefinition {
-            name: "mmd-gaussian",
-            title: "Gaussian MMD",
-            direction: Direction::Lower,
-            spread: "",
-        }]
-    }
-
-    fn minimum_images(&self, _: &MetricSettings) -> usize {
-        1
-    }
-
-    fn settings(&self, _: &MetricSettings) -> Vec<(&'static str, String)> {
-        kernel_settings()
-    }
-
-    fn compute(&self, comparison: &Comparison<'_>) -> Result<Vec<Score>> {
-        score(self, comparison)
+const fn definition(name: &'static str, title: &'static str) -> ScoreDefinition {
+    ScoreDefinition {
+        name,
+        title,
+        direction: Direction::Lower,
+        spread: "",
     }
 }
 
-/// The same on the features that its authors define it on.
-#[derive(Clone, Copy, Debug)]
-pub struct Cmmd;
-
-impl Metric for Cmmd {
+impl Metric for GaussianMmd {
     fn name(&self) -> &'static str {
-        "cmmd"
+        self.score.name
     }
 
     fn scores(&self) -> &'static [ScoreDefinition] {
-        &[ScoreDefinition {
-            name: "cmmd",
-            title: "CMMD",
-            direction: Direction::Lower,
-            spread: "",
-        }]
+        std::slice::from_ref(self.score)
     }
 
     fn minimum_images(&self, _: &MetricSettings) -> usize {
@@ -80,46 +71,41 @@ impl Metric for Cmmd {
     }
 
     fn settings(&self, _: &MetricSettings) -> Vec<(&'static str, String)> {
-        kernel_settings()
+        vec![
+            ("estimator", "all pairs".to_owned()),
+            ("features", "of length 1".to_owned()),
+            ("scale", SCALE.to_string()),
+            ("sigma", SIGMA.to_string()),
+        ]
     }
 
     fn compute(&self, comparison: &Comparison<'_>) -> Result<Vec<Score>> {
-        score(self, comparison)
+        check(self, comparison)?;
+        let (generated, real) = (comparison.generated, comparison.real);
+        check_directions(self.name(), generated, Some(real))?;
+        let value = gaussian_mmd(generated, real);
+        Ok(vec![Score::new(self.name(), value)])
     }
 
     fn check_extractor(&self, extractor: Option<&str>) -> Result<()> {
-        if extractor == Some(CLIP_NAME) {
+        let Some(own) = self.extractor.filter(|own| extractor != Some(own)) else {
             return Ok(());
-        }
+        };
         let found = match extractor {
             Some(name) => format!("these are of `{name}`"),
             None => "what made these is not known".to_owned(),
         };
         Err(refuse(
-            format!("`cmmd` is defined on features of `{CLIP_NAME}`, and {found}"),
             format!(
-                "take `--features {CLIP_NAME}`, or `mmd-gaussian`: the same formula on any features"
+                "`{}` is defined on features of `{own}`, and {found}",
+                self.name()
+            ),
+            format!(
+                "take `--features {own}`, or `{}`: the same formula on any features",
+                Self::ANY.name()
             ),
         ))
     }
-}
-
-fn kernel_settings() -> Vec<(&'static str, String)> {
-    vec![
-        ("estimator", "all pairs".to_owned()),
-        ("features", "of length 1".to_owned()),
-        ("scale", SCALE.to_string()),
-        ("sigma", SIGMA.to_string()),
-    ]
-}
-
-/// The one score of `metric`, which is called like it.
-fn score(metric: &dyn Metric, comparison: &Comparison<'_>) -> Result<Vec<Score>> {
-    check(metric, comparison)?;
-    let (generated, real) = (comparison.generated, comparison.real);
-    check_directions(metric.name(), generated, Some(real))?;
-    let value = gaussian_mmd(generated, real);
-    Ok(vec![Score::new(metric.name(), value)])
 }
 
 /// 1000 times the squared distance of two sets of features, of which each has an image and none a row of zeros.

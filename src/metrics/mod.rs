@@ -43,10 +43,11 @@ pub use fid::{Fid, Frechet, frechet, frechet_of_moments, frechet_of_rows};
 pub use fid_infinity::FidInfinity;
 pub use fld::{Fld, fld, mixture_likelihood};
 pub use gaussian::{GaussianMetric, GaussianSide};
-pub use gaussian_mmd::{Cmmd, GaussianMmd, gaussian_mmd};
+pub use gaussian_mmd::{GaussianMmd, gaussian_mmd};
 pub use kid::{Kid, KidBlock, kid_biased, kid_unbiased};
 pub use path_length::{
-    Decode, Interpolation, LatentSpace, Length, PATH_LENGTHS, PathLength, PathSettings, Place,
+    Decode, Interpolation, LatentSpace, Length, PATH_LENGTHS, PathLength, PathSampling,
+    PathSettings,
 };
 pub use precision_recall::{PrecisionRecall, harmonic_mean};
 pub use protocol::{GENERATED_STATISTICS, Protocol};
@@ -210,8 +211,8 @@ pub static METRICS: Registry<dyn Metric> = Registry::new(
         &KidBlock,
         &FidInfinity,
         &Authenticity,
-        &GaussianMmd,
-        &Cmmd,
+        &GaussianMmd::ANY,
+        &GaussianMmd::CMMD,
         &Fld,
         &Vendi,
         &ClassFid,
@@ -222,7 +223,7 @@ pub static METRICS: Registry<dyn Metric> = Registry::new(
 pub const STANDARD: &[&dyn Metric] = &[&Fid, &Kid, &PrecisionRecall, &DensityCoverage];
 
 /// One number asked for: its definition, the metric that yields it, and the number or why there is none.
-pub struct Outcome {
+pub struct ScoreOutcome {
     /// The metric.
     pub metric: &'static dyn Metric,
     /// Which of its numbers.
@@ -309,7 +310,7 @@ pub fn evaluate(
     generated: &Features,
     real: &Features,
     settings: &MetricSettings,
-) -> Result<Vec<Outcome>> {
+) -> Result<Vec<ScoreOutcome>> {
     evaluate_beside(metrics, generated, real, Beside::default(), settings)
 }
 
@@ -323,7 +324,7 @@ pub fn evaluate_beside(
     real: &Features,
     beside: Beside<'_>,
     settings: &MetricSettings,
-) -> Result<Vec<Outcome>> {
+) -> Result<Vec<ScoreOutcome>> {
     check_features(generated, real)?;
     // KID goes through the pairs that other metrics go through as well.
     let keeps = metrics.len() > 1
@@ -358,7 +359,7 @@ pub fn evaluate_gaussians(
     generated: &GaussianSide,
     real: &GaussianSide,
     settings: &MetricSettings,
-) -> Result<Vec<Outcome>> {
+) -> Result<Vec<ScoreOutcome>> {
     check_columns(generated.features, real.features)?;
     let computed = metrics.iter().flat_map(|&metric| {
         let [of_generated, of_real] =
@@ -371,9 +372,9 @@ pub fn evaluate_gaussians(
 }
 
 /// What a metric computed, or why it did not, for each of its scores.
-fn outcomes(metric: &'static dyn Metric, computed: &Result<Vec<Score>>) -> Vec<Outcome> {
+fn outcomes(metric: &'static dyn Metric, computed: &Result<Vec<Score>>) -> Vec<ScoreOutcome> {
     let definitions = metric.scores().iter().enumerate();
-    let outcomes = definitions.map(|(index, definition)| Outcome {
+    let outcomes = definitions.map(|(index, definition)| ScoreOutcome {
         metric,
         definition,
         score: match computed {

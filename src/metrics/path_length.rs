@@ -38,7 +38,7 @@ pub struct PathSettings {
     /// The step of `ppl`, as a fraction of the way between two latents.
     pub epsilon: f64,
     /// Where on the way the step of `ppl` is taken.
-    pub place: Place,
+    pub place: PathSampling,
     /// The way between two latents of `ppl`.
     pub interpolation: Interpolation,
     /// Ways that `ppl-path` is the mean over.
@@ -54,7 +54,7 @@ impl Default for PathSettings {
         Self {
             samples: 10_000,
             epsilon: 1e-4,
-            place: Place::End,
+            place: PathSampling::End,
             interpolation: Interpolation::Lerp,
             paths: 1000,
             steps: 10,
@@ -66,7 +66,7 @@ impl Default for PathSettings {
 /// Where on the way between two latents a step is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Place {
+pub enum PathSampling {
     /// At its start, t = 0.
     End,
     /// Anywhere, t uniform in [0, 1).
@@ -129,8 +129,8 @@ const PPL: PathLength = PathLength {
     },
     settings: |settings| {
         let place = match settings.place {
-            Place::End => "t = 0",
-            Place::Full => "t ~ U(0, 1)",
+            PathSampling::End => "t = 0",
+            PathSampling::Full => "t ~ U(0, 1)",
         };
         vec![
             ("epsilon", settings.epsilon.to_string()),
@@ -199,8 +199,8 @@ fn ppl(
                 let mut stream = Random::new(settings.seed).at(sample as u64).stream("ppl");
                 let (from, to) = ((space.draw)(&mut stream), (space.draw)(&mut stream));
                 let t = match settings.place {
-                    Place::End => 0.0,
-                    Place::Full => stream.uniform(),
+                    PathSampling::End => 0.0,
+                    PathSampling::Full => stream.uniform(),
                 };
                 let way = settings.interpolation;
                 [way.at(&from, &to, t), way.at(&from, &to, t + epsilon)].concat()

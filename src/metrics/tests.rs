@@ -136,7 +136,7 @@ fn a_number_alone_is_the_number_among_others_on_any_number_of_threads() {
             let outcomes = pool
                 .install(|| evaluate(metrics, &generated, &real, &small()))
                 .unwrap();
-            let value = |outcome: Outcome| outcome.score.unwrap();
+            let value = |outcome: ScoreOutcome| outcome.score.unwrap();
             outcomes.into_iter().map(value).collect::<Vec<Score>>()
         };
         let together = values(&of_features(), 3);

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::rewards::Rewards;
-use super::{Outcome, Record, Table, TableDefinition, render};
+use super::{Record, RunOutcome, Table, TableDefinition, render};
 use crate::error::Result;
 
 /// What the table of an ablation shows.
@@ -22,7 +22,7 @@ pub const ABLATION: TableDefinition = TableDefinition {
 /// Fails if a ledger is missing, or if two numbers of a column were measured under different protocols.
 pub fn ablation(
     record: &Record,
-    outcomes: &[Vec<Outcome>],
+    outcomes: &[Vec<RunOutcome>],
     out: &Path,
 ) -> Result<(&'static TableDefinition, Table)> {
     let mut table = render(&ABLATION, record, outcomes)?;

@@ -2,7 +2,7 @@
 
 use super::statistics::Summary;
 use super::tables::decimal_places;
-use super::{Cell, Column, Record, Row, Table, TableDefinition};
+use super::{Column, Record, Row, Table, TableCell, TableDefinition};
 use crate::error::Result;
 use crate::tracker::{Event, Ledger};
 use crate::workspace::{Workspace, ledger};
@@ -38,11 +38,8 @@ pub fn checkpoints(record: &Record, workspace: &Workspace) -> Result<Option<Tabl
         for path in &row.ledgers {
             let folder = workspace.out().join(path);
             let folder = folder.parent().unwrap_or(workspace.out());
-            let ledger = ledger(&workspace.best(folder));
-            if ledger.exists() {
-                let events = Ledger::read(&ledger)?;
-                pairs.extend(best_and_last(&events, &mut protocols));
-            }
+            let events = Ledger::read(&ledger(&workspace.best(folder)))?;
+            pairs.extend(best_and_last(&events, &mut protocols));
         }
         if pairs.is_empty() {
             continue;
@@ -56,7 +53,7 @@ pub fn checkpoints(record: &Record, workspace: &Workspace) -> Result<Option<Tabl
             Vec::new()
         };
         let why = "not of every seed yet";
-        cells.resize(table.columns().len(), Cell::Absent(why.to_owned()));
+        cells.resize(table.columns().len(), TableCell::Absent(why.to_owned()));
         table.push(Row {
             name: row.name.clone(),
             reference: false,
@@ -97,7 +94,7 @@ fn best_and_last(events: &[Event], protocols: &mut Vec<String>) -> Option<[(u64,
 }
 
 /// The steps and the FID of one kind of checkpoint over seeds.
-fn both(of_seeds: &[(u64, f64)]) -> Result<[Cell; 2]> {
+fn both(of_seeds: &[(u64, f64)]) -> Result<[TableCell; 2]> {
     let mut steps: Vec<u64> = of_seeds.iter().map(|(step, _)| *step).collect();
     steps.dedup();
     let steps: Vec<String> = steps.iter().map(ToString::to_string).collect();
@@ -106,8 +103,8 @@ fn both(of_seeds: &[(u64, f64)]) -> Result<[Cell; 2]> {
     let digits = decimal_places(summary.mean, 4);
     let mean = format!("{:.digits$}", summary.mean);
     Ok([
-        Cell::Text(steps.join(", ")),
-        Cell::Derived {
+        TableCell::Text(steps.join(", ")),
+        TableCell::Derived {
             value: summary.mean,
             shown: match summary.deviation {
                 Some(deviation) => format!("{mean} ± {deviation:.digits$}"),

@@ -10,11 +10,10 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::downstream::{GENERATED, REAL};
-use super::results::events;
 use super::rewards::Rewards;
 use super::{Published, Record, RowRecord, Summary};
 use crate::error::Result;
-use crate::tracker::{self, Event};
+use crate::tracker::{self, Event, Ledger};
 
 /// Experiments whose records some checks look at.
 const DOWNSTREAM: &str = "downstream";
@@ -163,7 +162,7 @@ impl Runs<'_> {
     fn score(&self, row: &RowRecord, score: &str) -> Result<Vec<f64>> {
         let mut values = Vec::new();
         for path in &row.ledgers {
-            let events = events(&self.out.join(path))?;
+            let events = Ledger::read(&self.out.join(path))?;
             let result = tracker::result(&events);
             let scores = result.iter().flat_map(|evaluation| &evaluation.scores);
             let found = scores.filter(|found| found.name == score);
@@ -196,7 +195,7 @@ fn in_short(summary: &Summary) -> String {
 
 /// The scalars of every step of a ledger.
 fn steps(path: &Path) -> Result<Vec<BTreeMap<String, f64>>> {
-    let events = events(path)?;
+    let events = Ledger::read(path)?;
     let steps = events.into_iter().filter_map(|event| match event {
         Event::Step { scalars, .. } => Some(scalars),
         _ => None,

@@ -2,7 +2,7 @@
 
 use super::published::{PAPERS, Published};
 use super::statistics::Paired;
-use super::{Claim, Outcome, Record};
+use super::{Claim, Record, RunOutcome};
 use crate::error::Result;
 use crate::metrics::{self, Direction};
 
@@ -10,7 +10,7 @@ use crate::metrics::{self, Direction};
 ///
 /// # Errors
 /// Fails where a number in a ledger is not finite.
-pub fn comparisons(record: &Record, outcomes: &[Vec<Outcome>]) -> Result<Vec<Claim>> {
+pub fn comparisons(record: &Record, outcomes: &[Vec<RunOutcome>]) -> Result<Vec<Claim>> {
     let papers = PAPERS.iter().map(|text| Published::parse(text));
     let compared = papers.flat_map(|paper| paper.claims);
     let ours = compared.filter(|claim| claim.experiment == record.name);
@@ -38,7 +38,7 @@ pub fn comparisons(record: &Record, outcomes: &[Vec<Outcome>]) -> Result<Vec<Cla
 }
 
 /// The score of every training that finished, by its seed.
-pub(super) fn measured(outcomes: &[Outcome], score: &str) -> Vec<(u64, f64)> {
+pub(super) fn measured(outcomes: &[RunOutcome], score: &str) -> Vec<(u64, f64)> {
     let finished = outcomes
         .iter()
         .filter(|outcome| outcome.state.is_complete());

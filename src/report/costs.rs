@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::statistics::interquartile_mean;
 use super::tables::decimal_places;
-use super::{Cell, Column, Outcome, Record, Row, Table, TableDefinition};
+use super::{Column, Record, Row, RunOutcome, Table, TableCell, TableDefinition};
 use crate::error::Result;
 use crate::tracker::{Event, Ledger};
 use crate::workspace;
@@ -61,13 +61,9 @@ pub fn costs(record: &Record, out: &Path) -> Result<Table> {
     let mut machines: Vec<String> = Vec::new();
     for row in record.rows.iter().filter(|row| !row.reference) {
         let mut found = Vec::new();
-        for outcome in Outcome::of_row(row, out)? {
+        for outcome in RunOutcome::of_row(row, out)? {
             let ledger = workspace::ledger(&out.join(&outcome.folder));
-            let events = if ledger.exists() {
-                Ledger::read_with_times(&ledger)?
-            } else {
-                Vec::new()
-            };
+            let events = Ledger::read_with_times(&ledger)?;
             for (_, event) in &events {
                 if let Event::Start { environment, .. } = event {
                     let machine = format!(
@@ -88,12 +84,12 @@ pub fn costs(record: &Record, out: &Path) -> Result<Table> {
                 Some(numbers) if !numbers.is_empty() => {
                     let value = numbers.iter().sum::<f64>() / numbers.len() as f64;
                     let digits = digits.unwrap_or_else(|| decimal_places(value, 3));
-                    Cell::Derived {
+                    TableCell::Derived {
                         value,
                         shown: format!("{value:.digits$}"),
                     }
                 }
-                _ => Cell::Absent(NOT_RECORDED.to_owned()),
+                _ => TableCell::Absent(NOT_RECORDED.to_owned()),
             }
         };
         table.push(Row {
@@ -132,7 +128,7 @@ fn notes(machines: &[String]) -> Vec<String> {
 }
 
 impl Costs {
-    fn of(events: &[(Option<i64>, Event)], outcome: &Outcome) -> Self {
+    fn of(events: &[(Option<i64>, Event)], outcome: &RunOutcome) -> Self {
         let mut costs = Self {
             training: outcome.seconds,
             ..Self::default()
@@ -185,19 +181,19 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
-    use crate::report::State;
+    use crate::report::TrainingState;
 
     fn step(time: i64, step: u64) -> (Option<i64>, Event) {
         let scalars = BTreeMap::new();
         (Some(time), Event::Step { step, scalars })
     }
 
-    fn outcome() -> Outcome {
-        Outcome {
+    fn outcome() -> RunOutcome {
+        RunOutcome {
             row: "dcgan".to_owned(),
             reference: false,
             seed: Some(0),
-            state: State::NotStarted,
+            state: TrainingState::NotStarted,
             scores: Vec::new(),
             seconds: Some(2.0),
             folder: PathBuf::new(),

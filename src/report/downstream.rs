@@ -9,7 +9,9 @@ pub use record::{CurvePoint, DownstreamRecord};
 use super::claims::{Accuracies, contradiction, published_accuracies};
 use super::sentences::explain;
 use super::tables::{PUBLISHED, cell};
-use super::{Cell, Column, Outcome, Published, Record, Row, Summary, Table, TableDefinition};
+use super::{
+    Column, Published, Record, Row, RunOutcome, Summary, Table, TableCell, TableDefinition,
+};
 use crate::error::Result;
 use crate::metrics::Direction;
 
@@ -85,7 +87,7 @@ const DIGITS: usize = 4;
 pub fn downstream_tables(
     record: &Record,
     about: &DownstreamRecord,
-    outcomes: &[Vec<Outcome>],
+    outcomes: &[Vec<RunOutcome>],
 ) -> Result<Vec<(&'static TableDefinition, Table)>> {
     let found = Found {
         record,
@@ -113,12 +115,12 @@ pub fn downstream_tables(
 struct Found<'a> {
     record: &'a Record,
     about: &'a DownstreamRecord,
-    outcomes: &'a [Vec<Outcome>],
+    outcomes: &'a [Vec<RunOutcome>],
 }
 
 impl Found<'_> {
     /// What the ledgers of a row say.
-    fn row(&self, name: &str) -> &[Outcome] {
+    fn row(&self, name: &str) -> &[RunOutcome] {
         let place = self.record.rows.iter().position(|row| row.name == name);
         place.map_or(&[], |place| &self.outcomes[place])
     }
@@ -157,7 +159,7 @@ impl Found<'_> {
             cells.extend(match name.as_str() {
                 GENERATED => printed(&papers.synthetic),
                 REAL => printed(&papers.real),
-                _ => vec![Cell::Missing; 3],
+                _ => vec![TableCell::Missing; 3],
             });
             table.push(Row {
                 name: name.clone(),
@@ -238,10 +240,10 @@ impl Found<'_> {
     }
 
     /// How many percent of a class were taken for another, over seeds.
-    fn fraction(&self, name: &str, class: &str, taken: &str) -> Result<Cell> {
+    fn fraction(&self, name: &str, class: &str, taken: &str) -> Result<TableCell> {
         let outcomes = self.row(name);
         let counts = cell(outcomes, &format!("count.{class}.{taken}"), PERCENT_DIGITS)?;
-        let Cell::Number {
+        let TableCell::Number {
             values,
             seeds,
             protocol,
@@ -269,9 +271,9 @@ pub(super) fn number(
     seeds: Vec<u64>,
     protocol: String,
     digits: usize,
-) -> Result<Cell> {
+) -> Result<TableCell> {
     let summary = Summary::of(&values)?;
-    Ok(Cell::Number {
+    Ok(TableCell::Number {
         mean: summary.mean,
         spread: summary.deviation,
         interval: summary.interval,
@@ -285,9 +287,9 @@ pub(super) fn number(
 }
 
 /// A fraction in percent.
-pub(super) fn percent(fraction: Cell) -> Cell {
+pub(super) fn percent(fraction: TableCell) -> TableCell {
     match fraction {
-        Cell::Number {
+        TableCell::Number {
             mean,
             spread,
             interval,
@@ -297,7 +299,7 @@ pub(super) fn percent(fraction: Cell) -> Cell {
             seeds,
             digits,
             protocol,
-        } => Cell::Number {
+        } => TableCell::Number {
             mean: 100.0 * mean,
             spread: spread.map(|spread| 100.0 * spread),
             interval: interval.map(|(low, high)| (100.0 * low, 100.0 * high)),
@@ -313,9 +315,9 @@ pub(super) fn percent(fraction: Cell) -> Cell {
 }
 
 /// The paper's accuracies as it prints them.
-fn printed(accuracies: &Accuracies) -> Vec<Cell> {
+fn printed(accuracies: &Accuracies) -> Vec<TableCell> {
     let values = [accuracies.overall, accuracies.benign, accuracies.invasive];
-    let cell = |value: f64| Cell::Published {
+    let cell = |value: f64| TableCell::Published {
         value,
         printed: if value.fract() == 0.0 {
             format!("{value:.1}")
@@ -327,13 +329,13 @@ fn printed(accuracies: &Accuracies) -> Vec<Cell> {
 }
 
 /// A score of one training with its bootstrap interval.
-fn interval(outcome: &Outcome, score: &str, is_percent: bool) -> Cell {
+fn interval(outcome: &RunOutcome, score: &str, is_percent: bool) -> TableCell {
     if !outcome.state.is_complete() {
         let reason = outcome.state.to_string();
         return if outcome.state.is_open() {
-            Cell::Unfinished(reason)
+            TableCell::Unfinished(reason)
         } else {
-            Cell::Failed(reason)
+            TableCell::Failed(reason)
         };
     }
     let value = |name: &str| outcome.score(name)?.value;
@@ -347,8 +349,8 @@ fn interval(outcome: &Outcome, score: &str, is_percent: bool) -> Cell {
         .map(|score| score.absent.as_str());
     let (middle, low, high) = match (found, absent) {
         ((Some(middle), Some(low), Some(high)), _) => (middle, low, high),
-        (_, Some(reason)) if !reason.is_empty() => return Cell::Absent(reason.to_owned()),
-        _ => return Cell::Missing,
+        (_, Some(reason)) if !reason.is_empty() => return TableCell::Absent(reason.to_owned()),
+        _ => return TableCell::Missing,
     };
     let shown = if is_percent {
         format!(
@@ -360,5 +362,5 @@ fn interval(outcome: &Outcome, score: &str, is_percent: bool) -> Cell {
     } else {
         format!("{middle:.4} ({low:.3} to {high:.3})")
     };
-    Cell::Text(shown)
+    TableCell::Text(shown)
 }

@@ -15,7 +15,7 @@ use std::path::Path;
 use super::downstream::percent;
 use super::sentences::explain;
 use super::tables::{PUBLISHED, cell};
-use super::{Cell, Column, Outcome, Published, Record, Row, Table, TableDefinition};
+use super::{Column, Published, Record, Row, RunOutcome, Table, TableCell, TableDefinition};
 use crate::error::Result;
 use crate::metrics::Direction;
 
@@ -59,7 +59,7 @@ const DIGITS: usize = 3;
 pub fn low_data_tables(
     record: &Record,
     about: &LowDataRecord,
-    outcomes: &[Vec<Outcome>],
+    outcomes: &[Vec<RunOutcome>],
     out: &Path,
 ) -> Result<Vec<(&'static TableDefinition, Table)>> {
     let found = Found {
@@ -170,7 +170,7 @@ impl Found<'_> {
         let mut table = Table::new(TAU.title, "system", columns);
         for tau in &about.tau {
             let sizes = about.sizes.iter();
-            let mut cells: Vec<Cell> = sizes
+            let mut cells: Vec<TableCell> = sizes
                 .map(|&size| self.tau_cell(&tau.system, size, DIGITS))
                 .collect::<Result<_>>()?;
             let keys = published.iter();
@@ -244,18 +244,18 @@ impl Found<'_> {
             .collect()
     }
 
-    fn published(&self, system: &str, key: &str) -> Cell {
+    fn published(&self, system: &str, key: &str) -> TableCell {
         let name = &self.record.name;
         let published = Published::of(name);
         let number = published.lookup(name, system, key);
-        number.map_or(Cell::Missing, |number| Cell::Published {
+        number.map_or(TableCell::Missing, |number| TableCell::Published {
             value: number.value,
             printed: number.printed.clone(),
         })
     }
 }
 
-fn row(name: &str, cells: Vec<Cell>) -> Row {
+fn row(name: &str, cells: Vec<TableCell>) -> Row {
     Row {
         name: name.to_owned(),
         reference: false,

@@ -34,14 +34,15 @@ pub use low_data::{
 };
 pub use published::Published;
 pub use record::{KindRecord, Record, RowRecord};
-pub use results::{Outcome, State};
+pub use results::{RunOutcome, TrainingState};
 pub use rewards::Rewards;
 pub use sampled::{ACCEPTANCE, FALLBACKS, SAMPLED, sampled_table};
+pub use sentences::duration;
 pub use statistics::{
     LEAST_FOR_BOOTSTRAP, Paired, Summary, bootstrap_interval, holm, interquartile_mean,
     probability_of_improvement, statistics,
 };
-pub use table::{Cell, Column, Row, Table};
+pub use table::{Column, Row, Table, TableCell};
 pub use tables::{TABLES, TableDefinition, find, render, write};
 pub use translation::{
     LearningCurve, TranslationCase, TranslationRecord, TranslationRow, learning_curves,

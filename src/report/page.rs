@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use maud::{Markup, html};
 
 use super::figures::{Drawn, Figure};
-use super::{Claim, Outcome, Record, State, Table, TableDefinition};
+use super::{Claim, Record, RunOutcome, Table, TableDefinition, TrainingState};
 use crate::error::Result;
 use crate::files::write_whole;
 use crate::workspace::Workspace;
@@ -29,8 +29,8 @@ pub struct Page<'a> {
     pub record: &'a Record,
     /// Its tables.
     pub tables: &'a [(&'a TableDefinition, &'a Table)],
-    /// What its ledgers say ([`Outcome::of_rows`]).
-    pub outcomes: &'a [Vec<Outcome>],
+    /// What its ledgers say ([`RunOutcome::of_rows`]).
+    pub outcomes: &'a [Vec<RunOutcome>],
     /// Its figures, and those that could not be drawn.
     pub figures: &'a Drawn,
     /// The claims audit; empty where there is none.
@@ -117,10 +117,10 @@ impl Page<'_> {
     }
 
     /// What was run and how it stands, in words.
-    fn summary(&self, outcomes: &[Vec<Outcome>]) -> Markup {
+    fn summary(&self, outcomes: &[Vec<RunOutcome>]) -> Markup {
         let record = self.record;
         // Rows that are another by construction share its runs.
-        let mut runs: Vec<&Outcome> = Vec::new();
+        let mut runs: Vec<&RunOutcome> = Vec::new();
         for run in outcomes.iter().flatten().filter(|run| !run.reference) {
             if runs.iter().all(|known| known.folder != run.folder) {
                 runs.push(run);
@@ -208,7 +208,7 @@ impl Page<'_> {
     }
 
     /// Samples of each system as they were measured, and those beside the training patches nearest to them.
-    fn samples(&self, outcomes: &[Vec<Outcome>], workspace: &Workspace) -> Markup {
+    fn samples(&self, outcomes: &[Vec<RunOutcome>], workspace: &Workspace) -> Markup {
         let report = workspace.report(&self.record.name);
         let picture = |label: &str, detail: &str, caption: String| {
             let path = workspace.picture(&self.record.name, label, detail);
@@ -229,7 +229,7 @@ impl Page<'_> {
                 .flatten()
                 .filter(|run| !run.reference && run.seed.is_some())
         };
-        let of = |run: &Outcome, detail: &str, what: &str| {
+        let of = |run: &RunOutcome, detail: &str, what: &str| {
             let seed = run.seed.unwrap_or_default();
             let caption = format!("{}{what}, seed {seed}", run.row);
             picture(&run.row, &format!("-s{seed}{detail}"), caption)
@@ -343,9 +343,11 @@ fn of_seeds(seeds: &[u64]) -> String {
 }
 
 /// What becomes of a training that has not finished.
-fn consequence(state: &State) -> &'static str {
+fn consequence(state: &TrainingState) -> &'static str {
     match state {
-        State::Running { .. } => ". It is still going; render the report again when it has ended.",
+        TrainingState::Running { .. } => {
+            ". It is still going; render the report again when it has ended."
+        }
         _ if state.is_open() => ". The command takes it up.",
         _ => ". It has no numbers.",
     }

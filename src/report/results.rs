@@ -8,10 +8,11 @@ use super::{Record, RowRecord};
 use crate::error::{Result, refuse};
 use crate::run;
 use crate::tracker::{self, Ending, Event, Ledger, ScoreRecord};
+use crate::workspace::config_file;
 
 /// What one ledger says in the end: one row with one seed.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Outcome {
+pub struct RunOutcome {
     /// The label of its row.
     pub row: String,
     /// Whether the row only frames the others.
@@ -19,7 +20,7 @@ pub struct Outcome {
     /// The seed of its training; none where nothing was trained, or not yet.
     pub seed: Option<u64>,
     /// How its training stands.
-    pub state: State,
+    pub state: TrainingState,
     /// What was measured of its last step; empty until it has finished and was measured.
     pub scores: Vec<ScoreRecord>,
     /// Seconds that its trainings took, one after another as far as they were closed; none before the first was.
@@ -30,7 +31,7 @@ pub struct Outcome {
 
 /// How a training stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum State {
+pub enum TrainingState {
     /// There is no training to speak of: real images, an untrained generator.
     Untrained,
     /// There is no ledger yet, or nothing in it.
@@ -51,7 +52,7 @@ pub enum State {
     },
 }
 
-impl State {
+impl TrainingState {
     /// One word or two: `finished`, `running`, `killed`, `diverged`, `failed`, `stopped`, `not started`, `not trained`.
     pub fn word(&self) -> String {
         match self {
@@ -81,7 +82,7 @@ impl State {
     }
 }
 
-impl fmt::Display for State {
+impl fmt::Display for TrainingState {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Running { step } => write!(out, "running, after step {step}"),
@@ -95,7 +96,7 @@ impl fmt::Display for State {
     }
 }
 
-impl Outcome {
+impl RunOutcome {
     /// What the ledgers of a row say, in their order: one a seed.
     ///
     /// # Errors
@@ -118,7 +119,7 @@ impl Outcome {
     fn read(row: &RowRecord, ledger: &Path, out: &Path) -> Result<Self> {
         let folder = ledger.parent().unwrap_or(Path::new("")).to_owned();
         let path = out.join(ledger);
-        let events = events(&path)?;
+        let events = Ledger::read(&path)?;
         let seconds = events.iter().filter_map(|event| match event {
             Event::End { seconds, .. } => Some(*seconds),
             _ => None,
@@ -141,17 +142,8 @@ impl Outcome {
     }
 }
 
-/// The events of a ledger; none where there is no ledger yet.
-pub(super) fn events(path: &Path) -> Result<Vec<Event>> {
-    if path.exists() {
-        Ledger::read(path)
-    } else {
-        Ok(Vec::new())
-    }
-}
-
 /// How the training stands whose ledger has these events.
-fn state(events: &[Event], folder: &Path) -> State {
+fn state(events: &[Event], folder: &Path) -> TrainingState {
     let step = events.iter().rev().find_map(|event| match event {
         Event::Step { step, .. } | Event::Start { step, .. } => Some(*step),
         _ => None,
@@ -167,25 +159,25 @@ fn state(events: &[Event], folder: &Path) -> State {
             step,
             reason,
             ..
-        }) => State::Ended {
+        }) => TrainingState::Ended {
             ending: *ending,
             step: *step,
             reason: reason.clone(),
         },
-        Some(_) if run::is_written(folder) => State::Running { step },
-        Some(_) => State::Ended {
+        Some(_) if run::is_written(folder) => TrainingState::Running { step },
+        Some(_) => TrainingState::Ended {
             ending: Ending::Stopped,
             step,
             reason: "its process is gone".to_owned(),
         },
-        None if events.is_empty() => State::NotStarted,
-        None => State::Untrained,
+        None if events.is_empty() => TrainingState::NotStarted,
+        None => TrainingState::Untrained,
     }
 }
 
 /// The seed in the configuration of the run in `folder`; none where there is no configuration.
 fn seed(folder: &Path) -> Result<Option<u64>> {
-    let path = folder.join("config.toml");
+    let path = config_file(folder);
     let Ok(text) = fs::read_to_string(&path) else {
         return Ok(None);
     };
@@ -240,7 +232,11 @@ mod tests {
     #[test]
     fn a_training_is_shown_as_what_it_is() {
         let out = tempfile::tempdir().unwrap();
-        let outcome = || Outcome::of_row(&row("run"), out.path()).unwrap().remove(0);
+        let outcome = || {
+            RunOutcome::of_row(&row("run"), out.path())
+                .unwrap()
+                .remove(0)
+        };
         assert_eq!(outcome().state.to_string(), "not started");
         assert_eq!((outcome().seed, outcome().seconds), (None, None));
 
@@ -279,7 +275,7 @@ mod tests {
     fn a_configuration_without_a_seed_is_refused() {
         let out = tempfile::tempdir().unwrap();
         fs::write(out.path().join("config.toml"), "model = \"dcgan\"\n").unwrap();
-        let error = Outcome::of_row(&row(""), out.path()).unwrap_err();
+        let error = RunOutcome::of_row(&row(""), out.path()).unwrap_err();
         assert!(
             error.to_string().ends_with("is damaged: it has no `seed`"),
             "{error}"

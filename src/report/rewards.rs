@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::Record;
-use super::results::events;
 use crate::error::Result;
-use crate::tracker::Event;
+use crate::tracker::{Event, Ledger};
 
 /// Points of a curve: each is the mean over as many steps.
 const POINTS: usize = 45;
@@ -38,7 +37,7 @@ impl Rewards {
             seen.push(&row.ledgers);
             let mut by_class: BTreeMap<String, Vec<Points>> = BTreeMap::new();
             for path in &row.ledgers {
-                for (class, points) in similarities(events(&out.join(path))?) {
+                for (class, points) in similarities(Ledger::read(&out.join(path))?) {
                     let seeds = by_class.entry(class).or_default();
                     seeds.push(thinned(&points, POINTS));
                 }

@@ -3,7 +3,7 @@
 
 use super::sentences::{last_notes, protocol_sentences};
 use super::tables::{PUBLISHED, cell, decimal_places};
-use super::{Cell, Column, Outcome, Published, Record, Row, Table, TableDefinition};
+use super::{Column, Published, Record, Row, RunOutcome, Table, TableCell, TableDefinition};
 use crate::error::Result;
 use crate::metrics;
 
@@ -27,11 +27,11 @@ pub const SAMPLED: TableDefinition = TableDefinition {
 ///
 /// # Errors
 /// Fails where the seeds of one row were measured under different protocols.
-pub fn sampled_table(record: &Record, outcomes: &[Vec<Outcome>]) -> Result<Table> {
+pub fn sampled_table(record: &Record, outcomes: &[Vec<RunOutcome>]) -> Result<Table> {
     let published = Published::of(&record.name);
     let number = |row: &str, score: &str| {
         let found = published.lookup(&record.name, row, score);
-        found.map_or(Cell::Missing, |number| Cell::Published {
+        found.map_or(TableCell::Missing, |number| TableCell::Published {
             value: number.value,
             printed: number.printed.clone(),
         })
@@ -52,8 +52,8 @@ pub fn sampled_table(record: &Record, outcomes: &[Vec<Outcome>]) -> Result<Table
     for (row, outcomes) in record.rows.iter().zip(outcomes) {
         let protocol = outcomes.iter().find_map(|outcome| outcome.score(scores[0]));
         let mut cells = vec![match protocol {
-            Some(score) => Cell::Text(score.protocol_id.clone()),
-            None => Cell::Missing,
+            Some(score) => TableCell::Text(score.protocol_id.clone()),
+            None => TableCell::Missing,
         }];
         for score in scores {
             let values = outcomes

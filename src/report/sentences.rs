@@ -1,8 +1,24 @@
 //! The sentences of tables: captions, the notes below them, what their appendix says.
 
+use std::time::Duration;
+
 use super::tables::PUBLISHED;
-use super::{Column, Outcome, Published, Record, Table, TableDefinition};
+use super::{Column, Published, Record, RunOutcome, Table, TableDefinition};
 use crate::tracker::ScoreRecord;
+
+/// A time in words: seconds below two minutes, minutes above.
+pub fn duration(time: Duration) -> String {
+    let seconds = time.as_secs_f64();
+    if seconds < 120.0 {
+        format!("{seconds:.0} s")
+    } else {
+        format!(
+            "{:.0} min {:02.0} s",
+            (seconds / 60.0).floor(),
+            (seconds % 60.0).floor()
+        )
+    }
+}
 
 /// How `scores` were measured, each protocol in a sentence of its own.
 pub(super) fn protocol_sentences<'a>(
@@ -37,7 +53,7 @@ pub(super) fn last_notes(
 pub(super) fn explain(
     tables: &mut [(&'static TableDefinition, Table)],
     record: &Record,
-    outcomes: &[Vec<Outcome>],
+    outcomes: &[Vec<RunOutcome>],
     published: Option<&Published>,
 ) {
     let scores = outcomes.iter().flatten();

@@ -62,12 +62,12 @@ pub struct Row {
     /// Whether it is there for reference and does not compete.
     pub reference: bool,
     /// One cell for each column.
-    pub cells: Vec<Cell>,
+    pub cells: Vec<TableCell>,
 }
 
 /// What is known about one row in one column.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Cell {
+pub enum TableCell {
     /// Words.
     Text(String),
     /// A number that we measured.
@@ -158,7 +158,7 @@ impl Column {
     }
 }
 
-impl Cell {
+impl TableCell {
     /// Its number: of one that we measured the mean.
     pub fn value(&self) -> Option<f64> {
         match self {
@@ -273,7 +273,7 @@ impl Table {
     /// Whether a column is aligned as numbers: it has no words.
     fn is_numeric(&self, index: usize) -> bool {
         let mut cells = self.rows.iter().map(|row| &row.cells[index]);
-        !cells.any(|cell| matches!(cell, Cell::Text(_)))
+        !cells.any(|cell| matches!(cell, TableCell::Text(_)))
     }
 
     /// All headings in one line.
@@ -354,18 +354,20 @@ impl Entry {
 }
 
 /// Why a cell has no number.
-fn reason(cell: &Cell) -> Option<&str> {
+fn reason(cell: &TableCell) -> Option<&str> {
     match cell {
-        Cell::Failed(reason) | Cell::Unfinished(reason) | Cell::Absent(reason) => Some(reason),
+        TableCell::Failed(reason) | TableCell::Unfinished(reason) | TableCell::Absent(reason) => {
+            Some(reason)
+        }
         _ => None,
     }
 }
 
 /// What a cell shows.
-fn shown(cell: &Cell) -> String {
+fn shown(cell: &TableCell) -> String {
     match cell {
-        Cell::Text(text) | Cell::Derived { shown: text, .. } => text.clone(),
-        Cell::Number {
+        TableCell::Text(text) | TableCell::Derived { shown: text, .. } => text.clone(),
+        TableCell::Number {
             mean,
             spread,
             digits,
@@ -374,10 +376,10 @@ fn shown(cell: &Cell) -> String {
             Some(spread) => format!("{mean:.digits$} ± {spread:.digits$}"),
             None => format!("{mean:.digits$}"),
         },
-        Cell::Published { printed, .. } => printed.clone(),
-        Cell::Failed(_) => "failed".to_owned(),
-        Cell::Unfinished(_) => "unfinished".to_owned(),
-        Cell::Absent(_) | Cell::Missing => "-".to_owned(),
+        TableCell::Published { printed, .. } => printed.clone(),
+        TableCell::Failed(_) => "failed".to_owned(),
+        TableCell::Unfinished(_) => "unfinished".to_owned(),
+        TableCell::Absent(_) | TableCell::Missing => "-".to_owned(),
     }
 }
 

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use super::claims::baseline;
 use super::sentences::last_notes;
 use super::statistics::statistics;
-use super::{ABLATION, Cell, Column, Outcome, Published, Record, Row, RowRecord, Summary, Table};
+use super::{
+    ABLATION, Column, Published, Record, Row, RowRecord, RunOutcome, Summary, Table, TableCell,
+};
 use crate::error::{Result, unknown_name};
 use crate::files::write_whole;
 use crate::metrics;
@@ -101,14 +103,14 @@ pub fn find(name: &str) -> Result<&'static TableDefinition> {
         .ok_or_else(|| unknown_name("table", name, names))
 }
 
-/// Renders one table of an experiment from what its ledgers say ([`Outcome::of_rows`]).
+/// Renders one table of an experiment from what its ledgers say ([`RunOutcome::of_rows`]).
 ///
 /// # Errors
 /// Fails if two numbers of a column were measured under different protocols.
 pub fn render(
     definition: &TableDefinition,
     record: &Record,
-    results: &[Vec<Outcome>],
+    results: &[Vec<RunOutcome>],
 ) -> Result<Table> {
     // What was measured, and what the paper prints.
     let table = match definition.name {
@@ -119,7 +121,7 @@ pub fn render(
     let number = |row: &RowRecord, score: &str| {
         published
             .lookup(table, &row.name, score)
-            .map(|number| Cell::Published {
+            .map(|number| TableCell::Published {
                 value: number.value,
                 printed: number.printed.clone(),
             })
@@ -177,7 +179,7 @@ pub fn render(
         cells.extend(
             with_published
                 .iter()
-                .map(|score| number(row, score).unwrap_or(Cell::Missing)),
+                .map(|score| number(row, score).unwrap_or(TableCell::Missing)),
         );
         table.push(Row {
             name: row.name.clone(),
@@ -275,7 +277,7 @@ pub(super) fn decimal_places(largest: f64, significant: i32) -> usize {
 }
 
 /// The cell of one score over the seeds of a row. One seed that failed fails the cell: a mean over the rest would hide it.
-pub(super) fn cell(outcomes: &[Outcome], score: &str, digits: usize) -> Result<Cell> {
+pub(super) fn cell(outcomes: &[RunOutcome], score: &str, digits: usize) -> Result<TableCell> {
     let incomplete = || {
         outcomes
             .iter()
@@ -286,9 +288,9 @@ pub(super) fn cell(outcomes: &[Outcome], score: &str, digits: usize) -> Result<C
         let reasons = reasons.collect::<Vec<_>>().join("; ");
         let is_open = incomplete().any(|outcome| outcome.state.is_open());
         let kind = if is_open {
-            Cell::Unfinished
+            TableCell::Unfinished
         } else {
-            Cell::Failed
+            TableCell::Failed
         };
         return Ok(kind(reasons));
     }
@@ -297,12 +299,12 @@ pub(super) fn cell(outcomes: &[Outcome], score: &str, digits: usize) -> Result<C
     let mut over_images = None;
     for outcome in outcomes {
         match outcome.score(score) {
-            None => return Ok(Cell::Missing),
+            None => return Ok(TableCell::Missing),
             Some(found) if !found.absent.is_empty() => {
-                return Ok(Cell::Absent(found.absent.clone()));
+                return Ok(TableCell::Absent(found.absent.clone()));
             }
             Some(found) => match found.value {
-                None => return Ok(Cell::Failed(found.failure.clone())),
+                None => return Ok(TableCell::Failed(found.failure.clone())),
                 Some(value) if protocol.is_empty() || protocol == found.protocol_id => {
                     values.push(value);
                     seeds.extend(outcome.seed);
@@ -310,7 +312,7 @@ pub(super) fn cell(outcomes: &[Outcome], score: &str, digits: usize) -> Result<C
                     over_images = found.interval.map(|ends| (ends, found.interval_of.clone()));
                 }
                 Some(_) => {
-                    return Ok(Cell::Failed(
+                    return Ok(TableCell::Failed(
                         "its seeds were measured under different protocols".into(),
                     ));
                 }
@@ -318,7 +320,7 @@ pub(super) fn cell(outcomes: &[Outcome], score: &str, digits: usize) -> Result<C
         }
     }
     let summary = Summary::of(&values)?;
-    Ok(Cell::Number {
+    Ok(TableCell::Number {
         mean: summary.mean,
         spread: summary.deviation,
         interval: summary.interval,
@@ -332,7 +334,7 @@ pub(super) fn cell(outcomes: &[Outcome], score: &str, digits: usize) -> Result<C
 }
 
 /// A sentence on one of several seeds.
-fn of_seed(outcome: &Outcome, sentence: &str) -> String {
+fn of_seed(outcome: &RunOutcome, sentence: &str) -> String {
     match outcome.seed {
         Some(seed) => format!("seed {seed} {sentence}"),
         None => sentence.to_owned(),

@@ -13,7 +13,7 @@ use std::path::Path;
 use super::sentences::explain;
 use super::table::paired;
 use super::tables::cell;
-use super::{Cell, Column, Outcome, Record, Row, Table, TableDefinition};
+use super::{Column, Record, Row, RunOutcome, Table, TableCell, TableDefinition};
 use crate::error::Result;
 use crate::metrics::{Direction, paired as metrics};
 
@@ -40,7 +40,7 @@ const DIGITS: usize = 4;
 pub fn translation_tables(
     record: &Record,
     about: &TranslationRecord,
-    outcomes: &[Vec<Outcome>],
+    outcomes: &[Vec<RunOutcome>],
     out: &Path,
 ) -> Result<Vec<(&'static TableDefinition, Table)>> {
     let found = Found {
@@ -65,13 +65,13 @@ pub fn translation_tables(
 struct Found<'a> {
     record: &'a Record,
     about: &'a TranslationRecord,
-    outcomes: &'a [Vec<Outcome>],
+    outcomes: &'a [Vec<RunOutcome>],
     out: &'a Path,
 }
 
 impl Found<'_> {
     /// What the ledgers of a row say.
-    fn row(&self, name: Option<&str>) -> &[Outcome] {
+    fn row(&self, name: Option<&str>) -> &[RunOutcome] {
         let mut rows = self.record.rows.iter();
         let place = rows.position(|row| Some(row.name.as_str()) == name);
         place.map_or(&[], |place| &self.outcomes[place])
@@ -170,16 +170,16 @@ impl Found<'_> {
             ];
             let (difference, interval) = match paired(&cells[1], &cells[0]) {
                 Some(paired) => (
-                    Cell::Derived {
+                    TableCell::Derived {
                         value: paired.summary.mean,
                         shown: format!("{:+.4}", paired.summary.mean),
                     },
                     match paired.summary.interval {
-                        Some((low, high)) => Cell::Text(format!("{low:+.4} to {high:+.4}")),
-                        None => Cell::Absent("one seed has no interval".to_owned()),
+                        Some((low, high)) => TableCell::Text(format!("{low:+.4} to {high:+.4}")),
+                        None => TableCell::Absent("one seed has no interval".to_owned()),
                     },
                 ),
-                None => (Cell::Missing, Cell::Missing),
+                None => (TableCell::Missing, TableCell::Missing),
             };
             let (steps, reached) = self.steps(random, pretrained)?;
             let [random, pretrained] = cells;
@@ -208,8 +208,13 @@ impl Found<'_> {
     }
 
     /// The steps of the random networks, and those that the pretrained ones need for the same score.
-    fn steps(&self, random: &[Outcome], pretrained: &[Outcome]) -> Result<(Cell, Cell)> {
-        let curves = |outcomes: &[Outcome]| learning_curves(outcomes, &self.about.score, self.out);
+    fn steps(
+        &self,
+        random: &[RunOutcome],
+        pretrained: &[RunOutcome],
+    ) -> Result<(TableCell, TableCell)> {
+        let curves =
+            |outcomes: &[RunOutcome]| learning_curves(outcomes, &self.about.score, self.out);
         let (random, pretrained) = (curves(random)?, curves(pretrained)?);
         let Some(steps) = random
             .iter()
@@ -217,9 +222,9 @@ impl Found<'_> {
             .map(|end| end.0)
             .max()
         else {
-            return Ok((Cell::Missing, Cell::Missing));
+            return Ok((TableCell::Missing, TableCell::Missing));
         };
-        let shown = Cell::Derived {
+        let shown = TableCell::Derived {
             value: steps as f64,
             shown: steps.to_string(),
         };
@@ -236,14 +241,14 @@ impl Found<'_> {
             return Ok((
                 shown,
                 if needed.is_empty() {
-                    Cell::Missing
+                    TableCell::Missing
                 } else {
-                    Cell::Absent(reason)
+                    TableCell::Absent(reason)
                 },
             ));
         }
         let mean = reached.iter().sum::<u64>() as f64 / reached.len() as f64;
         let seeds = format!("{mean:.0} ({} of {} seeds)", reached.len(), needed.len());
-        Ok((shown, Cell::Text(seeds)))
+        Ok((shown, TableCell::Text(seeds)))
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
-use super::snn::{Pretrained, SnnConfig};
+use super::snn::{EncoderStart, SnnConfig};
 use crate::error::Result;
 use crate::nn::parameters::Parameters;
 use crate::nn::record::{EachPart, NetworkPart, Part, load_parts};
@@ -42,8 +42,8 @@ impl Autoencoder {
     pub fn new(config: &SnnConfig, device: &Device) -> Result<Self> {
         let layers = config.encoder_layers;
         let encoder = match config.pretrained {
-            Pretrained::None => Vgg16::random(layers, device),
-            Pretrained::Vgg16 => Vgg16::from_file(layers, &config.weights, device)?.0,
+            EncoderStart::None => Vgg16::random(layers, device),
+            EncoderStart::Vgg16 => Vgg16::from_file(layers, &config.weights, device)?.0,
         };
         Ok(Self::around(encoder, config, device))
     }

@@ -4,7 +4,7 @@ use burn::tensor::Device;
 
 use super::autoencoder::{Autoencoder, mean_squared_error};
 use super::snn::SnnConfig;
-use crate::data::{Level, Pairs, PatchStore, Split};
+use crate::data::{PairLevel, Pairs, PatchStore, Split};
 use crate::device::{batches, values};
 use crate::digest::sha256;
 use crate::error::{Result, refuse};
@@ -20,9 +20,9 @@ pub struct HeldOut {
     /// The first images.
     pub anchors: Images,
     /// Their partners by level, augmented.
-    pub partners: Vec<(Level, Images)>,
+    pub partners: Vec<(PairLevel, Images)>,
     /// Levels that the held-out slides cannot give, and why.
-    pub impossible: Vec<(Level, String)>,
+    pub impossible: Vec<(PairLevel, String)>,
     /// Eight hexadecimal digits that name the pairs: equal digits, equal images.
     pub id: String,
 }
@@ -44,7 +44,9 @@ impl HeldOut {
             }
         }
         if possible.is_empty() {
-            let (_, reason) = impossible.pop().unwrap_or((Level::Similar, String::new()));
+            let (_, reason) = impossible
+                .pop()
+                .unwrap_or((PairLevel::Similar, String::new()));
             return Err(refuse(
                 format!("the held-out slides give no dissimilar pair: {reason}"),
                 "hold out more slides with `--set data.held_out=0.5`, or give more",
@@ -72,7 +74,11 @@ impl HeldOut {
     }
 
     /// The similarities of the pairs of each level as `network` sees them, in the order of the anchors.
-    pub fn similarities(&self, network: &Vgg16, device: &Device) -> Result<Vec<(Level, Vec<f64>)>> {
+    pub fn similarities(
+        &self,
+        network: &Vgg16,
+        device: &Device,
+    ) -> Result<Vec<(PairLevel, Vec<f64>)>> {
         let anchors = embed(network, &self.anchors, device)?;
         self.partners
             .iter()

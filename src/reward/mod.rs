@@ -24,5 +24,5 @@ pub use grad_cam::{SimilarityMaps, similarity_maps};
 pub use held_out::{HeldOut, Neighbours, neighbours};
 pub use model::{RewardModel, cosine, load_reward_model, reward_model_file};
 pub use roc::{BOOTSTRAPS, RocAuc, area, gain, interval, roc_auc};
-pub use snn::{Pretrained, SnnConfig, SnnRunConfig, Stage, StageConfig, TrainedOn};
+pub use snn::{EncoderStart, SnnConfig, SnnRunConfig, Stage, StageConfig, TrainedOn};
 pub use trainer::{Trainer, reconstruction_optimiser, similarity_optimiser};

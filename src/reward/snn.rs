@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::data::{Augmentation, Level, PatchStore, SimilarPair, Split};
-use crate::device::{Compute, Kind, Precision};
+use crate::data::{Augmentation, PairLevel, PatchStore, SimilarPair, Split};
+use crate::device::{Compute, DeviceKind, Precision};
 use crate::digest::sha256;
 use crate::error::{Result, refuse};
 use crate::images::Images;
@@ -14,7 +14,7 @@ use crate::nn::vgg::{LAYERS, halvings};
 /// What the encoder starts from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Pretrained {
+pub enum EncoderStart {
     /// The weights of VGG-16 in the file `snn.weights`.
     Vgg16,
     /// Random weights of a fixed seed. Not what the paper does: every caption says so.
@@ -54,7 +54,7 @@ pub struct SnnConfig {
     /// Seed of the decoder, the pairs and the views.
     pub seed: u64,
     /// What the encoder starts from: `vgg16` or `none`.
-    pub pretrained: Pretrained,
+    pub pretrained: EncoderStart,
     /// The weights of `vgg16`: torchvision's file, or safetensors with its names.
     pub weights: PathBuf,
     /// Convolutions of VGG-16 in the encoder, 1 to 13.
@@ -76,7 +76,7 @@ pub struct SnnConfig {
     /// What a similar pair of patches is: `augmented-view` or `same-slide`. (Of whole slides always `augmented-view`.)
     pub similar: SimilarPair,
     /// The levels of dissimilarity: `other-slide`, `other-class`.
-    pub dissimilar: Vec<Level>,
+    pub dissimilar: Vec<PairLevel>,
     /// How views differ from their image.
     pub augmentation: Augmentation,
     /// Whole slides.
@@ -91,7 +91,7 @@ impl Default for SnnConfig {
     fn default() -> Self {
         Self {
             seed: 0,
-            pretrained: Pretrained::Vgg16,
+            pretrained: EncoderStart::Vgg16,
             weights: PathBuf::new(),
             encoder_layers: LAYERS,
             decoder_width: 64,
@@ -102,7 +102,7 @@ impl Default for SnnConfig {
             contrastive_rate: 5e-4,
             reconstruction_rate: 1e-3,
             similar: SimilarPair::AugmentedView,
-            dissimilar: vec![Level::OtherSlide, Level::OtherClass],
+            dissimilar: vec![PairLevel::OtherSlide, PairLevel::OtherClass],
             augmentation: Augmentation::default(),
             stage1: StageConfig {
                 epochs: 10,
@@ -158,12 +158,12 @@ impl SnnConfig {
             }
         }
         match (self.pretrained, self.weights.as_os_str().is_empty()) {
-            (Pretrained::Vgg16, true) => Err(refuse(
+            (EncoderStart::Vgg16, true) => Err(refuse(
                 "`snn.pretrained` is `vgg16`, and no weights file is given",
                 "give one with `--set snn.weights=FILE` (torchvision's `vgg16` file or safetensors with its names), or \
                  start from random weights with `--set snn.pretrained=none`",
             )),
-            (Pretrained::None, false) => Err(refuse(
+            (EncoderStart::None, false) => Err(refuse(
                 "`snn.weights` is given, but `snn.pretrained` is `none`",
                 "add `--set snn.pretrained=vgg16`, or leave the weights out",
             )),
@@ -192,8 +192,8 @@ impl SnnConfig {
     /// The encoder's weights in words.
     pub fn describe_start(&self, weights: &str) -> String {
         match self.pretrained {
-            Pretrained::Vgg16 => format!("the weights of VGG-16 in a file ({})", &weights[..8]),
-            Pretrained::None => "random weights (`pretrained = \"none\"`)".to_owned(),
+            EncoderStart::Vgg16 => format!("the weights of VGG-16 in a file ({})", &weights[..8]),
+            EncoderStart::None => "random weights (`pretrained = \"none\"`)".to_owned(),
         }
     }
 }
@@ -234,7 +234,7 @@ pub struct SnnRunConfig {
     /// Steps of the two stages.
     pub steps: [u64; 2],
     /// The kind of device.
-    pub device: Kind,
+    pub device: DeviceKind,
     /// The numbers it computes in.
     pub precision: Precision,
     /// The images.
@@ -251,8 +251,8 @@ impl SnnRunConfig {
     pub fn new(settings: &SnnConfig, store: &PatchStore, compute: &Compute) -> Result<Self> {
         settings.check(store.patch_size())?;
         let weights = match settings.pretrained {
-            Pretrained::None => String::new(),
-            Pretrained::Vgg16 => {
+            EncoderStart::None => String::new(),
+            EncoderStart::Vgg16 => {
                 let path = &settings.weights;
                 sha256(std::fs::read(path).map_err(|error| {
                     refuse(

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::{last_mark, lock, recorded_steps};
 use crate::error::Result;
 use crate::tracker::{Ending, Event, Ledger};
+use crate::workspace::ledger;
 
 /// A process without a heartbeat for this long is said to be silent.
 const SILENCE: Duration = Duration::from_mins(10);
@@ -45,11 +46,7 @@ pub enum RunState {
 pub fn state(folder: &Path) -> Result<RunState> {
     // First who holds it: what that process writes in between is then seen.
     let holder = lock::holder(folder);
-    let path = folder.join("ledger.jsonl");
-    if !path.exists() {
-        return Ok(RunState::New);
-    }
-    let events = Ledger::read(&path)?;
+    let events = Ledger::read(&ledger(folder))?;
     let step = recorded_steps(&events);
     Ok(match (last_mark(&events), holder) {
         (

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::account::{Account, words};
 use super::{Identity, Run};
-use crate::config::Logging;
+use crate::config::LoggingConfig;
 use crate::error::{Result, refuse};
 use crate::models::Scalars;
 use crate::shutdown::{self, Stopped};
@@ -40,7 +40,7 @@ pub trait Training<C> {
 pub fn conduct<C: Identity>(
     run: &mut Run<C>,
     first: u64,
-    logging: &Logging,
+    logging: &LoggingConfig,
     training: &mut dyn Training<C>,
 ) -> Result<()> {
     if logging.checkpoints_kept == 0 {
@@ -63,7 +63,7 @@ pub fn conduct<C: Identity>(
 fn go<C: Identity>(
     run: &mut Run<C>,
     first: u64,
-    logging: &Logging,
+    logging: &LoggingConfig,
     training: &mut dyn Training<C>,
     account: &mut Account,
 ) -> Result<()> {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Key, Kind};
+use super::{Key, PatchKind};
 use crate::error::{Result, refuse};
 
 /// The answers of one reader.
@@ -29,7 +29,7 @@ pub struct Answer {
     /// Its number in the test.
     pub item: String,
     /// What the reader takes it for.
-    pub answer: Kind,
+    pub answer: PatchKind,
     /// Whether the reader was sure.
     pub sure: bool,
     /// How long the reader looked at it.

@@ -6,7 +6,7 @@ use std::path::Path;
 use ::png::{BitDepth, ColorType, Compression, Encoder, Filter};
 use maud::{PreEscaped, html};
 
-use super::{Item, Key, Kind};
+use super::{Item, Key, PatchKind};
 use crate::digest::sha256;
 use crate::error::{Result, refuse};
 use crate::files::cannot_write;
@@ -58,7 +58,9 @@ pub fn write(folder: &Path, generated: &Images<'_>, real: &Images<'_>, seed: u64
         ));
     }
     let mut patches = Vec::new();
-    for (kind, Images { pixels, from, .. }) in [(Kind::Generated, generated), (Kind::Real, real)] {
+    for (kind, Images { pixels, from, .. }) in
+        [(PatchKind::Generated, generated), (PatchKind::Real, real)]
+    {
         if pixels.count == 0 {
             return Err(refuse(
                 "a reading test of no images",

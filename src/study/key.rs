@@ -11,7 +11,7 @@ use crate::files::write_whole;
 /// What a patch is, and what a reader takes it for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Kind {
+pub enum PatchKind {
     /// Of tissue.
     Real,
     /// Made by a model.
@@ -25,7 +25,7 @@ pub struct Item {
     /// Its number in the test, the name of its file without the ending.
     pub item: String,
     /// What it is.
-    pub kind: Kind,
+    pub kind: PatchKind,
     /// Its class, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub class: Option<String>,

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, HashMap};
 use serde::Serialize;
 use statrs::distribution::{Beta, ContinuousCDF, Normal};
 
-use super::{Answer, Answers, Item, Key, Kind};
+use super::{Answer, Answers, Item, Key, PatchKind};
 use crate::error::{Result, refuse_repeated};
 use crate::report::Summary;
 
@@ -91,8 +91,8 @@ impl Counts {
         for (answer, item) in answers {
             let is_right = answer.answer == item.kind;
             let (of_kind, right) = match item.kind {
-                Kind::Generated => (&mut counts.generated, &mut counts.hits),
-                Kind::Real => (&mut counts.real, &mut counts.correct_rejections),
+                PatchKind::Generated => (&mut counts.generated, &mut counts.hits),
+                PatchKind::Real => (&mut counts.real, &mut counts.correct_rejections),
             };
             *of_kind += 1;
             *right += u64::from(is_right);

@@ -2,7 +2,7 @@
 
 use super::{Key, OverReaders, StudyScore};
 use crate::error::Result;
-use crate::report::{Cell, Column, Row, Table};
+use crate::report::{Column, Row, Table, TableCell};
 
 /// What the paper has of such a test.
 const PUBLISHED: &str = "The paper (arXiv 2409.20340) prints no numbers of readers to compare with: its section 5.1.1 tells of \
@@ -27,21 +27,21 @@ pub fn table(key: &Key, score: &StudyScore) -> Result<Table> {
     let mut table = Table::new("Reading test", "reader", columns);
     let percent = |value: f64| format!("{:.1} %", 100.0 * value);
     let between = |(low, high): (f64, f64)| format!("{:.1} to {:.1} %", 100.0 * low, 100.0 * high);
-    let or_missing = |value: Option<String>| value.map_or(Cell::Missing, Cell::Text);
+    let or_missing = |value: Option<String>| value.map_or(TableCell::Missing, TableCell::Text);
     for reader in &score.readers {
         let counts = reader.counts;
         table.push(Row {
             name: reader.reader.clone(),
             reference: false,
             cells: vec![
-                Cell::Text((counts.generated + counts.real).to_string()),
-                Cell::Text(percent(reader.accuracy)),
-                Cell::Text(between(reader.interval)),
+                TableCell::Text((counts.generated + counts.real).to_string()),
+                TableCell::Text(percent(reader.accuracy)),
+                TableCell::Text(between(reader.interval)),
                 or_missing(reader.sensitivity.map(percent)),
                 or_missing(reader.specificity.map(percent)),
                 or_missing(reader.detection.map(|(value, _)| format!("{value:.2}"))),
                 or_missing(reader.detection.map(|(_, value)| format!("{value:+.2}"))),
-                Cell::Text(format!("{} of {}", counts.sure_and_right, counts.sure)),
+                TableCell::Text(format!("{} of {}", counts.sure_and_right, counts.sure)),
             ],
         })?;
     }
@@ -50,20 +50,20 @@ pub fn table(key: &Key, score: &StudyScore) -> Result<Table> {
         name,
         reference: true,
         cells: vec![
-            Cell::Missing,
-            Cell::Text(percent(rate.mean)),
+            TableCell::Missing,
+            TableCell::Text(percent(rate.mean)),
             rate.interval.map_or_else(
-                || Cell::Absent("one reader has no spread over readers".to_owned()),
-                |interval| Cell::Text(between(interval)),
+                || TableCell::Absent("one reader has no spread over readers".to_owned()),
+                |interval| TableCell::Text(between(interval)),
             ),
-            Cell::Missing,
-            Cell::Missing,
+            TableCell::Missing,
+            TableCell::Missing,
             or_missing(detection.map(|over| match over.interval {
                 Some((low, high)) => format!("{:.2} ({low:.2} to {high:.2})", over.mean),
                 None => format!("{:.2}", over.mean),
             })),
-            Cell::Missing,
-            Cell::Missing,
+            TableCell::Missing,
+            TableCell::Missing,
         ],
     };
     let readers = score.accuracy.readers;

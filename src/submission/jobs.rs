@@ -13,7 +13,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::{Submission, program};
-use crate::device::{Kind, Place, count};
+use crate::device::{DeviceKind, DeviceName, count};
 use crate::error::{Result, refuse};
 use crate::experiment::{Cell, CellState};
 use crate::files::cannot_write;
@@ -114,7 +114,7 @@ struct Pool<'a> {
     seats: Vec<Option<Running>>,
     /// Threads of each.
     threads: usize,
-    kind: Kind,
+    kind: DeviceKind,
     devices: usize,
 }
 
@@ -132,9 +132,9 @@ impl Submission {
         let waiting: Vec<usize> = open.map(|(index, _)| index).collect();
         // Cores and devices are shared out.
         let threads = rayon::current_num_threads();
-        let Place { kind, index } = self.config.compute.device;
+        let DeviceName { kind, index } = self.config.compute.device;
         let devices = match (kind, index) {
-            (Kind::Cpu, _) => 0,
+            (DeviceKind::Cpu, _) => 0,
             (_, Some(_)) => 1,
             (kind, None) => count(kind),
         };
@@ -305,7 +305,7 @@ impl Pool<'_> {
             .stdout(log.try_clone()?)
             .stderr(log);
         if self.devices > 1 {
-            let place = Place {
+            let place = DeviceName {
                 kind: self.kind,
                 index: Some(number % self.devices),
             };

@@ -32,11 +32,12 @@ use crate::data::PatchStore;
 use crate::digest::sha256_file;
 use crate::error::{Result, refuse};
 use crate::experiment::{
-    self, Asked, Cell, CellState, Reporter, cell_state, execution, patches, schema,
+    self, Asked, Cell, CellState, Reporter, TrackedExecution, cell_state, execution, patches,
+    schema,
 };
 use crate::files::{cannot_write, write_whole};
 use crate::run;
-use crate::workspace::Workspace;
+use crate::workspace::{Workspace, ledger};
 
 pub use jobs::{Ended, Jobs, Watcher, end_with_parent};
 pub use plan::{Planned, Submitted};
@@ -247,11 +248,28 @@ impl Submission {
     /// # Errors
     /// Fails if a ledger cannot be read.
     pub fn is_reported(&self) -> Result<bool> {
-        let workspace = self.workspace();
-        let cells = self.cells.iter();
-        let folders =
-            cells.map(|cell| experiment::run_folder(&self.config, cell, &self.store, &workspace));
-        experiment::is_reported(&self.config, &workspace, folders)
+        experiment::is_reported(&self.config, &self.workspace(), self.run_folders())
+    }
+
+    /// The folder of each cell's run; none where its name is not known yet.
+    fn run_folders(&self) -> impl Iterator<Item = Result<Option<PathBuf>>> {
+        self.cells
+            .iter()
+            .map(|cell| experiment::run_folder(&self.config, cell, &self.store, &self.workspace()))
+    }
+
+    /// Uploads what is left of every run that its cells have made, as those of `execution`: a reward model may have been done before
+    /// the execution was known to the server.
+    ///
+    /// # Errors
+    /// Fails if a run's folder cannot be read or written.
+    pub fn upload_runs(&self, execution: &TrackedExecution) -> Result<()> {
+        for folder in self.run_folders() {
+            if let Some(folder) = folder?.filter(|folder| ledger(folder).exists()) {
+                execution.upload(&folder)?;
+            }
+        }
+        Ok(())
     }
 
     /// Refuses a cell whose job was restarted again and again without a new checkpoint: it would be for ever. `restart` counts

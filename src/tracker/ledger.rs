@@ -8,6 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
+use super::lines::read_if_there;
 use super::{Ending, Environment};
 use crate::error::{Result, refuse};
 use crate::files::{cannot_write, write_whole};
@@ -211,11 +212,7 @@ pub struct Ledger {
 impl Ledger {
     /// Opens the ledger at `path`, creating it if it is new. A last line that was cut off is dropped.
     pub fn open(path: &Path) -> Result<Self> {
-        let (lines, was_cut) = if path.exists() {
-            read(path)?
-        } else {
-            (Vec::new(), false)
-        };
+        let (lines, was_cut) = read(path)?;
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder).map_err(|error| cannot_write(folder, &error))?;
         }
@@ -235,7 +232,8 @@ impl Ledger {
         Ok(ledger)
     }
 
-    /// The events of the ledger at `path`. A last line that was cut off is left out; any other bad line is refused.
+    /// The events of the ledger at `path`; none if there is no file, as of what has not begun. A last line that was cut off is left
+    /// out; any other bad line is refused.
     pub fn read(path: &Path) -> Result<Vec<Event>> {
         let lines = read(path)?.0.into_iter();
         Ok(lines.map(|line| line.event).collect())
@@ -276,6 +274,11 @@ impl Ledger {
         &self.events
     }
 
+    /// When the last event was written down, in milliseconds since 1970; none in a ledger from before lines had times.
+    pub fn last_time(&self) -> Option<i64> {
+        self.times.last().copied().flatten()
+    }
+
     /// Adds an event with the time of now, and hands it to the operating system before returning: all of it or, if that
     /// fails, nothing.
     pub fn append(&mut self, event: Event) -> Result<()> {
@@ -284,8 +287,7 @@ impl Ledger {
         }
         let failed = |error: io::Error| cannot_write(&self.path, &error);
         // The machine's clock may be put back; time in a ledger runs forwards.
-        let last = self.times.last().copied().flatten();
-        let time = Some(milliseconds(SystemTime::now())).max(last);
+        let time = Some(milliseconds(SystemTime::now())).max(self.last_time());
         let line = Line { event, time };
         let length = self.file.metadata().map_err(failed)?.len();
         if let Err(error) = self.file.write_all(line.to_json().as_bytes()) {
@@ -338,14 +340,9 @@ impl Ledger {
     }
 }
 
-/// The lines of the ledger at `path`, and whether its last one was cut off.
+/// The lines of the ledger at `path`, none if there is no file, and whether the last one was cut off.
 fn read(path: &Path) -> Result<(Vec<Line>, bool)> {
-    let bytes = fs::read(path).map_err(|error| {
-        refuse(
-            format!("cannot read the ledger `{}`: {error}", path.display()),
-            "is it a run?",
-        )
-    })?;
+    let bytes = read_if_there(path)?.unwrap_or_default();
     // Every line ends with a line feed; what stands behind the last one was cut off.
     let whole = bytes
         .iter()

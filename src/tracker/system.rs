@@ -13,7 +13,6 @@ use sysinfo::{Disks, NetworkData, Networks, System};
 
 use super::gpu::{self, Reader};
 use super::ledger::milliseconds;
-use super::places;
 use crate::error::{Result, refuse};
 use crate::files::cannot_write;
 
@@ -46,7 +45,7 @@ impl SystemMonitor {
         report: impl Fn(&str) + Send + 'static,
     ) -> Self {
         let (stop, stopped) = channel();
-        let path = places::system(folder);
+        let path = system_log(folder);
         let body = move || -> Result<()> {
             let mut sampler = Sampler::new(&path)?;
             while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(interval) {
@@ -75,6 +74,11 @@ impl Drop for SystemMonitor {
             let _ = thread.join();
         }
     }
+}
+
+/// The samples of the run in `folder`.
+pub(super) fn system_log(folder: &Path) -> PathBuf {
+    folder.join("system.jsonl")
 }
 
 /// Looks at the machine, and writes down what it sees.

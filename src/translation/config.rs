@@ -4,7 +4,7 @@ use documented::DocumentedFields;
 use serde::{Deserialize, Serialize};
 
 use super::{Backbone, Corruption, MaskLoss, TranslationTask};
-use crate::device::{Kind, Precision};
+use crate::device::{DeviceKind, Precision};
 use crate::digest::sha256;
 use crate::error::{Result, refuse};
 use crate::nn::patch_gan::PatchGan;
@@ -33,7 +33,7 @@ impl Start {
 /// How a paired model is trained.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, DocumentedFields)]
 #[serde(deny_unknown_fields, default)]
-pub struct TranslatorTraining {
+pub struct TranslatorTrainingConfig {
     /// Optimisation steps.
     pub steps: usize,
     /// Images in a step; a training set that is smaller is shown more than once in one.
@@ -46,7 +46,7 @@ pub struct TranslatorTraining {
     pub dropout: f64,
 }
 
-impl Default for TranslatorTraining {
+impl Default for TranslatorTrainingConfig {
     fn default() -> Self {
         Self {
             steps: 2000,
@@ -109,7 +109,7 @@ pub struct Pretraining {
     /// What is done to a patch before it is restored, in this order.
     pub corruptions: Vec<Corruption>,
     /// How it is trained.
-    pub training: TranslatorTraining,
+    pub training: TranslatorTrainingConfig,
     /// The discriminator.
     pub adversary: Adversary,
 }
@@ -126,9 +126,9 @@ impl Default for Pretraining {
                     high: 0.2,
                 },
             ],
-            training: TranslatorTraining {
+            training: TranslatorTrainingConfig {
                 beta1: 0.5,
-                ..TranslatorTraining::default()
+                ..TranslatorTrainingConfig::default()
             },
             adversary: Adversary::default(),
         }
@@ -156,7 +156,7 @@ pub struct TranslationConfig {
     /// What is done to a patch before the network sees it, in this order. The task `restore` takes those of the pretraining.
     pub corruptions: Vec<Corruption>,
     /// How the task is trained.
-    pub training: TranslatorTraining,
+    pub training: TranslatorTrainingConfig,
     /// What the pretrained start comes from.
     pub pretraining: Pretraining,
 }
@@ -172,7 +172,7 @@ impl Default for TranslationConfig {
             loss: MaskLoss::CrossEntropy,
             evaluate_every: 100,
             evaluation_patches: 1000,
-            training: TranslatorTraining::default(),
+            training: TranslatorTrainingConfig::default(),
             pretraining: Pretraining::default(),
         }
     }
@@ -211,7 +211,7 @@ pub struct TranslatorRunConfig {
     /// Probability of dropout.
     pub dropout: f64,
     /// The kind of device: each rounds in its own way.
-    pub device: Kind,
+    pub device: DeviceKind,
     /// The numbers it computes in.
     pub precision: Precision,
     /// The loss of masks, where the task has some.

@@ -25,7 +25,7 @@ use crate::random::Random;
 
 pub use backbone::Backbone;
 pub use config::{
-    Adversary, Pretraining, Start, TranslationConfig, TranslatorRunConfig, TranslatorTraining,
+    Adversary, Pretraining, Start, TranslationConfig, TranslatorRunConfig, TranslatorTrainingConfig,
 };
 pub use corruption::{Corruption, corrupt};
 pub use loss::MaskLoss;

@@ -1,7 +1,7 @@
 //! Steps, starts and checkpoints of paired models.
 
 use super::*;
-use crate::device::{Kind, Precision, cpu};
+use crate::device::{DeviceKind, Precision, cpu};
 use crate::nn::record::{load_parts, save_parts};
 
 fn run(task: TranslationTask, backbone: Backbone) -> TranslatorRunConfig {
@@ -21,7 +21,7 @@ fn run(task: TranslationTask, backbone: Backbone) -> TranslatorRunConfig {
         learning_rate: 1e-2,
         beta1: 0.5,
         dropout: 0.0,
-        device: Kind::Cpu,
+        device: DeviceKind::Cpu,
         precision: Precision::F32,
         loss: masks.then_some(MaskLoss::CrossEntropy),
         start: String::new(),

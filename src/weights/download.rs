@@ -10,7 +10,7 @@ use reqwest::blocking::{Client, Response};
 use reqwest::header::{CONTENT_RANGE, RANGE};
 use reqwest::redirect::Policy;
 
-use super::{Cache, KnownFile, State, hash_file, short};
+use super::{Cache, FileState, KnownFile, hash_file, short};
 use crate::error::{Result, refuse};
 use crate::files::cannot_write;
 use crate::http::{self, causes, is_transient};
@@ -93,7 +93,7 @@ impl Download {
         progress: &mut dyn FnMut(u64, &str),
     ) -> Result<PathBuf> {
         let path = cache.path(known);
-        if cache.verify(known)? == State::Whole {
+        if cache.verify(known)? == FileState::Whole {
             return Ok(path);
         }
         let mut part = Part::open(known, cache)?;

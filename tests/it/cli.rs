@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use histogen::device::Kind;
+use histogen::device::DeviceKind;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
@@ -78,7 +78,7 @@ fn a_device_that_is_not_there_is_refused() {
     assert!(error.contains("unknown device `gpu`"), "{error}");
     let error = lab.refused("train table1 --model dcgan --precision bf16");
     assert!(error.contains("`cpu` does not compute in bf16"), "{error}");
-    if !Kind::Cuda.is_built_in() {
+    if !DeviceKind::Cuda.is_built_in() {
         refused(
             &lab,
             "reproduce table1 --device cuda:1",

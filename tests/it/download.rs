@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use histogen::digest::sha256;
 use histogen::error::Refusal;
 use histogen::weights::download::Download;
-use histogen::weights::{Cache, KNOWN, KnownFile, OWN, State};
+use histogen::weights::{Cache, FileState, KNOWN, KnownFile, OWN};
 use tempfile::TempDir;
 
 use crate::lab::Lab;
@@ -238,7 +238,7 @@ fn a_file_is_fetched_once() {
     let mut watch = |bytes, _: &str| seen.push(bytes);
     setting.download.fetch(&file, &cache, &mut watch).unwrap();
     setting.is_whole();
-    assert_eq!(cache.verify(&file).unwrap(), State::Whole);
+    assert_eq!(cache.verify(&file).unwrap(), FileState::Whole);
     assert_eq!((seen[0], *seen.last().unwrap()), (0, LENGTH as u64));
     assert!(seen.is_sorted());
     setting.fetch().unwrap();
@@ -393,7 +393,7 @@ fn what_another_download_left_behind_is_not_trusted() {
     let setting = Setting::new(&server.address);
     fs::write(setting.folder.path().join("network.pth"), b"damaged").unwrap();
     let state = setting.cache().verify(&known(&content())).unwrap();
-    assert_eq!(state, State::Damaged(sha256(b"damaged")));
+    assert_eq!(state, FileState::Damaged(sha256(b"damaged")));
     setting.fetch().unwrap();
     setting.is_whole();
 }

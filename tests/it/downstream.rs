@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-use histogen::classifier::{self, ClassifierConfig, ClassifierTask, NETWORKS, Pretrained};
+use histogen::classifier::{self, ClassifierConfig, ClassifierStart, ClassifierTask, NETWORKS};
 use histogen::data::{PatchStore, Split};
 use histogen::device;
 use histogen::images::Images;
@@ -386,7 +386,7 @@ fn images(count: usize) -> (Images, Vec<usize>) {
 fn build(name: &str, device: &Device) -> Box<dyn classifier::Classifier> {
     let settings = ClassifierConfig {
         network: name.to_owned(),
-        pretrained: Pretrained::None,
+        pretrained: ClassifierStart::None,
         hidden: 16,
         ..ClassifierConfig::default()
     };

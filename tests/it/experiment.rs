@@ -5,7 +5,7 @@ use histogen::experiment::{
     Outcome, Reporter, Silent, TrainingEnd, TrainingInfo, reproduce, resolve,
 };
 use histogen::models::Scalars;
-use histogen::report::{self, Cell, Table};
+use histogen::report::{self, Table, TableCell};
 use histogen::tracker::ScoreRecord;
 use histogen::workspace::Workspace;
 
@@ -64,7 +64,7 @@ fn fid(table: &Table, name: &str) -> f64 {
     let mut rows = table.rows().iter();
     let row = rows.find(|row| row.name == name).expect("a row");
     match &row.cells[0] {
-        Cell::Number { mean, .. } => *mean,
+        TableCell::Number { mean, .. } => *mean,
         other => panic!("{name}: {other:?}"),
     }
 }

@@ -123,7 +123,7 @@ fn every_corruption_moves_every_metric_the_right_way() {
     };
     let scores = |images: &Pixels| -> BTreeMap<&str, f64> {
         let outcomes = metrics::evaluate(STANDARD, &seen(images), &real, &settings).expect("sound");
-        let score = |outcome: metrics::Outcome| outcome.score.expect("a number");
+        let score = |outcome: metrics::ScoreOutcome| outcome.score.expect("a number");
         outcomes
             .into_iter()
             .map(score)

@@ -270,3 +270,28 @@ fn one_file_spells_the_paths_of_runs_and_reports() {
         }
     }
 }
+
+#[test]
+fn commands_are_arguments_in_and_lines_out() {
+    let modules = modules();
+    let (_, commands) = modules
+        .iter()
+        .find(|(name, _)| name == "commands")
+        .expect("a module of that name");
+    assert!(commands.len() > 20, "a command is a file");
+    let mut wrong = Vec::new();
+    for source in commands.iter().filter(|source| !source.is_test) {
+        let text = fs::read_to_string(&source.path).expect("a source file");
+        // Tests stand at the end.
+        let lines = text.lines().take_while(|line| *line != "#[cfg(test)]");
+        let lines = lines.count();
+        if lines >= 120 {
+            wrong.push(format!("{} has {lines} lines", source.path.display()));
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "{}: the work of a command goes to a module of the library",
+        wrong.join(", ")
+    );
+}

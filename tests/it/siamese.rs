@@ -15,7 +15,7 @@ use histogen::images::Images;
 use histogen::nn::vgg::Vgg16;
 use histogen::random::Random;
 use histogen::reward::{
-    Autoencoder, Pretrained, SnnConfig, Stage, Trainer, contrastive_loss, distance,
+    Autoencoder, EncoderStart, SnnConfig, Stage, Trainer, contrastive_loss, distance,
     mean_squared_error, reconstruction_optimiser, similarity_optimiser,
 };
 use safetensors::SafeTensors;
@@ -27,7 +27,7 @@ use crate::schema::assert_ledgers;
 /// Three convolutions; `learning` of them learn in the first stage, one in the second.
 fn config(layers: usize, learning: usize) -> SnnConfig {
     let mut config = SnnConfig {
-        pretrained: Pretrained::None,
+        pretrained: EncoderStart::None,
         encoder_layers: layers,
         decoder_width: 16,
         image_size: 16,

@@ -2,7 +2,7 @@
 
 use histogen::config::RunConfig;
 use histogen::data::{Batch, Input, Symmetry};
-use histogen::device::{Kind, Precision};
+use histogen::device::{DeviceKind, Precision};
 use histogen::experiment;
 use histogen::images::{Images, Pixels};
 use histogen::models::{Draws, MODELS};
@@ -136,7 +136,7 @@ pub(crate) fn run(model: &str, pairs: &[&str]) -> RunConfig {
         batch: 8,
         training_images: None,
         symmetries: false,
-        device: Kind::Cpu,
+        device: DeviceKind::Cpu,
         precision: Precision::F32,
         backbone: config.backbone.clone(),
         optimiser: config.optimiser.shared(),

@@ -8,46 +8,22 @@
 //! * After a signal or a panic, or when the training is at its end, the dashboard is closed. What was said meanwhile is said then.
 
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use burn_train::Interrupter;
 use burn_train::renderer::tui::TuiMetricsRendererWrapper;
-use crossterm::cursor::Show;
-use crossterm::execute;
-use crossterm::terminal::{disable_raw_mode, is_raw_mode_enabled};
+use crossterm::terminal::is_raw_mode_enabled;
 
 use super::board::Board;
-use super::{Shown, Title, say};
+use super::borrowed::{Borrowed, keep_interrupt_key};
+use super::{Shown, Title, kept, say};
 use crate::shutdown;
 
 /// Time between two looks at signals and keys.
 const LOOK: Duration = Duration::from_millis(50);
-/// Longest wait for the dashboard to have the terminal.
-const START: Duration = Duration::from_secs(5);
-
-/// What is said while the dashboard has the terminal; `None` while it does not.
-static KEPT: Mutex<Option<Vec<String>>> = Mutex::new(None);
-
-/// How many panics there were.
-static PANICS: AtomicUsize = AtomicUsize::new(0);
-
-fn kept() -> MutexGuard<'static, Option<Vec<String>>> {
-    KEPT.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Keeps a line until the dashboard is closed, if it is open; returns whether it is.
-pub(super) fn keep(line: &str) -> bool {
-    let mut kept = kept();
-    if let Some(lines) = kept.as_mut() {
-        lines.push(line.to_owned());
-    }
-    kept.is_some()
-}
 
 /// The dashboard while it is open.
 pub(in crate::commands) struct Dashboard {
@@ -84,37 +60,11 @@ impl Drop for Dashboard {
     }
 }
 
-/// The terminal, given back when this is dropped.
-struct Borrowed {
-    _held: shutdown::Held,
-}
-
-impl Borrowed {
-    fn new() -> Self {
-        keep_panics();
-        *kept() = Some(Vec::new());
-        Self {
-            _held: shutdown::hold(),
-        }
-    }
-}
-
-impl Drop for Borrowed {
-    fn drop(&mut self) {
-        // Only where the dashboard broke off; otherwise it did so.
-        let _ = disable_raw_mode();
-        let _ = execute!(io::stdout(), Show);
-        for line in kept().take().unwrap_or_default() {
-            eprintln!("{line}");
-        }
-    }
-}
-
 fn run(title: Title, shown: &Receiver<Shown>) {
     let borrowed = Borrowed::new();
     let interrupter = Interrupter::new();
     let before = title.number.checked_sub(1);
-    let panics = PANICS.load(Ordering::SeqCst);
+    let panics = kept::panics();
     let renderer = TuiMetricsRendererWrapper::new(interrupter.clone(), before);
     if let Err(error) = keep_interrupt_key() {
         say(&format!("no dashboard: {error}"));
@@ -129,7 +79,7 @@ fn run(title: Title, shown: &Receiver<Shown>) {
         };
         // A panic leaves raw mode, whoever it befell. If it was *Kill*, no other hook hears of it.
         if !is_raw_mode_enabled().unwrap_or(false) {
-            break panics == PANICS.load(Ordering::SeqCst);
+            break panics == kept::panics();
         }
         if shutdown::requested().is_some() {
             break false;
@@ -149,49 +99,4 @@ fn run(title: Title, shown: &Receiver<Shown>) {
         say(&format!("cannot stop: {error:#}"));
     }
     drop(borrowed);
-}
-
-/// Keeps the words of panics with the other lines, so that they do not vanish with the alternate screen.
-fn keep_panics() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        let before = take_hook();
-        set_hook(Box::new(move |panic| {
-            PANICS.fetch_add(1, Ordering::SeqCst);
-            let kept = KEPT.try_lock().ok();
-            match kept.and_then(|mut kept| kept.as_mut().map(|lines| lines.push(panic.to_string())))
-            {
-                Some(()) => {}
-                None => before(panic),
-            }
-        }));
-    });
-}
-
-/// Waits until the dashboard has put the terminal into raw mode, and takes Ctrl-C out of it: the terminal makes it SIGINT, as
-/// ever. The other keys that make signals stay out: they would leave the terminal as it is.
-fn keep_interrupt_key() -> io::Result<()> {
-    let start = Instant::now();
-    while !is_raw_mode_enabled()? {
-        if start.elapsed() > START {
-            return Err(io::Error::other("the dashboard does not get the terminal"));
-        }
-        thread::sleep(Duration::from_millis(1));
-    }
-    #[cfg(unix)]
-    {
-        use rustix::termios::{
-            LocalModes, OptionalActions, SpecialCodeIndex, tcgetattr, tcsetattr,
-        };
-        /// No key (`_POSIX_VDISABLE`).
-        const NONE: u8 = if cfg!(target_os = "linux") { 0 } else { 0xff };
-        let terminal = io::stdin();
-        let mut modes = tcgetattr(&terminal)?;
-        modes.local_modes |= LocalModes::ISIG;
-        for key in [SpecialCodeIndex::VSUSP, SpecialCodeIndex::VQUIT] {
-            modes.special_codes[key] = NONE;
-        }
-        tcsetattr(&terminal, OptionalActions::Now, &modes)?;
-    }
-    Ok(())
 }

@@ -40,12 +40,7 @@ impl Row {
             RunState::Running { step, .. } => ("running".to_owned(), *step),
             RunState::Ended { ending, step, .. } => (ending.to_string(), *step),
         };
-        let ledger = ledger(&run);
-        let events = if ledger.exists() {
-            Ledger::read(&ledger)?
-        } else {
-            Vec::new()
-        };
+        let events = Ledger::read(&ledger(&run))?;
         let score = events.iter().rev().find_map(|event| match event {
             Event::Evaluation(evaluation) => evaluation.scores.first().and_then(|score| {
                 Some(LastScore {

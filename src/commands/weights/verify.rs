@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::super::output::{lines, show};
 use super::super::{Answer, Outcome};
-use crate::weights::{Cache, KNOWN, State};
+use crate::weights::{Cache, FileState, KNOWN};
 
 /// The state of a file whose content is not what was published.
 const DAMAGED: &str = "damaged";
@@ -23,9 +23,9 @@ pub(super) fn verify(cache: &Cache, json: bool) -> Outcome {
     let mut files = Vec::new();
     for known in &KNOWN {
         let (state, sha256) = match cache.verify(known)? {
-            State::Missing => ("missing", None),
-            State::Whole => ("whole", Some(known.sha256.to_owned())),
-            State::Damaged(hash) => (DAMAGED, Some(hash)),
+            FileState::Missing => ("missing", None),
+            FileState::Whole => ("whole", Some(known.sha256.to_owned())),
+            FileState::Damaged(hash) => (DAMAGED, Some(hash)),
         };
         files.push(Verified {
             name: known.name,

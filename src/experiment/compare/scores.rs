@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::error::{Result, refuse};
 use crate::metrics;
-use crate::report::{Cell, Column, Row, Summary, Table};
+use crate::report::{Column, Row, Summary, Table, TableCell};
 use crate::tracker::ScoreRecord;
 
 /// A score, over several sampling seeds if it was measured with several.
@@ -105,7 +105,7 @@ pub fn comparison_table(scores: &[Compared]) -> Result<Table> {
         table.push(Row {
             name: score.name.clone(),
             reference: false,
-            cells: vec![cell(score, 6), Cell::Text(score.protocol_id.clone())],
+            cells: vec![cell(score, 6), TableCell::Text(score.protocol_id.clone())],
         })?;
         note(&mut table, score, None);
     }
@@ -134,7 +134,7 @@ pub fn sets_table(sets: &[SetScores]) -> Result<Table> {
         let cells = names.iter().map(|name| {
             let found = scores.iter().find(|compared| compared.score.name == **name);
             found.map_or_else(
-                || Cell::Absent("not measured of this set".to_owned()),
+                || TableCell::Absent("not measured of this set".to_owned()),
                 |compared| cell(&compared.score, 4),
             )
         });
@@ -179,11 +179,11 @@ fn refuse_unlike(sets: &[SetScores]) -> Result<()> {
 }
 
 /// A number with what is known of its spread, or why there is none.
-fn cell(score: &ScoreRecord, decimals: usize) -> Cell {
+fn cell(score: &ScoreRecord, decimals: usize) -> TableCell {
     let Some(value) = score.value else {
         return match score.absent.as_str() {
-            "" => Cell::Failed(score.failure.clone()),
-            absent => Cell::Absent(absent.to_owned()),
+            "" => TableCell::Failed(score.failure.clone()),
+            absent => TableCell::Absent(absent.to_owned()),
         };
     };
     let spread = score
@@ -196,7 +196,7 @@ fn cell(score: &ScoreRecord, decimals: usize) -> Cell {
         )
     });
     let beside: Vec<String> = spread.into_iter().chain(interval).collect();
-    Cell::Text(match beside.as_slice() {
+    TableCell::Text(match beside.as_slice() {
         [] => format!("{value:.decimals$}"),
         beside => format!("{value:.decimals$} ({})", beside.join("; ")),
     })

@@ -4,14 +4,14 @@ use std::path::Path;
 
 use super::super::evaluator::Difference;
 use super::super::subject::{Subject, split};
-use super::{Comparing, Comparison, Evaluator, refuse_path_lengths, refuse_unlike};
+use super::{Comparing, Evaluator, SetComparison, refuse_path_lengths, refuse_unlike};
 use crate::config::Config;
 use crate::error::Result;
 use crate::experiment::load_model;
 use crate::features::FeatureFile;
 use crate::images::ImageSource;
 use crate::metrics;
-use crate::report::{Cell, Column, Row, Table};
+use crate::report::{Column, Row, Table, TableCell};
 use crate::samples::{self, Plan};
 use crate::workspace::Workspace;
 
@@ -24,7 +24,7 @@ const DRAWS: usize = 200;
 /// As [`super::compare`]; refuses statistics, and sets of different numbers of images.
 pub fn compare_two(
     config: &Config,
-    comparison: &Comparison<'_>,
+    comparison: &SetComparison<'_>,
     workspace: &Workspace,
 ) -> Result<Vec<Difference>> {
     let selection = metrics::select(comparison.metrics)?;
@@ -133,13 +133,14 @@ pub fn differences_table(found: &[Difference], [first, second]: [&Path; 2]) -> R
     let mut table = Table::new(title, "score", columns);
     let mut draws = 0;
     for one in found {
-        let none = || Cell::Failed(one.failure.clone());
-        let number =
-            |value: Option<f64>| value.map_or_else(none, |value| Cell::Text(format!("{value:.6}")));
+        let none = || TableCell::Failed(one.failure.clone());
+        let number = |value: Option<f64>| {
+            value.map_or_else(none, |value| TableCell::Text(format!("{value:.6}")))
+        };
         let interval = match one.interval {
-            Some((low, high)) => Cell::Text(format!("{low:.6} to {high:.6}")),
+            Some((low, high)) => TableCell::Text(format!("{low:.6} to {high:.6}")),
             None if !one.failure.is_empty() => none(),
-            None => Cell::Absent(
+            None => TableCell::Absent(
                 "no interval is known to hold for this score and so few images".to_owned(),
             ),
         };
@@ -152,7 +153,7 @@ pub fn differences_table(found: &[Difference], [first, second]: [&Path; 2]) -> R
                 number(one.values.map(|[_, second]| second)),
                 number(one.difference),
                 interval,
-                Cell::Text(one.protocol_id.clone()),
+                TableCell::Text(one.protocol_id.clone()),
             ],
         })?;
         let warning = (!one.warning.is_empty()).then(|| format!("Warning: {}.", one.warning));

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::classifier::{BINS, Classifier, ClassifierRunConfig, Predictions, Pretrained, REDRAWN};
+use crate::classifier::{
+    BINS, Classifier, ClassifierRunConfig, ClassifierStart, Predictions, REDRAWN,
+};
 use crate::data::Split;
 use crate::error::Result;
 use crate::experiment::accuracy::LabelledImages;
@@ -26,11 +28,11 @@ impl<'a> Test<'a> {
         let (store, settings) = (&context.store, &context.config.downstream.classifier);
         let images = LabelledImages::new(store, store.indices(Split::Test));
         let start = match settings.pretrained {
-            Pretrained::ImageNet => format!(
+            ClassifierStart::ImageNet => format!(
                 "weights of ImageNet, last {} layers learning",
                 settings.trainable_layers
             ),
-            Pretrained::None => "random weights".to_owned(),
+            ClassifierStart::None => "random weights".to_owned(),
         };
         let passes = match settings.steps_per_epoch {
             0 => format!("{}", settings.epochs),

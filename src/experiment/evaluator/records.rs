@@ -97,7 +97,7 @@ impl Evaluator {
     /// A number, or why there is none, with how it was measured.
     fn record(
         &self,
-        outcome: metrics::Outcome,
+        outcome: metrics::ScoreOutcome,
         protocol: &dyn Fn(&dyn Metric) -> Protocol,
     ) -> ScoreRecord {
         let mut record = ScoreRecord::new(outcome.definition.name, protocol(outcome.metric));

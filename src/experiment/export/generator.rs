@@ -89,7 +89,7 @@ pub fn export_generator(
     };
     // What it makes, and what it is.
     files.push((CHECK, check(&config, model.as_ref())?));
-    let events = Ledger::read(&ledger(run)).unwrap_or_default();
+    let events = Ledger::read(&ledger(run))?;
     let scores = match step {
         None => tracker::result(&events).map_or(&[][..], |result| &result.scores),
         Some(_) => &[],

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use clap::ValueEnum;
 
-use crate::config::{Config, Evaluation};
+use crate::config::{Config, EvaluationConfig};
 use crate::error::{Result, refuse};
 use crate::experiment::ImageSet;
 use crate::experiment::subject::{Subject, subset};
@@ -115,7 +115,7 @@ pub fn export_statistics(
         let (side, copies) = fit(&file)?;
         Ok((side, copies, extractor.describe_for(images.channels())))
     };
-    let Evaluation { features, .. } = &config.evaluation;
+    let EvaluationConfig { features, .. } = &config.evaluation;
     let (side, copies, described) = of(&features.extractor)?;
     let seen = format!("images seen by {described}");
     let mut fitted = vec![(["mu", "sigma"], side)];

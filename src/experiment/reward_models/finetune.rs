@@ -7,7 +7,7 @@ use std::path::Path;
 
 use burn::tensor::Device;
 
-use crate::config::Logging;
+use crate::config::LoggingConfig;
 use crate::data::{self, DataConfig, Pairs, PatchStore, SimilarPair, Split, Thumbnails};
 use crate::error::Result;
 use crate::images::Images;
@@ -40,7 +40,7 @@ pub fn finetune(
     settings: &SnnConfig,
     data: &DataConfig,
     store: &PatchStore,
-    logging: &Logging,
+    logging: &LoggingConfig,
     device: &Device,
     progress: &mut dyn FnMut(FinetuneProgress<'_>),
 ) -> Result<Autoencoder> {
@@ -181,7 +181,7 @@ impl<'a> TrainingImages<'a> {
         let partners = self.settings.augmentation.views(&partners, &mut stream);
         let similar = pairs
             .iter()
-            .map(|pair| pair.level == data::Level::Similar)
+            .map(|pair| pair.level == data::PairLevel::Similar)
             .collect();
         Ok((anchors, partners, similar))
     }

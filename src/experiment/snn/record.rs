@@ -3,14 +3,14 @@
 use burn::tensor::Device;
 use serde::Serialize;
 
-use crate::data::{Level, PatchStore, Split};
+use crate::data::{PairLevel, PatchStore, Split};
 use crate::error::{Result, refuse};
 use crate::nn::vgg::Vgg16;
 use crate::random::Random;
 use crate::reward::{Autoencoder, HeldOut, RocAuc, SnnConfig, SnnRunConfig, gain, roc_auc};
 
 /// Similarities of pairs, by their level.
-pub(super) type ByLevel = Vec<(Level, Vec<f64>)>;
+pub(super) type ByLevel = Vec<(PairLevel, Vec<f64>)>;
 
 /// What was measured of one network.
 #[derive(Serialize)]
@@ -96,12 +96,12 @@ impl Measured {
         let (error, spread) = pairs.reconstruction(&network, &device)?;
         let random = Random::new(settings.seed);
         let dissimilar = pairs.partners.iter().skip(1);
-        let levels: Vec<Level> = dissimilar.map(|(level, _)| *level).collect();
+        let levels: Vec<PairLevel> = dissimilar.map(|(level, _)| *level).collect();
 
         // How well each network tells each level from similar pairs.
         let mut networks = Vec::new();
         for (number, (name, found)) in similarities.iter().enumerate() {
-            let similar = of_level(found, Level::Similar);
+            let similar = of_level(found, PairLevel::Similar);
             let separations = levels
                 .iter()
                 .map(|&level| {
@@ -121,7 +121,7 @@ impl Measured {
         let mut gains = Vec::new();
         for &level in &levels {
             let [ours, theirs] = [&similarities[0].1, &similarities[1].1]
-                .map(|found| (of_level(found, Level::Similar), of_level(found, level)));
+                .map(|found| (of_level(found, PairLevel::Similar), of_level(found, level)));
             let (difference, interval) = gain(ours, theirs, random)?;
             gains.push((level.name(), difference, interval));
         }
@@ -148,7 +148,7 @@ impl Measured {
 }
 
 /// The similarities of one level, in the order of the anchors.
-fn of_level(found: &ByLevel, level: Level) -> &[f64] {
+fn of_level(found: &ByLevel, level: PairLevel) -> &[f64] {
     let values = found.iter().find(|(known, _)| *known == level);
     values.map_or(&[], |(_, values)| values)
 }
@@ -177,7 +177,7 @@ fn start(trained: &SnnRunConfig, settings: &SnnConfig, device: &Device) -> Resul
 
 /// What `separation` says of pairs of `level`.
 fn level_record(
-    level: Level,
+    level: PairLevel,
     separation: RocAuc,
     similar: &[f64],
     dissimilar: &[f64],

@@ -3,7 +3,7 @@
 use super::SnnRecord;
 use crate::data::{PatchStore, SimilarPair, Split};
 use crate::error::Result;
-use crate::report::{Cell, Column, Row, Table};
+use crate::report::{Column, Row, Table, TableCell};
 use crate::reward::{SnnConfig, SnnRunConfig};
 
 /// The table of an evaluation, with what was measured on what in its notes. `spread` as in [`super::record::Measured`].
@@ -38,13 +38,13 @@ pub(super) fn table(
             table.push(Row {
                 name: network.network.clone(),
                 reference: false,
-                cells: cells.map(Cell::Text).to_vec(),
+                cells: cells.map(TableCell::Text).to_vec(),
             })?;
         }
     }
     for (level, reason) in &record.impossible {
-        let mut cells = vec![Cell::Text((*level).to_owned())];
-        cells.resize(titles.len() + 1, Cell::Failed(reason.clone()));
+        let mut cells = vec![TableCell::Text((*level).to_owned())];
+        cells.resize(titles.len() + 1, TableCell::Failed(reason.clone()));
         table.push(Row {
             name: "every network".to_owned(),
             reference: false,

@@ -6,7 +6,7 @@ use burn::tensor::Device;
 
 use super::{Measured, TransferRecord, TransferRow};
 use crate::config::Config;
-use crate::data::{Level, PatchStore, Split, StainMethod};
+use crate::data::{PairLevel, PatchStore, Split, StainMethod};
 use crate::error::{Result, refuse};
 use crate::experiment::reward_models::trained_elsewhere;
 use crate::nn::vgg::Vgg16;
@@ -101,8 +101,8 @@ fn areas(
         }
     };
     let found = pairs.similarities(network, device)?;
-    let of_level = |level: Level| found.iter().find(|(known, _)| *known == level);
-    let similar = of_level(Level::Similar).map_or(&[][..], |(_, values)| values);
+    let of_level = |level: PairLevel| found.iter().find(|(known, _)| *known == level);
+    let similar = of_level(PairLevel::Similar).map_or(&[][..], |(_, values)| values);
     let random = Random::new(settings.seed);
     let areas = settings.dissimilar.iter().map(|&level| {
         let Some((_, values)) = of_level(level) else {

@@ -3,7 +3,7 @@
 use super::{Measured, TransferRecord};
 use crate::data::StainMethod;
 use crate::error::Result;
-use crate::report::{Cell, Column, Row, Table};
+use crate::report::{Column, Row, Table, TableCell};
 
 /// Home and away beside each other: a row a score and treatment of the stain.
 ///
@@ -26,8 +26,8 @@ pub fn transfer_table(record: &TransferRecord) -> Result<Table> {
             method => format!("{}, away by {}", row.score, method.name()),
         };
         let difference = match row.difference() {
-            Some(difference) => Cell::Text(format!("{difference:+.4}")),
-            None => Cell::Missing,
+            Some(difference) => TableCell::Text(format!("{difference:+.4}")),
+            None => TableCell::Missing,
         };
         table.push(Row {
             name,
@@ -38,7 +38,7 @@ pub fn transfer_table(record: &TransferRecord) -> Result<Table> {
                 difference,
                 cell(&row.home_floor),
                 cell(&row.away_floor),
-                Cell::Text(format!("{} / {}", id(&row.home), id(&row.away))),
+                TableCell::Text(format!("{} / {}", id(&row.home), id(&row.away))),
             ],
         })?;
     }
@@ -53,10 +53,10 @@ fn id(measured: &Measured) -> &str {
     }
 }
 
-fn cell(measured: &Measured) -> Cell {
+fn cell(measured: &Measured) -> TableCell {
     match measured.value {
-        Some(value) => Cell::Text(format!("{value:.4}")),
-        None if !measured.absent.is_empty() => Cell::Absent(measured.absent.clone()),
-        None => Cell::Failed(measured.failure.clone()),
+        Some(value) => TableCell::Text(format!("{value:.4}")),
+        None if !measured.absent.is_empty() => TableCell::Absent(measured.absent.clone()),
+        None => TableCell::Failed(measured.failure.clone()),
     }
 }

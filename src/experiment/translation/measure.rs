@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use image::RgbImage;
 
-use super::pairs::{HeldOut, of_intensity};
+use super::pairs::{HeldOutPairs, of_intensity};
 use crate::error::Result;
 use crate::experiment::{Context, Reporter};
 use crate::features::{PerceptualDistance, load_perceptual};
@@ -33,7 +33,7 @@ const COLOURS: [[u8; RGB]; 6] = [
 pub(super) struct Measure<'a> {
     context: &'a Context<'a>,
     task: TranslationTask,
-    held_out: HeldOut,
+    held_out: HeldOutPairs,
     distance: Option<Box<dyn PerceptualDistance>>,
     protocol: Protocol,
 }
@@ -53,7 +53,7 @@ impl<'a> Measure<'a> {
             config.translation.evaluation_patches,
             config.evaluation.seed,
         );
-        let held_out = HeldOut::new(store, task, corruptions, count, seed)?;
+        let held_out = HeldOutPairs::new(store, task, corruptions, count, seed)?;
         // LPIPS sees images from 16 pixels on.
         let distance = if task.has_masks() || store.patch_size() < 16 {
             None

@@ -67,14 +67,14 @@ impl<'a> TrainingPairs<'a> {
 }
 
 /// Held-out patches with their targets.
-pub(super) struct HeldOut {
+pub(super) struct HeldOutPairs {
     /// What networks are given.
     pub(super) inputs: Images,
     /// What they should make of it.
     pub(super) targets: Pixels,
 }
 
-impl HeldOut {
+impl HeldOutPairs {
     /// `count` patches of the test split (fewer where it has fewer), corrupted by the streams of `seed` and of the patch. They are not
     /// turned or mirrored: that is for learning.
     pub(super) fn new(

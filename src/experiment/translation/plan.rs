@@ -6,7 +6,7 @@ use crate::error::{Result, refuse};
 use crate::experiment::Context;
 use crate::translation::{
     Adversary, Backbone, Start, TranslationConfig, TranslationTask, TranslatorRunConfig,
-    TranslatorTraining,
+    TranslatorTrainingConfig,
 };
 
 /// A row: one training a seed.
@@ -184,7 +184,7 @@ fn of(
     backbone: &Backbone,
     patches: usize,
     seed: u64,
-    training: &TranslatorTraining,
+    training: &TranslatorTrainingConfig,
 ) -> TranslatorRunConfig {
     let (store, compute) = (&context.store, &context.config.compute);
     TranslatorRunConfig {

@@ -73,7 +73,7 @@ fn a_linear_generator_has_lengths_in_closed_form() {
     };
     let pairs = of_pairs("ppl", 37);
     let expected = mean_and_deviation(&trimmed(pairs)).mean;
-    for place in [Place::End, Place::Full] {
+    for place in [PathSampling::End, PathSampling::Full] {
         let settings = PathSettings {
             place,
             ..settings.clone()

@@ -3,7 +3,7 @@
 use super::{CURVE, Found, PERCENT_DIGITS, cell, percent};
 use crate::error::Result;
 use crate::report::table::paired;
-use crate::report::{Cell, Column, Row, Table};
+use crate::report::{Column, Row, Table, TableCell};
 
 /// The number of real patches whose accuracy is another's.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -88,7 +88,7 @@ impl Found<'_> {
                 let point = points.find(|point| (point.real, point.generated) == (size, generated));
                 let outcomes = point.map_or(&[][..], |point| self.row(&point.row));
                 if outcomes.is_empty() {
-                    return Ok(Cell::Missing);
+                    return Ok(TableCell::Missing);
                 }
                 Ok::<_, anyhow::Error>(percent(cell(outcomes, "accuracy", PERCENT_DIGITS)?))
             };
@@ -96,9 +96,9 @@ impl Found<'_> {
             let (difference, interval) = difference(&both, &real);
             let worth = match both.value() {
                 Some(accuracy) if !without.is_empty() => {
-                    Cell::Text(in_words(equivalent(&without, accuracy), size))
+                    TableCell::Text(in_words(equivalent(&without, accuracy), size))
                 }
-                _ => Cell::Missing,
+                _ => TableCell::Missing,
             };
             table.push(Row {
                 name: size.to_string(),
@@ -135,17 +135,17 @@ impl Found<'_> {
 }
 
 /// The mean difference of two cells seed by seed, and its 95 % interval.
-fn difference(both: &Cell, real: &Cell) -> (Cell, Cell) {
+fn difference(both: &TableCell, real: &TableCell) -> (TableCell, TableCell) {
     let Some(paired) = paired(both, real) else {
-        return (Cell::Missing, Cell::Missing);
+        return (TableCell::Missing, TableCell::Missing);
     };
-    let mean = Cell::Derived {
+    let mean = TableCell::Derived {
         value: paired.summary.mean,
         shown: format!("{:+.2}", paired.summary.mean),
     };
     let interval = match paired.summary.interval {
-        Some((low, high)) => Cell::Text(format!("{low:+.2} to {high:+.2}")),
-        None => Cell::Absent("one seed has no interval".to_owned()),
+        Some((low, high)) => TableCell::Text(format!("{low:+.2} to {high:+.2}")),
+        None => TableCell::Absent("one seed has no interval".to_owned()),
     };
     (mean, interval)
 }

@@ -12,7 +12,7 @@ use super::style::{
 use super::{Drawer, Drawn};
 use crate::error::Result;
 use crate::metrics::Direction;
-use crate::report::{Cell, Row, Table, TableDefinition};
+use crate::report::{Row, Table, TableCell, TableDefinition};
 
 /// Height of a row, and of the lines above and below the rows.
 const ROW: f64 = 11.0;
@@ -44,7 +44,7 @@ pub(super) fn draw(
     let canvas = canvas(table, &panels);
     let several = |row: &&Row| {
         let mut cells = row.cells.iter();
-        cells.any(|cell| matches!(cell, Cell::Number { n, .. } if *n > 1))
+        cells.any(|cell| matches!(cell, TableCell::Number { n, .. } if *n > 1))
     };
     let is_several = table.rows().iter().any(|row| several(&row));
     let how = if is_several {
@@ -87,7 +87,7 @@ impl Panel {
         };
         let (mut values, mut framing, mut competing) = (Vec::new(), Vec::new(), 0);
         for row in table.rows() {
-            let Cell::Number {
+            let TableCell::Number {
                 mean,
                 values: seeds,
                 interval,
@@ -120,7 +120,7 @@ impl Panel {
             .rows()
             .iter()
             .filter_map(|row| match &row.cells[index] {
-                Cell::Number { mean, .. } => Some(*mean),
+                TableCell::Number { mean, .. } => Some(*mean),
                 _ => None,
             });
         let by_ratio = Axis::by_ratio(means, 0.0)?.logarithmic;
@@ -259,7 +259,7 @@ fn draw_row(
     x: &impl Fn(f64) -> f64,
 ) {
     let words = match &row.cells[panel.index] {
-        Cell::Number {
+        TableCell::Number {
             mean,
             interval,
             values,
@@ -279,7 +279,9 @@ fn draw_row(
             canvas.circle([x(*mean), y], 2.3, colour, [255; 3]);
             return;
         }
-        Cell::Failed(reason) | Cell::Unfinished(reason) | Cell::Absent(reason) => reason.as_str(),
+        TableCell::Failed(reason) | TableCell::Unfinished(reason) | TableCell::Absent(reason) => {
+            reason.as_str()
+        }
         _ => "not measured",
     };
     let at = [frame.left + 4.0, y + 0.36 * SMALL];
@@ -294,7 +296,7 @@ fn draw_row(
     ];
     canvas.area(behind, [255; 3], 1.0);
     canvas.text(
-        words.colour(if matches!(row.cells[panel.index], Cell::Failed(_)) {
+        words.colour(if matches!(row.cells[panel.index], TableCell::Failed(_)) {
             INK
         } else {
             GREY

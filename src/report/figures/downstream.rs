@@ -9,7 +9,9 @@ use super::{Drawer, Drawn, dots, font, history};
 use crate::error::Result;
 use crate::report::Summary;
 use crate::report::downstream::CONFUSION;
-use crate::report::{Cell, DownstreamRecord, Outcome, Record, RowRecord, Table, TableDefinition};
+use crate::report::{
+    DownstreamRecord, Record, RowRecord, RunOutcome, Table, TableCell, TableDefinition,
+};
 use crate::workspace::Workspace;
 
 /// Height and width of a cell of a confusion matrix.
@@ -31,7 +33,7 @@ pub fn draw(
     record: &Record,
     about: &DownstreamRecord,
     tables: &[(&TableDefinition, &Table)],
-    outcomes: &[Vec<Outcome>],
+    outcomes: &[Vec<RunOutcome>],
     workspace: &Workspace,
 ) -> Result<Drawn> {
     let report = workspace.report(&record.name);
@@ -57,7 +59,7 @@ pub fn draw(
 fn curve(
     record: &Record,
     about: &DownstreamRecord,
-    outcomes: &[Vec<Outcome>],
+    outcomes: &[Vec<RunOutcome>],
     drawer: &Drawer<'_>,
     drawn: &mut Drawn,
 ) -> Result<()> {
@@ -220,7 +222,7 @@ fn confusion(
     let matrices = about.table.iter().enumerate().filter_map(|(place, name)| {
         let rows = table?.1.rows().get(place * count..(place + 1) * count)?;
         let cells = rows.iter().flat_map(|row| &row.cells);
-        let values: Option<Vec<f64>> = cells.map(Cell::value).collect();
+        let values: Option<Vec<f64>> = cells.map(TableCell::value).collect();
         Some((name.as_str(), values?))
     });
     let matrices: Vec<(&str, Vec<f64>)> = matrices.collect();

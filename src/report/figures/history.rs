@@ -9,7 +9,7 @@ use super::chart::Curve;
 use super::style::{Colour, colour};
 use crate::error::Result;
 use crate::report::Record;
-use crate::report::results::{Outcome, State};
+use crate::report::results::{RunOutcome, TrainingState};
 use crate::tracker::{Evaluation, Event, Ledger};
 
 /// One system over its seeds.
@@ -27,7 +27,7 @@ pub(super) struct Training {
     /// What it is called: `seed 0`.
     pub(super) label: String,
     /// How it stands.
-    pub(super) state: State,
+    pub(super) state: TrainingState,
     /// Its folder, relative to the output folder.
     pub(super) folder: PathBuf,
     /// Images of a step; none where its configuration is not there.
@@ -60,12 +60,10 @@ pub(super) fn histories(record: &Record, out: &Path) -> Result<Vec<History>> {
         }
         seen.push(&row.ledgers);
         let mut seeds = Vec::new();
-        for (outcome, ledger) in Outcome::of_row(row, out)?.into_iter().zip(&row.ledgers) {
-            if out.join(ledger).exists() {
-                let training = Training::read(outcome, &out.join(ledger))?;
-                if !training.scalars.is_empty() {
-                    seeds.push(training);
-                }
+        for (outcome, ledger) in RunOutcome::of_row(row, out)?.into_iter().zip(&row.ledgers) {
+            let training = Training::read(outcome, &out.join(ledger))?;
+            if !training.scalars.is_empty() {
+                seeds.push(training);
             }
         }
         if !seeds.is_empty() {
@@ -80,7 +78,7 @@ pub(super) fn histories(record: &Record, out: &Path) -> Result<Vec<History>> {
 }
 
 impl Training {
-    fn read(outcome: Outcome, ledger: &Path) -> Result<Self> {
+    fn read(outcome: RunOutcome, ledger: &Path) -> Result<Self> {
         let mut scalars: BTreeMap<String, Vec<Point>> = BTreeMap::new();
         let mut measured: Vec<Measured> = Vec::new();
         let mut grids = Vec::new();
@@ -236,7 +234,7 @@ fn mean(points: &[Point]) -> Point {
 
 /// Whether a training ended before its time.
 fn broke_off(seed: &Training) -> bool {
-    !seed.state.is_complete() && !matches!(seed.state, State::Running { .. })
+    !seed.state.is_complete() && !matches!(seed.state, TrainingState::Running { .. })
 }
 
 /// The mean over seeds, as far as all of them reach, with the range over them around it.

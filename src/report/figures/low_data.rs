@@ -8,7 +8,9 @@ use super::style::{COLUMN, colour};
 use super::{Drawer, Drawn, history, losses};
 use crate::error::Result;
 use crate::report::low_data::Found;
-use crate::report::{LowDataRecord, Outcome, Record, RowRecord, Summary, Table, TableDefinition};
+use crate::report::{
+    LowDataRecord, Record, RowRecord, RunOutcome, Summary, Table, TableDefinition,
+};
 use crate::workspace::Workspace;
 
 /// Height of a chart.
@@ -22,7 +24,7 @@ pub fn draw(
     record: &Record,
     about: &LowDataRecord,
     tables: &[(&TableDefinition, &Table)],
-    outcomes: &[Vec<Outcome>],
+    outcomes: &[Vec<RunOutcome>],
     workspace: &Workspace,
 ) -> Result<Drawn> {
     let report = workspace.report(&record.name);
@@ -175,7 +177,7 @@ impl Against<'_> {
 }
 
 /// What bands are, a clause.
-fn interval_in_words(outcomes: &[Vec<Outcome>]) -> String {
+fn interval_in_words(outcomes: &[Vec<RunOutcome>]) -> String {
     let seeds = outcomes.iter().map(Vec::len).max().unwrap_or(0);
     if seeds > 1 {
         format!("; bands are 95 % t intervals over {seeds} seeds")

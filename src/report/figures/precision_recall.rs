@@ -7,7 +7,7 @@ use super::font;
 use super::style::{COLUMN, Colour, GREY, INK, MARGIN, SMALL, TEXT, TICK, colour, readable};
 use super::{Drawer, Drawn};
 use crate::error::Result;
-use crate::report::{Cell, Row, Table, TableDefinition};
+use crate::report::{Row, Table, TableCell, TableDefinition};
 
 const TITLE: &str = "Precision against recall";
 
@@ -62,7 +62,7 @@ pub(super) fn draw(
 
 fn place(row: &Row, columns: [usize; 2], colour: Colour) -> Option<Place> {
     let number = |index: usize| match &row.cells[columns[index]] {
-        Cell::Number { mean, values, .. } => Some((*mean, values)),
+        TableCell::Number { mean, values, .. } => Some((*mean, values)),
         _ => None,
     };
     let ((x, xs), (y, ys)) = (number(0)?, number(1)?);

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use super::canvas::Picture;
 use super::*;
 use crate::metrics::Protocol;
-use crate::report::{Outcome, RowRecord, TABLES, render};
+use crate::report::{RowRecord, RunOutcome, TABLES, render};
 use crate::tracker::{Ending, Environment, Evaluation, Event, Ledger, ScoreRecord};
 
 /// A workspace with the ledgers of one experiment.
@@ -63,7 +63,7 @@ impl Lab {
 
     fn draw(&self) -> Drawn {
         let workspace = Workspace::new(self.folder.path());
-        let outcomes = Outcome::of_rows(&self.record, self.folder.path()).unwrap();
+        let outcomes = RunOutcome::of_rows(&self.record, self.folder.path()).unwrap();
         let table = render(&TABLES[0], &self.record, &outcomes).unwrap();
         draw(&self.record, &[(&TABLES[0], &table)], &workspace).unwrap()
     }

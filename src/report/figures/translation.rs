@@ -11,7 +11,9 @@ use super::style::{MARGIN, PAGE, TEXT, colour};
 use super::{Drawer, Drawn, dots, font};
 use crate::error::Result;
 use crate::metrics::paired;
-use crate::report::{Outcome, Record, Table, TableDefinition, TranslationRecord, learning_curves};
+use crate::report::{
+    Record, RunOutcome, Table, TableDefinition, TranslationRecord, learning_curves,
+};
 use crate::workspace::Workspace;
 
 /// Panels side by side.
@@ -35,7 +37,7 @@ pub fn draw(
     record: &Record,
     about: &TranslationRecord,
     tables: &[(&TableDefinition, &Table)],
-    outcomes: &[Vec<Outcome>],
+    outcomes: &[Vec<RunOutcome>],
     workspace: &Workspace,
 ) -> Result<Drawn> {
     let report = workspace.report(&record.name);
@@ -108,7 +110,7 @@ fn pairs(
 fn curves(
     record: &Record,
     about: &TranslationRecord,
-    outcomes: &[Vec<Outcome>],
+    outcomes: &[Vec<RunOutcome>],
     workspace: &Workspace,
     drawer: &Drawer<'_>,
     drawn: &mut Drawn,

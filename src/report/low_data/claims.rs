@@ -6,7 +6,7 @@ use super::{BASELINE, Found, LowDataRecord};
 use crate::error::Result;
 use crate::metrics::Direction;
 use crate::report::comparisons::verdict;
-use crate::report::{Claim, Outcome, Record};
+use crate::report::{Claim, Record, RunOutcome};
 
 /// The row of the paper's system.
 const OURS: &str = "wac-gan-gpt";
@@ -18,7 +18,7 @@ const OURS: &str = "wac-gan-gpt";
 pub fn low_data_claims(
     record: &Record,
     about: &LowDataRecord,
-    outcomes: &[Vec<Outcome>],
+    outcomes: &[Vec<RunOutcome>],
     out: &Path,
 ) -> Result<Vec<Claim>> {
     let found = Found {

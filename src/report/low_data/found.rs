@@ -5,21 +5,20 @@ use std::path::Path;
 use super::LowDataRecord;
 use crate::error::Result;
 use crate::report::downstream::number;
-use crate::report::results::events;
-use crate::report::{Cell, Outcome, Record};
-use crate::tracker::Event;
+use crate::report::{Record, RunOutcome, TableCell};
+use crate::tracker::{Event, Ledger};
 
 /// What the ledgers say.
 pub(in crate::report) struct Found<'a> {
     pub(in crate::report) record: &'a Record,
     pub(in crate::report) about: &'a LowDataRecord,
-    pub(in crate::report) outcomes: &'a [Vec<Outcome>],
+    pub(in crate::report) outcomes: &'a [Vec<RunOutcome>],
     pub(in crate::report) out: &'a Path,
 }
 
 impl Found<'_> {
     /// What the ledgers of a system with a number of images say; nothing where there is no such row.
-    pub(in crate::report) fn outcomes(&self, system: &str, size: usize) -> &[Outcome] {
+    pub(in crate::report) fn outcomes(&self, system: &str, size: usize) -> &[RunOutcome] {
         let place = self.place(system, size);
         place.map_or(&[], |place| &self.outcomes[place])
     }
@@ -56,7 +55,7 @@ impl Found<'_> {
             let Some(seed) = outcome.seed.filter(|_| outcome.state.is_complete()) else {
                 continue;
             };
-            let steps = events(&self.out.join(ledger))?;
+            let steps = Ledger::read(&self.out.join(ledger))?;
             let last = steps.iter().rev().find_map(|event| match event {
                 Event::Step { scalars, .. } => scalars.get("tau").copied(),
                 _ => None,
@@ -67,15 +66,15 @@ impl Found<'_> {
     }
 
     /// Tau over seeds, as a cell.
-    pub(super) fn tau_cell(&self, system: &str, size: usize, digits: usize) -> Result<Cell> {
+    pub(super) fn tau_cell(&self, system: &str, size: usize, digits: usize) -> Result<TableCell> {
         let outcomes = self.outcomes(system, size);
         if let Some(open) = outcomes.iter().find(|outcome| !outcome.state.is_complete()) {
-            return Ok(Cell::Failed(open.state.to_string()));
+            return Ok(TableCell::Failed(open.state.to_string()));
         }
         let (seeds, taus): (Vec<u64>, Vec<f64>) =
             self.taus_by_seed(system, size)?.into_iter().unzip();
         if taus.is_empty() {
-            return Ok(Cell::Missing);
+            return Ok(TableCell::Missing);
         }
         number(taus, seeds, String::new(), digits)
     }

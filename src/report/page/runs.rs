@@ -9,14 +9,15 @@ use maud::{Markup, html};
 use super::document::prose;
 use super::{Again, quoted, row_id};
 use crate::metrics;
-use crate::report::{Outcome, Record};
+use crate::report::{Record, RunOutcome};
 use crate::tracker::ScoreRecord;
+use crate::workspace::config_file;
 
 /// The protocols of a page, by their ids, in the order in which they are met.
 pub(super) struct Protocols<'a>(Vec<&'a ScoreRecord>);
 
 impl<'a> Protocols<'a> {
-    pub(super) fn of(outcomes: &'a [Vec<Outcome>]) -> Self {
+    pub(super) fn of(outcomes: &'a [Vec<RunOutcome>]) -> Self {
         let mut found: Vec<&ScoreRecord> = Vec::new();
         for score in outcomes
             .iter()
@@ -82,7 +83,7 @@ fn fields(score: &ScoreRecord) -> Markup {
 /// The runs of every row.
 pub(super) fn section(
     record: &Record,
-    outcomes: &[Vec<Outcome>],
+    outcomes: &[Vec<RunOutcome>],
     protocols: &Protocols<'_>,
     again: Option<&Again>,
     out: &Path,
@@ -104,7 +105,7 @@ pub(super) fn section(
     }
 }
 
-fn line(run: &Outcome, protocols: &Protocols<'_>) -> Markup {
+fn line(run: &RunOutcome, protocols: &Protocols<'_>) -> Markup {
     let seed = run
         .seed
         .map_or_else(|| "none".to_owned(), |seed| seed.to_string());
@@ -142,9 +143,9 @@ fn value(score: &ScoreRecord) -> String {
 }
 
 /// What makes the run again, and the settings that determine its weights.
-fn commands(run: &Outcome, again: Option<&Again>, out: &Path) -> Markup {
+fn commands(run: &RunOutcome, again: Option<&Again>, out: &Path) -> Markup {
     let seed = run.seed.unwrap_or_default();
-    let settings = fs::read_to_string(out.join(&run.folder).join("config.toml"));
+    let settings = fs::read_to_string(config_file(&out.join(&run.folder)));
     html! {
         details {
             summary { "Settings and command of seed " (seed) }

@@ -20,7 +20,7 @@ fn record(rows: &[(&str, &str)]) -> Record {
 
 fn page(record: &Record, out: &Path) -> String {
     let definition = find("table1").unwrap();
-    let outcomes = Outcome::of_rows(record, out).unwrap();
+    let outcomes = RunOutcome::of_rows(record, out).unwrap();
     let table = render(definition, record, &outcomes).unwrap();
     let page = Page {
         record,

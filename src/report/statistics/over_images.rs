@@ -2,7 +2,7 @@
 
 use super::over_seeds::{derived, digits, ends, row};
 use crate::error::Result;
-use crate::report::{Cell, Column, Table};
+use crate::report::{Column, Table, TableCell};
 
 /// A table for each competing column of `table` that has numbers of one seed with an interval over images.
 ///
@@ -20,7 +20,7 @@ pub(super) fn over_images(table: &Table) -> Result<Vec<Table>> {
         let title = format!("{} over images, one seed", column.title);
         let mut made = Table::new(&title, "system", titles.to_vec());
         for (name, cell) in rows {
-            let Cell::Number {
+            let TableCell::Number {
                 mean,
                 over_images: Some((interval, kind)),
                 ..
@@ -54,7 +54,7 @@ mod tests {
 
     #[test]
     fn one_seed_has_the_interval_of_its_images_and_several_have_none() {
-        let number = |values: Vec<f64>, over_images: Option<(f64, f64)>| Cell::Number {
+        let number = |values: Vec<f64>, over_images: Option<(f64, f64)>| TableCell::Number {
             mean: values[0],
             spread: None,
             interval: None,

@@ -8,7 +8,7 @@ use super::{
 use crate::error::Result;
 use crate::metrics::Direction;
 use crate::report::table::paired;
-use crate::report::{Cell, Column, Row, Table};
+use crate::report::{Column, Row, Table, TableCell};
 
 /// Decimal places of probabilities.
 const DIGITS: usize = 3;
@@ -22,10 +22,10 @@ pub(super) fn over_seeds(table: &Table, baseline: &str) -> Result<Vec<Table>> {
     let mut tables = Vec::new();
     for (index, column) in table.columns().iter().enumerate() {
         let rows = table.rows().iter().filter(|row| !row.reference);
-        let rows: Vec<(&str, &Cell)> = rows
+        let rows: Vec<(&str, &TableCell)> = rows
             .map(|row| (row.name.as_str(), &row.cells[index]))
             .collect();
-        let several = |cell: &Cell| matches!(cell, Cell::Number { n, .. } if *n > 1);
+        let several = |cell: &TableCell| matches!(cell, TableCell::Number { n, .. } if *n > 1);
         if let Some(direction) = column.direction
             && rows.iter().any(|(_, cell)| several(cell))
         {
@@ -46,8 +46,8 @@ pub(super) fn over_seeds(table: &Table, baseline: &str) -> Result<Vec<Table>> {
 fn of_column(
     score: &str,
     direction: Direction,
-    rows: &[(&str, &Cell)],
-    baseline: Option<(&str, &Cell)>,
+    rows: &[(&str, &TableCell)],
+    baseline: Option<(&str, &TableCell)>,
 ) -> Result<Table> {
     // The columns.
     let counts = rows
@@ -99,10 +99,10 @@ fn of_column(
         let mut cells = of_itself(cell, numbers, with_bootstrap);
         if let Some((other, baseline)) = baseline {
             match difference {
-                _ if *name == other => cells.resize(table.columns().len(), Cell::Missing),
+                _ if *name == other => cells.resize(table.columns().len(), TableCell::Missing),
                 None => {
                     let why = format!("not trained with the seeds of {other}");
-                    cells.resize(table.columns().len(), Cell::Absent(why));
+                    cells.resize(table.columns().len(), TableCell::Absent(why));
                 }
                 Some(difference) => {
                     let others = values(baseline).unwrap_or_default();
@@ -125,7 +125,7 @@ fn of_column(
     Ok(table)
 }
 
-pub(super) fn row(name: &str, cells: Vec<Cell>) -> Row {
+pub(super) fn row(name: &str, cells: Vec<TableCell>) -> Row {
     Row {
         name: name.to_owned(),
         reference: false,
@@ -134,35 +134,35 @@ pub(super) fn row(name: &str, cells: Vec<Cell>) -> Row {
 }
 
 /// The number of each seed.
-fn values(cell: &Cell) -> Option<&[f64]> {
+fn values(cell: &TableCell) -> Option<&[f64]> {
     match cell {
-        Cell::Number { values, .. } => Some(values),
+        TableCell::Number { values, .. } => Some(values),
         _ => None,
     }
 }
 
-pub(super) fn digits(cell: &Cell) -> usize {
+pub(super) fn digits(cell: &TableCell) -> usize {
     match cell {
-        Cell::Number { digits, .. } => *digits,
+        TableCell::Number { digits, .. } => *digits,
         _ => 0,
     }
 }
 
-pub(super) fn derived(value: f64, digits: usize) -> Cell {
-    Cell::Derived {
+pub(super) fn derived(value: f64, digits: usize) -> TableCell {
+    TableCell::Derived {
         value,
         shown: format!("{value:.digits$}"),
     }
 }
 
 /// Both ends of an interval; it sorts by the lower one.
-pub(super) fn ends(interval: Option<(f64, f64)>, digits: usize, why_not: &str) -> Cell {
+pub(super) fn ends(interval: Option<(f64, f64)>, digits: usize, why_not: &str) -> TableCell {
     match interval {
-        Some((low, high)) => Cell::Derived {
+        Some((low, high)) => TableCell::Derived {
             value: low,
             shown: format!("{low:.digits$} to {high:.digits$}"),
         },
-        None => Cell::Absent(why_not.to_owned()),
+        None => TableCell::Absent(why_not.to_owned()),
     }
 }
 
@@ -172,10 +172,10 @@ fn too_few() -> String {
 }
 
 /// Count, mean and interquartile mean of a row.
-fn of_itself(cell: &Cell, numbers: &[f64], with_bootstrap: bool) -> Vec<Cell> {
+fn of_itself(cell: &TableCell, numbers: &[f64], with_bootstrap: bool) -> Vec<TableCell> {
     let digits = digits(cell);
     let (mean, interval) = match cell {
-        Cell::Number { mean, interval, .. } => (*mean, *interval),
+        TableCell::Number { mean, interval, .. } => (*mean, *interval),
         _ => return Vec::new(),
     };
     let mut cells = vec![
@@ -199,7 +199,7 @@ fn against(
     (own, other): (&[f64], &[f64]),
     direction: Direction,
     with_bootstrap: bool,
-) -> Vec<Cell> {
+) -> Vec<TableCell> {
     let improvement =
         |own: &[f64], other: &[f64]| probability_of_improvement(own, other, direction);
     // A difference may be much smaller than what it is the difference of.
@@ -222,7 +222,7 @@ fn against(
     let no_test = format!("more than {MOST_FOR_EXACT_TEST} seeds: their signs are not all tried");
     cells.extend([p, corrected].map(|p| match p {
         Some(p) => derived(p, DIGITS),
-        None => Cell::Absent(no_test.clone()),
+        None => TableCell::Absent(no_test.clone()),
     }));
     cells
 }
@@ -266,9 +266,9 @@ mod tests {
     use super::*;
     use crate::report::Summary;
 
-    fn cell(values: &[f64], first_seed: u64) -> Cell {
+    fn cell(values: &[f64], first_seed: u64) -> TableCell {
         let summary = Summary::of(values).unwrap();
-        Cell::Number {
+        TableCell::Number {
             mean: summary.mean,
             spread: summary.deviation,
             interval: summary.interval,
@@ -281,7 +281,7 @@ mod tests {
         }
     }
 
-    fn table(rows: Vec<(&str, Cell)>) -> Table {
+    fn table(rows: Vec<(&str, TableCell)>) -> Table {
         let columns = vec![Column::new("FID", Some(Direction::Lower))];
         let mut table = Table::new("Table 1: FID", "system", columns);
         for (name, cell) in rows {
@@ -296,7 +296,7 @@ mod tests {
             ("dcgan", cell(&[3.0, 5.0, 7.0], 0)),
             ("lsgan", cell(&[1.0, 1.0, 4.0], 0)),
             ("sngan", cell(&[1.0, 1.0, 4.0], 5)),
-            ("ddpm", Cell::Failed("seed 1 diverged".to_owned())),
+            ("ddpm", TableCell::Failed("seed 1 diverged".to_owned())),
             ("rl-eo", cell(&[2.0, 3.0, 4.0], 0)),
         ]);
         let found = over_seeds(&table, "rl-eo").unwrap();

@@ -8,7 +8,7 @@ use tabled::settings::{Alignment, Padding, Style};
 
 use crate::error::Result;
 
-use super::{Cell, Table};
+use super::{Table, TableCell};
 
 impl Table {
     /// The table in aligned columns, the best models marked with `*`.
@@ -107,7 +107,7 @@ impl Table {
                 let optional =
                     |value: Option<f64>| value.map_or_else(String::new, |it| it.to_string());
                 let mut numbers = vec![optional(cell.value())];
-                if let Cell::Number {
+                if let TableCell::Number {
                     spread,
                     interval,
                     n,

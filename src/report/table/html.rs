@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Cell, Line, Table};
+use super::{Line, Table, TableCell};
 use crate::metrics::Direction;
 
 /// Where a table on a page leads: addresses by the name of a row and by the id of a protocol; none where there is nothing.
@@ -123,8 +123,8 @@ fn html_row(line: &Line<'_>, links: &Links<'_>) -> String {
             .value()
             .map_or_else(String::new, |value| format!(" data-value=\"{value}\""));
         let shown = match cell {
-            Cell::Missing | Cell::Absent(_) => "–".to_owned(),
-            Cell::Number { .. } => linked(html_text(&entry.text)),
+            TableCell::Missing | TableCell::Absent(_) => "–".to_owned(),
+            TableCell::Number { .. } => linked(html_text(&entry.text)),
             _ => html_text(&entry.text),
         };
         let note = entry

@@ -3,7 +3,7 @@
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
-use super::{Cell, Row, Table};
+use super::{Row, Table, TableCell};
 
 impl Serialize for Table {
     /// Numbers in full; what a cell does not have has no key.
@@ -34,7 +34,7 @@ impl Serialize for Table {
 
 impl Table {
     /// The cell of `row` in the column at `place`.
-    fn cell(&self, row: &Row, place: usize, cell: &Cell) -> Value {
+    fn cell(&self, row: &Row, place: usize, cell: &TableCell) -> Value {
         let mut found = Map::new();
         let mut set = |key: &str, value: Value| {
             found.insert(key.to_owned(), value);
@@ -42,7 +42,7 @@ impl Table {
         if let Some(value) = cell.value() {
             set("value", value.into());
         }
-        if let Cell::Number {
+        if let TableCell::Number {
             spread,
             interval,
             over_images,
@@ -84,13 +84,13 @@ impl Table {
 #[cfg(test)]
 mod tests {
     use crate::metrics::Direction;
-    use crate::report::{Cell, Column, Row, Table};
+    use crate::report::{Column, Row, Table, TableCell};
 
     #[test]
     fn a_cell_has_its_number_in_full_or_says_why_there_is_none() {
         let fid = Column::new("FID", Some(Direction::Lower));
         let mut table = Table::new("Some scores", "system", vec![fid]);
-        let number = Cell::Number {
+        let number = TableCell::Number {
             mean: 1.0 / 3.0,
             spread: None,
             interval: None,
@@ -101,7 +101,7 @@ mod tests {
             digits: 2,
             protocol: "3fa81c02".to_owned(),
         };
-        let cells = [number, Cell::Failed("a reason".to_owned())];
+        let cells = [number, TableCell::Failed("a reason".to_owned())];
         for (name, cell) in ["one", "other"].into_iter().zip(cells) {
             let row = Row {
                 name: name.to_owned(),

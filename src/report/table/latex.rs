@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Cell, Entry, Table};
+use super::{Entry, Table, TableCell};
 
 /// How siunitx sets the numbers of a table.
 const SIUNITX: &str = "separate-uncertainty=true, retain-zero-uncertainty=true, group-digits=none, detect-weight=true";
@@ -87,7 +87,7 @@ impl Table {
     /// Whether siunitx aligns a column: it has numbers that we measured.
     fn is_aligned(&self, index: usize) -> bool {
         let mut cells = self.rows.iter().map(|row| &row.cells[index]);
-        self.is_numeric(index) && cells.any(|cell| matches!(cell, Cell::Number { .. }))
+        self.is_numeric(index) && cells.any(|cell| matches!(cell, TableCell::Number { .. }))
     }
 
     /// How a column is set.
@@ -98,7 +98,7 @@ impl Table {
         // The places that siunitx keeps for digits: before the point, behind it, and of the spread.
         let (mut before, mut behind, mut uncertain, mut sign) = (1, 0, 0, "");
         for cell in self.rows.iter().map(|row| &row.cells[index]) {
-            if let Cell::Number {
+            if let TableCell::Number {
                 mean,
                 spread,
                 digits,
@@ -127,13 +127,13 @@ impl Table {
         format!("S[table-format={sign}{before}.{behind}{uncertain}]")
     }
 
-    fn latex_entry(&self, entry: &Entry, index: usize, cell: &Cell) -> String {
+    fn latex_entry(&self, entry: &Entry, index: usize, cell: &TableCell) -> String {
         let bold = if entry.is_best { "\\bfseries " } else { "" };
-        if matches!(cell, Cell::Number { .. }) {
+        if matches!(cell, TableCell::Number { .. }) {
             return format!("{bold}{}", entry.text.replace('±', "+-"));
         }
         let mut text = match cell {
-            Cell::Missing | Cell::Absent(_) => "--".to_owned(),
+            TableCell::Missing | TableCell::Absent(_) => "--".to_owned(),
             _ => latex_number(&entry.text),
         };
         if let Some(number) = entry.note {

@@ -1,6 +1,6 @@
 //! What a table says of itself: which of its models is the best, and the notes under it.
 
-use super::{Cell, Row, Table, reason};
+use super::{Row, Table, TableCell, reason};
 use crate::metrics::Direction;
 use crate::report::statistics::Paired;
 
@@ -17,10 +17,11 @@ impl Table {
     pub(super) fn best(&self, index: usize) -> Option<&Row> {
         let direction = self.columns[index].direction?;
         let models = || self.rows.iter().filter(|row| !row.reference);
-        if models().any(|row| matches!(row.cells[index], Cell::Unfinished(_))) {
+        if models().any(|row| matches!(row.cells[index], TableCell::Unfinished(_))) {
             return None;
         }
-        let measured = || models().filter(|row| matches!(row.cells[index], Cell::Number { .. }));
+        let measured =
+            || models().filter(|row| matches!(row.cells[index], TableCell::Number { .. }));
         let value = |row: &&Row| row.cells[index].value().unwrap_or(f64::NAN);
         let compare = |left: &&Row, right: &&Row| value(left).total_cmp(&value(right));
         let candidate = match direction {
@@ -61,7 +62,7 @@ impl Table {
         let counts = models
             .flat_map(|row| &row.cells)
             .filter_map(|cell| match cell {
-                Cell::Number { n, .. } => Some(*n),
+                TableCell::Number { n, .. } => Some(*n),
                 _ => None,
             });
         let counts: Vec<usize> = counts.collect();
@@ -117,15 +118,15 @@ impl Table {
 }
 
 /// The differences of two cells, seed by seed; none where they are not numbers of the same seeds.
-pub(in crate::report) fn paired(left: &Cell, right: &Cell) -> Option<Paired> {
+pub(in crate::report) fn paired(left: &TableCell, right: &TableCell) -> Option<Paired> {
     match (left, right) {
         (
-            Cell::Number {
+            TableCell::Number {
                 values: left,
                 seeds: of_left,
                 ..
             },
-            Cell::Number {
+            TableCell::Number {
                 values: right,
                 seeds: of_right,
                 ..

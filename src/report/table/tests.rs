@@ -1,12 +1,12 @@
 use super::*;
 
-fn number(mean: f64, spread: Option<f64>, protocol: &str) -> Cell {
+fn number(mean: f64, spread: Option<f64>, protocol: &str) -> TableCell {
     let values = match spread {
         Some(spread) => vec![mean - spread, mean, mean + spread],
         None => vec![mean],
     };
     let protocol = protocol.to_owned();
-    Cell::Number {
+    TableCell::Number {
         mean,
         spread,
         interval: spread.map(|spread| (mean - 2.484 * spread, mean + 2.484 * spread)),
@@ -19,7 +19,7 @@ fn number(mean: f64, spread: Option<f64>, protocol: &str) -> Cell {
     }
 }
 
-fn row(name: &str, reference: bool, cells: Vec<Cell>) -> Row {
+fn row(name: &str, reference: bool, cells: Vec<TableCell>) -> Row {
     Row {
         name: name.to_owned(),
         reference,
@@ -27,8 +27,8 @@ fn row(name: &str, reference: bool, cells: Vec<Cell>) -> Row {
     }
 }
 
-fn published(printed: &str) -> Cell {
-    Cell::Published {
+fn published(printed: &str) -> TableCell {
+    TableCell::Published {
         value: printed.parse().unwrap(),
         printed: printed.to_owned(),
     }
@@ -46,7 +46,7 @@ fn table() -> Table {
     table.caption = "Distances, 100% phantom_slides.".to_owned();
     table.notes = vec!["All settings: `table1-protocol`.".to_owned()];
     let failed =
-        Cell::Failed("`precision-recall` needs at least 4 real images, given 3".to_owned());
+        TableCell::Failed("`precision-recall` needs at least 4 real images, given 3".to_owned());
     let rows = [
         row(
             "dcgan",
@@ -55,7 +55,7 @@ fn table() -> Table {
                 number(57.446, Some(1.204), "aaaaaaaa"),
                 number(0.5, None, "bbbbbbbb"),
                 published("57.45"),
-                Cell::Text("collapsed".to_owned()),
+                TableCell::Text("collapsed".to_owned()),
             ],
         ),
         row(
@@ -64,8 +64,8 @@ fn table() -> Table {
             vec![
                 number(1.25, Some(0.5), "aaaaaaaa"),
                 number(1.0, None, "bbbbbbbb"),
-                Cell::Missing,
-                Cell::Missing,
+                TableCell::Missing,
+                TableCell::Missing,
             ],
         ),
         row(
@@ -75,17 +75,17 @@ fn table() -> Table {
                 number(144.0, Some(0.125), "aaaaaaaa"),
                 failed,
                 published("44.04"),
-                Cell::Missing,
+                TableCell::Missing,
             ],
         ),
         row(
             "sngan",
             false,
             vec![
-                Cell::Missing,
+                TableCell::Missing,
                 number(0.75, None, "bbbbbbbb"),
                 published("290.08"),
-                Cell::Missing,
+                TableCell::Missing,
             ],
         ),
     ];
@@ -248,9 +248,9 @@ fn a_column_refuses_a_number_of_another_protocol() {
     let before = table.clone();
     let other = vec![
         number(1.0, None, "cccccccc"),
-        Cell::Missing,
-        Cell::Missing,
-        Cell::Missing,
+        TableCell::Missing,
+        TableCell::Missing,
+        TableCell::Missing,
     ];
     let error = table.push(row("lsgan", false, other)).unwrap_err();
     assert_eq!(
@@ -265,9 +265,9 @@ fn a_column_refuses_a_number_of_another_protocol() {
 fn a_column_refuses_a_published_number_among_measured_ones() {
     let cells = vec![
         published("203.53"),
-        Cell::Missing,
-        Cell::Missing,
-        Cell::Missing,
+        TableCell::Missing,
+        TableCell::Missing,
+        TableCell::Missing,
     ];
     let error = table().push(row("lsgan", false, cells)).unwrap_err();
     assert_eq!(
@@ -281,9 +281,9 @@ fn a_column_refuses_a_published_number_among_measured_ones() {
 fn a_number_that_is_none_is_refused() {
     let cells = vec![
         number(f64::NAN, None, "aaaaaaaa"),
-        Cell::Missing,
-        Cell::Missing,
-        Cell::Missing,
+        TableCell::Missing,
+        TableCell::Missing,
+        TableCell::Missing,
     ];
     let error = table().push(row("lsgan", false, cells)).unwrap_err();
     assert_eq!(error.to_string(), "row `lsgan` has NaN in column `FID`");
@@ -295,7 +295,7 @@ fn of_seeds(direction: Direction, models: &[(&str, &[f64])]) -> Table {
     let mut table = Table::new("Seeds", "Model", columns);
     for (name, values) in models {
         let mean = values.iter().sum::<f64>() / values.len() as f64;
-        let cell = Cell::Number {
+        let cell = TableCell::Number {
             mean,
             spread: (values.len() > 1).then_some(0.5),
             interval: None,
@@ -351,7 +351,7 @@ fn none_is_best_while_a_training_is_unfinished() {
         &[("a", &[1.0, 1.2, 0.9]), ("b", &[3.0, 3.3, 2.8])],
     );
     assert!(table.best(0).is_some());
-    let unfinished = Cell::Unfinished("seed 2 running, after step 40".to_owned());
+    let unfinished = TableCell::Unfinished("seed 2 running, after step 40".to_owned());
     table.push(row("c", false, vec![unfinished])).unwrap();
     assert!(table.best(0).is_none());
     let text = table.markdown();
@@ -378,10 +378,10 @@ fn one_seed_says_so() {
 fn equal_failures_share_a_note() {
     let columns = vec![Column::new("Precision", None), Column::new("Recall", None)];
     let mut table = Table::new("Failures", "Model", columns);
-    let failed = |reason: &str| Cell::Failed(reason.to_owned());
+    let failed = |reason: &str| TableCell::Failed(reason.to_owned());
     let cells = vec![failed("too few images"), failed("too few images")];
     table.push(row("a", false, cells)).unwrap();
-    let cells = vec![Cell::Missing, failed("diverged at step 9")];
+    let cells = vec![TableCell::Missing, failed("diverged at step 9")];
     table.push(row("b", false, cells)).unwrap();
     let text = table.markdown();
     assert!(
@@ -401,7 +401,7 @@ fn a_number_that_there_cannot_be_is_a_dash_with_a_reason() {
     table
         .push(row("a", false, vec![number(1.0, None, "p")]))
         .unwrap();
-    let absent = Cell::Absent("no latent space".to_owned());
+    let absent = TableCell::Absent("no latent space".to_owned());
     table.push(row("b", false, vec![absent])).unwrap();
     let text = table.markdown();
     assert!(text.contains("| b | - [1] |"), "{text}");

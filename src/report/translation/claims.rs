@@ -9,7 +9,7 @@ use super::{TranslationRecord, learning_curves, steps_to_reach};
 use crate::error::Result;
 use crate::metrics::{Direction, paired as metrics};
 use crate::report::statistics::Paired;
-use crate::report::{Claim, Outcome, Record};
+use crate::report::{Claim, Record, RunOutcome};
 
 /// `baselines/kazimi-2024.toml`.
 #[derive(Debug, Deserialize)]
@@ -49,7 +49,7 @@ pub fn translation_source() -> String {
 pub fn translation_claims(
     record: &Record,
     about: &TranslationRecord,
-    outcomes: &[Vec<Outcome>],
+    outcomes: &[Vec<RunOutcome>],
     out: &Path,
 ) -> Result<Vec<Claim>> {
     let score = metrics::definition(&about.score);
@@ -92,14 +92,14 @@ pub fn translation_claims(
 struct Runs<'a> {
     record: &'a Record,
     about: &'a TranslationRecord,
-    outcomes: &'a [Vec<Outcome>],
+    outcomes: &'a [Vec<RunOutcome>],
     out: &'a Path,
     direction: Direction,
     title: &'static str,
 }
 
 impl Runs<'_> {
-    fn row(&self, name: Option<&str>) -> &[Outcome] {
+    fn row(&self, name: Option<&str>) -> &[RunOutcome] {
         let mut rows = self.record.rows.iter();
         let place = rows.position(|row| Some(row.name.as_str()) == name);
         place.map_or(&[], |place| &self.outcomes[place])

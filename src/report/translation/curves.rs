@@ -4,9 +4,8 @@ use std::path::Path;
 
 use crate::error::Result;
 use crate::metrics::Direction;
-use crate::report::Outcome;
-use crate::report::results::events;
-use crate::tracker::Event;
+use crate::report::RunOutcome;
+use crate::tracker::{Event, Ledger};
 use crate::workspace::ledger;
 
 /// The measurements of one training.
@@ -30,7 +29,7 @@ impl LearningCurve {
 /// # Errors
 /// Fails if a ledger cannot be read.
 pub fn learning_curves(
-    outcomes: &[Outcome],
+    outcomes: &[RunOutcome],
     score: &str,
     out: &Path,
 ) -> Result<Vec<LearningCurve>> {
@@ -40,7 +39,7 @@ pub fn learning_curves(
     finished
         .map(|outcome| {
             let mut points: Vec<(u64, f64)> = Vec::new();
-            for event in events(&out.join(ledger(&outcome.folder)))? {
+            for event in Ledger::read(&out.join(ledger(&outcome.folder)))? {
                 let Event::Evaluation(evaluation) = event else {
                     continue;
                 };

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Answered, Batch, Client, Failure, Pair};
+use super::limits::{EXPERIMENT, cut};
+use super::{Answered, Client, Failure, KeyValue, LogBatch};
 
 /// A run at the server.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,12 +16,7 @@ pub struct RemoteRun {
 }
 
 impl RemoteRun {
-    /// Whether the server takes artifacts of the run.
-    pub fn keeps_artifacts(&self) -> bool {
-        self.artifact_place().is_some()
-    }
-
-    /// Where the server keeps them, relative to all artifacts.
+    /// Where the server keeps its artifacts, relative to all artifacts; none where it does not keep them itself.
     fn artifact_place(&self) -> Option<&str> {
         let rest = self.artifacts.strip_prefix("mlflow-artifacts:")?;
         // With a host: `mlflow-artifacts://host/…`; without: `mlflow-artifacts:/…`.
@@ -48,6 +44,7 @@ pub enum RunStatus {
 impl Client {
     /// The id of the experiment called `name`, which is created if it is new.
     pub fn experiment(&self, name: &str) -> Answered<String> {
+        let name = &cut(name, EXPERIMENT);
         let find = || {
             let found = self.get("experiments/get-by-name", &[("experiment_name", name)])?;
             text(&found["experiment"]["experiment_id"])
@@ -87,7 +84,7 @@ impl Client {
         experiment: &str,
         name: &str,
         start: i64,
-        tags: &[Pair],
+        tags: &[KeyValue],
     ) -> Answered<RemoteRun> {
         let body = json!({
             "experiment_id": experiment,
@@ -109,7 +106,7 @@ impl Client {
 
     /// Sends a batch in as many requests as the server's limits ask for; what is taken is in it no more. Equal batches leave the
     /// server in one state, however often they are sent.
-    pub fn log(&self, run: &str, batch: &mut Batch) -> Answered<()> {
+    pub fn log(&self, run: &str, batch: &mut LogBatch) -> Answered<()> {
         while let Some(body) = batch.request(run) {
             self.post("runs/log-batch", &body)?;
             batch.advance();
@@ -117,16 +114,13 @@ impl Client {
         Ok(())
     }
 
-    /// Puts a file among the artifacts of a run, in place of one that is there.
-    ///
-    /// Refused if the server does not keep artifacts itself.
-    pub fn put_artifact(&self, run: &RemoteRun, path: &str, bytes: Vec<u8>) -> Answered<()> {
-        let Some(place) = run.artifact_place() else {
-            return Err(Failure::here(
-                "the server keeps no artifacts itself: start it with `--serve-artifacts`",
-            ));
-        };
-        self.put(&format!("{place}/{path}"), bytes)
+    /// Puts a file among the artifacts of a run, in place of one that is there; false where the server does not keep them itself
+    /// (it does with `--serve-artifacts`).
+    pub fn put_artifact(&self, run: &RemoteRun, path: &str, bytes: Vec<u8>) -> Answered<bool> {
+        match run.artifact_place() {
+            Some(place) => self.put(&format!("{place}/{path}"), bytes).map(|()| true),
+            None => Ok(false),
+        }
     }
 }
 

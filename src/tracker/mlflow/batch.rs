@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::Server;
-use super::limits::{PAIRS, POINTS};
+use super::limits::{PAIRS, PARAMETER, POINTS, TAG, cut, key_of};
 
 /// One point of a metric. Two that are equal in everything are one at the server.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -21,27 +21,41 @@ pub struct Point {
 
 /// A parameter, written once and never changed, or a tag, of which the last one written stays.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Pair {
+pub struct KeyValue {
     /// Its key.
     pub key: String,
     /// Its value.
     pub value: String,
 }
 
+impl KeyValue {
+    /// A parameter with the key and the value that the server takes.
+    pub fn parameter(key: &str, value: &str) -> Self {
+        let (key, value) = (key_of(key), cut(value, PARAMETER));
+        Self { key, value }
+    }
+
+    /// A tag with the key and the value that the server takes.
+    pub fn tag(key: &str, value: &str) -> Self {
+        let (key, value) = (key_of(key), cut(value, TAG));
+        Self { key, value }
+    }
+}
+
 /// What is to be sent of a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Batch {
+pub struct LogBatch {
     /// Parameters.
-    pub parameters: Vec<Pair>,
+    pub parameters: Vec<KeyValue>,
     /// Tags.
-    pub tags: Vec<Pair>,
+    pub tags: Vec<KeyValue>,
     /// Points, in order.
     pub points: Vec<Point>,
 }
 
-impl Batch {
+impl LogBatch {
     /// A batch of tags alone.
-    pub fn of_tags(tags: Vec<Pair>) -> Self {
+    pub fn of_tags(tags: Vec<KeyValue>) -> Self {
         Self {
             tags,
             ..Self::default()
@@ -90,7 +104,6 @@ impl Batch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tracker::mlflow::{key_of, parameter_value};
 
     /// What a request has called `name`, at most `most` of it.
     fn list<T: for<'a> Deserialize<'a>>(body: &Value, name: &str, most: usize) -> Vec<T> {
@@ -101,9 +114,9 @@ mod tests {
 
     #[test]
     fn requests_keep_to_the_limits_and_the_order() {
-        let pair = |number: usize| Pair {
-            key: key_of(&format!("{number:09}").repeat(40)),
-            value: parameter_value(&"\u{10ffff}".repeat(7000)),
+        let pair = |number: usize| {
+            let key = format!("{number:09}").repeat(40);
+            KeyValue::parameter(&key, &"\u{10ffff}".repeat(7000))
         };
         let point = |step: u64| Point {
             key: key_of(&"k".repeat(300)),
@@ -111,17 +124,19 @@ mod tests {
             timestamp: i64::MAX,
             step,
         };
-        let mut batch = Batch {
+        let mut batch = LogBatch {
             parameters: (0..250).map(pair).collect(),
             tags: (0..150).map(pair).collect(),
             points: (0..2500).map(point).collect(),
         };
-        let (wanted, mut whole) = (batch.clone(), Batch::default());
+        let (wanted, mut whole) = (batch.clone(), LogBatch::default());
         while let Some(body) = batch.request(&"x".repeat(32)) {
             batch.advance();
             assert!(body.to_string().len() < 1_000_000);
-            whole.parameters.extend(list::<Pair>(&body, "params", 100));
-            whole.tags.extend(list::<Pair>(&body, "tags", 100));
+            whole
+                .parameters
+                .extend(list::<KeyValue>(&body, "params", 100));
+            whole.tags.extend(list::<KeyValue>(&body, "tags", 100));
             whole.points.extend(list::<Point>(&body, "metrics", 1000));
         }
         assert_eq!(whole, wanted);

@@ -9,11 +9,11 @@ pub(super) const PAIRS: usize = 40;
 /// Most characters of a key.
 const KEY: usize = 250;
 /// Most characters of a parameter's value.
-const PARAMETER: usize = 6000;
+pub(super) const PARAMETER: usize = 6000;
 /// Most characters of a tag's value: 5000, as older servers have it (8000 since MLflow 3).
-const TAG: usize = 5000;
+pub(super) const TAG: usize = 5000;
 /// Most characters of an experiment's name.
-const EXPERIMENT: usize = 500;
+pub(super) const EXPERIMENT: usize = 500;
 
 /// `name` as the key of a metric, a parameter or a tag.
 ///
@@ -40,22 +40,8 @@ pub fn key_of(name: &str) -> String {
     format!("{}.{}", &key[..KEY - 9], &sha256(name)[..8])
 }
 
-/// `value` as a parameter's: cut at 6000 characters, which is then seen.
-pub fn parameter_value(value: &str) -> String {
-    cut(value, PARAMETER)
-}
-
-/// `value` as a tag's: cut at 5000 characters, which is then seen.
-pub fn tag_value(value: &str) -> String {
-    cut(value, TAG)
-}
-
-/// `name` as an experiment's: cut at 500 characters.
-pub fn experiment_name(name: &str) -> String {
-    cut(name, EXPERIMENT)
-}
-
-fn cut(text: &str, most: usize) -> String {
+/// `text` cut at `most` characters, which is then seen.
+pub(super) fn cut(text: &str, most: usize) -> String {
     if text.chars().count() <= most {
         return text.to_owned();
     }
@@ -86,11 +72,9 @@ mod tests {
 
     #[test]
     fn long_values_are_cut_by_characters_and_show_it() {
-        let value = parameter_value(&"é".repeat(6001));
+        let value = cut(&"é".repeat(6001), PARAMETER);
         assert_eq!(value.chars().count(), 6000);
         assert!(value.ends_with("é…"));
-        assert_eq!(parameter_value(&"é".repeat(6000)), "é".repeat(6000));
-        assert_eq!(tag_value(&"x".repeat(9000)).chars().count(), 5000);
-        assert_eq!(experiment_name(&"x".repeat(600)).chars().count(), 500);
+        assert_eq!(cut(&"é".repeat(6000), PARAMETER), "é".repeat(6000));
     }
 }

@@ -5,10 +5,12 @@ mod api;
 mod batch;
 mod client;
 mod limits;
+mod retry;
 mod server;
 
 pub use api::{RemoteRun, RunStatus};
-pub use batch::{Batch, Pair, Point};
+pub use batch::{KeyValue, LogBatch, Point};
 pub use client::{Answered, Client, Failure};
-pub use limits::{POINTS, experiment_name, key_of, parameter_value, tag_value};
-pub use server::{Server, has_user_information, without_user_information};
+pub use limits::{POINTS, key_of};
+pub use retry::retry;
+pub use server::{Server, has_user_information};

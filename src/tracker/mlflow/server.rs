@@ -1,6 +1,11 @@
 //! Where a tracking server is, what one gets in with, and how neither is ever told.
 
+use std::sync::LazyLock;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use percent_encoding::percent_decode_str;
+use regex::Regex;
 use reqwest::Url;
 use reqwest::blocking::RequestBuilder;
 
@@ -17,6 +22,9 @@ const PASSWORD_VARIABLE: &str = "MLFLOW_TRACKING_PASSWORD";
 const TOKEN_VARIABLE: &str = "MLFLOW_TRACKING_TOKEN";
 /// What stands where a secret stood.
 const HIDDEN: &str = "***";
+/// User and password of an address, wherever in a text it stands: up to the last `@` before the host ends.
+static USER_INFORMATION: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r#"://([^\s"'`,;)\]}<>/?#]*)@"#).expect("the expression is valid"));
 
 /// A tracking server. Its credentials come from the environment alone, and leave it in requests alone.
 #[derive(Clone)]
@@ -76,7 +84,8 @@ impl Server {
         if !["http", "https"].contains(&url.scheme()) || url.host().is_none() {
             return Err(wrong("not the address of a server"));
         }
-        let in_address = user_information(address);
+        let in_address = USER_INFORMATION.captures(address);
+        let in_address = in_address.map(|found| found.extract::<1>().1[0]);
         if in_address.is_some() && origin == SETTING {
             return Err(refuse(
                 format!("{origin} has a user or password in it"),
@@ -99,18 +108,15 @@ impl Server {
                 Credentials::Password { user, password }
             }
         };
-        let written = in_address.split_once(':').map(|(_, password)| password);
-        let mut secrets = vec![
-            in_address.to_owned(),
-            written.unwrap_or_default().to_owned(),
-        ];
+        // Whole, the password as it is written there, and what requests have.
+        let mut secrets = vec![in_address.to_owned()];
+        secrets.extend(in_address.split_once(':').map(|(_, it)| it.to_owned()));
         match &credentials {
             Credentials::None => {}
-            Credentials::Token(secret)
-            | Credentials::Password {
-                password: secret, ..
-            } => {
-                secrets.push(secret.clone());
+            Credentials::Token(token) => secrets.push(token.clone()),
+            Credentials::Password { user, password } => {
+                secrets.push(password.clone());
+                secrets.push(STANDARD.encode(format!("{user}:{password}")));
             }
         }
         secrets.retain(|secret| !secret.is_empty());
@@ -144,55 +150,20 @@ impl Server {
 
     /// `text` without the credentials, whoever repeated them: as they are, in an `Authorization` header, in an address.
     pub fn scrub(&self, text: &str) -> String {
-        let mut text = without_user_information(text);
-        for scheme in ["Basic ", "Bearer "] {
-            let mut parts = text.split(scheme);
-            let first = parts.next().unwrap_or_default().to_owned();
-            text = parts.fold(first, |clean, part| {
-                let end = part.find(ends_word).unwrap_or(part.len());
-                clean + scheme + HIDDEN + &part[end..]
-            });
-        }
-        for secret in &self.secrets {
-            text = text.replace(secret, HIDDEN);
-        }
-        text
+        let text = without_user_information(text);
+        let secrets = self.secrets.iter();
+        secrets.fold(text, |text, secret| text.replace(secret, HIDDEN))
     }
 }
 
-fn ends_word(letter: char) -> bool {
-    letter.is_whitespace() || "\"'`,;)]}<>".contains(letter)
-}
-
-/// What stands between `//` and `@` in an address.
-fn user_information(address: &str) -> Option<&str> {
-    let (_, rest) = address.split_once("://")?;
-    let authority = &rest[..authority_length(rest)];
-    authority
-        .rsplit_once('@')
-        .map(|(information, _)| information)
-}
-
-/// How much of what follows `://` names a host.
-fn authority_length(rest: &str) -> usize {
-    rest.find(|letter: char| ends_word(letter) || "/?#".contains(letter))
-        .unwrap_or(rest.len())
-}
-
 /// `text` with every `user:password@` of an address in it taken out.
-pub fn without_user_information(text: &str) -> String {
-    let mut parts = text.split("://");
-    let first = parts.next().unwrap_or_default().to_owned();
-    parts.fold(first, |clean, part| {
-        let (authority, rest) = part.split_at(authority_length(part));
-        let host = authority.rsplit('@').next().unwrap_or_default();
-        clean + "://" + host + rest
-    })
+fn without_user_information(text: &str) -> String {
+    USER_INFORMATION.replace_all(text, "://").into_owned()
 }
 
 /// Whether an address in `text` has a `user:password@`.
 pub fn has_user_information(text: &str) -> bool {
-    without_user_information(text) != text
+    USER_INFORMATION.is_match(text)
 }
 
 #[cfg(test)]

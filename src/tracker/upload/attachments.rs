@@ -12,11 +12,10 @@ use walkdir::WalkDir;
 use super::progress::UploadProgress;
 use crate::digest::sha256;
 use crate::error::Result;
-use crate::tracker::lines::cannot_read;
-use crate::tracker::mlflow::{Answered, Batch, Client, Failure};
-use crate::tracker::{Destination, places};
-
-use super::points::tag;
+use crate::tracker::Destination;
+use crate::tracker::lines::{cannot_read, read_if_there};
+use crate::tracker::mlflow::{Answered, Client, Failure, KeyValue, LogBatch};
+use crate::workspace::config_file;
 
 /// Longest side of the small copy that overviews show.
 const SMALL: u32 = 256;
@@ -59,9 +58,7 @@ impl Attachment {
     /// Uploads it, unless the server keeps no files.
     pub(super) fn send(self, client: &Client, progress: &mut UploadProgress) -> Answered<()> {
         let run = progress.remote();
-        if run.keeps_artifacts() {
-            client.put_artifact(&run, &self.path, self.bytes)?;
-        } else {
+        if !client.put_artifact(&run, &self.path, self.bytes)? {
             progress.skipped.insert(self.path.clone());
         }
         progress.files.insert(self.path, self.sha256);
@@ -71,7 +68,7 @@ impl Attachment {
 
 /// The files of a run as (path among the artifacts, place on disk).
 fn files(folder: &Path, destination: &Destination, ended: bool) -> Result<Vec<(String, PathBuf)>> {
-    let mut files = vec![("config.toml".to_owned(), places::config(folder))];
+    let mut files = vec![("config.toml".to_owned(), config_file(folder))];
     let reports = folder.join(&destination.reports);
     if destination.reports.as_os_str().is_empty() || !ended || !reports.is_dir() {
         return Ok(files);
@@ -108,20 +105,23 @@ pub(super) fn send_grid(
     progress: &mut UploadProgress,
 ) -> Answered<()> {
     let (place, run) = (folder.join(file), progress.remote());
-    if !place.exists() || !run.keeps_artifacts() {
+    let Some(bytes) = read_if_there(&place)? else {
+        progress.skipped.insert(file.to_owned());
+        return Ok(());
+    };
+    let small = small(&bytes)
+        .map_err(|error| Failure::here(format!("`{}`: {error:#}", place.display())))?;
+    if !client.put_artifact(&run, &format!("{name}.png"), bytes)? {
         progress.skipped.insert(file.to_owned());
         return Ok(());
     }
+    client.put_artifact(&run, &format!("{name}+compressed.png"), small)?;
     if !progress.has_grids {
-        let tags = vec![tag("mlflow.loggedImages", "true")];
-        client.log(&run.id, &mut Batch::of_tags(tags))?;
+        let tags = vec![KeyValue::tag("mlflow.loggedImages", "true")];
+        client.log(&run.id, &mut LogBatch::of_tags(tags))?;
         progress.has_grids = true;
     }
-    let bytes = std::fs::read(&place).map_err(|error| cannot_read(&place, &error))?;
-    let small = small(&bytes)
-        .map_err(|error| Failure::here(format!("`{}`: {error:#}", place.display())))?;
-    client.put_artifact(&run, &format!("{name}.png"), bytes)?;
-    client.put_artifact(&run, &format!("{name}+compressed.png"), small)
+    Ok(())
 }
 
 /// A copy of a picture that is at most 256 pixels high and wide.

@@ -24,18 +24,20 @@ mod summary;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::thread;
 
-use anyhow::Context;
+use anyhow::ensure;
 use serde::Serialize;
 
 pub use progress::{InFlight, UploadProgress};
 
 use attachments::{Attachment, grid_name, send_grid};
 use pending::{Pending, PendingEvent};
-use points::tag;
 use summary::RunSummary;
 
-use super::mlflow::{Answered, Batch, Client, Failure, POINTS, Point, RunStatus, Server};
+use super::mlflow::{
+    Answered, Client, Failure, KeyValue, LogBatch, POINTS, Point, RunStatus, Server, retry,
+};
 use super::{Destination, Event};
 use crate::error::Result;
 use crate::files::cannot_write;
@@ -79,21 +81,18 @@ impl Upload {
     /// # Errors
     /// If the run has no [`Destination`], or its folder cannot be read or written.
     pub fn open(folder: &Path, server: &Server) -> Result<Option<Self>> {
-        Destination::load(folder)?.with_context(|| {
-            format!(
-                "`{}` has no destination at a tracking server",
-                folder.display()
-            )
-        })?;
         let path = UploadProgress::path(folder, server).with_extension("lock");
         let lock = File::create(&path).map_err(|error| cannot_write(&path, &error))?;
         if lock.try_lock().is_err() {
             return Ok(None);
         }
-        Ok(Some(Self {
+        let upload = Self {
             _lock: Some(lock),
             ..Self::read(folder, server)?
-        }))
+        };
+        let has_destination = !upload.destination.id.is_empty();
+        ensure!(has_destination, "`{}` has no destination", folder.display());
+        Ok(Some(upload))
     }
 
     fn read(folder: &Path, server: &Server) -> Result<Self> {
@@ -130,13 +129,34 @@ impl Upload {
         let moved = self.take_next(client, is_alive);
         let error = match &moved {
             Ok(_) => String::new(),
-            Err(failure) => self.server.scrub(&failure.to_string()),
+            Err(failure) => failure.to_string(),
         };
         if !matches!(moved, Ok(false)) || self.progress.error != error {
             self.progress.error = error;
             self.progress.save(&self.folder, &self.server)?;
         }
         moved
+    }
+
+    /// Uploads all that there is. `again` is told of a failure after which the request is made again: `tries` times in a row.
+    ///
+    /// # Errors
+    /// As [`Self::advance`], with the last failure.
+    pub fn finish(
+        &mut self,
+        client: &Client,
+        is_alive: impl Fn() -> bool,
+        tries: u32,
+        again: impl Fn(&Failure),
+    ) -> Answered<()> {
+        let goes_on = |failures, failure: &Failure| {
+            if failures < tries {
+                again(failure);
+            }
+            failures < tries
+        };
+        while retry(|| self.advance(client, is_alive()), goes_on, thread::sleep)? {}
+        Ok(())
     }
 
     fn take_next(&mut self, client: &Client, is_alive: bool) -> Answered<bool> {
@@ -176,7 +196,7 @@ impl Upload {
     /// What is to be sent next: parameters, the parent, what the ledger says, what the machine did. `after` becomes the progress
     /// with it.
     fn next_to_send(&mut self, after: &mut UploadProgress) -> Result<Option<InFlight>> {
-        let mut batch = Batch::default();
+        let mut batch = LogBatch::default();
         if after.parameters < self.summary.parameters.len() {
             batch.parameters = self.summary.parameters[after.parameters..].to_vec();
             after.parameters = self.summary.parameters.len();
@@ -184,7 +204,9 @@ impl Upload {
         if !after.has_parent
             && let Some(parent) = self.parent()?
         {
-            batch.tags.push(tag("mlflow.parentRunId", &parent));
+            batch
+                .tags
+                .push(KeyValue::tag("mlflow.parentRunId", &parent));
             after.has_parent = true;
         }
         self.pending.fill(after, POINTS)?;
@@ -246,7 +268,7 @@ impl Upload {
 }
 
 /// Adds `pending` to `batch`, and those of its numbers that are left.
-fn add_event(batch: &mut Batch, pending: &PendingEvent, numbers: Vec<(String, f64)>, time: i64) {
+fn add_event(batch: &mut LogBatch, pending: &PendingEvent, numbers: Vec<(String, f64)>, time: i64) {
     let tags = points::tags(&pending.event, pending.starts);
     batch.tags.extend(tags);
     let step = match &pending.event {
@@ -264,7 +286,7 @@ fn add_event(batch: &mut Batch, pending: &PendingEvent, numbers: Vec<(String, f6
             });
         } else {
             let key = format!("metric_nonfinite.{key}");
-            batch.tags.push(tag(key, &step.to_string()));
+            batch.tags.push(KeyValue::tag(&key, &step.to_string()));
         }
     }
 }

@@ -5,10 +5,11 @@ use std::path::Path;
 
 use super::progress::UploadProgress;
 use crate::error::{Result, refuse};
+use crate::tracker::Event;
 use crate::tracker::ledger::Line;
 use crate::tracker::lines::{Lines, Tail};
-use crate::tracker::system::SystemSample;
-use crate::tracker::{Event, places};
+use crate::tracker::system::{SystemSample, system_log};
+use crate::workspace;
 
 /// A line of the ledger.
 #[derive(Clone, Debug)]
@@ -45,13 +46,13 @@ pub(super) struct Pending {
 
 impl Pending {
     pub(super) fn new(folder: &Path) -> Self {
-        let ledger = places::ledger(folder);
+        let ledger = workspace::ledger(folder);
         Self {
             shown: ledger.display().to_string(),
             ledger: Tail::new(&ledger),
             events: VecDeque::new(),
             position: Position::default(),
-            system: Tail::new(&places::system(folder)),
+            system: Tail::new(&system_log(folder)),
             samples: VecDeque::new(),
         }
     }

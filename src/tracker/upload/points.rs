@@ -1,6 +1,6 @@
 //! What a line of a ledger becomes at the server: points of metrics, and tags.
 
-use crate::tracker::mlflow::{Pair, key_of, tag_value};
+use crate::tracker::mlflow::{KeyValue, key_of};
 use crate::tracker::{Environment, Event};
 
 /// The numbers of `event` by their keys at the server. A score's key has the id of its protocol in it.
@@ -26,21 +26,24 @@ pub(super) fn numbers(event: &Event) -> Vec<(String, f64)> {
 
 /// What stands beside the numbers of `event`: the environment, protocols, why there is no number. `starts` counts the starts up
 /// to it.
-pub(super) fn tags(event: &Event, starts: usize) -> Vec<Pair> {
+pub(super) fn tags(event: &Event, starts: usize) -> Vec<KeyValue> {
     match event {
         Event::Start { step, environment } => start_tags(starts, *step, environment),
         Event::Evaluation(evaluation) => {
             let mut tags = Vec::new();
             for score in &evaluation.scores {
                 let id = &score.protocol_id;
-                tags.push(tag(format!("protocol.{id}"), &score.protocol.describe()));
+                tags.push(KeyValue::tag(
+                    &format!("protocol.{id}"),
+                    &score.protocol.describe(),
+                ));
                 let remarks = [
                     ("warning", &score.warning),
                     ("failure", &score.failure),
                     ("absent", &score.absent),
                 ];
                 for (kind, text) in remarks.iter().filter(|(_, text)| !text.is_empty()) {
-                    tags.push(tag(format!("{kind}.{}.{id}", score.name), text));
+                    tags.push(KeyValue::tag(&format!("{kind}.{}.{id}", score.name), text));
                 }
             }
             tags.dedup();
@@ -51,7 +54,7 @@ pub(super) fn tags(event: &Event, starts: usize) -> Vec<Pair> {
 }
 
 /// The first start describes the run; each later one is a tag of its own, as nothing that was said is changed.
-fn start_tags(number: usize, step: u64, environment: &Environment) -> Vec<Pair> {
+fn start_tags(number: usize, step: u64, environment: &Environment) -> Vec<KeyValue> {
     let Environment {
         histogen,
         commit,
@@ -62,27 +65,19 @@ fn start_tags(number: usize, step: u64, environment: &Environment) -> Vec<Pair> 
         let place = format!(
             "after step {step}; histogen {histogen}, commit {commit}, {platform}, {threads} threads"
         );
-        return vec![tag(format!("resume.{}", number - 1), &place)];
+        return vec![KeyValue::tag(&format!("resume.{}", number - 1), &place)];
     }
     let mut tags = vec![
-        tag("histogen.version", histogen),
-        tag("histogen.platform", platform),
-        tag("histogen.threads", &threads.to_string()),
+        KeyValue::tag("histogen.version", histogen),
+        KeyValue::tag("histogen.platform", platform),
+        KeyValue::tag("histogen.threads", &threads.to_string()),
     ];
     if !commit.is_empty() {
-        tags.push(tag("histogen.commit", commit));
-        tags.push(tag(
+        tags.push(KeyValue::tag("histogen.commit", commit));
+        tags.push(KeyValue::tag(
             "mlflow.source.git.commit",
             commit.trim_end_matches('+'),
         ));
     }
     tags
-}
-
-/// A tag that keeps to the server's limits.
-pub(super) fn tag(key: impl AsRef<str>, value: &str) -> Pair {
-    Pair {
-        key: key_of(key.as_ref()),
-        value: tag_value(value),
-    }
 }

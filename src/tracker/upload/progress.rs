@@ -11,7 +11,7 @@ use crate::digest::sha256;
 use crate::error::Result;
 use crate::files::write_whole;
 use crate::tracker::lines::read_if_there;
-use crate::tracker::mlflow::{Batch, RemoteRun, RunStatus, Server};
+use crate::tracker::mlflow::{LogBatch, RemoteRun, RunStatus, Server};
 use crate::tracker::{Evaluation, Event};
 
 /// What is sent and has no answer yet. It is sent again as it is until it has one.
@@ -19,7 +19,7 @@ use crate::tracker::{Evaluation, Event};
 #[serde(rename_all = "lowercase")]
 pub enum InFlight {
     /// Points, parameters and tags.
-    Batch(Batch),
+    Batch(LogBatch),
     /// A grid of samples.
     Grid {
         /// Its path in the run's folder.

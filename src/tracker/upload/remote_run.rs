@@ -1,9 +1,8 @@
 //! The run at the server: found or created, hung below its parent, told how it stands.
 
-use super::points::tag;
 use super::{Upload, UploadProgress, Work};
 use crate::error::Result;
-use crate::tracker::mlflow::{Answered, Batch, Client, Pair, RunStatus, experiment_name};
+use crate::tracker::mlflow::{Answered, Client, KeyValue, LogBatch, RunStatus};
 use crate::tracker::{Ending, Event};
 
 /// The tag that a run is found again by.
@@ -17,17 +16,19 @@ impl Upload {
     /// Finds the experiment at the server or creates it there; then the run.
     pub(super) fn find_run(&mut self, client: &Client) -> Answered<()> {
         if self.progress.experiment.is_empty() {
-            let name = experiment_name(&self.destination.experiment);
-            self.progress.experiment = client.experiment(&name)?;
+            self.progress.experiment = client.experiment(&self.destination.experiment)?;
             return Ok(());
         }
         let experiment = &self.progress.experiment;
         let run = if let Some(found) = client.run_with_tag(experiment, ID, &self.destination.id)? {
             found
         } else {
-            let own = [tag(ID, &self.destination.id), tag(END, RUNNING)];
-            let tags: Vec<Pair> = self.summary.tags.iter().cloned().chain(own).collect();
-            let tags = Batch::of_tags(tags).scrubbed(&self.server).tags;
+            let own = [
+                KeyValue::tag(ID, &self.destination.id),
+                KeyValue::tag(END, RUNNING),
+            ];
+            let tags: Vec<KeyValue> = self.summary.tags.iter().cloned().chain(own).collect();
+            let tags = LogBatch::of_tags(tags).scrubbed(&self.server).tags;
             self.pending.fill(&self.progress, 1)?;
             let begun = self.pending.position.times.map(|[first, _]| first);
             let start = begun.unwrap_or(self.summary.created);
@@ -70,7 +71,7 @@ impl Upload {
         time: Option<i64>,
     ) -> Answered<()> {
         let run = &self.progress.run;
-        client.log(run, &mut Batch::of_tags(vec![tag(END, &end)]))?;
+        client.log(run, &mut LogBatch::of_tags(vec![KeyValue::tag(END, &end)]))?;
         client.update_run(run, status, time)?;
         self.progress.status = Some(status);
         self.progress.end = end;

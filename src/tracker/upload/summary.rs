@@ -4,11 +4,10 @@ use std::path::Path;
 
 use toml::{Table, Value};
 
-use super::points::tag;
 use crate::error::{Result, refuse};
 use crate::tracker::ledger::milliseconds;
-use crate::tracker::mlflow::{Pair, key_of, parameter_value, without_user_information};
-use crate::tracker::places;
+use crate::tracker::mlflow::KeyValue;
+use crate::workspace::config_file;
 
 /// A run as a whole.
 pub(super) struct RunSummary {
@@ -17,15 +16,15 @@ pub(super) struct RunSummary {
     /// When its configuration was written, in milliseconds since 1970: the time of values in a ledger without times.
     pub(super) created: i64,
     /// Its configuration, flattened.
-    pub(super) parameters: Vec<Pair>,
+    pub(super) parameters: Vec<KeyValue>,
     /// What is known of it before it begins.
-    pub(super) tags: Vec<Pair>,
+    pub(super) tags: Vec<KeyValue>,
 }
 
 impl RunSummary {
     /// The summary of the run in `folder`.
     pub(super) fn read(folder: &Path) -> Result<Self> {
-        let path = places::config(folder);
+        let path = config_file(folder);
         let unreadable = |error: std::io::Error| {
             refuse(
                 format!("cannot read `{}`: {error}", path.display()),
@@ -45,19 +44,19 @@ impl RunSummary {
             .map(|name| name.to_string_lossy().into_owned())
             .unwrap_or_default();
         let mut tags = vec![
-            tag("mlflow.source.name", "histogen"),
-            tag("mlflow.source.type", "LOCAL"),
-            tag("histogen.run", &name),
+            KeyValue::tag("mlflow.source.name", "histogen"),
+            KeyValue::tag("mlflow.source.type", "LOCAL"),
+            KeyValue::tag("histogen.run", &name),
         ];
         for key in ["model", "seed", "profile", "question"] {
             if let Some(value) = config.get(key) {
-                tags.push(tag(format!("histogen.{key}"), &plain(value)));
+                tags.push(KeyValue::tag(&format!("histogen.{key}"), &plain(value)));
             }
         }
         let user = ["USER", "LOGNAME", "USERNAME"]
             .into_iter()
             .find_map(|name| std::env::var(name).ok().filter(|user| !user.is_empty()));
-        tags.extend(user.map(|user| tag("mlflow.user", &user)));
+        tags.extend(user.map(|user| KeyValue::tag("mlflow.user", &user)));
         let mut parameters = Vec::new();
         flatten("", &Value::Table(config), &mut parameters);
         Ok(Self {
@@ -70,7 +69,7 @@ impl RunSummary {
 }
 
 /// The values of `value` with their dotted keys.
-fn flatten(path: &str, value: &Value, parameters: &mut Vec<Pair>) {
+fn flatten(path: &str, value: &Value, parameters: &mut Vec<KeyValue>) {
     match value {
         Value::Table(table) => {
             for (key, value) in table {
@@ -78,10 +77,7 @@ fn flatten(path: &str, value: &Value, parameters: &mut Vec<Pair>) {
                 flatten(&format!("{path}{dot}{key}"), value, parameters);
             }
         }
-        value => parameters.push(Pair {
-            key: key_of(path),
-            value: parameter_value(&without_user_information(&plain(value))),
-        }),
+        value => parameters.push(KeyValue::parameter(path, &plain(value))),
     }
 }
 
@@ -99,7 +95,8 @@ mod tests {
 
     #[test]
     fn a_configuration_becomes_dotted_parameters() {
-        let text = "seed = 3\nname = \"x\"\nlist = [1, 2]\n[a]\nuri = \"http://u:p@h/x\"\n[a.b]\nc = 0.5\n";
+        let text =
+            "seed = 3\nname = \"x\"\nlist = [1, 2]\n[a]\nuri = \"http://h/x\"\n[a.b]\nc = 0.5\n";
         let mut parameters = Vec::new();
         flatten("", &Value::Table(text.parse().unwrap()), &mut parameters);
         let pairs: Vec<_> = parameters

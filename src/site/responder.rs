@@ -13,8 +13,8 @@ use crate::error::Result;
 use crate::experiment::Search;
 use crate::workspace::Workspace;
 
-/// What is served.
-pub(super) struct Site {
+/// What there is to answer with.
+pub(super) struct Responder {
     workspace: Workspace,
     port: u16,
     runs: Runs,
@@ -61,10 +61,10 @@ impl Page {
     }
 }
 
-impl Site {
-    pub(super) fn new(out: &Path, port: u16, search: Option<Search>) -> Self {
+impl Responder {
+    pub(super) fn new(workspace: Workspace, port: u16, search: Option<Search>) -> Self {
         Self {
-            workspace: Workspace::new(out),
+            workspace,
             port,
             runs: Runs::default(),
             search,

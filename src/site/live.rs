@@ -8,11 +8,11 @@ use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 
-use crate::commands::progress::duration;
 use crate::error::Result;
+use crate::report::duration;
 use crate::run::{RunState, state};
 use crate::tracker::{Event, Ledger};
-use crate::workspace::{Workspace, ledger, run_folders};
+use crate::workspace::{Workspace, config_file, ledger, run_folders};
 
 /// Width and height of a curve, in its own units.
 pub(super) const CURVE: (f64, f64) = (300.0, 80.0);
@@ -92,12 +92,7 @@ impl View {
     fn read(folder: &Path) -> Result<Self> {
         let name = folder.file_name().unwrap_or_default().to_string_lossy();
         let state = state(folder)?;
-        let path = ledger(folder);
-        let events = if path.exists() {
-            Ledger::read_with_times(&path)?
-        } else {
-            Vec::new()
-        };
+        let events = Ledger::read_with_times(&ledger(folder))?;
         let mut series: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
         let mut samples = None;
         for (_, event) in &events {
@@ -138,7 +133,7 @@ impl View {
 
 /// Steps to the end of the run in `folder`, all stages together.
 fn steps(folder: &Path) -> Option<u64> {
-    let text = fs::read_to_string(folder.join("config.toml")).ok()?;
+    let text = fs::read_to_string(config_file(folder)).ok()?;
     let table: toml::Table = text.parse().ok()?;
     let number = |value: &toml::Value| {
         value

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use image::RgbImage;
 use maud::{Markup, PreEscaped, html};
 
-use super::site::Page;
+use super::responder::Page;
 use super::upload::{FIELD, Refused, Uploaded};
 use crate::error::{Refusal, Result};
 use crate::experiment::Search;
