@@ -116,11 +116,10 @@ test:
 release:
     .ci/release
 
-# Licences of all crates, none twice unasked, none that needs more than Rust (needs cargo-deny, which CI has no time to compile)
+# Licences of all crates, none twice unasked, none that needs more than Rust
 [group('check')]
 deny:
-    cargo deny check bans sources
-    cargo deny --all-features check licenses
+    .ci/deny
 
 # The Python wheel, with the program in it: target/wheels/
 [group('release')]
