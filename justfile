@@ -116,6 +116,11 @@ test:
 release:
     .ci/release
 
+# A container of the program on nothing: target/container/ (needs buildah)
+[group('release')]
+container:
+    .ci/container
+
 # Licences of all crates, none twice unasked, none that needs more than Rust
 [group('check')]
 deny:
