@@ -116,11 +116,15 @@ test:
 release:
     .ci/release
 
-# Licences of all crates, none twice unasked, none that needs more than Rust (needs cargo-deny, which CI has no time to compile)
+# A container of the program on nothing: target/container/ (needs buildah)
+[group('release')]
+container:
+    .ci/container
+
+# Licences of all crates, none twice unasked, none that needs more than Rust
 [group('check')]
 deny:
-    cargo deny check bans sources
-    cargo deny --all-features check licenses
+    .ci/deny
 
 # The Python wheel, with the program in it: target/wheels/
 [group('release')]

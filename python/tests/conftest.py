@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+GOLDEN = Path(__file__).parents[2] / "tests/golden/inception"
+
 
 @pytest.fixture(scope="session")
 def images():
@@ -25,6 +27,24 @@ def features():
     """Two sets of 400 x 8 features."""
     rng = np.random.default_rng(1)
     return rng.normal(size=(2, 400, 8)) * [[[1.0]], [[1.5]]] + [[[0.0]], [[0.5]]]
+
+
+@pytest.fixture(scope="session")
+def inception(tmp_path_factory):
+    """Weights of the FID Inception-v3 by the formula of the golden files, as safetensors."""
+    sys.path.insert(0, str(GOLDEN))
+    import formula
+
+    header, place, arrays = {}, 0, formula.weights()
+    for name, array in arrays.items():
+        header[name] = {"dtype": "F32", "shape": array.shape, "data_offsets": [place, place + array.nbytes]}
+        place += array.nbytes
+    text = json.dumps(header).encode()
+    path = tmp_path_factory.mktemp("weights") / "inception.safetensors"
+    with path.open("wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        file.writelines(array.tobytes() for array in arrays.values())
+    return path
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """Scores: the digits of the command line, closed forms, and what is refused."""
 
+import json
 import multiprocessing
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 from PIL import Image
 
 import histogen
+from conftest import GOLDEN
 
 METRICS = ["fid", "kid", "precision-recall", "density-coverage", "kid-block", "fid-infinity", "authpct"]
 SETTINGS = {"evaluation.metrics.kid_subset_size": 50, "evaluation.metrics.kid_subsets": 10}
@@ -42,23 +44,37 @@ def test_every_metric_on_features_has_the_digits_of_the_command(features, progra
     same(scores, program("evaluate", *arguments, *as_options(SETTINGS)))
 
 
-@pytest.mark.parametrize("extractor", ["pixels", "vgg16-random"])
-def test_images_have_the_digits_of_the_command(images, program, tmp_path, extractor):
+@pytest.mark.parametrize(("extractor", "count"), [("pixels", 96), ("vgg16-random", 96), ("inception-v3-clean", 8)])
+def test_images_have_the_digits_of_the_command(images, inception, program, tmp_path, extractor, count):
+    images = images[:, :count]
+    weights = inception if extractor.startswith("inception") else None
+    settings = SETTINGS | {"evaluation.metrics.kid_subset_size": count // 2}
     for name, array in zip(("a", "b"), images, strict=True):
         (tmp_path / name).mkdir()
         for index, image in enumerate(array):
             Image.fromarray(image).save(tmp_path / name / f"{index:04}.png")
+    arguments = {"features": extractor, "weights": weights, "set": settings}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", histogen.HistogenWarning)
-        scores = histogen.evaluate(*images, features=extractor, set=SETTINGS)
-        mixed = histogen.evaluate(images[0], tmp_path / "b", features=extractor, set=SETTINGS)
-        folders = histogen.evaluate(tmp_path / "a", tmp_path / "b", features=extractor, set=SETTINGS)
-    options = ["--features", extractor, "--json", "--out", tmp_path, *as_options(SETTINGS)]
+        scores = histogen.evaluate(*images, **arguments)
+        mixed = histogen.evaluate(images[0], tmp_path / "b", **arguments)
+        folders = histogen.evaluate(tmp_path / "a", tmp_path / "b", **arguments)
+    options = ["--features", extractor, "--json", "--out", tmp_path, *as_options(settings)]
+    options += ["--weights", weights] if weights else []
     records = program("evaluate", tmp_path / "a", tmp_path / "b", *options)
     for found in (scores, mixed, folders):
         same(found, records)
     assert folders["fid"].protocol_id == records[0]["protocol_id"]
     assert mixed["fid"].protocol_id == records[0]["protocol_id"]
+
+
+def test_inception_has_the_features_of_torch_fidelity(inception):
+    expected = json.loads((GOLDEN / "data.json").read_text())["features"]
+    place = np.arange(64 * 64 * 3)
+    base = 37 * place * place + 11 * place + place // 13
+    images = np.stack([base + 91 * image for image in range(2)]).astype(np.uint8).reshape(2, 64, 64, 3)
+    found = histogen.extract(images, "inception-v3", weights=inception)
+    assert np.abs(found - np.array(expected)).max() < 1e-4, "of order 1"
 
 
 def test_features_are_those_that_scores_are_made_from(images):

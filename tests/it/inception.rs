@@ -12,6 +12,7 @@ use histogen::nn::inception::{CLASSES, FEATURES, InceptionV3};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 /// Largest difference from PyTorch in any activation; they are of order 1.
 const TOLERANCE: f32 = 1e-4;
@@ -31,6 +32,14 @@ struct Stage {
     values: Vec<f32>,
 }
 
+/// A file of `tests/golden/inception`.
+fn golden<T: DeserializeOwned>(name: &str) -> T {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/inception");
+    let text = fs::read_to_string(folder.join(name));
+    let text = text.expect("the golden file is part of the checkout");
+    serde_json::from_str(&text).expect("make.py wrote this form")
+}
+
 /// `count` numbers in [-1, 1): the formula of `tests/golden/inception/formula.py`.
 pub(crate) fn uniform(name: &str, count: usize) -> impl Iterator<Item = f64> {
     let start = name.bytes().fold(0xCBF2_9CE4_8422_2325u64, |hash, byte| {
@@ -44,124 +53,28 @@ pub(crate) fn uniform(name: &str, count: usize) -> impl Iterator<Item = f64> {
     })
 }
 
-/// The convolutions of the network: name, and shape of the weight.
-fn convolutions() -> Vec<(String, [usize; 4])> {
-    let mut all = Vec::new();
-    let mut add = |block: &str, parts: &[(&str, [usize; 4])]| {
-        for (name, shape) in parts {
-            all.push((format!("{block}{name}"), *shape));
-        }
-    };
-    add(
-        "",
-        &[
-            ("Conv2d_1a_3x3", [32, 3, 3, 3]),
-            ("Conv2d_2a_3x3", [32, 32, 3, 3]),
-            ("Conv2d_2b_3x3", [64, 32, 3, 3]),
-            ("Conv2d_3b_1x1", [80, 64, 1, 1]),
-            ("Conv2d_4a_3x3", [192, 80, 3, 3]),
-        ],
-    );
-    for (block, inputs, pooled) in [
-        ("Mixed_5b.", 192, 32),
-        ("Mixed_5c.", 256, 64),
-        ("Mixed_5d.", 288, 64),
-    ] {
-        add(
-            block,
-            &[
-                ("branch1x1", [64, inputs, 1, 1]),
-                ("branch5x5_1", [48, inputs, 1, 1]),
-                ("branch5x5_2", [64, 48, 5, 5]),
-                ("branch3x3dbl_1", [64, inputs, 1, 1]),
-                ("branch3x3dbl_2", [96, 64, 3, 3]),
-                ("branch3x3dbl_3", [96, 96, 3, 3]),
-                ("branch_pool", [pooled, inputs, 1, 1]),
-            ],
-        );
-    }
-    add(
-        "Mixed_6a.",
-        &[
-            ("branch3x3", [384, 288, 3, 3]),
-            ("branch3x3dbl_1", [64, 288, 1, 1]),
-            ("branch3x3dbl_2", [96, 64, 3, 3]),
-            ("branch3x3dbl_3", [96, 96, 3, 3]),
-        ],
-    );
-    for (block, inner) in [
-        ("Mixed_6b.", 128),
-        ("Mixed_6c.", 160),
-        ("Mixed_6d.", 160),
-        ("Mixed_6e.", 192),
-    ] {
-        add(
-            block,
-            &[
-                ("branch1x1", [192, 768, 1, 1]),
-                ("branch7x7_1", [inner, 768, 1, 1]),
-                ("branch7x7_2", [inner, inner, 1, 7]),
-                ("branch7x7_3", [192, inner, 7, 1]),
-                ("branch7x7dbl_1", [inner, 768, 1, 1]),
-                ("branch7x7dbl_2", [inner, inner, 7, 1]),
-                ("branch7x7dbl_3", [inner, inner, 1, 7]),
-                ("branch7x7dbl_4", [inner, inner, 7, 1]),
-                ("branch7x7dbl_5", [192, inner, 1, 7]),
-                ("branch_pool", [192, 768, 1, 1]),
-            ],
-        );
-    }
-    add(
-        "Mixed_7a.",
-        &[
-            ("branch3x3_1", [192, 768, 1, 1]),
-            ("branch3x3_2", [320, 192, 3, 3]),
-            ("branch7x7x3_1", [192, 768, 1, 1]),
-            ("branch7x7x3_2", [192, 192, 1, 7]),
-            ("branch7x7x3_3", [192, 192, 7, 1]),
-            ("branch7x7x3_4", [192, 192, 3, 3]),
-        ],
-    );
-    for (block, inputs) in [("Mixed_7b.", 1280), ("Mixed_7c.", 2048)] {
-        add(
-            block,
-            &[
-                ("branch1x1", [320, inputs, 1, 1]),
-                ("branch3x3_1", [384, inputs, 1, 1]),
-                ("branch3x3_2a", [384, 384, 1, 3]),
-                ("branch3x3_2b", [384, 384, 3, 1]),
-                ("branch3x3dbl_1", [448, inputs, 1, 1]),
-                ("branch3x3dbl_2", [384, 448, 3, 3]),
-                ("branch3x3dbl_3a", [384, 384, 1, 3]),
-                ("branch3x3dbl_3b", [384, 384, 3, 1]),
-                ("branch_pool", [192, inputs, 1, 1]),
-            ],
-        );
-    }
-    all
-}
-
 /// Writes the weights of the formula as safetensors.
 fn write_weights(path: &Path) {
-    let mut tensors: Vec<(String, Vec<usize>, Vec<u8>)> = Vec::new();
-    let mut add = |name: String, shape: &[usize], offset: f64, scale: f64| {
+    let shapes = golden::<BTreeMap<String, Vec<usize>>>("shapes.json");
+    let mut tensors = Vec::new();
+    for (name, shape) in shapes {
+        let (offset, scale) = if name == "fc.weight" {
+            (0.0, (3.0 / FEATURES as f64).sqrt())
+        } else if name.ends_with("conv.weight") {
+            let fan_in: usize = shape[1..].iter().product();
+            (0.0, (6.0 / fan_in as f64).sqrt())
+        } else if name.ends_with("bn.weight") {
+            (1.0, 0.2)
+        } else if name.ends_with("running_var") {
+            (1.0, 0.5)
+        } else {
+            (0.0, 0.2)
+        };
         let values = uniform(&name, shape.iter().product());
         let bytes = values.flat_map(|u| ((offset + scale * u) as f32).to_le_bytes());
-        let bytes = bytes.collect();
-        tensors.push((name, shape.to_vec(), bytes));
-    };
-    for (name, shape) in convolutions() {
-        let fan_in: usize = shape[1..].iter().product();
-        let bound = (6.0 / fan_in as f64).sqrt();
-        add(format!("{name}.conv.weight"), &shape, 0.0, bound);
-        add(format!("{name}.bn.weight"), &shape[..1], 1.0, 0.2);
-        add(format!("{name}.bn.bias"), &shape[..1], 0.0, 0.2);
-        add(format!("{name}.bn.running_mean"), &shape[..1], 0.0, 0.2);
-        add(format!("{name}.bn.running_var"), &shape[..1], 1.0, 0.5);
+        let bytes: Vec<u8> = bytes.collect();
+        tensors.push((name, shape, bytes));
     }
-    let bound = (3.0 / FEATURES as f64).sqrt();
-    add("fc.weight".into(), &[CLASSES, FEATURES], 0.0, bound);
-    add("fc.bias".into(), &[CLASSES], 0.0, 0.2);
     let views = tensors.iter().map(|(name, shape, bytes)| {
         let view = TensorView::new(Dtype::F32, shape.clone(), bytes).expect("sizes agree");
         (name, view)
@@ -190,12 +103,7 @@ fn close(name: &str, found: &[f32], expected: &[f32]) {
 
 #[test]
 fn the_fid_network_agrees_with_torch_fidelity() {
-    let path = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/tests/golden/inception/data.json"
-    );
-    let text = fs::read_to_string(path).expect("the golden file is part of the checkout");
-    let mut data: Data = serde_json::from_str(&text).expect("make.py wrote this form");
+    let mut data = golden::<Data>("data.json");
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("weights.safetensors");
     write_weights(&file);

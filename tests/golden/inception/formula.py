@@ -1,5 +1,7 @@
 """Weights of the FID Inception-v3 by a formula, which `tests/it/inception.rs` evaluates too: no download is needed.
 
+The tensors are those of shapes.json, in torch-fidelity's names.
+
 Entry i of the tensor called `name` is u = bits / 2^23 - 1 in [-1, 1), where bits are the upper 24 of the 64 bits that
 SplitMix64 makes of FNV-1a(name) + (i + 1) * 0x9E3779B97F4A7C15; then, in float64 and rounded to float32,
 
@@ -10,8 +12,10 @@ SplitMix64 makes of FNV-1a(name) + (i + 1) * 0x9E3779B97F4A7C15; then, in float6
     all others     0.2 u
 """
 
+import json
+from pathlib import Path
+
 import numpy as np
-import torch
 
 
 def uniform(name, count):
@@ -29,7 +33,7 @@ def uniform(name, count):
 
 
 def values(name, shape):
-    """The tensor called `name`."""
+    """The tensor called `name`, as an array."""
     u = uniform(name, int(np.prod(shape)))
     if name == "fc.weight":
         u *= np.sqrt(3 / shape[1])
@@ -41,24 +45,17 @@ def values(name, shape):
         u = 1 + 0.5 * u
     else:
         u *= 0.2
-    return torch.from_numpy(u.astype(np.float32).reshape(shape))
+    return u.astype(np.float32).reshape(shape)
+
+
+def weights():
+    """All tensors by name."""
+    shapes = json.loads(Path(__file__).with_name("shapes.json").read_text())
+    return {name: values(name, shape) for name, shape in shapes.items()}
 
 
 def write(path):
     """Writes the weights to `path` as torch-fidelity reads them (`.pth`)."""
-    from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+    import torch
 
-    # The constructor needs a file already: give it the shapes that it asks for.
-    class Shapes(FeatureExtractorInceptionV3):
-        def load_state_dict(self, state_dict, *rest):
-            return None
-
-    torch.save({}, path)
-    network = Shapes("shapes", ["2048"], feature_extractor_weights_path=str(path))
-    state = {
-        name: values(name, tuple(tensor.shape))
-        for name, tensor in network.state_dict().items()
-        if not name.endswith("num_batches_tracked")
-    }
-    torch.save(state, path)
-    return state
+    torch.save({name: torch.from_numpy(array) for name, array in weights().items()}, path)

@@ -1,4 +1,5 @@
-"""Writes data.json: what torch-fidelity's Inception-v3 computes with the weights of formula.py, for `tests/it/inception.rs`.
+"""Writes shapes.json, the tensors of torch-fidelity's Inception-v3, and data.json, what it computes with the weights of formula.py,
+for `tests/it/inception.rs` and `python/tests/test_inception.py`.
 
 Two images of 64 x 64, whose byte i is (37 i^2 + 11 i + i / 13 + 91 image) mod 256 (rows of pixels, channels last). Of
 every stage 16 activations are kept, all 2048 features, and the first 16 logits. Versions stand in data.json.
@@ -30,6 +31,20 @@ def images():
     return torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).contiguous()
 
 
+def write_shapes(folder):
+    class Shapes(FeatureExtractorInceptionV3):
+        def load_state_dict(self, state_dict, *rest):
+            return None
+
+    # The constructor needs a file already.
+    empty = folder / "empty.pth"
+    torch.save({}, empty)
+    state = Shapes("shapes", ["2048"], feature_extractor_weights_path=str(empty)).state_dict()
+    shapes = {name: list(tensor.shape) for name, tensor in state.items() if not name.endswith("num_batches_tracked")}
+    lines = ",\n".join(f"{json.dumps(name)}: {shape}" for name, shape in shapes.items())
+    Path(__file__).with_name("shapes.json").write_text(f"{{\n{lines}\n}}\n")
+
+
 def run(path):
     network = FeatureExtractorInceptionV3("inception", ["2048", "logits"], str(path))
     stages = {}
@@ -43,6 +58,7 @@ def run(path):
 
 def main():
     with tempfile.TemporaryDirectory() as folder:
+        write_shapes(Path(folder))
         path = Path(folder) / "weights.pth"
         formula.write(path)
         features, logits, stages = run(path)
