@@ -139,7 +139,7 @@ impl<C: Identity> Run<C> {
                 .file_name()
                 .and_then(|name| name.to_str()?.rsplit_once('-'));
             found.is_some_and(|(found, _)| found == stem)
-                && checkpoints::same_configuration(&config_file(&path), config).is_ok()
+                && checkpoints::same_configuration(&config_file(path), config).is_ok()
         });
         earlier.unwrap_or(folder)
     }
