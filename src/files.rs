@@ -28,14 +28,30 @@ fn unfinished(path: &Path, bytes: &[u8]) -> Result<NamedTempFile> {
     let folder = path.parent().context("a file lies in a folder")?;
     fs::create_dir_all(folder).map_err(failed)?;
     let name = path.file_name().context("a file has a name")?;
-    let mut file = tempfile::Builder::new()
-        .prefix(&format!(".{}.", name.to_string_lossy()))
-        .suffix(UNFINISHED)
-        .tempfile_in(folder)
-        .map_err(failed)?;
+    let name = format!(".{}.", name.to_string_lossy());
+    let mut builder = tempfile::Builder::new();
+    let builder = readable(builder.prefix(&name).suffix(UNFINISHED));
+    let mut file = builder.tempfile_in(folder).map_err(failed)?;
     file.write_all(bytes).map_err(failed)?;
     file.as_file().sync_all().map_err(failed)?;
     Ok(file)
+}
+
+/// A file in `folder` that has no name of its own yet.
+///
+/// # Errors
+/// It cannot be made.
+pub fn temporary_in(folder: &Path) -> io::Result<NamedTempFile> {
+    readable(&mut tempfile::Builder::new()).tempfile_in(folder)
+}
+
+/// With the permissions of any new file, by the user's mask; temporary files are the user's alone, and a group shares its runs.
+fn readable<'a, 'b, 'c>(
+    builder: &'a mut tempfile::Builder<'b, 'c>,
+) -> &'a mut tempfile::Builder<'b, 'c> {
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder
 }
 
 /// Writes a file as [`write_whole`] does, unless there is one. Says whether there was none: of several processes, on one machine
@@ -144,4 +160,23 @@ pub fn cannot_write(path: &Path, reason: &io::Error) -> anyhow::Error {
         _ => "choose a folder you may write with `--out DIR`",
     };
     refuse(format!("cannot write `{}`: {reason}", path.display()), hint)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_file_has_the_permissions_of_any_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let [whole, other] = ["whole", "other"].map(|name| folder.path().join(name));
+        write_whole(&whole, b"numbers").unwrap();
+        fs::write(&other, b"numbers").unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode();
+        assert_eq!(mode(&whole), mode(&other));
+        let temporary = temporary_in(folder.path()).unwrap();
+        assert_eq!(mode(temporary.path()), mode(&other));
+    }
 }

@@ -10,6 +10,7 @@ use npyz::WriterBuilder;
 use super::{Extractor, FeatureFile, Features};
 use crate::digest::{Sha256Writer, sha256};
 use crate::error::{Result, explained, refuse};
+use crate::files::temporary_in;
 use crate::images::ImageSource;
 
 /// The features of `images`, whose bytes have the SHA-256 `hash`: a file in `folder`, written now if it is not there.
@@ -84,7 +85,7 @@ fn write(
     let folder = path.parent().context("a cached file lies in a folder")?;
     let failed = || format!("cannot write `{}`", path.display());
     fs::create_dir_all(folder).with_context(failed)?;
-    let mut file = tempfile::NamedTempFile::new_in(folder).with_context(failed)?;
+    let mut file = temporary_in(folder).with_context(failed)?;
     let mut digest = Sha256Writer::default();
     let mut blocks = images.blocks().map(|block| -> Result<Features> {
         let block = block?;

@@ -8,7 +8,7 @@ use faer::{Mat, MatRef};
 
 use super::file::hash_of;
 use crate::error::{Result, refuse};
-use crate::files::{cannot_write, split_entry};
+use crate::files::{cannot_write, split_entry, temporary_in};
 use crate::images::{ImageSource, RGB};
 use crate::numpy::{Archive, ArchiveWriter, STATISTICS};
 
@@ -115,7 +115,7 @@ pub fn write_statistics(
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.map_or_else(|| PathBuf::from("."), Path::to_path_buf);
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
+    let mut file = temporary_in(&folder).map_err(failed)?;
     let mut archive = ArchiveWriter::new(BufWriter::new(file.as_file_mut()));
     if let Some(images) = images {
         let size = images.size();
