@@ -350,6 +350,9 @@ fn similarity_maps(
     let width = sheet.side(4);
     let beside = ((PAGE - 2.0 * MARGIN + BETWEEN) / (width + BETWEEN)).max(1.0) as usize;
     let height = sheet.side(1) + BETWEEN;
+    let most = found.iter().map(|(_, images)| images.len() / 4).max();
+    let columns = most.unwrap_or(0).min(beside) as f64;
+    sheet.canvas.size[0] = 2.0 * MARGIN + columns * (width + BETWEEN) - BETWEEN;
     let mut y = MARGIN;
     for (name, images) in &found {
         let title = Text::new(name, [MARGIN, y + TEXT], Anchor::Start).bold();

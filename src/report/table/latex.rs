@@ -6,25 +6,27 @@ use super::{Entry, Table, TableCell};
 
 /// How siunitx sets the numbers of a table.
 const SIUNITX: &str = "separate-uncertainty=true, retain-zero-uncertainty=true, group-digits=none, detect-weight=true";
-/// More columns than this are set smaller.
+/// More columns than this are set smaller, and shrunk to the width of the text if that is not enough.
 const WIDE: usize = 5;
 
 impl Table {
-    /// The table for the packages `booktabs`, `siunitx` (version 3) and `threeparttable`, to be referred to as `label`: the
-    /// caption above, the notes below, the best models in bold.
+    /// The table for the packages `booktabs`, `siunitx` (version 3) and `threeparttable`, and `adjustbox` where it is wide, to be referred
+    /// to as `label`: the caption above, the notes below, the best models in bold.
     pub fn latex(&self, label: &str) -> String {
         let caption = if self.caption.is_empty() {
             format!("{}.", self.title.trim_end_matches(['.', '?']))
         } else {
             self.caption.clone()
         };
-        let (size, gap) = if self.columns.len() > WIDE {
-            (
-                "    \\footnotesize\n",
-                "    \\setlength{\\tabcolsep}{4pt}\n",
-            )
+        let [more_packages, shrunk, size, end] = if self.columns.len() > WIDE {
+            [
+                ",adjustbox",
+                "  \\begin{adjustbox}{max width=\\textwidth}\n",
+                "    \\footnotesize\n    \\setlength{\\tabcolsep}{4pt}\n",
+                "  \\end{adjustbox}\n",
+            ]
         } else {
-            ("", "")
+            [""; 4]
         };
         let columns: String = (0..self.columns.len())
             .map(|index| self.column(index))
@@ -47,11 +49,11 @@ impl Table {
             let _ = writeln!(notes, "      \\item{number} {}", latex_text(&note.text));
         }
         format!(
-            "% Needs \\usepackage{{booktabs,siunitx,threeparttable}}.\n\\begin{{table}}\n  \\centering\n  \
-             \\begin{{threeparttable}}\n    \\caption{{{}}}\n    \\label{{{label}}}\n    \\sisetup{{{SIUNITX}}}\n{size}{gap}    \
+            "% Needs \\usepackage{{booktabs,siunitx,threeparttable{more_packages}}}.\n\\begin{{table}}\n  \\centering\n{shrunk}  \
+             \\begin{{threeparttable}}\n    \\caption{{{}}}\n    \\label{{{label}}}\n    \\sisetup{{{SIUNITX}}}\n{size}    \
              \\begin{{tabular}}{{@{{}}l{columns}@{{}}}}\n      \\toprule\n{body}      \\bottomrule\n    \
              \\end{{tabular}}\n    \\begin{{tablenotes}}[flushleft]\n      \\footnotesize\n{notes}    \
-             \\end{{tablenotes}}\n  \\end{{threeparttable}}\n\\end{{table}}\n",
+             \\end{{tablenotes}}\n  \\end{{threeparttable}}\n{end}\\end{{table}}\n",
             latex_text(&caption),
         )
     }

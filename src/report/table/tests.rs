@@ -171,6 +171,25 @@ fn csv_has_the_numbers_in_full() {
 }
 
 #[test]
+fn a_wide_table_is_shrunk_to_the_width_of_the_text() {
+    let mut wide = table();
+    for _ in 0..2 {
+        wide.columns.push(wide.columns[0].clone());
+        for row in &mut wide.rows {
+            row.cells.push(row.cells[0].clone());
+        }
+    }
+    let text = wide.latex("tab:wide");
+    for part in [
+        "threeparttable,adjustbox}.\n",
+        "  \\centering\n  \\begin{adjustbox}{max width=\\textwidth}\n  \\begin{threeparttable}\n",
+        "  \\end{threeparttable}\n  \\end{adjustbox}\n\\end{table}\n",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+}
+
+#[test]
 fn latex() {
     assert_eq!(
         table().latex("tab:one"),
