@@ -34,7 +34,6 @@ def images(seed, tint):
     return np.clip(images * tint, 0, 255).astype(np.uint8)
 
 sides = [images(0, 1.0), images(1, 0.8)]
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 start = time.perf_counter()
 """
 
@@ -47,7 +46,7 @@ HISTOGEN = """
 import histogen
 histogen.set_threads(threads)
 fid = float(histogen.fid(*sides, features=FEATURES, weights=weights))
-versions = f"histogen {histogen.__version__}"
+versions = "this tree"
 """
 
 NETWORK = """
