@@ -103,11 +103,28 @@ impl Stream {
         order.truncate(amount);
         order
     }
+
+    /// `amount` distinct ones of `items`, in random order. `amount` must not exceed their number.
+    pub fn choose_from<T: Copy>(&mut self, items: &[T], amount: usize) -> Vec<T> {
+        let places = self.choose(items.len(), amount);
+        places.into_iter().map(|place| items[place]).collect()
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn items_are_chosen_as_their_places_are() {
+        let stream = || Random::new(3).stream("test");
+        let chosen = stream().choose_from(&[10, 11, 12, 13, 14], 3);
+        let places = stream().choose(5, 3);
+        assert_eq!(
+            chosen,
+            places.iter().map(|place| place + 10).collect::<Vec<_>>()
+        );
+    }
 
     #[test]
     fn a_stream_is_addressed_not_advanced() {

@@ -43,7 +43,17 @@ pub(crate) fn state(folder: PathBuf) -> PyResult<(String, u64, String)> {
 #[pyfunction]
 pub(crate) fn events(py: Python<'_>, folder: PathBuf) -> PyResult<Vec<(Option<i64>, String)>> {
     run(py, None, Interrupted::Leaves, move |_| {
-        let events = Ledger::read_with_times(&workspace::ledger(&folder))?;
+        let ledger = workspace::ledger(&folder);
+        if !ledger.exists() {
+            return Err(refuse(
+                format!(
+                    "cannot read the ledger `{}`: there is none",
+                    ledger.display()
+                ),
+                "is it a run?",
+            ));
+        }
+        let events = Ledger::read_with_times(&ledger)?;
         let texts = events
             .into_iter()
             .map(|(time, event)| Ok((time, serde_json::to_string(&event)?)));

@@ -66,11 +66,9 @@ pub fn assign(slides: &[(&str, &str)], held_out: f64, random: Random) -> Result<
         members.sort_by_key(|&index| slides[index].0);
         let wanted = (held_out * members.len() as f64).round() as usize;
         let tests = wanted.clamp(1, members.len() - 1);
-        for drawn in random
-            .stream(&format!("split/{class}"))
-            .choose(members.len(), tests)
-        {
-            splits[members[drawn]] = Split::Test;
+        let mut stream = random.stream(&format!("split/{class}"));
+        for slide in stream.choose_from(&members, tests) {
+            splits[slide] = Split::Test;
         }
     }
     Ok(splits)
@@ -97,8 +95,7 @@ pub fn draw(splits: &[Split], maximum: usize, random: Random) -> Vec<usize> {
         (Split::Test, test, maximum - trains),
     ] {
         let mut stream = random.stream(&format!("draw/{}", split.name()));
-        let drawn = stream.choose(members.len(), amount.min(members.len()));
-        subset.extend(drawn.into_iter().map(|place| members[place]));
+        subset.extend(stream.choose_from(&members, amount.min(members.len())));
     }
     subset.sort_unstable();
     subset

@@ -128,10 +128,8 @@ fn order(
     } else {
         0
     };
-    let chosen = random
-        .stream(&format!("validation/{class}"))
-        .choose(slides.len(), wanted);
-    let kept: BTreeSet<&str> = chosen.into_iter().map(|place| slides[place]).collect();
+    let mut stream = random.stream(&format!("validation/{class}"));
+    let kept = BTreeSet::from_iter(stream.choose_from(&slides, wanted));
     // Both sides in random order, taken from in turn; when one is at its end the other goes on.
     let side = |is_validation: bool| {
         let patches = members

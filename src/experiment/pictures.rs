@@ -13,7 +13,7 @@ use crate::metrics::Interpolation;
 use crate::models::{GenerativeModel, Latents};
 use crate::random::Random;
 use crate::report::figures::{INTERPOLATION_STEPS, under};
-use crate::reward::{Reward, load_reward_model};
+use crate::reward::{Reward, load_reward_network};
 use crate::samples::seeds;
 
 /// How many images are shown with the training patches nearest to them.
@@ -84,20 +84,17 @@ impl Pictures<'_> {
             config,
             ..
         } = self.context;
+        let (size, files) = (store.patch_size(), workspace.reward_models());
+        let Some(network) = load_reward_network(&reward.model, size, &files, device)? else {
+            return Ok(None);
+        };
         let samples = self.first(SHOWN_PAIRS)?;
         let held_out = store.indices(Split::Test);
         let mut stream = Random::new(config.evaluation.seed).stream("similarity maps");
-        let places = stream.choose(held_out.len(), samples.count.min(held_out.len()));
-        let places: Vec<usize> = places.into_iter().map(|place| held_out[place]).collect();
+        let places = stream.choose_from(&held_out, samples.count.min(held_out.len()));
         let sides = [first(&samples, places.len()), store.read(&places)?];
-
-        let size = store.patch_size();
-        let files = workspace.reward_models();
-        let reward_model = load_reward_model(&reward.model, size, &files, device)?;
         let [left, right] = sides.each_ref().map(Pixels::to_images);
-        let Some(found) = reward_model.similarity_maps(&left, &right, device)? else {
-            return Ok(None);
-        };
+        let found = network.similarity_maps(&left, &right, device)?;
         let mut bytes = Vec::new();
         for (pair, found) in found.iter().enumerate() {
             for (side, map) in sides.iter().zip(&found.maps) {

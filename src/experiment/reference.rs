@@ -38,11 +38,7 @@ pub fn held_out(config: &EvaluationConfig, store: &PatchStore) -> Result<(Refere
         ));
     }
     let mut stream = Random::new(config.seed).stream("held-out halves");
-    let drawn: Vec<usize> = stream
-        .choose(indices.len(), needed)
-        .into_iter()
-        .map(|place| indices[place])
-        .collect();
+    let drawn = stream.choose_from(&indices, needed);
     let reference = Reference {
         name: format!("test split of {}", store.name()),
         images: store.read(&drawn[..config.images])?,
@@ -55,8 +51,7 @@ pub fn trained_on(config: &EvaluationConfig, store: &PatchStore) -> Result<Refer
     let indices = store.indices(Split::Train);
     let count = indices.len().min(config.training_images);
     let mut stream = Random::new(config.seed).stream("training patches");
-    let drawn = stream.choose(indices.len(), count);
-    let drawn: Vec<usize> = drawn.into_iter().map(|place| indices[place]).collect();
+    let drawn = stream.choose_from(&indices, count);
     Ok(Reference {
         name: format!("training split of {}", store.name()),
         images: store.read(&drawn)?,

@@ -129,8 +129,7 @@ fn of_the_same_classes(
         }
         let name = class.map_or_else(String::new, |class| format!(" of {class}"));
         let mut stream = Random::new(seed).stream(&format!("real images{name}"));
-        let places = stream.choose(members.len(), wanted);
-        drawn.extend(places.into_iter().map(|place| members[place]));
+        drawn.extend(stream.choose_from(&members, wanted));
     }
     Ok(drawn)
 }

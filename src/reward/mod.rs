@@ -22,7 +22,9 @@ pub use config::{Coupling, Reward, RewardConfig, RewardModelConfig, Source};
 pub use contrastive::{contrastive_loss, distance};
 pub use grad_cam::{SimilarityMaps, similarity_maps};
 pub use held_out::{HeldOut, Neighbours, neighbours};
-pub use model::{RewardModel, cosine, load_reward_model, reward_model_file};
+pub use model::{
+    RewardModel, RewardNetwork, cosine, load_reward_model, load_reward_network, reward_model_file,
+};
 pub use roc::{BOOTSTRAPS, RocAuc, area, gain, interval, roc_auc};
 pub use snn::{EncoderStart, SnnConfig, SnnRunConfig, Stage, StageConfig, TrainedOn};
 pub use trainer::{Trainer, reconstruction_optimiser, similarity_optimiser};

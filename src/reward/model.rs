@@ -24,21 +24,6 @@ pub trait RewardModel: Send {
         let _ = random;
         cosine(left, right)
     }
-
-    /// Where the similarity of each pair of `left` and `right`, [n, 3, size, size], comes from; none where no network looks at
-    /// them.
-    ///
-    /// # Errors
-    /// If the device lost a tensor.
-    fn similarity_maps(
-        &self,
-        left: &Images,
-        right: &Images,
-        device: &Device,
-    ) -> Result<Option<Vec<SimilarityMaps>>> {
-        let _ = (left, right, device);
-        Ok(None)
-    }
 }
 
 /// Cosine of each pair of rows, clamped to [0, 1] as the paper has it (section 2.3): [n, d] and [n, d] -> `[n]`
@@ -66,19 +51,29 @@ pub fn load_reward_model(
     folder: &Path,
     device: &Device,
 ) -> Result<Box<dyn RewardModel>> {
-    if model.image_size == 0 || !size.is_multiple_of(model.image_size) {
-        return Err(refuse(
-            format!(
-                "the reward model looks at images of {0} x {0}, which does not divide patches of {size}",
-                model.image_size
-            ),
-            "take one that was trained on patches of this size",
-        ));
+    if let Some(network) = load_reward_network(model, size, folder, device)? {
+        return Ok(Box::new(network));
     }
-    let shrink = size / model.image_size;
+    let shrink = shrink(model, size)?;
+    Ok(match model.source {
+        Source::Random => Box::new(RandomModel),
+        _ => Box::new(PixelModel { shrink }),
+    })
+}
+
+/// The same where a network looks at the images; none where none does.
+///
+/// # Errors
+/// As [`load_reward_model`].
+pub fn load_reward_network(
+    model: &RewardModelConfig,
+    size: usize,
+    folder: &Path,
+    device: &Device,
+) -> Result<Option<RewardNetwork>> {
+    let shrink = shrink(model, size)?;
     let network = match model.source {
-        Source::Pixels => return Ok(Box::new(PixelModel { shrink })),
-        Source::Random => return Ok(Box::new(RandomModel)),
+        Source::Pixels | Source::Random => return Ok(None),
         Source::Untrained => Vgg16::random(model.layers, device),
         Source::Vgg16 | Source::MftSnn | Source::Stage1 | Source::Stage2 => {
             let path = reward_model_file(folder, &model.weights);
@@ -95,7 +90,21 @@ pub fn load_reward_model(
             network
         }
     };
-    Ok(Box::new(NetworkModel { network, shrink }))
+    Ok(Some(RewardNetwork { network, shrink }))
+}
+
+/// How many times images of `size` x `size` are reduced for `model`.
+fn shrink(model: &RewardModelConfig, size: usize) -> Result<usize> {
+    if model.image_size == 0 || !size.is_multiple_of(model.image_size) {
+        return Err(refuse(
+            format!(
+                "the reward model looks at images of {0} x {0}, which does not divide patches of {size}",
+                model.image_size
+            ),
+            "take one that was trained on patches of this size",
+        ));
+    }
+    Ok(size / model.image_size)
 }
 
 /// Averages squares of `shrink` x `shrink` pixels.
@@ -107,25 +116,30 @@ fn reduced(images: Tensor<4>, shrink: usize) -> Tensor<4> {
 }
 
 /// The first convolutions of VGG-16 with global average pooling.
-struct NetworkModel {
+pub struct RewardNetwork {
     network: Vgg16,
     shrink: usize,
 }
 
-impl RewardModel for NetworkModel {
-    fn embed(&self, images: Tensor<4>) -> Tensor<2> {
-        self.network.embed(reduced(images, self.shrink))
-    }
-
-    fn similarity_maps(
+impl RewardNetwork {
+    /// Where the similarity of each pair of `left` and `right`, [n, 3, size, size], comes from.
+    ///
+    /// # Errors
+    /// If the device lost a tensor.
+    pub fn similarity_maps(
         &self,
         left: &Images,
         right: &Images,
         device: &Device,
-    ) -> Result<Option<Vec<SimilarityMaps>>> {
-        let [seen_left, seen_right] =
-            [left, right].map(|images| images.clone().reduced(self.shrink));
-        similarity_maps(&self.network, &seen_left, &seen_right, left.size, device).map(Some)
+    ) -> Result<Vec<SimilarityMaps>> {
+        let seen = [left, right].map(|images| images.clone().reduced(self.shrink));
+        similarity_maps(&self.network, &seen[0], &seen[1], left.size, device)
+    }
+}
+
+impl RewardModel for RewardNetwork {
+    fn embed(&self, images: Tensor<4>) -> Tensor<2> {
+        self.network.embed(reduced(images, self.shrink))
     }
 }
 

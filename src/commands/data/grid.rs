@@ -38,9 +38,8 @@ pub(super) fn write_grid(store: &PatchStore, path: &Path) -> Result<Vec<Rows>> {
         let count = (rows * COLUMNS).min(members.len() / COLUMNS * COLUMNS);
         let count = if count == 0 { members.len() } else { count };
         let mut stream = Random::new(0).stream(&format!("shown patches/{class}"));
-        let drawn = stream.choose(members.len(), count);
         let first = places.len() / COLUMNS + 1;
-        places.extend(drawn.into_iter().map(|place| members[place]));
+        places.extend(stream.choose_from(&members, count));
         found.push(Rows {
             class: class.clone(),
             first,

@@ -53,8 +53,7 @@ pub fn draw_per_class(candidates: &[Candidate], count: usize, random: Random) ->
             let slides: Vec<Vec<usize>> = slides.into_values().collect();
             let lengths: Vec<usize> = slides.iter().map(Vec::len).collect();
             for (slide, quota) in slides.iter().zip(quotas(&lengths, wanted, &mut stream)) {
-                let chosen = stream.choose(slide.len(), quota);
-                drawn.extend(chosen.into_iter().map(|place| slide[place]));
+                drawn.extend(stream.choose_from(slide, quota));
             }
         }
     }

@@ -86,11 +86,7 @@ pub(super) fn neighbours(
     // The patches among which neighbours are sought.
     let test = store.indices(Split::Test);
     let mut stream = Random::new(settings.seed).stream("neighbours");
-    let pool: Vec<usize> = stream
-        .choose(test.len(), POOL.min(test.len()))
-        .into_iter()
-        .map(|place| test[place])
-        .collect();
+    let pool = stream.choose_from(&test, POOL.min(test.len()));
     for (name, encoder) in &measured.encoders {
         let found = reward::neighbours(
             encoder,

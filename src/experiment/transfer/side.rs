@@ -32,8 +32,7 @@ impl Side {
     ) -> Result<Self> {
         // As the floor of an experiment is drawn.
         let mut stream = Random::new(seed).stream("held-out halves");
-        let drawn = stream.choose(members.len(), 2 * count).into_iter();
-        let places: Vec<usize> = drawn.map(|place| members[place]).collect();
+        let places = stream.choose_from(members, 2 * count);
         Ok(Self {
             reference: store.read(&places[..count])?,
             floor: store.read(&places[count..])?,

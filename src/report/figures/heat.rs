@@ -44,6 +44,31 @@ pub fn similarity_sheet(path: &Path, groups: &[(String, Vec<MappedPair>)]) -> Re
         return Ok(());
     };
     let mut sheet = Sheet::new(size);
+    let groups = groups.iter().map(|(name, pairs)| {
+        let laid = pairs.iter().map(|pair| LaidPair {
+            pictures: pair
+                .images
+                .iter()
+                .flat_map(|(image, map)| [image.clone(), under(image, map)])
+                .collect(),
+            note: format!("similarity {:.2}", pair.similarity),
+        });
+        (name.clone(), laid.collect())
+    });
+    lay_pairs(&mut sheet, &groups.collect::<Vec<_>>());
+    sheet.canvas.size[1] += MARGIN;
+    write_whole(path, &png::write(&sheet.canvas)?)
+}
+
+/// A pair on a sheet: an image, the same in grey under its map, and likewise its partner.
+pub(super) struct LaidPair {
+    pub(super) pictures: Vec<RgbImage>,
+    /// What stands below it; empty for nothing.
+    pub(super) note: String,
+}
+
+/// Puts pairs beside each other, in a block for each group under its name.
+pub(super) fn lay_pairs(sheet: &mut Sheet, groups: &[(String, Vec<LaidPair>)]) {
     let pair_width = sheet.side(4);
     let room = PAGE - 2.0 * MARGIN + BETWEEN;
     let beside = ((room / (pair_width + BETWEEN)) as usize).max(1);
@@ -58,23 +83,19 @@ pub fn similarity_sheet(path: &Path, groups: &[(String, Vec<MappedPair>)]) -> Re
         for row in pairs.chunks(beside) {
             for (place, pair) in row.iter().enumerate() {
                 let x = MARGIN + place as f64 * (pair_width + BETWEEN);
-                let shown: Vec<RgbImage> = pair
-                    .images
-                    .iter()
-                    .flat_map(|(image, map)| [image.clone(), under(image, map)])
-                    .collect();
-                sheet.block(&shown, 4, 1, [x, y]);
-                let text = format!("similarity {:.2}", pair.similarity);
-                let below = [x, y + sheet.side(1) + SMALL + 1.5];
-                let text = Text::new(text, below, Anchor::Start).size(SMALL);
-                sheet.canvas.text(text.colour(GREY));
+                sheet.block(&pair.pictures, 4, 1, [x, y]);
+                if !pair.note.is_empty() {
+                    let below = [x, y + sheet.side(1) + SMALL + 1.5];
+                    let text = Text::new(&pair.note, below, Anchor::Start).size(SMALL);
+                    sheet.canvas.text(text.colour(GREY));
+                }
             }
-            y += sheet.side(1) + LINE + 2.0;
+            let has_notes = row.iter().any(|pair| !pair.note.is_empty());
+            y += sheet.side(1) + if has_notes { LINE + 2.0 } else { BETWEEN };
         }
         y += BETWEEN;
     }
-    sheet.canvas.size[1] = y - BETWEEN + MARGIN;
-    write_whole(path, &png::write(&sheet.canvas)?)
+    sheet.canvas.size[1] = y - BETWEEN;
 }
 
 /// The image in grey, coloured where the map, of as many values in [0, 1], is strong.

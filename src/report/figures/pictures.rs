@@ -7,6 +7,7 @@ use std::path::Path;
 use image::RgbImage;
 
 use super::canvas::{Anchor, Text};
+use super::heat::{LaidPair, lay_pairs};
 use super::history::History;
 use super::sheet::Sheet;
 use super::style::{GREY, MARGIN, PAGE, SMALL, TEXT};
@@ -346,28 +347,15 @@ fn similarity_maps(
         // Where no system has a reward, the figure of rewards says so.
         return Ok(());
     }
+    let groups = found.into_iter().map(|(name, images)| {
+        let laid = images.chunks_exact(4).map(|pictures| LaidPair {
+            pictures: pictures.to_vec(),
+            note: String::new(),
+        });
+        (name, laid.collect())
+    });
     let mut sheet = Sheet::new(size);
-    let width = sheet.side(4);
-    let beside = ((PAGE - 2.0 * MARGIN + BETWEEN) / (width + BETWEEN)).max(1.0) as usize;
-    let height = sheet.side(1) + BETWEEN;
-    let most = found.iter().map(|(_, images)| images.len() / 4).max();
-    let columns = most.unwrap_or(0).min(beside) as f64;
-    sheet.canvas.size[0] = 2.0 * MARGIN + columns * (width + BETWEEN) - BETWEEN;
-    let mut y = MARGIN;
-    for (name, images) in &found {
-        let title = Text::new(name, [MARGIN, y + TEXT], Anchor::Start).bold();
-        sheet.canvas.text(title);
-        y += LINE;
-        let pairs: Vec<&[RgbImage]> = images.chunks_exact(4).collect();
-        for row in pairs.chunks(beside) {
-            for (place, pair) in row.iter().enumerate() {
-                let x = MARGIN + place as f64 * (width + BETWEEN);
-                sheet.block(pair, 4, 1, [x, y]);
-            }
-            y += height;
-        }
-        sheet.canvas.size[1] = y - BETWEEN;
-    }
+    lay_pairs(&mut sheet, &groups.collect::<Vec<_>>());
     let caption = "What the reward model looks at: a sample, a held-out patch beside it, and for each where the similarity of \
                    the two comes from (Grad-CAM of the cosine of their embeddings; dark red most). Pairs are drawn at random.";
     sheet.finish(

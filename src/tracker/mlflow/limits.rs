@@ -76,5 +76,7 @@ mod tests {
         assert_eq!(value.chars().count(), 6000);
         assert!(value.ends_with("é…"));
         assert_eq!(cut(&"é".repeat(6000), PARAMETER), "é".repeat(6000));
+        assert_eq!(cut(&"x".repeat(9000), TAG).chars().count(), 5000);
+        assert_eq!(cut(&"x".repeat(600), EXPERIMENT).chars().count(), 500);
     }
 }
