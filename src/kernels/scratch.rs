@@ -1,11 +1,16 @@
 //! Buffers that a thread keeps between convolutions, so that no block pays for fresh memory.
 
 use std::cell::RefCell;
+use std::mem;
+use std::ops::{Deref, DerefMut};
 
 use rayon::prelude::*;
 
 /// The widest vectors of a processor hold this many numbers; the `gemm` crate is fastest at multiples.
 pub(super) const LANES: usize = 16;
+
+/// Buffers that a thread keeps for [`borrow`].
+const MOST_KEPT: usize = 4;
 
 /// The buffers of one thread; each user takes what it needs and finds any old numbers in them.
 #[derive(Default)]
@@ -22,6 +27,55 @@ pub(in crate::kernels) struct Scratch {
 
 thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::default();
+    static KEPT: RefCell<Vec<Vec<f32>>> = RefCell::default();
+}
+
+/// Numbers that whoever borrowed them writes before reading: any old ones are in them. Unlike [`Scratch`] they may be held
+/// while other threads work.
+pub(in crate::kernels) struct Loan {
+    numbers: Vec<f32>,
+    length: usize,
+}
+
+/// `length` numbers that this thread keeps for the next who asks. Clearing fresh ones took a twelfth of a step.
+pub(in crate::kernels) fn borrow(length: usize) -> Loan {
+    let numbers = KEPT.with_borrow_mut(|kept| {
+        let enough = (0..kept.len()).filter(|&place| kept[place].len() >= length);
+        let place = enough.min_by_key(|&place| kept[place].len());
+        place.map(|place| kept.swap_remove(place))
+    });
+    Loan {
+        numbers: numbers.unwrap_or_else(|| vec![0.0; length]),
+        length,
+    }
+}
+
+impl Deref for Loan {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        &self.numbers[..self.length]
+    }
+}
+
+impl DerefMut for Loan {
+    fn deref_mut(&mut self) -> &mut [f32] {
+        &mut self.numbers[..self.length]
+    }
+}
+
+impl Drop for Loan {
+    fn drop(&mut self) {
+        let numbers = mem::take(&mut self.numbers);
+        KEPT.with_borrow_mut(|kept| {
+            // Of many sizes the largest are worth keeping.
+            if kept.len() == MOST_KEPT {
+                let least = (0..kept.len()).min_by_key(|&place| kept[place].len());
+                kept.swap_remove(least.expect("some are kept"));
+            }
+            kept.push(numbers);
+        });
+    }
 }
 
 /// Runs `work` with this thread's buffers. `work` must not start parallel work: a thread that waits for it may be given

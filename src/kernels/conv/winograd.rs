@@ -39,11 +39,15 @@ use self::form::{Form, tiles};
 use self::side::{Side, Tiling};
 use super::geometry::{BLOCKS, Geometry};
 use crate::kernels::product::{multiply, pieces};
-use crate::kernels::scratch::{Scratch, in_blocks, padded, take, with_scratch};
-use crate::linalg::Matrix;
+use crate::kernels::scratch::{Scratch, borrow, in_blocks, padded, take, with_scratch};
+use crate::linalg::{Matrix, tiles as ranges};
 
 /// Tiles that a product should have.
 const TILES: usize = 256;
+/// Tiles below which a product takes longer to read the kernels than to compute.
+const FEW_TILES: usize = 64;
+/// Columns of a product of all images that one thread computes at a time.
+const COLUMNS: usize = 256;
 /// Numbers of all planes that a gradient of the weight goes through at a time.
 const NUMBERS: usize = 1024 * 1024;
 
@@ -117,6 +121,9 @@ impl<'a> Winograd<'a> {
         let lengths = sides.map(|side| side.image);
         let most = self.geometry.images.div_ceil(BLOCKS).max(1);
         let group = (TILES / self.tiles).clamp(1, most);
+        if group * self.tiles < FEW_TILES {
+            return self.pass_together(sides, images, kernels, bias);
+        }
         in_blocks(
             images,
             self.geometry.images * lengths[1],
@@ -173,15 +180,96 @@ impl<'a> Winograd<'a> {
         side::leave(to, sums, bias, results);
     }
 
+    /// The same for few and small images: the tiles of many in one product for each entry, and the work cut into entries and
+    /// runs of columns.
+    fn pass_together(
+        &self,
+        [from, to]: [&Side; 2],
+        images: &[f32],
+        kernels: &[f32],
+        bias: Option<&[f32]>,
+    ) -> Vec<f32> {
+        let widths = [from, to].map(|side| side.rows * side.channels);
+        let runs = ranges(widths[1], COLUMNS);
+        // So few tiles lie in one band.
+        let origins = [&from.origins[0], &to.origins[0]];
+        let most = TILES / self.tiles;
+        let mut results = vec![0.0; self.geometry.images * to.image];
+        let blocks = images.chunks(most * from.image);
+        for (images, results) in blocks.zip(results.chunks_mut(most * to.image)) {
+            let count = images.len() / from.image;
+            let mut planes = vec![0.0; count * from.plane];
+            enter_all(from, images, &mut planes);
+            let tiles = count * self.tiles;
+            let kernels = kernels.chunks_exact(widths[0] * widths[1]);
+            let mut products = borrow(self.form.entries() * tiles * widths[1]);
+            let products_of_entries = products.chunks_exact_mut(tiles * widths[1]);
+            let tasks: Vec<_> = kernels
+                .zip(products_of_entries)
+                .enumerate()
+                .flat_map(|(entry, (kernels, products))| {
+                    let products = products.chunks_mut(tiles * COLUMNS);
+                    let parts = runs.iter().zip(products);
+                    parts.map(move |(run, product)| (entry, kernels, run, product))
+                })
+                .collect();
+            tasks
+                .into_par_iter()
+                .for_each(|(entry, kernels, run, product)| {
+                    with_scratch(|scratch| {
+                        let spread = take(&mut scratch.columns, tiles * widths[0]);
+                        let entry = self.form.place(entry);
+                        let channels = 0..from.channels;
+                        side::spread(from, entry, &planes, origins[0], &channels, spread);
+                        for piece in pieces(widths[0]) {
+                            let first = piece.start * widths[1] + run.start;
+                            multiply(
+                                [tiles, run.len(), piece.len()],
+                                product,
+                                run.len(),
+                                Matrix::rows(&spread[piece.start..], widths[0]),
+                                Matrix::rows(&kernels[first..], widths[1]),
+                                piece.start > 0,
+                            );
+                        }
+                    });
+                });
+            let results = results.par_chunks_exact_mut(to.image).enumerate();
+            results.for_each(|(image, result)| {
+                with_scratch(|scratch| {
+                    let sums = take(&mut scratch.planes, to.plane);
+                    sums.fill(0.0);
+                    let joined = take(&mut scratch.joined, self.tiles * widths[1]);
+                    let products = products.chunks_exact(tiles * widths[1]);
+                    for (entry, products) in products.enumerate() {
+                        let products = products.chunks(tiles * COLUMNS);
+                        for (product, run) in products.zip(&runs) {
+                            let rows = product.chunks_exact(run.len()).skip(image * self.tiles);
+                            for (row, joined) in rows.zip(joined.chunks_exact_mut(widths[1])) {
+                                joined[run.clone()].copy_from_slice(row);
+                            }
+                        }
+                        side::collect(to, self.form.place(entry), joined, origins[1], sums);
+                    }
+                    side::leave(to, sums, bias, result);
+                });
+            });
+        }
+        results
+    }
+
     /// Inputs [images, inputs, places] and gradients [images, outputs, places] -> [outputs, inputs, kernel, kernel]
     ///
     /// The work is cut into entries and runs of inputs, whose matrices are disjoint; images are summed in order.
     pub(super) fn weight_gradient(&self, input: &[f32], gradient: &[f32]) -> Vec<f32> {
         let (inputs, outputs) = (self.geometry.inputs, self.geometry.outputs);
+        if self.geometry.images == 0 {
+            return vec![0.0; outputs * self.geometry.terms()];
+        }
         let half = padded(inputs / 2).min(inputs);
         let mut parts = vec![0..half, half..inputs];
         parts.retain(|part| !part.is_empty());
-        let mut matrices = vec![0.0; self.form.matrices() * inputs * outputs];
+        let mut matrices = borrow(self.form.matrices() * inputs * outputs);
         let mut tasks = Vec::new();
         let mut rest = &mut *matrices;
         for entry in 0..self.form.entries() {
@@ -200,36 +288,31 @@ impl<'a> Winograd<'a> {
         let images = images.clamp(1, self.geometry.images.max(1));
         let [mut inputs, mut outputs] = sides.map(|side| vec![0.0; images * side.plane]);
         let [left, right] = sides.map(|side| images * side.image);
-        for (input, gradient) in input.chunks(left).zip(gradient.chunks(right)) {
+        let blocks = input.chunks(left).zip(gradient.chunks(right));
+        for (block, (input, gradient)) in blocks.enumerate() {
             let count = input.len() / self.input.image;
-            let enter = |side: &Side, images: &[f32], planes: &mut [f32]| {
-                let images = images.par_chunks_exact(side.image);
-                let planes = planes.par_chunks_exact_mut(side.plane);
-                images
-                    .zip(planes)
-                    .for_each(|(image, plane)| side::enter(side, image, plane));
-            };
-            enter(&self.input, input, &mut inputs);
-            enter(&self.output, gradient, &mut outputs);
+            enter_all(&self.input, input, &mut inputs);
+            enter_all(&self.output, gradient, &mut outputs);
             let inputs = &inputs[..count * self.input.plane];
             let outputs = &outputs[..count * self.output.plane];
             tasks.par_iter_mut().for_each(|(entry, part, matrix)| {
                 with_scratch(|scratch| {
-                    self.add_products(*entry, part, inputs, outputs, matrix, scratch);
+                    self.add_products(*entry, part, [inputs, outputs], matrix, block == 0, scratch);
                 });
             });
         }
         kernels::gradient(self.form, self.geometry, &parts, &matrices)
     }
 
-    /// Adds to one entry of the gradient, [outputs, phases x inputs of the part], what the images in some planes give.
+    /// Adds to one entry of the gradient, [outputs, phases x inputs of the part], what the images in some planes give; the
+    /// `first` begin it.
     fn add_products(
         &self,
         entry: [usize; 2],
         part: &Range<usize>,
-        inputs: &[f32],
-        outputs: &[f32],
+        [inputs, outputs]: [&[f32]; 2],
         matrix: &mut [f32],
+        first: bool,
         scratch: &mut Scratch,
     ) {
         let Scratch {
@@ -237,7 +320,8 @@ impl<'a> Winograd<'a> {
         } = scratch;
         let count = inputs.len() / self.input.plane;
         let widths = [self.input.rows * part.len(), self.geometry.outputs];
-        for origins in self.input.origins.iter().zip(&self.output.origins) {
+        let bands = self.input.origins.iter().zip(&self.output.origins);
+        for (band, origins) in bands.enumerate() {
             let tiles = count * origins.1.len();
             let left = take(joined, tiles * widths[1]);
             let right = take(columns, tiles * widths[0]);
@@ -257,9 +341,18 @@ impl<'a> Winograd<'a> {
                     widths[0],
                     Matrix::columns(&left[piece.start * widths[1]..], widths[1]),
                     Matrix::rows(&right[piece.start * widths[0]..], widths[0]),
-                    true,
+                    !(first && band == 0 && piece.start == 0),
                 );
             }
         }
     }
+}
+
+/// [`side::enter`] on all cores.
+fn enter_all(side: &Side, images: &[f32], planes: &mut [f32]) {
+    let images = images.par_chunks_exact(side.image);
+    let planes = planes.par_chunks_exact_mut(side.plane);
+    images
+        .zip(planes)
+        .for_each(|(image, plane)| side::enter(side, image, plane));
 }

@@ -7,44 +7,71 @@ use rayon::prelude::*;
 use super::form::Form;
 use super::side::{self, SQUARE};
 use crate::kernels::conv::geometry::Geometry;
+use crate::kernels::scratch::{Loan, borrow, take, with_scratch};
 use crate::kernels::wide::wide;
 
+/// Rows of all matrices that one thread computes at a time: what they are made of then stays in the second cache.
+const ROWS: usize = 16;
+
 /// G g G' for the kernels [outputs, inputs, kernel, kernel]: [entries, phases x inputs, outputs], for the convolution.
-pub(super) fn for_outputs(form: &Form, geometry: &Geometry, weight: &[f32]) -> Vec<f32> {
+pub(super) fn for_outputs(form: &Form, geometry: &Geometry, weight: &[f32]) -> Loan {
     let (outputs, inputs, area) = (geometry.outputs, geometry.inputs, geometry.area());
-    let mut turned = vec![0.0; weight.len()];
-    turn(weight, inputs * area, &mut turned);
-    let mut kernels = vec![0.0; form.matrices() * inputs * outputs];
-    kernels
-        .par_chunks_exact_mut(inputs * outputs)
-        .enumerate()
-        .for_each(|(place, kernels)| {
-            let taps = form.taps(place / form.phases(), place % form.phases());
-            combine(&taps, &turned, area, kernels, outputs, [0, 1]);
-        });
-    kernels
+    let sizes = [form.matrices(), inputs, outputs];
+    transform(form, area, sizes, outputs, |rows, taps| {
+        turn(&weight[rows.start * area..], inputs * area, taps, outputs);
+    })
 }
 
 /// The same as [entries, outputs, phases x inputs], for the gradient of the input.
-pub(super) fn for_inputs(form: &Form, geometry: &Geometry, weight: &[f32]) -> Vec<f32> {
+pub(super) fn for_inputs(form: &Form, geometry: &Geometry, weight: &[f32]) -> Loan {
     let (outputs, inputs, area) = (geometry.outputs, geometry.inputs, geometry.area());
-    let mut turned = vec![0.0; weight.len()];
-    turned
-        .par_chunks_exact_mut(inputs * area)
-        .zip(weight.par_chunks_exact(inputs * area))
-        .for_each(|(turned, kernels)| turn(kernels, area, turned));
-    let mut kernels = vec![0.0; form.matrices() * inputs * outputs];
-    kernels
-        .par_chunks_exact_mut(outputs * form.phases() * inputs)
-        .enumerate()
-        .for_each(|(entry, kernels)| {
-            for phase in 0..form.phases() {
-                let taps = form.taps(entry, phase);
-                let places = [phase, form.phases()];
-                combine(&taps, &turned, area, kernels, inputs, places);
+    let sizes = [form.entries(), outputs, form.phases() * inputs];
+    transform(form, area, sizes, inputs, |rows, taps| {
+        let kernels = weight.chunks_exact(inputs * area);
+        let taps = taps.chunks_exact_mut(area * inputs);
+        for (kernels, taps) in kernels.skip(rows.start).zip(taps) {
+            turn(kernels, area, taps, inputs);
+        }
+    })
+}
+
+/// Matrices of [count, rows, columns], in which every row is made of runs of `length` numbers: one for every entry and phase.
+///
+/// `turned` writes the taps of some rows, each [area, length].
+fn transform(
+    form: &Form,
+    area: usize,
+    [count, rows, columns]: [usize; 3],
+    length: usize,
+    turned: impl Fn(Range<usize>, &mut [f32]) + Sync,
+) -> Loan {
+    let taps: Vec<_> = (0..form.matrices())
+        .map(|place| form.taps(place / form.phases(), place % form.phases()))
+        .collect();
+    let mut matrices = borrow(count * rows * columns);
+    // A task has the same rows of every matrix.
+    let mut tasks: Vec<Vec<&mut [f32]>> = Vec::new();
+    tasks.resize_with(rows.div_ceil(ROWS), Vec::new);
+    for matrix in matrices.chunks_exact_mut(rows * columns) {
+        for (task, rows) in tasks.iter_mut().zip(matrix.chunks_mut(ROWS * columns)) {
+            task.push(rows);
+        }
+    }
+    let tasks = tasks.into_par_iter().enumerate();
+    tasks.for_each(|(task, mut matrices)| {
+        with_scratch(|scratch| {
+            let rows = task * ROWS..(task * ROWS + ROWS).min(rows);
+            let sources = take(&mut scratch.columns, rows.len() * area * length);
+            turned(rows, sources);
+            for (row, source) in sources.chunks_exact(area * length).enumerate() {
+                let targets = matrices
+                    .iter_mut()
+                    .flat_map(|matrix| matrix[row * columns..][..columns].chunks_exact_mut(length));
+                combine(&taps, source, targets.collect());
             }
         });
-    kernels
+    });
+    matrices
 }
 
 /// The gradient of the weight from those of its matrices, [entries, parts, outputs, phases x inputs of the part]: the
@@ -72,25 +99,17 @@ pub(super) fn gradient(
                 }
             }
         }
-        turn(&turned, inputs, kernels);
+        turn(&turned, inputs, kernels, area);
     });
     weight
 }
 
 wide! {
-    /// Rows of `length` numbers, in `targets` from the first of `places` on and as many apart as the second says, each the sum
-    /// of some of the `taps` rows of its source, with their factors.
-    fn combine(
-        rows: &[(usize, f32)],
-        sources: &[f32],
-        taps: usize,
-        targets: &mut [f32],
-        length: usize,
-        places: [usize; 2],
-    ) {
-        let ((first, factor), others) = rows.split_first().expect("an entry has a tap");
-        let targets = targets.chunks_exact_mut(length).skip(places[0]).step_by(places[1]);
-        for (target, source) in targets.zip(sources.chunks_exact(taps * length)) {
+    /// Some rows, each the sum of some rows of the source, with their factors.
+    fn combine(sums: &[Vec<(usize, f32)>], source: &[f32], targets: Vec<&mut [f32]>) {
+        for (parts, target) in sums.iter().zip(targets) {
+            let ((first, factor), others) = parts.split_first().expect("an entry has a tap");
+            let length = target.len();
             for (sum, value) in target.iter_mut().zip(&source[first * length..]) {
                 *sum = factor * value;
             }
@@ -111,26 +130,18 @@ wide! {
         }
     }
 
-    /// Writes some columns of a matrix with `columns` columns, from the first that `matrix` begins with, as rows of `length`.
-    fn turn_columns(matrix: &[f32], columns: usize, turned: &mut [f32], length: usize) {
-        let count = turned.len() / length;
+    /// Writes the first columns of a matrix with `columns` columns as rows of `length`, as many as there is room for.
+    fn turn(matrix: &[f32], columns: usize, turned: &mut [f32], length: usize) {
         for start in (0..length).step_by(SQUARE) {
-            let source = &matrix[start * columns..];
-            let target = &mut turned[start..];
-            match [SQUARE.min(length - start), count] {
-                [SQUARE, SQUARE] => side::turn::<SQUARE, SQUARE>(source, [columns, length], target),
-                size => side::turn_any(size, source, [columns, length], target),
+            for (block, target) in turned.chunks_mut(SQUARE * length).enumerate() {
+                let source = &matrix[start * columns + block * SQUARE..];
+                let count = target.len() / length;
+                let target = &mut target[start..];
+                match [SQUARE.min(length - start), count] {
+                    [SQUARE, SQUARE] => side::turn::<SQUARE, SQUARE>(source, [columns, length], target),
+                    size => side::turn_any(size, source, [columns, length], target),
+                }
             }
         }
     }
-}
-
-/// Writes the transpose of a matrix with `columns` columns.
-fn turn(matrix: &[f32], columns: usize, turned: &mut [f32]) {
-    let rows = matrix.len() / columns;
-    turned
-        .par_chunks_mut(SQUARE * rows)
-        .with_min_len(4)
-        .enumerate()
-        .for_each(|(block, turned)| turn_columns(&matrix[block * SQUARE..], columns, turned, rows));
 }
