@@ -1,7 +1,7 @@
 //! Buffers that a thread keeps between convolutions, so that no block pays for fresh memory.
 
 use std::cell::RefCell;
-use std::mem;
+use std::mem::{self, MaybeUninit};
 use std::ops::{Deref, DerefMut};
 
 use rayon::prelude::*;
@@ -9,6 +9,8 @@ use rayon::prelude::*;
 /// The widest vectors of a processor hold this many numbers; the `gemm` crate is fastest at multiples.
 pub(super) const LANES: usize = 16;
 
+/// Numbers that a thread clears at a time.
+const CLEARED: usize = 32 * 1024;
 /// Buffers that a thread keeps for [`borrow`].
 const MOST_KEPT: usize = 4;
 
@@ -92,12 +94,33 @@ pub(super) fn in_blocks(
     [input_block, output_block]: [usize; 2],
     work: impl Fn(&[f32], &mut [f32], &mut Scratch) + Sync,
 ) -> Vec<f32> {
-    let mut output = vec![0.0; length];
+    let mut output = zeros(length);
     output
         .par_chunks_mut(output_block)
         .zip(input.par_chunks(input_block))
         .for_each(|(output, input)| with_scratch(|scratch| work(input, output, scratch)));
     output
+}
+
+/// `length` zeros, written by all cores: an operation's output, which whoever asked for it keeps. One thread that clears what all
+/// then write took a twentieth of a step.
+pub(in crate::kernels) fn zeros(length: usize) -> Vec<f32> {
+    if length < 2 * CLEARED {
+        return vec![0.0; length];
+    }
+    let mut numbers = Vec::with_capacity(length);
+    let room = &mut numbers.spare_capacity_mut()[..length];
+    room.par_chunks_mut(CLEARED)
+        .for_each(|room| room.fill(MaybeUninit::new(0.0)));
+    #[expect(
+        unsafe_code,
+        reason = "no safe function gives zeros that several threads wrote"
+    )]
+    // SAFETY: there is room for `length` numbers, and each was written above.
+    unsafe {
+        numbers.set_len(length);
+    }
+    numbers
 }
 
 /// The first `length` numbers of a buffer, which grows if need be.

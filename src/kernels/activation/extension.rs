@@ -12,6 +12,7 @@ use rayon::prelude::*;
 
 use super::Activation;
 use crate::kernels::flex::{GRAIN, Primitive, entries, tensor};
+use crate::kernels::scratch::zeros;
 use crate::kernels::wide::wide;
 
 /// An activation function as an operation of a back end.
@@ -42,7 +43,7 @@ impl Activate for Flex {
         let input = input.to_contiguous();
         let shape = input.shape();
         let input = entries(&input);
-        let mut output = vec![0.0; input.len()];
+        let mut output = zeros(input.len());
         let chunks = output.par_chunks_mut(GRAIN).zip(input.par_chunks(GRAIN));
         chunks.for_each(|(output, input)| apply(activation, input, output));
         tensor(output, shape)
@@ -104,7 +105,7 @@ fn pull_back(input: &Primitive, gradient: &Primitive, activation: Activation) ->
     let (input, gradient) = (input.to_contiguous(), gradient.to_contiguous());
     let shape = input.shape();
     let (input, gradient) = (entries(&input), entries(&gradient));
-    let mut output = vec![0.0; input.len()];
+    let mut output = zeros(input.len());
     let sources = input.par_chunks(GRAIN).zip(gradient.par_chunks(GRAIN));
     let chunks = output.par_chunks_mut(GRAIN).zip(sources);
     chunks.for_each(|(output, (input, gradient))| {

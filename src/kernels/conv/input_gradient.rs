@@ -11,7 +11,7 @@ use super::forward::convolve;
 use super::geometry::Geometry;
 use super::winograd::Winograd;
 use crate::kernels::product::{multiply, pieces};
-use crate::kernels::scratch::{Scratch, in_blocks, padded, row_stride, take};
+use crate::kernels::scratch::{Scratch, in_blocks, padded, row_stride, take, zeros};
 use crate::linalg::Matrix;
 
 /// Numbers in a block's columns: half a MiB, half of a second cache.
@@ -77,7 +77,7 @@ fn turned(geometry: &Geometry, weight: &[f32]) -> Vec<f32> {
 fn whole(geometry: &Geometry, gradient: &[f32], weight: &[f32], bias: Option<&[f32]>) -> Vec<f32> {
     let (terms, outputs) = (geometry.terms(), geometry.outputs);
     let places = geometry.input_places();
-    let mut input = vec![0.0; geometry.images * terms];
+    let mut input = zeros(geometry.images * terms);
     input
         .par_chunks_mut(WHOLE_IMAGES * terms)
         .zip(gradient.par_chunks(WHOLE_IMAGES * outputs))

@@ -12,7 +12,7 @@ use super::geometry::Geometry;
 use super::input_gradient::join;
 use super::winograd::Winograd;
 use crate::kernels::product::{multiply, pieces};
-use crate::kernels::scratch::{Scratch, row_stride, take, with_scratch};
+use crate::kernels::scratch::{Scratch, row_stride, take, with_scratch, zeros};
 use crate::linalg::Matrix;
 
 /// Numbers in all partial sums together.
@@ -41,7 +41,7 @@ pub(super) fn weight_gradient(geometry: &Geometry, input: &[f32], gradient: &[f3
     let rows = channels * geometry.area();
     let runs = geometry.images.div_ceil(images);
     // Every partial sum is [terms, outputs].
-    let mut partial = vec![0.0; runs * terms * outputs];
+    let mut partial = zeros(runs * terms * outputs);
     partial
         .par_chunks_exact_mut(terms * outputs)
         .zip(input.par_chunks(images * image_in))
@@ -118,7 +118,7 @@ fn run(
 /// Partial sums [runs, terms, outputs] -> [outputs, terms], added in order.
 fn add_up(partial: &[f32], outputs: usize, terms: usize) -> Vec<f32> {
     const TILE: usize = 16;
-    let mut sum = vec![0.0; outputs * terms];
+    let mut sum = zeros(outputs * terms);
     sum.par_chunks_mut(TILE * terms)
         .enumerate()
         .for_each(|(block, sum)| {
@@ -141,7 +141,7 @@ fn add_up(partial: &[f32], outputs: usize, terms: usize) -> Vec<f32> {
 fn whole(geometry: &Geometry, input: &[f32], gradient: &[f32]) -> Vec<f32> {
     let (outputs, terms) = (geometry.outputs, geometry.terms());
     let rows = outputs.div_ceil(TASKS);
-    let mut sum = vec![0.0; outputs * terms];
+    let mut sum = zeros(outputs * terms);
     sum.par_chunks_mut(rows * terms)
         .enumerate()
         .for_each(|(block, sum)| {

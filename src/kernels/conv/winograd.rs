@@ -39,7 +39,7 @@ use self::form::{Form, tiles};
 use self::side::{Side, Tiling};
 use super::geometry::{BLOCKS, Geometry};
 use crate::kernels::product::{multiply, pieces};
-use crate::kernels::scratch::{Scratch, borrow, in_blocks, padded, take, with_scratch};
+use crate::kernels::scratch::{Scratch, borrow, in_blocks, padded, take, with_scratch, zeros};
 use crate::linalg::{Matrix, tiles as ranges};
 
 /// Tiles that a product should have.
@@ -194,11 +194,11 @@ impl<'a> Winograd<'a> {
         // So few tiles lie in one band.
         let origins = [&from.origins[0], &to.origins[0]];
         let most = TILES / self.tiles;
-        let mut results = vec![0.0; self.geometry.images * to.image];
+        let mut results = zeros(self.geometry.images * to.image);
         let blocks = images.chunks(most * from.image);
         for (images, results) in blocks.zip(results.chunks_mut(most * to.image)) {
             let count = images.len() / from.image;
-            let mut planes = vec![0.0; count * from.plane];
+            let mut planes = borrow(count * from.plane);
             enter_all(from, images, &mut planes);
             let tiles = count * self.tiles;
             let kernels = kernels.chunks_exact(widths[0] * widths[1]);
@@ -286,7 +286,7 @@ impl<'a> Winograd<'a> {
             NUMBERS / (self.input.plane + self.output.plane),
         );
         let images = images.clamp(1, self.geometry.images.max(1));
-        let [mut inputs, mut outputs] = sides.map(|side| vec![0.0; images * side.plane]);
+        let [mut inputs, mut outputs] = sides.map(|side| borrow(images * side.plane));
         let [left, right] = sides.map(|side| images * side.image);
         let blocks = input.chunks(left).zip(gradient.chunks(right));
         for (block, (input, gradient)) in blocks.enumerate() {
@@ -348,11 +348,12 @@ impl<'a> Winograd<'a> {
     }
 }
 
-/// [`side::enter`] on all cores.
+/// [`side::enter`] on all cores, with zeros around the images.
 fn enter_all(side: &Side, images: &[f32], planes: &mut [f32]) {
     let images = images.par_chunks_exact(side.image);
     let planes = planes.par_chunks_exact_mut(side.plane);
-    images
-        .zip(planes)
-        .for_each(|(image, plane)| side::enter(side, image, plane));
+    images.zip(planes).for_each(|(image, plane)| {
+        plane.fill(0.0);
+        side::enter(side, image, plane);
+    });
 }

@@ -14,6 +14,7 @@ use super::EPSILON;
 use super::layout::Layout;
 use crate::kernels::Activation;
 use crate::kernels::flex::GRAIN;
+use crate::kernels::scratch::zeros;
 use crate::kernels::wide::wide;
 
 /// What normalisation multiplies and adds per channel, and the function that follows.
@@ -51,7 +52,7 @@ pub(super) fn normalise(
     moments: &[f32],
     affine: Affine<'_>,
 ) -> Vec<f32> {
-    let mut output = vec![0.0; input.len()];
+    let mut output = zeros(input.len());
     let places = layout.places;
     let rows = GRAIN.div_ceil(places);
     let tasks = output.par_chunks_mut(rows * places).enumerate();
@@ -72,7 +73,7 @@ pub(super) fn pull_back(
 ) -> Pulled {
     let places = layout.places;
     let rows = GRAIN.div_ceil(places);
-    let mut output = vec![0.0; input.len()];
+    let mut output = zeros(input.len());
     // Per row the sums of g and of g x', g being the gradient before the activation and x' the normalised input.
     let mut sums = vec![(0.0, 0.0); layout.rows()];
     let tasks = output

@@ -83,8 +83,16 @@ impl Form {
         [entry / self.input.len(), entry % self.input.len()]
     }
 
+    /// The taps of every entry and phase.
+    pub(super) fn all_taps(&self) -> Vec<Vec<(usize, f32)>> {
+        let places = 0..self.matrices();
+        places
+            .map(|place| self.taps(place / self.phases(), place % self.phases()))
+            .collect()
+    }
+
     /// What an entry of a phase's kernel is made of: taps of the whole kernel, and their factors.
-    pub(super) fn taps(&self, entry: usize, phase: usize) -> Vec<(usize, f32)> {
+    fn taps(&self, entry: usize, phase: usize) -> Vec<(usize, f32)> {
         let [row, column] = self.place(entry);
         let (stride, size) = (self.stride, self.stride * self.taps);
         let rows = self.kernel[row].iter();

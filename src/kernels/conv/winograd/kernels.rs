@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use super::form::Form;
 use super::side::{self, SQUARE};
 use crate::kernels::conv::geometry::Geometry;
-use crate::kernels::scratch::{Loan, borrow, take, with_scratch};
+use crate::kernels::scratch::{Loan, borrow, take, with_scratch, zeros};
 use crate::kernels::wide::wide;
 
 /// Rows of all matrices that one thread computes at a time: what they are made of then stays in the second cache.
@@ -45,9 +45,7 @@ fn transform(
     length: usize,
     turned: impl Fn(Range<usize>, &mut [f32]) + Sync,
 ) -> Loan {
-    let taps: Vec<_> = (0..form.matrices())
-        .map(|place| form.taps(place / form.phases(), place % form.phases()))
-        .collect();
+    let taps = form.all_taps();
     let mut matrices = borrow(count * rows * columns);
     // A task has the same rows of every matrix.
     let mut tasks: Vec<Vec<&mut [f32]>> = Vec::new();
@@ -84,22 +82,26 @@ pub(super) fn gradient(
 ) -> Vec<f32> {
     let (outputs, inputs, area) = (geometry.outputs, geometry.inputs, geometry.area());
     let (phases, entry_length) = (form.phases(), form.phases() * inputs * outputs);
-    let mut weight = vec![0.0; outputs * inputs * area];
+    let taps = form.all_taps();
+    let mut weight = zeros(outputs * inputs * area);
     let kernels = weight.par_chunks_exact_mut(inputs * area).enumerate();
     kernels.for_each(|(output, kernels)| {
-        let mut turned = vec![0.0; inputs * area];
-        for (entry, matrix) in matrices.chunks_exact(entry_length).enumerate() {
-            for phase in 0..phases {
-                let taps = form.taps(entry, phase);
-                for part in parts {
-                    let first = phases * part.start * outputs;
-                    let row = first + (output * phases + phase) * part.len();
-                    let source = &matrix[row..][..part.len()];
-                    add(&taps, source, &mut turned[part.start..], inputs);
+        with_scratch(|scratch| {
+            let turned = take(&mut scratch.columns, inputs * area);
+            turned.fill(0.0);
+            let matrices = matrices.chunks_exact(entry_length);
+            for (matrix, taps) in matrices.zip(taps.chunks_exact(phases)) {
+                for (phase, taps) in taps.iter().enumerate() {
+                    for part in parts {
+                        let first = phases * part.start * outputs;
+                        let row = first + (output * phases + phase) * part.len();
+                        let source = &matrix[row..][..part.len()];
+                        add(taps, source, &mut turned[part.start..], inputs);
+                    }
                 }
             }
-        }
-        turn(&turned, inputs, kernels, area);
+            turn(turned, inputs, kernels, area);
+        });
     });
     weight
 }
