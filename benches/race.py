@@ -3,6 +3,7 @@ each.
 
     python benches/race.py [--quick]      needs PyTorch in the Python that runs it; prints a table in Markdown
     python benches/race.py --batches 8 16 32 --modes eager channels-last compile
+    python benches/race.py --batches 8 16 32 --avx2     both sides without AVX-512
 
 Ratios are our time over theirs, the median over rounds with the smallest and largest round; below 1 we are faster. The last
 column is the share of the matrix-product peak that our step reaches, for systems whose work is known.
@@ -10,6 +11,7 @@ column is the share of the matrix-product peak that our step reaches, for system
 
 import argparse
 import json
+import os
 import platform
 import statistics
 import subprocess
@@ -21,6 +23,8 @@ HERE = Path(__file__).parent
 # Floating-point operations of a training step per image at width 64 (a multiply-add is two): all passes of both players, by
 # the definition of a convolution. Winograd's needs fewer, so the share may exceed 100 %.
 STEP_GFLOP = 2.5
+# What keeps PyTorch's libraries from AVX-512. Of ours it is how the benchmark is built.
+PEER_WITHOUT_AVX512 = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"}
 SYSTEMS = ["dcgan", "improved-dcgan", "sngan", "wgan-gp", "lsgan", "ddpm", "rl-eo"]
 
 
@@ -29,9 +33,11 @@ def ask(command):
     return json.loads(output.stdout.strip().splitlines()[-1])
 
 
-def binary(name):
+def binary(name, without_avx512=False):
     """Builds a benchmark and returns its path."""
     command = ["cargo", "bench", "--bench", name, "--no-run", "--message-format=json"]
+    if without_avx512:
+        command += ["--no-default-features", "--target-dir", "target/avx2"]
     output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=HERE.parent).stdout
     artifacts = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
     return next(a["executable"] for a in artifacts if a.get("executable") and a["target"]["name"] == name)
@@ -94,12 +100,15 @@ def main():
     parser.add_argument("--systems", nargs="*", default=SYSTEMS)
     parser.add_argument("--batches", type=int, nargs="*", help="steps of these batches alone, in place of all jobs")
     parser.add_argument("--modes", nargs="*", default=["eager"], help="of PyTorch: eager, channels-last, compile")
+    parser.add_argument("--avx2", action="store_true", help="hold both sides to AVX2")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, help="how often each side runs (5, quick 2)")
     arguments = parser.parse_args()
     rounds, steps = (2, 2) if arguments.quick else (5, 3)
     rounds = arguments.rounds or rounds
-    program = binary("steps")
+    program = binary("steps", arguments.avx2)
+    if arguments.avx2:
+        os.environ |= PEER_WITHOUT_AVX512
     peak = peak_gflops(arguments.threads)
     rows, versions = [], []
 
@@ -123,7 +132,8 @@ def main():
             jobs.append(("sample", system, width, 4 if diffusion else 1000))
     for job, system, width, batch in sorted(jobs, key=lambda job: job[0] == "sample"):
         shape = ["--model", system, "--width", width, "--batch", batch, "--threads", arguments.threads]
-        work = ["--sample", 1] if job == "sample" else ["--steps", steps]
+        # Short steps vary more.
+        work = ["--sample", 1] if job == "sample" else ["--steps", max(steps, 96 // batch)]
         call = [str(argument) for argument in shape + work]
         for mode in arguments.modes:
             theirs = [sys.executable, str(HERE / "peers/train_steps.py"), *call, "--mode", mode]
@@ -136,7 +146,8 @@ def main():
         call = ["--store", str(HERE.parent / store()), "--batch", "128"]
         theirs = [sys.executable, str(HERE / "peers/data_loader.py"), *call]
         enter("read", "batches of a store", "", 128, race([binary("batches"), *call], theirs, rounds))
-    print(f"{' against '.join(versions)}; {processor()}, {arguments.threads} threads, "
+    held = ", both sides held to AVX2" if arguments.avx2 else ""
+    print(f"{' against '.join(versions)}; {processor()}{held}, {arguments.threads} threads, "
           f"matrix-product peak {peak:.0f} GFLOP/s; {rounds} rounds by turns.\n")
     print("| job | system | width | batch | ours, ms | PyTorch, ms | ratio | peak memory, MiB | share of peak |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")

@@ -17,7 +17,7 @@ Examples
 
 from __future__ import annotations
 
-from histogen._histogen import set_threads
+from histogen._histogen import __version__, set_threads
 from histogen._runs import Run, runs, train
 from histogen._scores import (
     HistogenWarning,
@@ -38,6 +38,7 @@ __all__ = [
     "Run",
     "Score",
     "Scores",
+    "__version__",
     "authpct",
     "density_coverage",
     "evaluate",

@@ -5,7 +5,7 @@ from typing import Any, TypedDict
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["compare", "events", "extract", "run_folders", "sample", "set_threads", "state", "train", "write_statistics"]
+__all__ = ["__version__", "compare", "events", "extract", "run_folders", "sample", "set_threads", "state", "train", "write_statistics"]
 
 _Path = str | os.PathLike[str]
 _Side = npt.NDArray[np.uint8] | _Path
@@ -18,6 +18,8 @@ class _Options(TypedDict):
     repeat: int
     settings: list[str]
     cache: _Path | None
+
+__version__: str
 
 def set_threads(threads: int) -> None:
     """Computes with `threads` threads from now on; results do not depend on it."""

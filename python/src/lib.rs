@@ -20,4 +20,7 @@ mod _histogen {
     use super::runs::{events, run_folders, sample, state};
     #[pymodule_export]
     use super::train::train;
+    /// The version of the program and of the module, which are built together.
+    #[pymodule_export]
+    const __version__: &str = env!("CARGO_PKG_VERSION");
 }

@@ -30,6 +30,7 @@
 mod form;
 mod kernels;
 mod side;
+mod together;
 
 use std::ops::Range;
 
@@ -40,14 +41,12 @@ use self::side::{Side, Tiling};
 use super::geometry::{BLOCKS, Geometry};
 use crate::kernels::product::{multiply, pieces};
 use crate::kernels::scratch::{Scratch, borrow, in_blocks, padded, take, with_scratch, zeros};
-use crate::linalg::{Matrix, tiles as ranges};
+use crate::linalg::Matrix;
 
 /// Tiles that a product should have.
 const TILES: usize = 256;
 /// Tiles below which a product takes longer to read the kernels than to compute.
 const FEW_TILES: usize = 64;
-/// Columns of a product of all images that one thread computes at a time.
-const COLUMNS: usize = 256;
 /// Numbers of all planes that a gradient of the weight goes through at a time.
 const NUMBERS: usize = 1024 * 1024;
 
@@ -178,84 +177,6 @@ impl<'a> Winograd<'a> {
             }
         }
         side::leave(to, sums, bias, results);
-    }
-
-    /// The same for few and small images: the tiles of many in one product for each entry, and the work cut into entries and
-    /// runs of columns.
-    fn pass_together(
-        &self,
-        [from, to]: [&Side; 2],
-        images: &[f32],
-        kernels: &[f32],
-        bias: Option<&[f32]>,
-    ) -> Vec<f32> {
-        let widths = [from, to].map(|side| side.rows * side.channels);
-        let runs = ranges(widths[1], COLUMNS);
-        // So few tiles lie in one band.
-        let origins = [&from.origins[0], &to.origins[0]];
-        let most = TILES / self.tiles;
-        let mut results = zeros(self.geometry.images * to.image);
-        let blocks = images.chunks(most * from.image);
-        for (images, results) in blocks.zip(results.chunks_mut(most * to.image)) {
-            let count = images.len() / from.image;
-            let mut planes = borrow(count * from.plane);
-            enter_all(from, images, &mut planes);
-            let tiles = count * self.tiles;
-            let kernels = kernels.chunks_exact(widths[0] * widths[1]);
-            let mut products = borrow(self.form.entries() * tiles * widths[1]);
-            let products_of_entries = products.chunks_exact_mut(tiles * widths[1]);
-            let tasks: Vec<_> = kernels
-                .zip(products_of_entries)
-                .enumerate()
-                .flat_map(|(entry, (kernels, products))| {
-                    let products = products.chunks_mut(tiles * COLUMNS);
-                    let parts = runs.iter().zip(products);
-                    parts.map(move |(run, product)| (entry, kernels, run, product))
-                })
-                .collect();
-            tasks
-                .into_par_iter()
-                .for_each(|(entry, kernels, run, product)| {
-                    with_scratch(|scratch| {
-                        let spread = take(&mut scratch.columns, tiles * widths[0]);
-                        let entry = self.form.place(entry);
-                        let channels = 0..from.channels;
-                        side::spread(from, entry, &planes, origins[0], &channels, spread);
-                        for piece in pieces(widths[0]) {
-                            let first = piece.start * widths[1] + run.start;
-                            multiply(
-                                [tiles, run.len(), piece.len()],
-                                product,
-                                run.len(),
-                                Matrix::rows(&spread[piece.start..], widths[0]),
-                                Matrix::rows(&kernels[first..], widths[1]),
-                                piece.start > 0,
-                            );
-                        }
-                    });
-                });
-            let results = results.par_chunks_exact_mut(to.image).enumerate();
-            results.for_each(|(image, result)| {
-                with_scratch(|scratch| {
-                    let sums = take(&mut scratch.planes, to.plane);
-                    sums.fill(0.0);
-                    let joined = take(&mut scratch.joined, self.tiles * widths[1]);
-                    let products = products.chunks_exact(tiles * widths[1]);
-                    for (entry, products) in products.enumerate() {
-                        let products = products.chunks(tiles * COLUMNS);
-                        for (product, run) in products.zip(&runs) {
-                            let rows = product.chunks_exact(run.len()).skip(image * self.tiles);
-                            for (row, joined) in rows.zip(joined.chunks_exact_mut(widths[1])) {
-                                joined[run.clone()].copy_from_slice(row);
-                            }
-                        }
-                        side::collect(to, self.form.place(entry), joined, origins[1], sums);
-                    }
-                    side::leave(to, sums, bias, result);
-                });
-            });
-        }
-        results
     }
 
     /// Inputs [images, inputs, places] and gradients [images, outputs, places] -> [outputs, inputs, kernel, kernel]
