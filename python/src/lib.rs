@@ -22,5 +22,6 @@ mod _histogen {
     use super::train::train;
     /// The version of the program and of the module, which are built together.
     #[pymodule_export]
+    #[expect(non_upper_case_globals, reason = "Python's name")]
     const __version__: &str = env!("CARGO_PKG_VERSION");
 }

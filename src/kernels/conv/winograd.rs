@@ -40,7 +40,7 @@ use self::form::{Form, tiles};
 use self::side::{Side, Tiling};
 use super::geometry::{BLOCKS, Geometry};
 use crate::kernels::product::{multiply, pieces};
-use crate::kernels::scratch::{Scratch, borrow, in_blocks, padded, take, with_scratch, zeros};
+use crate::kernels::scratch::{Scratch, borrow, in_blocks, padded, take, with_scratch};
 use crate::linalg::Matrix;
 
 /// Tiles that a product should have.

@@ -139,12 +139,13 @@ fn canvas(places: &[Place]) -> Canvas {
     canvas
 }
 
-/// A name beside each point, at the first of some places where it touches no point and no other name, and lies in the frame.
+/// A name beside each point, at the first of some places where it touches no point, no seed's mark and no other name, and lies in
+/// the frame.
 fn labels(canvas: &mut Canvas, frame: Frame, places: &[Place], at: impl Fn(&Point) -> Point) {
-    let mut taken: Vec<Frame> = places
-        .iter()
-        .map(|place| around(at(&place.mean), [3.0, 3.0]))
-        .collect();
+    let discs = places.iter().map(|place| around(at(&place.mean), [3.0; 2]));
+    let marks = places.iter().flat_map(|place| &place.seeds);
+    let marks = marks.map(|seed| around(at(seed), [2.0; 2]));
+    let mut taken: Vec<Frame> = discs.chain(marks).collect();
     for place in places {
         let [x, y] = at(&place.mean);
         let widths = place.names.iter();

@@ -183,8 +183,11 @@ fn chart(
     for curve in &mut curves {
         curve.dots = true;
     }
-    let numbers = curves.iter().flat_map(|curve| &curve.points);
-    let y = super::axis::Axis::by_ratio(numbers.map(|point| point[1]), 0.05)?;
+    let means = curves.iter().flat_map(|curve| &curve.points);
+    let means = means.map(|point| point[1]);
+    let bands = curves.iter().flat_map(|curve| &curve.band);
+    let bands = bands.flat_map(|[_, low, high]| [*low, *high]);
+    let y = super::axis::Axis::by_ratio(means.chain(bands), 0.05)?;
     let notes = histories.iter().flat_map(|history| {
         let remarks = history.remarks().into_iter();
         remarks.map(|remark| format!("{}, {remark}", history.name))

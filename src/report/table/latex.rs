@@ -8,6 +8,9 @@ use super::{Entry, Table, TableCell};
 const SIUNITX: &str = "separate-uncertainty=true, retain-zero-uncertainty=true, group-digits=none, detect-weight=true";
 /// More columns than this are set smaller, and shrunk to the width of the text if that is not enough.
 const WIDE: usize = 5;
+/// So are lines of more letters than this, those of the widest cell of each column and two for the gap before it: a line of text in
+/// LaTeX's `article` has about as many.
+const LETTERS: usize = 68;
 
 impl Table {
     /// The table for the packages `booktabs`, `siunitx` (version 3) and `threeparttable`, and `adjustbox` where it is wide, to be referred
@@ -18,7 +21,7 @@ impl Table {
         } else {
             self.caption.clone()
         };
-        let [more_packages, shrunk, size, end] = if self.columns.len() > WIDE {
+        let [more_packages, shrunk, size, end] = if self.is_wide() {
             [
                 ",adjustbox",
                 "  \\begin{adjustbox}{max width=\\textwidth}\n",
@@ -56,6 +59,19 @@ impl Table {
              \\end{{tablenotes}}\n  \\end{{threeparttable}}\n{end}\\end{{table}}\n",
             latex_text(&caption),
         )
+    }
+
+    fn is_wide(&self) -> bool {
+        let lines = self.lines();
+        let letters = |text: &str| text.chars().count();
+        let names = lines.iter().map(|line| letters(&line.row.name));
+        let columns = self.columns.iter().enumerate().map(|(index, column)| {
+            let title = letters(&column.title) + letters(column.arrow());
+            let cells = lines.iter().map(|line| letters(&line.entries[index].text));
+            2 + cells.fold(title, usize::max)
+        });
+        let line = names.fold(letters(&self.subject), usize::max) + columns.sum::<usize>();
+        self.columns.len() > WIDE || line > LETTERS
     }
 
     /// The headings, those of groups above those of columns.

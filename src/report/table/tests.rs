@@ -179,14 +179,19 @@ fn a_wide_table_is_shrunk_to_the_width_of_the_text() {
             row.cells.push(row.cells[0].clone());
         }
     }
-    let text = wide.latex("tab:wide");
-    for part in [
-        "threeparttable,adjustbox}.\n",
-        "  \\centering\n  \\begin{adjustbox}{max width=\\textwidth}\n  \\begin{threeparttable}\n",
-        "  \\end{threeparttable}\n  \\end{adjustbox}\n\\end{table}\n",
-    ] {
-        assert!(text.contains(part), "{part}: {text}");
+    let mut long = table();
+    long.rows[0].name = "a long name".repeat(6);
+    for table in [wide, long] {
+        let text = table.latex("tab:wide");
+        for part in [
+            "threeparttable,adjustbox}.\n",
+            "  \\centering\n  \\begin{adjustbox}{max width=\\textwidth}\n  \\begin{threeparttable}\n",
+            "  \\end{threeparttable}\n  \\end{adjustbox}\n\\end{table}\n",
+        ] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
     }
+    assert!(!table().latex("tab:narrow").contains("adjustbox"));
 }
 
 #[test]
