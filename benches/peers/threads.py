@@ -17,7 +17,7 @@ import sys
 PARTS = {
     "histogen": (
         "import histogen; histogen.set_threads(threads)",
-        'histogen.fid(images, other, features="vgg16")',
+        'histogen.fid(images, other, features="vgg16-random")',
     ),
     "torch": (
         "import torch; torch.set_num_threads(threads); layer = torch.nn.Conv2d(64, 64, 3); maps = torch.rand(32, 64, 64, 64)",
