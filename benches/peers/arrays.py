@@ -46,7 +46,7 @@ HISTOGEN = """
 import histogen
 histogen.set_threads(threads)
 fid = float(histogen.fid(*sides, features=FEATURES, weights=weights))
-versions = "this tree"
+versions = f"histogen {histogen.__version__}"
 """
 
 NETWORK = """

@@ -163,16 +163,7 @@ impl<'a> Winograd<'a> {
             for (entry, kernels) in kernels.enumerate() {
                 let entry = self.form.place(entry);
                 side::spread(from, entry, planes, origins.0, &(0..from.channels), spread);
-                for piece in pieces(widths[0]) {
-                    multiply(
-                        [tiles, widths[1], piece.len()],
-                        product,
-                        widths[1],
-                        Matrix::rows(&spread[piece.start..], widths[0]),
-                        Matrix::rows(&kernels[piece.start * widths[1]..], widths[1]),
-                        piece.start > 0,
-                    );
-                }
+                multiply_tiles(tiles, spread, kernels, widths[1], product);
                 side::collect(to, entry, product, origins.1, sums);
             }
         }
@@ -266,6 +257,28 @@ impl<'a> Winograd<'a> {
                 );
             }
         }
+    }
+}
+
+/// Spread tiles, [tiles, width of a tile here], times some columns of kernels, [width here, width there]: as many as `product` has.
+/// Rows of the kernels lie `stride` apart.
+fn multiply_tiles(
+    tiles: usize,
+    spread: &[f32],
+    kernels: &[f32],
+    stride: usize,
+    product: &mut [f32],
+) {
+    let [terms, columns] = [spread.len(), product.len()].map(|length| length / tiles);
+    for piece in pieces(terms) {
+        multiply(
+            [tiles, columns, piece.len()],
+            product,
+            columns,
+            Matrix::rows(&spread[piece.start..], terms),
+            Matrix::rows(&kernels[piece.start * stride..], stride),
+            piece.start > 0,
+        );
     }
 }
 

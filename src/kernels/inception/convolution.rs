@@ -10,7 +10,7 @@ use rayon::prelude::*;
 
 use super::winograd;
 use crate::kernels::product::{multiply, pieces};
-use crate::kernels::scratch::{Scratch, padded, row_stride, take, with_scratch};
+use crate::kernels::scratch::{Scratch, padded, row_stride, take, with_scratch, zeros};
 use crate::linalg::Matrix;
 
 /// Places that a product should have: enough for the `gemm` crate, few enough that a block stays in the second cache.
@@ -77,7 +77,7 @@ pub(super) fn convolve(shape: &Shape, input: &[f32], weight: &[f32], bias: &[f32
     let image_in = shape.channels * shape.input_places();
     let image_out = shape.outputs * shape.output_places();
     let group = shape.group();
-    let mut output = vec![0.0; shape.images * image_out];
+    let mut output = zeros(shape.images * image_out);
     output
         .par_chunks_mut(group * image_out)
         .zip(input.par_chunks(group * image_in))

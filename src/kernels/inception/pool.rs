@@ -2,6 +2,8 @@
 
 use rayon::prelude::*;
 
+use crate::kernels::scratch::zeros;
+
 /// Maps per task.
 const GROUP: usize = 8;
 
@@ -75,7 +77,7 @@ fn each_map(
     out_places: usize,
     pool: impl Fn(&[f32], &mut [f32]) + Sync,
 ) -> Vec<f32> {
-    let mut output = vec![0.0; maps.len() / places * out_places];
+    let mut output = zeros(maps.len() / places * out_places);
     output
         .par_chunks_mut(GROUP * out_places)
         .zip(maps.par_chunks(GROUP * places))

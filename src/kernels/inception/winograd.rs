@@ -42,7 +42,7 @@ use rayon::prelude::*;
 
 use super::convolution::Shape;
 use crate::kernels::product::{multiply, pieces};
-use crate::kernels::scratch::{LANES, Scratch, padded, take, with_scratch};
+use crate::kernels::scratch::{LANES, Scratch, padded, take, with_scratch, zeros};
 use crate::kernels::wide::wide;
 use crate::linalg::Matrix;
 
@@ -94,7 +94,7 @@ pub(super) fn convolve(shape: &Shape, input: &[f32], weight: &[f32], bias: &[f32
     ];
     let down = shape.output[0].div_ceil(STEP);
     let rows = (TILES / (shape.output[1].div_ceil(STEP) + 1)).clamp(1, down);
-    let mut output = vec![0.0; shape.images * image_out];
+    let mut output = zeros(shape.images * image_out);
     output
         .par_chunks_mut(image_out)
         .zip(input.par_chunks(image_in))

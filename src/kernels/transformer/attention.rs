@@ -4,12 +4,12 @@ use rayon::prelude::*;
 
 use super::rows;
 use crate::kernels::product::{multiply, pieces};
-use crate::kernels::scratch::{take, with_scratch};
+use crate::kernels::scratch::{take, with_scratch, zeros};
 use crate::linalg::Matrix;
 
 /// softmax(Q K' / sqrt(d)) V: [images, tokens, 3 width] -> [images, tokens, width].
 pub(super) fn attend(packed: &[f32], [tokens, width, heads]: [usize; 3]) -> Vec<f32> {
-    let mut output = vec![0.0; packed.len() / 3];
+    let mut output = zeros(packed.len() / 3);
     output
         .par_chunks_mut(tokens * width)
         .zip(packed.par_chunks(3 * tokens * width))

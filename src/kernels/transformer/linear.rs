@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::{Follow, rows};
 use crate::kernels::product::{multiply, pieces};
-use crate::kernels::scratch::{take, with_scratch};
+use crate::kernels::scratch::{take, with_scratch, zeros};
 use crate::linalg::Matrix;
 
 /// The sizes of a linear map.
@@ -26,7 +26,7 @@ pub(super) fn linear(
 ) -> Vec<f32> {
     let kept = follow.kept(sizes.outputs);
     let images = input.len() / (sizes.rows * sizes.inputs);
-    let mut output = vec![0.0; images * sizes.rows * kept];
+    let mut output = zeros(images * sizes.rows * kept);
     output
         .par_chunks_mut(sizes.rows * kept)
         .zip(input.par_chunks(sizes.rows * sizes.inputs))
@@ -58,7 +58,7 @@ pub(super) fn linear_onto(
     weight: &[f32],
     bias: &[f32],
 ) -> Vec<f32> {
-    let mut output = vec![0.0; onto.len()];
+    let mut output = zeros(onto.len());
     output
         .par_chunks_mut(sizes.rows * sizes.outputs)
         .zip(onto.par_chunks(sizes.rows * sizes.outputs))

@@ -10,6 +10,7 @@ use rayon::prelude::*;
 
 use crate::kernels::activation::exponential;
 use crate::kernels::flex::GRAIN;
+use crate::kernels::scratch::zeros;
 use crate::kernels::wide::wide;
 
 /// The slope of [`quick_gelu`]'s exponent.
@@ -19,7 +20,7 @@ const LANES: usize = 16;
 
 /// Layer normalisation of rows as long as `gamma`.
 pub(super) fn normalise(input: &[f32], gamma: &[f32], beta: &[f32], epsilon: f32) -> Vec<f32> {
-    let mut output = vec![0.0; input.len()];
+    let mut output = zeros(input.len());
     let task = gamma.len() * GRAIN.div_ceil(gamma.len());
     output
         .par_chunks_mut(task)

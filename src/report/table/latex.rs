@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Entry, Table, TableCell};
+use super::{Entry, Line, Table, TableCell};
 
 /// How siunitx sets the numbers of a table.
 const SIUNITX: &str = "separate-uncertainty=true, retain-zero-uncertainty=true, group-digits=none, detect-weight=true";
@@ -21,7 +21,8 @@ impl Table {
         } else {
             self.caption.clone()
         };
-        let [more_packages, shrunk, size, end] = if self.is_wide() {
+        let lines = self.lines();
+        let [more_packages, shrunk, size, end] = if self.is_wide(&lines) {
             [
                 ",adjustbox",
                 "  \\begin{adjustbox}{max width=\\textwidth}\n",
@@ -35,7 +36,7 @@ impl Table {
             .map(|index| self.column(index))
             .collect();
         let mut body = self.latex_headings();
-        for (index, line) in self.lines().iter().enumerate() {
+        for (index, line) in lines.iter().enumerate() {
             if index > 0 && index == self.models() {
                 body += "      \\midrule\n";
             }
@@ -61,8 +62,8 @@ impl Table {
         )
     }
 
-    fn is_wide(&self) -> bool {
-        let lines = self.lines();
+    /// Whether it may be wider than the text.
+    fn is_wide(&self, lines: &[Line<'_>]) -> bool {
         let letters = |text: &str| text.chars().count();
         let names = lines.iter().map(|line| letters(&line.row.name));
         let columns = self.columns.iter().enumerate().map(|(index, column)| {

@@ -4,10 +4,8 @@
 use rayon::prelude::*;
 
 use super::side::{self, Side};
-use super::{TILES, Winograd, enter_all};
-use crate::kernels::product::{multiply, pieces};
+use super::{TILES, Winograd, enter_all, multiply_tiles};
 use crate::kernels::scratch::{Loan, borrow, take, with_scratch, zeros};
-use crate::linalg::{self, Matrix};
 
 /// Columns of a product that one thread computes at a time.
 const COLUMNS: usize = 256;
@@ -38,14 +36,13 @@ impl Winograd<'_> {
         enter_all(from, images, &mut planes);
         let tiles = count * self.tiles;
         let widths = [from, to].map(|side| side.rows * side.channels);
-        let runs = linalg::tiles(widths[1], COLUMNS);
         let mut products = borrow(self.form.entries() * tiles * widths[1]);
         let mut tasks = Vec::new();
         let of_entries = products.chunks_exact_mut(tiles * widths[1]);
         let kernels = kernels.chunks_exact(widths[0] * widths[1]);
         for (entry, (kernels, products)) in kernels.zip(of_entries).enumerate() {
-            for (run, product) in runs.iter().zip(products.chunks_mut(tiles * COLUMNS)) {
-                tasks.push((self.form.place(entry), &kernels[run.start..], product));
+            for (run, product) in products.chunks_mut(tiles * COLUMNS).enumerate() {
+                tasks.push((self.form.place(entry), &kernels[run * COLUMNS..], product));
             }
         }
         tasks.into_par_iter().for_each(|(entry, kernels, product)| {
@@ -53,17 +50,7 @@ impl Winograd<'_> {
                 let spread = take(&mut scratch.columns, tiles * widths[0]);
                 let channels = 0..from.channels;
                 side::spread(from, entry, &planes, &from.origins[0], &channels, spread);
-                let columns = product.len() / tiles;
-                for piece in pieces(widths[0]) {
-                    multiply(
-                        [tiles, columns, piece.len()],
-                        product,
-                        columns,
-                        Matrix::rows(&spread[piece.start..], widths[0]),
-                        Matrix::rows(&kernels[piece.start * widths[1]..], widths[1]),
-                        piece.start > 0,
-                    );
-                }
+                multiply_tiles(tiles, spread, kernels, widths[1], product);
             });
         });
         products
@@ -87,14 +74,12 @@ impl Winograd<'_> {
                 let joined = take(&mut scratch.joined, self.tiles * width);
                 for (entry, products) in products.chunks_exact(tiles * width).enumerate() {
                     // The image's tiles, with the runs of columns side by side.
-                    let mut first = 0;
-                    for product in products.chunks(tiles * COLUMNS) {
+                    for (run, product) in products.chunks(tiles * COLUMNS).enumerate() {
                         let columns = product.len() / tiles;
                         let rows = product.chunks_exact(columns).skip(image * self.tiles);
                         for (row, joined) in rows.zip(joined.chunks_exact_mut(width)) {
-                            joined[first..][..columns].copy_from_slice(row);
+                            joined[run * COLUMNS..][..columns].copy_from_slice(row);
                         }
-                        first += columns;
                     }
                     side::collect(to, self.form.place(entry), joined, &to.origins[0], sums);
                 }
