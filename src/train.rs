@@ -7,15 +7,19 @@ use burn::tensor::Device;
 
 use crate::config::{LoggingConfig, RunConfig};
 use crate::data::{Batches, Loader, PatchStore, Split};
+use crate::device::DeviceKind;
 use crate::error::Result;
 use crate::images::{Images, write_png};
-use crate::models::{self, GenerativeModel, Scalars};
+use crate::models::{self, GenerativeModel, Scalars, StepScalars};
 use crate::random::Random;
 use crate::run::{Diverged, Run, Training, conduct, is_due};
 use crate::samplers::Samplers;
 use crate::samples::{self, Plan};
 use crate::tracker::{Evaluation, Event};
 use crate::workspace::reward_models;
+
+/// Steps whose numbers are read in one wait on a GPU, which would stand idle while the host tells it the next step.
+const READ_EVERY: u64 = 25;
 
 /// Where a training stands.
 pub struct Progress<'a> {
@@ -66,6 +70,10 @@ pub fn train(
         return Ok(model);
     }
     let steps = run.config.steps;
+    let read_every = match DeviceKind::of(device) {
+        DeviceKind::Cpu => 1,
+        DeviceKind::Wgpu | DeviceKind::Cuda => READ_EVERY,
+    };
     thread::scope(|scope| {
         let mut training = ModelTraining {
             model,
@@ -75,6 +83,7 @@ pub fn train(
             logging,
             samplers,
             steps,
+            read_every,
             measure,
             progress,
         };
@@ -91,12 +100,14 @@ struct ModelTraining<'a> {
     logging: &'a LoggingConfig,
     samplers: &'a Samplers,
     steps: usize,
+    /// Steps whose numbers are read in one wait.
+    read_every: u64,
     measure: &'a mut Measure<'a>,
     progress: &'a mut dyn FnMut(Progress<'_>),
 }
 
 impl Training<RunConfig> for ModelTraining<'_> {
-    fn step(&mut self, position: u64) -> Result<Scalars> {
+    fn step(&mut self, position: u64) -> Result<StepScalars> {
         let batch = self.batches.at(position)?;
         self.model.step(&batch, self.random.at(position))
     }
@@ -109,24 +120,26 @@ impl Training<RunConfig> for ModelTraining<'_> {
         });
     }
 
+    fn is_read_at(&self, step: u64) -> bool {
+        step.is_multiple_of(self.read_every)
+            || self.is_grid_due(step)
+            || self.is_measuring_due(step)
+    }
+
     fn save(&mut self, folder: &Path) -> Result<()> {
         models::save(self.model.as_mut(), folder)
     }
 
     fn look(&mut self, run: &mut Run, step: u64) -> Result<()> {
-        let steps = self.steps as u64;
-        let (samples_every, evaluate_every) =
-            (self.logging.samples_every, self.logging.evaluate_every);
         let has = |run: &Run, is_it: &dyn Fn(&Event) -> bool| run.ledger.events().iter().any(is_it);
         let is_drawn =
             |event: &Event| matches!(event, Event::Samples { step: drawn, .. } if *drawn == step);
-        if is_due(step, steps, samples_every) && !has(run, &is_drawn) {
+        if self.is_grid_due(step) && !has(run, &is_drawn) {
             self.draw_grid(run, step)?;
         }
         let is_measured =
             |event: &Event| matches!(event, Event::Evaluation(found) if found.step == step);
-        let due = evaluate_every > 0 && is_due(step, steps, evaluate_every);
-        if due && !has(run, &is_measured) {
+        if self.is_measuring_due(step) && !has(run, &is_measured) {
             let evaluation = (self.measure)(self.model.as_ref())?;
             run.ledger
                 .append(Event::Evaluation(Evaluation { step, ..evaluation }))?;
@@ -140,6 +153,15 @@ impl Training<RunConfig> for ModelTraining<'_> {
 }
 
 impl ModelTraining<'_> {
+    fn is_grid_due(&self, step: u64) -> bool {
+        is_due(step, self.steps as u64, self.logging.samples_every)
+    }
+
+    fn is_measuring_due(&self, step: u64) -> bool {
+        let every = self.logging.evaluate_every;
+        every > 0 && is_due(step, self.steps as u64, every)
+    }
+
     /// Draws the same seeds at every logged step, so that the pictures show one set of images as it changes.
     fn draw_grid(&self, run: &mut Run, step: u64) -> Result<()> {
         let classes = self.store.classes().len();

@@ -15,7 +15,7 @@ use std::path::Path;
 use burn_pack::Reader;
 use histogen::config::RunConfig;
 use histogen::device::{Compute, DeviceKind, DeviceName, Precision};
-use histogen::models::{self, GenerativeModel, MODELS};
+use histogen::models::{self, GenerativeModel, MODELS, StepScalars};
 use histogen::random::Random;
 
 /// The largest relative distance of gradients, and the largest difference of samples in [-1, 1].
@@ -55,6 +55,7 @@ fn outcome(run: &RunConfig, place: &str) -> Outcome {
     let batch = toy::batch(&toy::images(32, 0), run.batch, 0);
     let scalars = model
         .step(&batch, Random::new(run.seed).at(0))
+        .and_then(StepScalars::read)
         .expect("a step");
     let folder = tempfile::tempdir().expect("a folder");
     models::save(model.as_mut(), folder.path()).expect("a checkpoint");

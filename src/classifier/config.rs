@@ -185,7 +185,7 @@ pub struct ClassifierRunConfig {
     pub width: Option<usize>,
     /// The kind of device: each rounds in its own way.
     pub device: DeviceKind,
-    /// The numbers it computes in.
+    /// f32, whatever the systems whose images it sees compute in.
     pub precision: Precision,
     /// The settings; the path of the weights is left out.
     pub settings: ClassifierConfig,

@@ -105,7 +105,7 @@ pub struct RunConfig {
     pub symmetries: bool,
     /// The kind of device: each rounds in its own way.
     pub device: DeviceKind,
-    /// The numbers it computes in.
+    /// What its layers multiply in.
     pub precision: Precision,
     /// The shared networks.
     #[serde(serialize_with = "backbone")]

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use burn::tensor::{DType, Device, FloatDType};
+use burn::tensor::{DType, Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Result, refuse, unknown_name};
@@ -129,13 +129,16 @@ impl fmt::Display for DeviceName {
     }
 }
 
-/// The numbers that tensors are made of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// The numbers that the layers of a network that learns multiply.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
     /// 32 bits.
+    #[default]
     F32,
-    /// 16 bits, 8 of them exponent: weights, moments and losses alike.
+    /// Convolutions and products of matrices in 16 bits, 8 of them exponent, forward and backward. Weights, moments, normalisation,
+    /// what stands between layers, and losses have 32: mixed precision (Micikevicius et al. 2018, arXiv 1710.03740, section 3.1),
+    /// without its scaling of the loss, as the exponents are those of f32.
     Bf16,
 }
 
@@ -147,6 +150,22 @@ impl Precision {
             Self::Bf16 => "bf16",
         }
     }
+
+    /// A factor of a product, as the product takes it.
+    pub(crate) fn lower<const D: usize>(self, factor: Tensor<D>) -> Tensor<D> {
+        match self {
+            Self::F32 => factor,
+            Self::Bf16 => factor.cast(DType::BF16),
+        }
+    }
+
+    /// A product as all other operations take it: f32.
+    pub(crate) fn raise<const D: usize>(self, product: Tensor<D>) -> Tensor<D> {
+        match self {
+            Self::F32 => product,
+            Self::Bf16 => product.cast(DType::F32),
+        }
+    }
 }
 
 /// What computes: the section `compute` of an experiment.
@@ -155,7 +174,7 @@ impl Precision {
 pub struct Compute {
     /// `cpu`, `wgpu[:n]` or `cuda[:n]`.
     pub device: DeviceName,
-    /// `f32` or `bf16`.
+    /// What the systems' layers multiply in: `f32`, or `bf16` where the device has it.
     pub precision: Precision,
 }
 
@@ -187,17 +206,13 @@ impl Compute {
                 ),
             ));
         }
-        let mut device = find(kind, index)?;
-        if self.precision == Precision::Bf16 {
-            if kind == DeviceKind::Cpu || !device.supports_dtype(DType::BF16) {
-                return Err(refuse(
-                    format!("`{}` does not compute in bf16", self.device),
-                    "leave `--precision` out: f32 works everywhere",
-                ));
-            }
-            device.configure(FloatDType::BF16).map_err(|error| {
-                anyhow::anyhow!("`{}` cannot be set to bf16: {error}", self.device)
-            })?;
+        let device = find(kind, index)?;
+        let has_bf16 = kind != DeviceKind::Cpu && device.supports_dtype(DType::BF16);
+        if self.precision == Precision::Bf16 && !has_bf16 {
+            return Err(refuse(
+                format!("`{}` does not compute in bf16", self.device),
+                "leave `--precision` out: f32 works everywhere",
+            ));
         }
         Ok(device.autodiff())
     }

@@ -10,7 +10,7 @@ use crate::data::{Batches, PatchStore, Split};
 use crate::device::{DeviceKind, Precision};
 use crate::digest::sha256;
 use crate::error::Result;
-use crate::models::{Draws, GenerativeModel, KeptDiscriminator, Latents, Scalars};
+use crate::models::{Draws, GenerativeModel, KeptDiscriminator, Latents, Scalars, StepScalars};
 use crate::nn::record::{load_parts, save_parts};
 use crate::random::Random;
 use crate::run::{Identity, Run, Training, conduct};
@@ -135,7 +135,7 @@ struct KeepTraining<'a> {
 }
 
 impl Training<KeptConfig> for KeepTraining<'_> {
-    fn step(&mut self, position: u64) -> Result<Scalars> {
+    fn step(&mut self, position: u64) -> Result<StepScalars> {
         let patches = self.batches.at(position);
         let real = self.store.read(&patches)?.to_images();
         // As many generated images, of the same classes.

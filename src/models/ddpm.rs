@@ -16,7 +16,7 @@ use toml::Value;
 
 use super::diffusion::{self, Denoiser, NoiseSchedule};
 use super::player::Player;
-use super::{Batch, Blueprint, Draws, GenerativeModel, Model, Scalars, table};
+use super::{Batch, Blueprint, Draws, GenerativeModel, Model, StepScalars, table};
 use crate::config::{Alias, Optimiser, Range, RunConfig, Section};
 use crate::device::tensor;
 use crate::error::{Result, refuse};
@@ -162,7 +162,7 @@ impl Ddpm {
 
 impl GenerativeModel for Ddpm {
     /// Algorithm 1 of the paper: |noise - network(sqrt(signal) x + sqrt(1 - signal) noise, t)|^2 at a random t per image.
-    fn step(&mut self, batch: &Batch, random: Random) -> Result<Scalars> {
+    fn step(&mut self, batch: &Batch, random: Random) -> Result<StepScalars> {
         // Noisy images, each at a level of its own.
         let count = batch.images.count;
         let mut stream = random.stream("timesteps");
@@ -189,7 +189,7 @@ impl GenerativeModel for Ddpm {
             .reshape([count as i32, -1])
             .mean_dim(1);
         let value = self.network.minimise(&errors.mean(), random);
-        Ok(vec![("noise_loss".into(), value)])
+        Ok(StepScalars::of("noise_loss", value))
     }
 
     fn sample(&self, draws: &Draws<'_>) -> Result<Images> {

@@ -2,8 +2,7 @@
 
 use burn::tensor::Tensor;
 
-use super::{Scalars, loss};
-use crate::device::number;
+use super::{StepScalars, loss};
 
 /// The losses of an adversarial game, of scores `[n]` that the discriminator gives images.
 pub trait Game: Send {
@@ -39,9 +38,9 @@ pub trait Game: Send {
     }
 
     /// What else the discriminator's loss `loss` tells, for the ledger.
-    fn scalars(&self, loss: &Tensor<1>) -> Scalars {
+    fn scalars(&self, loss: &Tensor<1>) -> StepScalars {
         let _ = loss;
-        Scalars::new()
+        StepScalars::default()
     }
 }
 
@@ -144,8 +143,8 @@ impl Game for Wasserstein {
         loss::wasserstein_generator(scores)
     }
 
-    fn scalars(&self, loss: &Tensor<1>) -> Scalars {
-        vec![("wasserstein_estimate".into(), -number(loss))]
+    fn scalars(&self, loss: &Tensor<1>) -> StepScalars {
+        StepScalars::of("wasserstein_estimate", &loss.clone().neg())
     }
 }
 
@@ -194,7 +193,7 @@ impl Game for LeastSquares {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::device::{cpu, values};
+    use crate::device::{cpu, number, values};
     use burn::tensor::TensorData;
 
     fn games() -> [Box<dyn Game>; 6] {

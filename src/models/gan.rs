@@ -15,9 +15,10 @@ use super::prior::Prior;
 use super::round::{DiscriminatorNetwork, GeneratorNetwork, Round};
 use super::terms::{BalancedConsistency, LatentConsistency, Term};
 use super::{
-    Assessment, Batch, Blueprint, Discriminator, GenerativeModel, Latents, Scalars, to_images,
+    Assessment, Batch, Blueprint, Discriminator, GenerativeModel, Latents, Scalar, StepScalars,
+    to_images,
 };
-use crate::device::{number, tensor, values};
+use crate::device::{tensor, values};
 use crate::error::{Result, refuse};
 use crate::images::Images;
 use crate::nn::plain_generator::PlainGenerator;
@@ -123,7 +124,7 @@ pub fn gan_step<G: GeneratorNetwork, D: DiscriminatorNetwork>(
     gan: &mut Gan<G, D>,
     batch: &Batch,
     random: Random,
-) -> Result<Scalars> {
+) -> Result<StepScalars> {
     // Rules for the discriminator's weights.
     for term in &mut gan.terms {
         term.constrain(&mut gan.discriminator.network);
@@ -152,7 +153,7 @@ pub fn gan_step<G: GeneratorNetwork, D: DiscriminatorNetwork>(
         real_verdict: OnceCell::new(),
         generated_verdict: OnceCell::new(),
     };
-    let mut of_terms = Scalars::new();
+    let mut of_terms = StepScalars::default();
     for term in &mut gan.terms {
         of_terms.extend(term.prepare(&round)?);
     }
@@ -162,7 +163,7 @@ pub fn gan_step<G: GeneratorNetwork, D: DiscriminatorNetwork>(
     for term in &mut gan.terms {
         term.constrain_after(&mut gan.discriminator.network);
     }
-    let mut scalars = vec![("critic_loss".into(), loss.value)];
+    let mut scalars = StepScalars::of("critic_loss", loss.value);
     scalars.extend(loss.scalars);
     scalars.extend(of_terms);
 
@@ -190,7 +191,7 @@ pub fn gan_step<G: GeneratorNetwork, D: DiscriminatorNetwork>(
             scalars.extend(addend.scalars);
         }
         drop(round);
-        scalars.push(("generator_loss".into(), number(&loss)));
+        scalars.push("generator_loss", &loss);
         let mut gradients = loss.backward();
         let own = GradientsParams::from_module(&mut gradients, &gan.generator.network);
         gan.generator.step(own, random);
@@ -203,9 +204,9 @@ pub fn gan_step<G: GeneratorNetwork, D: DiscriminatorNetwork>(
 
 /// The discriminator's loss: its value, its gradient, and what of it goes into the ledger.
 struct DiscriminatorLoss {
-    value: f64,
+    value: Scalar,
     gradients: GradientsParams,
-    scalars: Scalars,
+    scalars: StepScalars,
 }
 
 fn discriminator_loss<G, D: DiscriminatorNetwork>(
@@ -237,9 +238,9 @@ fn discriminator_loss<G, D: DiscriminatorNetwork>(
             )
         }),
     };
-    let mut scalars = Scalars::new();
+    let mut scalars = StepScalars::default();
     let mut constant = 0.0;
-    let mut with_terms = |mut loss: Tensor<1>, scalars: &mut Scalars| -> Result<Tensor<1>> {
+    let mut with_terms = |mut loss: Tensor<1>, scalars: &mut StepScalars| -> Result<Tensor<1>> {
         for term in terms {
             let addend = term.discriminator(round)?;
             if let Some(addend) = addend.loss {
@@ -250,8 +251,8 @@ fn discriminator_loss<G, D: DiscriminatorNetwork>(
         }
         Ok(loss)
     };
-    // Value and gradient, in one pass or in two.
-    let (value, gradients) = match passes {
+    // Losses and gradient, in one pass or in two.
+    let (losses, gradients) = match passes {
         Passes::Joint => {
             let real = round.on_real().score.clone();
             let generated = round.on_generated().score.clone();
@@ -261,22 +262,26 @@ fn discriminator_loss<G, D: DiscriminatorNetwork>(
             };
             scalars.extend(game.scalars(&loss));
             let loss = with_terms(loss, &mut scalars)?;
-            (number(&loss), gradients_of(loss))
+            (vec![loss.clone().detach()], gradients_of(loss))
         }
         Passes::Separate => {
             let mut sum = GradientsAccumulator::new();
-            let loss = game.real(network.assess(round.real.clone()).score);
-            let mut value = number(&loss);
-            sum.accumulate(network, gradients_of(loss));
-            let loss = on_generated(round.on_generated().score.clone())?;
-            let loss = with_terms(loss, &mut scalars)?;
-            value += number(&loss);
-            sum.accumulate(network, gradients_of(loss));
-            (value, sum.grads())
+            let real = game.real(network.assess(round.real.clone()).score);
+            let mut losses = vec![real.clone().detach()];
+            sum.accumulate(network, gradients_of(real));
+            let generated = on_generated(round.on_generated().score.clone())?;
+            let generated = with_terms(generated, &mut scalars)?;
+            losses.push(generated.clone().detach());
+            sum.accumulate(network, gradients_of(generated));
+            (losses, sum.grads())
         }
     };
     Ok(DiscriminatorLoss {
-        value: scale.unwrap_or(1.0) * value + constant,
+        value: Scalar::OnDevice {
+            losses,
+            factor: scale.unwrap_or(1.0),
+            constant,
+        },
         gradients,
         scalars,
     })
@@ -291,7 +296,7 @@ fn random_classes(classes: usize, count: usize, random: Random) -> Vec<usize> {
 }
 
 impl<G: GeneratorNetwork, D: DiscriminatorNetwork> GenerativeModel for Gan<G, D> {
-    fn step(&mut self, batch: &Batch, random: Random) -> Result<Scalars> {
+    fn step(&mut self, batch: &Batch, random: Random) -> Result<StepScalars> {
         gan_step(self, batch, random)
     }
 

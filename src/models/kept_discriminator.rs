@@ -4,7 +4,7 @@
 use anyhow::Context;
 use burn::tensor::{Device, Tensor};
 
-use super::Scalars;
+use super::StepScalars;
 use super::game::{CrossEntropy, Game};
 use super::player::Player;
 use super::round::DiscriminatorNetwork;
@@ -20,7 +20,7 @@ pub trait KeptDiscriminator {
     ///
     /// # Errors
     /// The device lost a tensor.
-    fn step(&mut self, real: &Images, generated: &Images, random: Random) -> Result<Scalars>;
+    fn step(&mut self, real: &Images, generated: &Images, random: Random) -> Result<StepScalars>;
 
     /// log p_real(x) / p_generated(x) of each image, by itself.
     ///
@@ -53,7 +53,7 @@ impl<D: DiscriminatorNetwork> Kept<D> {
 impl<D: DiscriminatorNetwork> KeptDiscriminator for Kept<D> {
     /// Real and generated images pass together, so that a discriminator that normalises by the batch sees both by one statistic,
     /// which is the one that its running statistics keep.
-    fn step(&mut self, real: &Images, generated: &Images, random: Random) -> Result<Scalars> {
+    fn step(&mut self, real: &Images, generated: &Images, random: Random) -> Result<StepScalars> {
         let both = [real, generated].map(|images| tensor(images, &self.device));
         let scores = self
             .player
@@ -62,10 +62,10 @@ impl<D: DiscriminatorNetwork> KeptDiscriminator for Kept<D> {
         let of_real = scores.clone().narrow(0, 0, real.count);
         let of_generated = scores.narrow(0, real.count, generated.count);
         let loss = CrossEntropy::default().discriminator(of_real, of_generated);
-        Ok(vec![(
-            "critic_loss".into(),
+        Ok(StepScalars::of(
+            "critic_loss",
             self.player.minimise(&loss, random),
-        )])
+        ))
     }
 
     fn log_ratios(&self, images: &Images) -> Result<Vec<f64>> {

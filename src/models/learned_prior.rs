@@ -10,7 +10,7 @@ use super::player::Player;
 use super::prior::{Factors, Mixture, Prior};
 use super::round::{DiscriminatorNetwork, GeneratorNetwork};
 use super::terms::class_cross_entropy;
-use super::{Blueprint, Scalars};
+use super::{Blueprint, StepScalars};
 use crate::config::{LatentPrior, TAU, Truncation, TruncationLaw};
 use crate::device::values;
 use crate::error::Result;
@@ -101,19 +101,22 @@ impl LatentSource {
     }
 
     /// Moves a mixture down the gradient of the generator's loss, and tells where it stands.
-    pub(super) fn learn(&mut self, gradients: &mut Gradients, random: Random) -> Result<Scalars> {
+    pub(super) fn learn(
+        &mut self,
+        gradients: &mut Gradients,
+        random: Random,
+    ) -> Result<StepScalars> {
         let Learned::Mixture(player) = &mut self.learned else {
-            return Ok(Scalars::new());
+            return Ok(StepScalars::default());
         };
         let own = GradientsParams::from_module(gradients, &player.network);
         player.step(own, random);
         let dimension = self.prior.dimension();
         let before = self.prior.mixture().context("the prior is a mixture")?;
         let now = player.network.values()?;
-        Ok(vec![
-            ("prior_drift".into(), drift(before, &now, dimension)),
-            ("prior_log_det".into(), log_determinant(&now, dimension)),
-        ])
+        let mut scalars = StepScalars::of("prior_drift", drift(before, &now, dimension));
+        scalars.push("prior_log_det", log_determinant(&now, dimension));
+        Ok(scalars)
     }
 
     /// Moves a threshold that is searched for one step down the class loss of images that the players of this step make
@@ -124,7 +127,7 @@ impl LatentSource {
         classes: &[usize],
         random: Random,
         device: &Device,
-    ) -> Result<Scalars> {
+    ) -> Result<StepScalars> {
         if let (Learned::Threshold { threshold, rate }, Some((generator, discriminator))) =
             (&mut self.learned, players)
         {
@@ -140,7 +143,7 @@ impl LatentSource {
             threshold.set((f64::from(tau) - *rate * slope).max(LEAST_TAU));
         }
         let tau = self.prior()?.tau();
-        Ok(tau.map(|tau| ("tau".into(), tau)).into_iter().collect())
+        Ok(tau.map_or_else(StepScalars::default, |tau| StepScalars::of("tau", tau)))
     }
 
     /// Shows `each` what learns.

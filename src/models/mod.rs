@@ -23,13 +23,13 @@ pub mod player;
 pub mod prior;
 mod rl_eo;
 pub mod round;
+mod scalars;
 mod sngan;
 pub mod terms;
 mod wac_gan_gp;
 mod wgan;
 mod wgan_gp;
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -52,12 +52,10 @@ use crate::registry::{Named, Registry};
 
 pub use draws::Draws;
 pub use kept_discriminator::KeptDiscriminator;
+pub use scalars::{Scalar, Scalars, StepScalars, read_all};
 
 use diffusion::Denoiser;
 use prior::Prior;
-
-/// Named numbers of one step: losses, rewards, penalties. A number of one class has the class behind a dot.
-pub type Scalars = Vec<(Cow<'static, str>, f64)>;
 
 /// A system that learns to make images.
 pub trait GenerativeModel: Send {
@@ -68,7 +66,7 @@ pub trait GenerativeModel: Send {
     ///
     /// # Errors
     /// A reward model's file is missing or altered; the device lost a tensor.
-    fn step(&mut self, batch: &Batch, random: Random) -> Result<Scalars>;
+    fn step(&mut self, batch: &Batch, random: Random) -> Result<StepScalars>;
 
     /// One image per entry of `draws`, values in [-1, 1], as the model's paper draws them. An entry gives the same image
     /// whatever the batch.
@@ -197,6 +195,7 @@ impl Blueprint<'_> {
     /// The first parameters of the network called `name`, of the run's seed.
     pub fn parameters(&self, name: &str) -> Parameters {
         Parameters::new(name, Random::new(self.run.seed), self.device)
+            .with_precision(self.run.precision)
     }
 }
 

@@ -7,8 +7,8 @@ use burn::tensor::Tensor;
 use burn_optim::grad_clipping::GradientClipping;
 use burn_optim::{GradientsParams, ModuleOptimizer, RmsPropConfig};
 
+use super::Scalar;
 use crate::config::{Method, Optimiser, RunConfig};
-use crate::device::number;
 use crate::error::Result;
 use crate::nn::adam::adam;
 use crate::nn::ema;
@@ -121,8 +121,8 @@ impl<N: Module> Player<N> {
     }
 
     /// One step down the gradient of `loss`, whose value is returned.
-    pub fn minimise(&mut self, loss: &Tensor<1>, random: Random) -> f64 {
-        let value = number(loss);
+    pub fn minimise(&mut self, loss: &Tensor<1>, random: Random) -> Scalar {
+        let value = Scalar::from(loss);
         let gradients = self.gradients(loss);
         self.step(gradients, random);
         value

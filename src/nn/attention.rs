@@ -8,6 +8,7 @@ use super::activation::Activation;
 use super::conv::{Conv2d, WeightInit, Window};
 use super::norm::GroupNorm;
 use super::parameters::Parameters;
+use crate::device::Precision;
 
 /// One head of attention with a residual connection.
 #[derive(Module, Debug)]
@@ -17,6 +18,9 @@ pub struct Attention {
     key: Conv2d,
     value: Conv2d,
     project: Conv2d,
+    /// What it multiplies in.
+    #[module(skip)]
+    precision: Precision,
 }
 
 impl Attention {
@@ -32,6 +36,7 @@ impl Attention {
             key: layer("key", WeightInit::Glorot),
             value: layer("value", WeightInit::Glorot),
             project: layer("project", WeightInit::Zero),
+            precision: parameters.precision(),
         }
     }
 
@@ -47,8 +52,12 @@ impl Attention {
         let key = rows(self.key.forward(normalised.clone()));
         let value = rows(self.value.forward(normalised));
         let scale = (channels as f64).sqrt().recip();
-        let weights = softmax(query.matmul(key.swap_dims(1, 2)).mul_scalar(scale), 2);
-        let mixed = weights.matmul(value).swap_dims(1, 2); // [n, channels, places]
+        let product = |[a, b]: [Tensor<3>; 2]| {
+            let [a, b] = [a, b].map(|factor| self.precision.lower(factor));
+            self.precision.raise(a.matmul(b))
+        };
+        let weights = softmax(product([query, key.swap_dims(1, 2)]).mul_scalar(scale), 2);
+        let mixed = product([weights, value]).swap_dims(1, 2); // [n, channels, places]
         input
             + self
                 .project

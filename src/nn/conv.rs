@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::parameters::{Parameters, clip};
 use super::spectral_norm::SpectralNorm;
+use crate::device::Precision;
 use crate::kernels::{conv_transpose2d, conv2d};
 
 /// Kernel size, stride and padding of a convolution, equal in both directions.
@@ -103,6 +104,9 @@ pub struct Conv2d {
     pub spectral: Option<SpectralNorm>,
     stride: usize,
     padding: usize,
+    /// What it multiplies in.
+    #[module(skip)]
+    pub(super) precision: Precision,
 }
 
 impl Conv2d {
@@ -123,6 +127,7 @@ impl Conv2d {
             spectral: None,
             stride: window.stride,
             padding: window.padding,
+            precision: parameters.precision(),
         }
     }
 
@@ -140,23 +145,20 @@ impl Conv2d {
 
     /// [n, inputs, h, w] -> [n, outputs, h', w']
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
-        let bias = self.bias.as_ref().map(Param::val);
-        conv2d(
-            input,
-            self.effective_weight(),
-            bias,
-            [self.stride, self.padding],
-        )
+        self.convolve(input, self.bias.as_ref().map(Param::val))
     }
 
     /// The derivative of [`Self::forward`] along `tangent`: the same without the bias.
     pub fn forward_tangent(&self, tangent: Tensor<4>) -> Tensor<4> {
-        conv2d(
-            tangent,
-            self.effective_weight(),
-            None,
-            [self.stride, self.padding],
-        )
+        self.convolve(tangent, None)
+    }
+
+    fn convolve(&self, input: Tensor<4>, bias: Option<Tensor<1>>) -> Tensor<4> {
+        let window = [self.stride, self.padding];
+        let [input, weight] =
+            [input, self.effective_weight()].map(|factor| self.precision.lower(factor));
+        let bias = bias.map(|bias| self.precision.lower(bias));
+        self.precision.raise(conv2d(input, weight, bias, window))
     }
 
     /// The weight that the convolution uses: normalised, if the layer is.
@@ -207,6 +209,9 @@ pub struct ConvTranspose2d {
     padding: usize,
     /// Whether the kernels follow nearest-neighbour upsampling by 2.
     nearest: bool,
+    /// What it multiplies in.
+    #[module(skip)]
+    precision: Precision,
 }
 
 impl ConvTranspose2d {
@@ -227,6 +232,7 @@ impl ConvTranspose2d {
             stride: window.stride,
             padding: window.padding,
             nearest: false,
+            precision: parameters.precision(),
         }
     }
 
@@ -275,7 +281,11 @@ impl ConvTranspose2d {
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
         let bias = self.bias.as_ref().map(Param::val);
         let window = [self.stride, self.padding];
-        conv_transpose2d(input, self.effective_weight(), bias, window)
+        let [input, weight] =
+            [input, self.effective_weight()].map(|factor| self.precision.lower(factor));
+        let bias = bias.map(|bias| self.precision.lower(bias));
+        self.precision
+            .raise(conv_transpose2d(input, weight, bias, window))
     }
 }
 
@@ -297,10 +307,49 @@ fn after_nearest(kernels: Tensor<4>) -> Tensor<4> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::device::values;
+    use crate::device::{cpu, values};
     use crate::nn::resize::double;
     use crate::random::Random;
-    use burn::tensor::{Device, TensorData};
+    use burn::tensor::{DType, Device, TensorData};
+
+    /// bf16 has 8 bits of precision: factors are off by 2^-9 at most, products of many by less than that in the mean.
+    #[test]
+    fn in_bf16_products_are_rounded_and_weights_learn_in_f32() {
+        let maps = || {
+            let numbers = Random::new(1).stream("maps").normals(2 * 8 * 6 * 6);
+            Tensor::<4>::from_data(TensorData::new(numbers, [2, 8, 6, 6]), &cpu())
+        };
+        let outcome = |precision| {
+            let parameters = Parameters::new("layers", Random::new(0), &cpu());
+            let parameters = parameters.with_precision(precision);
+            let init = WeightInit::He;
+            let halving = Conv2d::new(&parameters, 8, 16, Window::HALVE, init, true);
+            let doubling = ConvTranspose2d::new(&parameters, 16, 8, Window::HALVE, init, false);
+            let output = doubling.forward(halving.forward(maps()));
+            assert_eq!(output.dtype(), DType::F32);
+            let gradients = (output.clone() * output.clone()).mean().backward();
+            let gradients = [halving.weight.val(), doubling.weight.val()].map(|weight| {
+                let gradient = weight.grad(&gradients).expect("a gradient");
+                assert_eq!([weight.dtype(), gradient.dtype()], [DType::F32; 2]);
+                values(gradient).expect("numbers")
+            });
+            [vec![values(output).expect("numbers")], gradients.to_vec()].concat()
+        };
+        let all = outcome(Precision::F32)
+            .into_iter()
+            .zip(outcome(Precision::Bf16));
+        for (exact, rounded) in all {
+            let norm = |numbers: &mut dyn Iterator<Item = f32>| {
+                numbers
+                    .map(|number| f64::from(number).powi(2))
+                    .sum::<f64>()
+                    .sqrt()
+            };
+            let difference = norm(&mut exact.iter().zip(&rounded).map(|(a, b)| a - b));
+            let relative = difference / norm(&mut exact.iter().copied());
+            assert!((1e-4..1e-2).contains(&relative), "{relative}");
+        }
+    }
 
     #[test]
     fn one_transposed_convolution_upsamples_and_convolves() {

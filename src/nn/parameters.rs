@@ -4,6 +4,7 @@ use burn::module::{Param, ParamId};
 use burn::tensor::{Device, Tensor, TensorData};
 use sha2::{Digest, Sha256};
 
+use crate::device::Precision;
 use crate::random::Random;
 
 /// Draws the parameters of one part of a network, whose names begin with the part's path.
@@ -12,6 +13,7 @@ pub struct Parameters {
     random: Random,
     device: Device,
     path: String,
+    precision: Precision,
 }
 
 impl Parameters {
@@ -21,7 +23,19 @@ impl Parameters {
             random,
             device: device.clone(),
             path: name.to_owned(),
+            precision: Precision::F32,
         }
+    }
+
+    /// The same, for layers that multiply in `precision`.
+    #[must_use]
+    pub fn with_precision(self, precision: Precision) -> Self {
+        Self { precision, ..self }
+    }
+
+    /// What their layers multiply in.
+    pub(crate) fn precision(&self) -> Precision {
+        self.precision
     }
 
     /// The same for the part called `name` inside this one.

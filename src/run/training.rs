@@ -7,16 +7,23 @@ use super::account::{Account, words};
 use super::{Identity, Run};
 use crate::config::LoggingConfig;
 use crate::error::{Result, refuse};
-use crate::models::Scalars;
+use crate::models::{Scalars, StepScalars, read_all};
 use crate::shutdown::{self, Stopped};
 
 /// Work that goes step by step, each depending on its number and on what the steps before left.
 pub trait Training<C> {
     /// Takes the step at `position`, counted from 0, and returns its named numbers.
-    fn step(&mut self, position: u64) -> Result<Scalars>;
+    fn step(&mut self, position: u64) -> Result<StepScalars>;
 
     /// Tells that `step` steps are done, with the numbers of the last.
     fn tell(&mut self, step: u64, scalars: &Scalars);
+
+    /// Whether the numbers of the last steps are read after `step` steps, beside every checkpoint and the end: where reading waits
+    /// for a GPU, only now and then, and where [`Self::look`] has something to do.
+    fn is_read_at(&self, step: u64) -> bool {
+        let _ = step;
+        true
+    }
 
     /// Writes all that the next step depends on into an existing folder.
     fn save(&mut self, folder: &Path) -> Result<()>;
@@ -70,6 +77,7 @@ fn go<C: Identity>(
     let steps = run.config.steps();
     let is_checkpoint_due = |step| is_due(step, steps, logging.checkpoint_every);
     let mut step = first;
+    let mut unread = Vec::new();
     loop {
         let looked = training.look(run, step);
         let given_up = matches!(&looked, Err(error) if error.is::<Stopped>());
@@ -87,22 +95,40 @@ fn go<C: Identity>(
             return Ok(());
         }
         if let Some(stopped) = shutdown::requested() {
+            write_down(run, step, &mut unread, logging, training)?;
             if step > 0 && run.checkpoint_step() != Some(step) {
                 run.write_checkpoint(step, |folder| training.save(folder))?;
             }
             return Err(stopped.into());
         }
-        let scalars = account.count(|| training.step(step))?;
+        let taken = account.count(|| training.step(step));
+        if taken.is_err() {
+            // What became of the steps before comes first: it may be why.
+            write_down(run, step, &mut unread, logging, training)?;
+        }
+        unread.push(taken?);
         step += 1;
-        Account::step(
-            run,
-            step,
-            &scalars,
-            training.advice(),
-            logging.dead_critic_steps,
-        )?;
+        if step == steps || is_checkpoint_due(step) || training.is_read_at(step) {
+            write_down(run, step, &mut unread, logging, training)?;
+        }
+    }
+}
+
+/// Reads the numbers of the steps up to `step`, writes them down, and tells of them.
+fn write_down<C: Identity>(
+    run: &mut Run<C>,
+    step: u64,
+    unread: &mut Vec<StepScalars>,
+    logging: &LoggingConfig,
+    training: &mut dyn Training<C>,
+) -> Result<()> {
+    let first = step + 1 - unread.len() as u64;
+    for (step, scalars) in (first..).zip(read_all(std::mem::take(unread))?) {
+        let advice = training.advice();
+        Account::step(run, step, &scalars, advice, logging.dead_critic_steps)?;
         training.tell(step, &scalars);
     }
+    Ok(())
 }
 
 /// Whether something that is done every `every` steps (0: never) and at the end of `steps` is done after `step`.

@@ -124,7 +124,8 @@ impl Backbone {
 
     /// The untrained model of `run`.
     pub(super) fn build(run: &TranslatorRunConfig, device: &Device) -> Box<dyn Translator> {
-        let parameters = &Parameters::new("translator", Random::new(run.seed), device);
+        let parameters = &Parameters::new("translator", Random::new(run.seed), device)
+            .with_precision(run.precision);
         let ends = [run.channels, run.outputs()];
         match &run.backbone {
             Self::Pix2pixUnet { width } => {

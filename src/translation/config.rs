@@ -212,7 +212,7 @@ pub struct TranslatorRunConfig {
     pub dropout: f64,
     /// The kind of device: each rounds in its own way.
     pub device: DeviceKind,
-    /// The numbers it computes in.
+    /// What its layers multiply in.
     pub precision: Precision,
     /// The loss of masks, where the task has some.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -47,7 +47,8 @@ impl<N: Body> Learner<N> {
     pub(super) fn new(network: N, run: &TranslatorRunConfig, device: &Device) -> Self {
         let adam = || adam([run.beta1, 0.999], 1e-8);
         let opponent = run.adversary.as_ref().map(|settings| {
-            let parameters = &Parameters::new("discriminator", Random::new(run.seed), device);
+            let parameters = &Parameters::new("discriminator", Random::new(run.seed), device)
+                .with_precision(run.precision);
             let channels = run.channels + run.outputs();
             Opponent {
                 network: PatchGan::new(parameters, channels, settings.width, settings.layers),

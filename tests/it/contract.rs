@@ -12,7 +12,7 @@ use histogen::experiment::{self, finetune};
 use histogen::features::{self, FeatureConfig};
 use histogen::images::{ImageSource, Images};
 use histogen::metrics;
-use histogen::models::{self, Draws, GenerativeModel, MODELS};
+use histogen::models::{self, Draws, GenerativeModel, MODELS, StepScalars};
 use histogen::random::Random;
 use histogen::reward::SnnRunConfig;
 use histogen::run::{Identity, Run, RunState, state};
@@ -59,6 +59,7 @@ fn steps_return_finite_named_scalars() {
             let batch = toy::batch(&images, 8, position);
             let scalars = model
                 .step(&batch, Random::new(1).at(position))
+                .and_then(StepScalars::read)
                 .expect("a step");
             assert!(!scalars.is_empty(), "{} names no number", entry.name);
             for (name, value) in scalars {
@@ -195,7 +196,10 @@ fn averaging_the_generators_weights_changes_what_is_drawn_and_not_what_is_learne
             let mut model = model.expect("a model");
             let untrained = two(model.as_ref());
             let batch = toy::batch(&toy::images(64, 0), 8, 0);
-            let steps = (0..4).map(|step| model.step(&batch, Random::new(1).at(step)).unwrap());
+            let steps = (0..4).map(|step| {
+                let step = model.step(&batch, Random::new(1).at(step)).unwrap();
+                step.read().unwrap()
+            });
             let scalars: Vec<_> = steps.collect();
             (untrained, scalars, two(model.as_ref()), model)
         };
@@ -305,7 +309,8 @@ fn models_make_images_of_every_size_and_of_one_channel() {
                 images: Images::new(2, channels, size, values.collect()),
                 ..toy::batch(&toy::images(2, 0), 2, 0)
             };
-            let scalars = model.step(&batch, Random::new(1)).expect("a step");
+            let step = model.step(&batch, Random::new(1)).expect("a step");
+            let scalars = step.read().expect("numbers");
             assert!(scalars.iter().all(|(_, value)| value.is_finite()));
             if entry.name == "ddpm" && size > 32 {
                 continue; // a hundred levels of large images take long

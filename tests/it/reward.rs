@@ -6,7 +6,7 @@ use burn::module::Module;
 use burn::tensor::{DType, Tensor, TensorData};
 use histogen::device;
 use histogen::models::terms::{expected_reward, generator_reward, soft_labels};
-use histogen::models::{self, GenerativeModel, Scalars, loss};
+use histogen::models::{self, GenerativeModel, Scalars, StepScalars, loss};
 use histogen::nn::conv::Upsampling;
 use histogen::nn::dcgan::{Critic, CriticNorm, Generator, ImageShape};
 use histogen::nn::parameters::Parameters;
@@ -33,6 +33,7 @@ fn trained(model: &str, pairs: &[&str]) -> (Box<dyn GenerativeModel>, Scalars) {
         let batch = toy::batch(&images, 8, position);
         last = model
             .step(&batch, Random::new(1).at(position))
+            .and_then(StepScalars::read)
             .expect("a step");
     }
     (model, last)

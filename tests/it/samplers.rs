@@ -8,7 +8,7 @@ use histogen::data::Batch;
 use histogen::error::Result;
 use histogen::images::Images;
 use histogen::models::diffusion::{self, Denoiser, NoiseSchedule};
-use histogen::models::{Draws, GenerativeModel, Scalars};
+use histogen::models::{Draws, GenerativeModel, StepScalars};
 use histogen::nn::record::EachPart;
 use histogen::random::Random;
 use histogen::samplers::Samplers;
@@ -50,7 +50,7 @@ impl Denoiser for ClosedForm {
 }
 
 impl GenerativeModel for ClosedForm {
-    fn step(&mut self, _batch: &Batch, _random: Random) -> Result<Scalars> {
+    fn step(&mut self, _batch: &Batch, _random: Random) -> Result<StepScalars> {
         unreachable!("there is nothing to learn")
     }
 

@@ -11,10 +11,11 @@ use super::set::{Set, augmented};
 use crate::classifier::{
     Classifier, ClassifierConfig, ClassifierRunConfig, NETWORKS, build, largest,
 };
+use crate::device::Precision;
 use crate::error::Result;
 use crate::experiment::training::{Label, unless_diverged};
 use crate::experiment::{Context, Reporter};
-use crate::models::Scalars;
+use crate::models::{Scalars, StepScalars};
 use crate::nn::record::{load_parts, save_parts};
 use crate::random::Random;
 use crate::run::{Run, Training, conduct};
@@ -52,7 +53,7 @@ pub(in crate::experiment) fn run_config(
         weights: weights.to_owned(),
         width: network.takes_width.then_some(config.backbone.critic_width),
         device: config.compute.device.kind,
-        precision: config.compute.precision,
+        precision: Precision::F32,
         settings: ClassifierConfig {
             weights: std::path::PathBuf::new(),
             ..config.downstream.classifier.clone()
@@ -164,7 +165,7 @@ struct ClassifierTraining<'a> {
 }
 
 impl Training<ClassifierRunConfig> for ClassifierTraining<'_> {
-    fn step(&mut self, position: u64) -> Result<Scalars> {
+    fn step(&mut self, position: u64) -> Result<StepScalars> {
         let settings = &self.config.settings;
         let steps = self.config.steps_per_epoch();
         let (epoch, within) = (position / steps, position % steps);
@@ -192,7 +193,7 @@ impl Training<ClassifierRunConfig> for ClassifierTraining<'_> {
             scalars.push((VALIDATION_LOSS.into(), loss));
             scalars.push(("validation_accuracy".into(), accuracy));
         }
-        Ok(scalars)
+        Ok(scalars.into())
     }
 
     fn tell(&mut self, step: u64, scalars: &Scalars) {

@@ -11,7 +11,7 @@ use crate::config::LoggingConfig;
 use crate::data::{self, DataConfig, Pairs, PatchStore, SimilarPair, Split, Thumbnails};
 use crate::error::Result;
 use crate::images::Images;
-use crate::models::Scalars;
+use crate::models::{Scalars, StepScalars};
 use crate::nn::record::{load_parts, save_parts};
 use crate::random::Random;
 use crate::reward::{Autoencoder, SnnConfig, SnnRunConfig, Stage, Trainer};
@@ -80,17 +80,16 @@ struct Finetuning<'a> {
 }
 
 impl Training<SnnRunConfig> for Finetuning<'_> {
-    fn step(&mut self, position: u64) -> Result<Scalars> {
+    fn step(&mut self, position: u64) -> Result<StepScalars> {
         let (stage, within) = self.config.stage_at(position);
         if within == 0 {
             self.trainer.begin(stage);
         }
         let (anchors, partners, similar) = self.images.batch(stage, position)?;
         let scalars = self.trainer.step(&anchors, &partners, &similar);
-        Ok(scalars
-            .into_iter()
-            .map(|(name, value)| (name.into(), value))
-            .collect())
+        let named = scalars.into_iter();
+        let named: Scalars = named.map(|(name, value)| (name.into(), value)).collect();
+        Ok(named.into())
     }
 
     fn tell(&mut self, step: u64, scalars: &Scalars) {

@@ -9,7 +9,7 @@ use crate::experiment::training::{Label, unless_diverged};
 use crate::experiment::{Context, Reporter};
 use crate::files::write_whole;
 use crate::images::write_png;
-use crate::models::Scalars;
+use crate::models::{Scalars, StepScalars};
 use crate::nn::record::{load_parts, save_parts};
 use crate::random::Random;
 use crate::run::{Run, Training, conduct, is_due};
@@ -109,11 +109,12 @@ struct TranslatorTraining<'a> {
 }
 
 impl Training<TranslatorRunConfig> for TranslatorTraining<'_> {
-    fn step(&mut self, position: u64) -> Result<Scalars> {
+    fn step(&mut self, position: u64) -> Result<StepScalars> {
         let pairs = self.pairs.at(position)?;
         let scalars = self.model.step(&pairs, self.random.at(position))?;
         let named = scalars.into_iter();
-        Ok(named.map(|(name, value)| (name.into(), value)).collect())
+        let named: Scalars = named.map(|(name, value)| (name.into(), value)).collect();
+        Ok(named.into())
     }
 
     fn tell(&mut self, step: u64, scalars: &Scalars) {

@@ -4,8 +4,8 @@ use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor, TensorData};
 
 use super::{Addend, Term};
-use crate::device::number;
 use crate::error::Result;
+use crate::models::StepScalars;
 use crate::models::round::{DiscriminatorNetwork, Round, Verdict};
 
 /// `weight` times the cross-entropy of the classes, which both players lower: the discriminator on real images and, where
@@ -21,10 +21,10 @@ pub struct ClassLoss {
 impl<G, D: DiscriminatorNetwork> Term<G, D> for ClassLoss {
     fn discriminator(&self, round: &Round<'_, G, D>) -> Result<Addend> {
         let mut loss = class_cross_entropy(round.on_real(), &round.batch.classes);
-        let mut scalars = vec![("class_loss_real".into(), number(&loss))];
+        let mut scalars = StepScalars::of("class_loss_real", &loss);
         if self.on_generated {
             let on_generated = class_cross_entropy(round.on_generated(), round.classes);
-            scalars.push(("class_loss_fake".into(), number(&on_generated)));
+            scalars.push("class_loss_fake", &on_generated);
             loss = loss + on_generated;
         }
         Ok(Addend {
@@ -37,7 +37,7 @@ impl<G, D: DiscriminatorNetwork> Term<G, D> for ClassLoss {
     fn generator(&self, round: &Round<'_, G, D>) -> Result<Addend> {
         let loss = class_cross_entropy(round.on_generated(), round.classes);
         Ok(Addend {
-            scalars: vec![("generator_class_loss".into(), number(&loss))],
+            scalars: StepScalars::of("generator_class_loss", &loss),
             loss: Some(loss.mul_scalar(self.weight)),
             constant: 0.0,
         })
@@ -59,7 +59,7 @@ pub fn class_cross_entropy(verdict: &Verdict, classes: &[usize]) -> Tensor<1> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::device::cpu;
+    use crate::device::{cpu, number};
     use crate::models::game::{CrossEntropy, Game, Wasserstein};
 
     fn verdict(logits: &[[f32; 3]]) -> Verdict {

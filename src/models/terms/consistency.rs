@@ -8,10 +8,10 @@ use burn::tensor::Tensor;
 use super::pull::mean_squared_difference;
 use super::{Addend, Term};
 use crate::config::{Bcr, ImageTransform, Zcr};
-use crate::device::{number, tensor, values};
+use crate::device::{tensor, values};
 use crate::error::Result;
 use crate::images::Images;
-use crate::models::Scalars;
+use crate::models::StepScalars;
 use crate::models::round::{DiscriminatorNetwork, GeneratorNetwork, Round, Verdict};
 use crate::random::Stream;
 
@@ -35,13 +35,13 @@ impl<G, D: DiscriminatorNetwork> Term<G, D> for BalancedConsistency {
         let mut add = |name: &'static str, weight: f64, verdict: &Verdict, altered: Tensor<4>| {
             let of_altered = round.discriminator.assess(altered);
             let mut difference = mean_squared_difference(verdict.score.clone(), of_altered.score);
-            addend.scalars.push((name.into(), number(&difference)));
+            addend.scalars.push(name, &difference);
             if let (true, Some(own), Some(other)) =
                 (classes, verdict.classes.clone(), of_altered.classes)
             {
                 let of_classes = mean_squared_difference(own, other);
                 let name = format!("{name}_classes");
-                addend.scalars.push((name.into(), number(&of_classes)));
+                addend.scalars.push(name, &of_classes);
                 difference = difference + of_classes;
             }
             let loss = difference.mul_scalar(weight);
@@ -126,7 +126,7 @@ impl LatentConsistency {
 }
 
 impl<G: GeneratorNetwork, D: DiscriminatorNetwork> Term<G, D> for LatentConsistency {
-    fn prepare(&mut self, round: &Round<'_, G, D>) -> Result<Scalars> {
+    fn prepare(&mut self, round: &Round<'_, G, D>) -> Result<StepScalars> {
         let [count, dimension] = round.latents.dims();
         let noise = round
             .random
@@ -138,7 +138,7 @@ impl<G: GeneratorNetwork, D: DiscriminatorNetwork> Term<G, D> for LatentConsiste
         // Normalised by its own batch, as G(z) was; the running statistics are those of G(z) alone.
         let mut generator = round.generator.clone();
         self.perturbed = Some(generator.forward_training(latents, round.classes));
-        Ok(Scalars::new())
+        Ok(StepScalars::default())
     }
 
     fn discriminator(&self, round: &Round<'_, G, D>) -> Result<Addend> {
@@ -150,7 +150,7 @@ impl<G: GeneratorNetwork, D: DiscriminatorNetwork> Term<G, D> for LatentConsiste
         let score = round.on_generated().score.clone();
         let difference = mean_squared_difference(score, of_perturbed);
         Ok(Addend {
-            scalars: vec![("zcr".into(), number(&difference))],
+            scalars: StepScalars::of("zcr", &difference),
             loss: Some(difference.mul_scalar(weight)),
             constant: 0.0,
         })
@@ -163,7 +163,7 @@ impl<G: GeneratorNetwork, D: DiscriminatorNetwork> Term<G, D> for LatentConsiste
         };
         let difference = mean_squared_difference(round.generated.clone(), perturbed);
         Ok(Addend {
-            scalars: vec![("zcr_generator".into(), number(&difference))],
+            scalars: StepScalars::of("zcr_generator", &difference),
             loss: Some(difference.mul_scalar(-weight)),
             constant: 0.0,
         })
@@ -173,6 +173,7 @@ impl<G: GeneratorNetwork, D: DiscriminatorNetwork> Term<G, D> for LatentConsiste
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::device::number;
     use crate::random::Random;
 
     #[test]

@@ -10,7 +10,7 @@ mod spectral;
 
 use burn::tensor::Tensor;
 
-use super::Scalars;
+use super::StepScalars;
 use super::round::Round;
 use crate::error::Result;
 
@@ -30,7 +30,7 @@ pub struct Addend {
     /// A constant of the reported loss, which has no gradient.
     pub constant: f64,
     /// Its values under their names in the ledger.
-    pub scalars: Scalars,
+    pub scalars: StepScalars,
 }
 
 /// An addend of the losses of a GAN with a generator `G` and a discriminator `D`, or a rule for the discriminator's weights.
@@ -50,9 +50,9 @@ pub trait Term<G, D>: Send {
     ///
     /// # Errors
     /// What it needs cannot be had.
-    fn prepare(&mut self, round: &Round<'_, G, D>) -> Result<Scalars> {
+    fn prepare(&mut self, round: &Round<'_, G, D>) -> Result<StepScalars> {
         let _ = round;
-        Ok(Scalars::new())
+        Ok(StepScalars::default())
     }
 
     /// Its part of the discriminator's loss.

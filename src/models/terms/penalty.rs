@@ -3,8 +3,8 @@
 use burn::tensor::{Tensor, TensorData};
 
 use super::{Addend, Term};
-use crate::device::number;
 use crate::error::Result;
+use crate::models::StepScalars;
 use crate::models::round::{DiscriminatorNetwork, Round};
 use crate::nn::dcgan::Critic;
 
@@ -44,7 +44,7 @@ impl<G, D: TangentNetwork> Term<G, D> for GradientPenalty {
         let between = interpolate(round.real.clone(), round.generated.clone(), weights);
         let penalty = gradient_penalty(round.discriminator, between);
         Ok(Addend {
-            scalars: vec![("gradient_penalty".into(), number(&penalty))],
+            scalars: StepScalars::of("gradient_penalty", &penalty),
             loss: Some(penalty.mul_scalar(self.weight)),
             constant: 0.0,
         })

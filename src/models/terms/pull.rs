@@ -4,8 +4,8 @@ use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use super::{Addend, Term};
-use crate::device::number;
 use crate::error::Result;
+use crate::models::StepScalars;
 use crate::models::round::Round;
 
 /// Which real images a generated one is pulled to.
@@ -32,7 +32,7 @@ impl<G, D> Term<G, D> for Pull {
     fn generator(&self, round: &Round<'_, G, D>) -> Result<Addend> {
         let pull = pull(round.generated.clone(), round.real.clone(), self.pairing);
         Ok(Addend {
-            scalars: vec![("pull".into(), number(&pull))],
+            scalars: StepScalars::of("pull", &pull),
             loss: Some(pull.mul_scalar(self.weight)),
             constant: 0.0,
         })
@@ -64,7 +64,7 @@ pub(super) fn mean_squared_difference<const D: usize>(a: Tensor<D>, b: Tensor<D>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::device::{cpu, values};
+    use crate::device::{cpu, number, values};
 
     fn images(values: [f32; 2]) -> Tensor<4> {
         Tensor::from_data([[[[values[0]]]], [[[values[1]]]]], &cpu())

@@ -12,7 +12,7 @@ use super::{Addend, Term};
 use crate::data::{Batch, Symmetry};
 use crate::device::{number, tensor, values};
 use crate::error::Result;
-use crate::models::Scalars;
+use crate::models::StepScalars;
 use crate::models::round::{DiscriminatorNetwork, Round};
 use crate::reward::{Coupling, Reward, RewardModel, load_reward_model};
 
@@ -106,10 +106,10 @@ impl RewardTerm {
 }
 
 impl<G: Send, D: DiscriminatorNetwork> Term<G, D> for RewardTerm {
-    fn prepare(&mut self, round: &Round<'_, G, D>) -> Result<Scalars> {
+    fn prepare(&mut self, round: &Round<'_, G, D>) -> Result<StepScalars> {
         self.step = None;
         if !round.random.position().is_multiple_of(self.reward.every) {
-            return Ok(Scalars::new());
+            return Ok(StepScalars::default());
         }
         // No graph is kept: neither the reward model's weights nor these images have a gradient.
         let real = self.embed_real(round.batch, round.real)?;
@@ -121,10 +121,11 @@ impl<G: Send, D: DiscriminatorNetwork> Term<G, D> for RewardTerm {
         let mean = number(&each.clone().mean());
         let of_classes = by_class(&values(each.clone())?, round.batch);
         self.step = Some(Similarities { real, each, mean });
-        let mut scalars = vec![("similarity".into(), mean), ("reward".into(), self.value())];
-        let of_classes = of_classes.into_iter();
-        scalars
-            .extend(of_classes.map(|(class, mean)| (format!("similarity.{class}").into(), mean)));
+        let mut scalars = StepScalars::of("similarity", mean);
+        scalars.push("reward", self.value());
+        for (class, mean) in of_classes {
+            scalars.push(format!("similarity.{class}"), mean);
+        }
         Ok(scalars)
     }
 

@@ -22,7 +22,8 @@ fn trained(run: &RunConfig, steps: u64) -> (Vec<models::Scalars>, Images) {
     let scalars = (0..steps).map(|position| {
         let batch = toy::batch(&images, 8, position);
         let random = Random::new(1).at(position);
-        model.step(&batch, random).expect("a step")
+        let step = model.step(&batch, random).expect("a step");
+        step.read().expect("numbers")
     });
     let scalars = scalars.collect();
     let drawn = model.sample(&ToyDraws::new([1, 2]).get());

@@ -11,7 +11,7 @@ use histogen::images::Images;
 use histogen::models::game::{CrossEntropy, Game};
 use histogen::models::networks::{fits_backbone, image_shape};
 use histogen::models::player::Player;
-use histogen::models::{Draws, GenerativeModel, Model, Needs, Scalars, loss, to_images};
+use histogen::models::{Draws, GenerativeModel, Model, Needs, StepScalars, loss, to_images};
 use histogen::nn::activation::Activation;
 use histogen::nn::conv::{Conv2d, WeightInit, Window};
 use histogen::nn::dcgan::{Critic, CriticNorm, ImageShape};
@@ -93,7 +93,7 @@ struct Translator {
 }
 
 impl GenerativeModel for Translator {
-    fn step(&mut self, batch: &Batch, random: Random) -> Result<Scalars> {
+    fn step(&mut self, batch: &Batch, random: Random) -> Result<StepScalars> {
         let inputs = batch.inputs.as_ref().context("a batch of pairs")?;
         let (inputs, real) = (
             tensor(inputs, &self.device),
@@ -115,13 +115,9 @@ impl GenerativeModel for Translator {
             .forward(pair(generated.clone()));
         let distance = (generated - real).abs().mean();
         let loss = loss::non_saturating_generator(scores) + distance.mul_scalar(L1);
-        Ok(vec![
-            ("critic_loss".into(), of_discriminator),
-            (
-                "generator_loss".into(),
-                self.generator.minimise(&loss, random),
-            ),
-        ])
+        let mut scalars = StepScalars::of("critic_loss", of_discriminator);
+        scalars.push("generator_loss", self.generator.minimise(&loss, random));
+        Ok(scalars)
     }
 
     fn sample(&self, draws: &Draws<'_>) -> Result<Images> {
