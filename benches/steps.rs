@@ -18,6 +18,8 @@ use histogen::reward::{Reward, RewardModelConfig, Source};
 use histogen::samplers::Samplers;
 use histogen::samples::{self, Plan};
 
+#[cfg(feature = "gpu")]
+mod launches;
 mod result;
 
 const SIZE: usize = 64;
@@ -48,6 +50,13 @@ struct Arguments {
     /// Times this many batches of samples instead of steps.
     #[arg(long, default_value_t = 0)]
     sample: usize,
+    /// Waits for a GPU after this many steps, as a training does after 25, instead of after each.
+    #[arg(long, default_value_t = 1, conflicts_with = "sample")]
+    wait_every: usize,
+    /// Prints the kernels that a step launches on a GPU, in place of the times of steps.
+    #[cfg(feature = "gpu")]
+    #[arg(long)]
+    launches: bool,
     /// Given by `cargo bench`.
     #[arg(long, hide = true)]
     bench: bool,
@@ -90,13 +99,34 @@ fn main() -> Result<()> {
             let plan = Plan::without_store(0, run.batch, position);
             samples::draw(sampler.as_ref(), &plan, &mut |_| {})?;
         } else {
-            model.step(&batch, random.at(position))?;
+            let steps = if position == 0 {
+                1
+            } else {
+                arguments.wait_every
+            };
+            for step in 0..steps as u64 {
+                model.step(
+                    &batch,
+                    random.at(position * arguments.wait_every as u64 + step),
+                )?;
+            }
             device.sync()?;
         }
-        milliseconds.push(1e3 * start.elapsed().as_secs_f64());
+        milliseconds.push(1e3 * start.elapsed().as_secs_f64() / arguments.wait_every as f64);
         if position == 0 {
             first_step = begin.elapsed().as_secs_f64();
         }
+    }
+    #[cfg(feature = "gpu")]
+    if arguments.launches {
+        let (launches, guard) = launches::Launches::listen();
+        for position in 0..arguments.steps as u64 {
+            model.step(&batch, random.at(position))?;
+            device.sync()?;
+        }
+        drop(guard);
+        println!("{}", launches.of_a_step(arguments.steps));
+        return Ok(());
     }
     result::say(&milliseconds[1..], Some(first_step));
     Ok(())

@@ -23,6 +23,7 @@ use std::path::{Path, PathBuf};
 
 use crate::classifier::ClassifierRunConfig;
 use crate::config::RunConfig;
+use crate::device::DeviceKind;
 use crate::error::{Result, explained, refuse};
 use crate::files::{cannot_write, remove_unfinished, write_whole};
 use crate::reward::SnnRunConfig;
@@ -51,6 +52,9 @@ pub trait Identity: Clone {
 
     /// Steps to the end.
     fn steps(&self) -> u64;
+
+    /// What computes it.
+    fn device(&self) -> DeviceKind;
 }
 
 impl Identity for RunConfig {
@@ -64,6 +68,10 @@ impl Identity for RunConfig {
 
     fn steps(&self) -> u64 {
         self.steps as u64
+    }
+
+    fn device(&self) -> DeviceKind {
+        self.device
     }
 }
 
@@ -79,6 +87,10 @@ impl Identity for SnnRunConfig {
     fn steps(&self) -> u64 {
         self.steps.iter().sum()
     }
+
+    fn device(&self) -> DeviceKind {
+        self.device
+    }
 }
 
 impl Identity for ClassifierRunConfig {
@@ -93,6 +105,10 @@ impl Identity for ClassifierRunConfig {
     fn steps(&self) -> u64 {
         self.steps
     }
+
+    fn device(&self) -> DeviceKind {
+        self.device
+    }
 }
 
 impl Identity for TranslatorRunConfig {
@@ -106,6 +122,10 @@ impl Identity for TranslatorRunConfig {
 
     fn steps(&self) -> u64 {
         self.steps
+    }
+
+    fn device(&self) -> DeviceKind {
+        self.device
     }
 }
 

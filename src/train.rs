@@ -83,6 +83,7 @@ pub fn train(
             logging,
             samplers,
             steps,
+            first: first + 1,
             read_every,
             measure,
             progress,
@@ -100,6 +101,8 @@ struct ModelTraining<'a> {
     logging: &'a LoggingConfig,
     samplers: &'a Samplers,
     steps: usize,
+    /// The first step of this process.
+    first: u64,
     /// Steps whose numbers are read in one wait.
     read_every: u64,
     measure: &'a mut Measure<'a>,
@@ -121,7 +124,9 @@ impl Training<RunConfig> for ModelTraining<'_> {
     }
 
     fn is_read_at(&self, step: u64) -> bool {
-        step.is_multiple_of(self.read_every)
+        // The first step of a process compiles kernels: who watches is told when that is over.
+        step == self.first
+            || step.is_multiple_of(self.read_every)
             || self.is_grid_due(step)
             || self.is_measuring_due(step)
     }

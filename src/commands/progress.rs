@@ -16,8 +16,11 @@ pub(super) struct Progress {
     total: usize,
     bar: Option<ProgressBar>,
     start: Instant,
-    /// Units that were done before the start: a resumed run.
+    /// Since when units are counted for the time left, and how many were done by then: a resumed run.
+    counted_from: Instant,
     before: Option<usize>,
+    /// Whether the first unit is yet to come, and takes longer than the others.
+    warms_up: bool,
     last_line: Instant,
 }
 
@@ -47,13 +50,30 @@ impl Progress {
             total,
             bar,
             start: Instant::now(),
+            counted_from: Instant::now(),
             before: None,
+            warms_up: false,
             last_line: Instant::now(),
         }
     }
 
+    /// The same for work whose first unit takes longer than the others, which is said: the time left is counted from then on.
+    pub(super) fn warming_up(mut self, what: &str) -> Self {
+        self.warms_up = true;
+        match &self.bar {
+            Some(bar) => bar.set_message(what.to_owned()),
+            None => eprintln!("{}: {what}", self.name),
+        }
+        self
+    }
+
     /// Says that `done` units are done.
     pub(super) fn update(&mut self, done: usize, message: &str) {
+        if std::mem::take(&mut self.warms_up) {
+            self.before = Some(done);
+            self.counted_from = Instant::now();
+            self.last_line = Instant::now();
+        }
         let before = *self.before.get_or_insert(done.saturating_sub(1));
         if let Some(bar) = &self.bar {
             if bar.position() == 0 && before > 0 {
@@ -65,7 +85,7 @@ impl Progress {
         } else if self.last_line.elapsed() >= INTERVAL {
             self.last_line = Instant::now();
             let fraction = (done - before).max(1) as f64 / (self.total - before).max(1) as f64;
-            let left = self.start.elapsed().as_secs_f64() * (1.0 - fraction) / fraction;
+            let left = self.counted_from.elapsed().as_secs_f64() * (1.0 - fraction) / fraction;
             let left = duration(Duration::from_secs_f64(left.max(0.0)));
             eprintln!(
                 "{}: {done} of {}, {left} left  {message}",

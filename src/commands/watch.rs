@@ -2,10 +2,11 @@
 
 use super::dashboard::{Dashboard, Shown, Title, say};
 use super::progress::Progress;
+use crate::device::DeviceKind;
 use crate::experiment::{TrainingEnd, TrainingInfo};
 use crate::models::Scalars;
 use crate::shutdown;
-use crate::tracker::{Event, ScoreRecord};
+use crate::tracker::{Ending, Event, ScoreRecord};
 
 /// The watch over one training. It begins with the first step: what is found trained is not watched.
 pub(super) struct Watch {
@@ -25,11 +26,15 @@ impl Watch {
     /// The watch over a training that is about to begin, in the dashboard or not. It shows what the ledger has measured.
     pub(super) fn new(training: &TrainingInfo<'_>, dashboard: bool) -> Self {
         let (label, steps) = (training.label.to_owned(), training.steps as usize);
+        let mut progress = Progress::new(label.clone(), steps);
+        if training.device != DeviceKind::Cpu && !is_finished(training.events) {
+            progress = progress.warming_up("compiling kernels, or loading those that are kept");
+        }
         let mut watch = Self {
             label: label.clone(),
             folder: training.folder.display().to_string(),
             steps,
-            progress: Progress::new(label.clone(), steps),
+            progress,
             title: dashboard.then_some(Title {
                 label,
                 number: training.number,
@@ -113,4 +118,14 @@ impl Watch {
             TrainingEnd::Failed => {}
         }
     }
+}
+
+/// Whether a training is finished, as its ledger says; it may have been measured since.
+fn is_finished(events: &[Event]) -> bool {
+    let mark = events.iter().rev().find_map(|event| match event {
+        Event::Start { .. } => Some(false),
+        Event::End { ending, .. } => Some(*ending == Ending::Finished),
+        _ => None,
+    });
+    mark == Some(true)
 }

@@ -44,6 +44,10 @@ impl Identity for KeptConfig {
     fn steps(&self) -> u64 {
         self.steps
     }
+
+    fn device(&self) -> DeviceKind {
+        self.device
+    }
 }
 
 /// The copy of the discriminator of `model` that its sampler asks for, trained on the training patches or found trained; none

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::device::DeviceKind;
 use crate::error::Result;
 use crate::models::Scalars;
 use crate::tracker::{Event, ScoreRecord};
@@ -60,6 +61,8 @@ pub struct TrainingInfo<'a> {
     pub count: usize,
     /// Steps to its end.
     pub steps: u64,
+    /// What computes it.
+    pub device: DeviceKind,
     /// The run's folder.
     pub folder: &'a Path,
     /// What the run's ledger has so far.

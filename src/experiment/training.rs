@@ -137,6 +137,7 @@ pub(super) fn told<C: Identity, T>(
         number: label.number,
         count: label.count,
         steps: run.config.steps(),
+        device: run.config.device(),
         folder: run.path(),
         events: run.ledger.events(),
     })?;

@@ -1,10 +1,12 @@
 //! Activation functions.
 //!
-//! In f32 on the CPU they run over the entries in vectors of the widest kind the CPU has, forward and backward in
-//! one pass each; anywhere else they are Burn's. Normalisation takes one along ([`super::batch_norm`]), which saves a pass.
+//! In f32 they are kernels of this module's own, forward and backward in one pass each: on the CPU in vectors of the widest kind it
+//! has. In other numbers they are Burn's. Normalisation takes one along ([`super::batch_norm`]), which saves a pass.
 
 mod extension;
 mod function;
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+pub(in crate::kernels) mod gpu;
 #[cfg(test)]
 mod tests;
 
@@ -13,7 +15,7 @@ use burn::tensor::activation::{leaky_relu, relu, sigmoid, silu};
 
 use self::extension::{activate, slope};
 pub(in crate::kernels) use self::function::exponential;
-use super::flex::is_ours;
+use super::is_f32;
 
 /// A function of one number, applied to each entry.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -35,7 +37,7 @@ impl Activation {
     pub fn forward<const D: usize>(self, input: Tensor<D>) -> Tensor<D> {
         match self {
             Self::Identity => input,
-            _ if is_ours(&input) => activate(input, self),
+            _ if is_f32(&input) => activate(input, self),
             Self::Relu => relu(input),
             Self::LeakyRelu(leak) => leaky_relu(input, f64::from(leak)),
             Self::Silu => silu(input),
@@ -47,7 +49,7 @@ impl Activation {
     /// the side below zero.
     pub fn slope<const D: usize>(self, input: Tensor<D>) -> Tensor<D> {
         let input = input.detach();
-        if is_ours(&input) {
+        if is_f32(&input) {
             return slope(input, self);
         }
         let below = |leak: f32| {

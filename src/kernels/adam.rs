@@ -1,11 +1,16 @@
-//! A step of Adam in one pass over the numbers of a parameter, on the CPU; by Burn's operations it is sixteen, each through memory.
+//! A step of Adam in one pass over the numbers of a parameter; by Burn's operations it is sixteen, each through memory and, on a
+//! GPU, each a kernel that the host launches.
+
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+mod gpu;
 
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Dispatch, Flex, backend_extension};
 use burn::tensor::Tensor;
 use rayon::prelude::*;
 
-use super::flex::{GRAIN, Primitive, entries, is_ours};
+use super::flex::{GRAIN, Primitive, entries};
+use super::is_f32;
 use super::wide::wide;
 
 /// The numbers of one step: Kingma and Ba, *Adam: A Method for Stochastic Optimization*, 2015 (arXiv 1412.6980), Algorithm 1 with
@@ -24,10 +29,10 @@ pub struct AdamStep {
 
 /// Whether [`adam`] can take a step of `weight`.
 pub fn takes<const D: usize>(weight: &Tensor<D>) -> bool {
-    is_ours(weight) && !weight.device().is_autodiff()
+    is_f32(weight) && !weight.device().is_autodiff()
 }
 
-/// The weight and its two moments after a step along `gradient`: the same bits as by Burn's operations. All four are of one shape.
+/// The weight and its two moments after a step along `gradient`; on the CPU the bits of Burn's operations. All four are of one shape.
 pub fn adam<const D: usize>(
     weight: Tensor<D>,
     gradient: Tensor<D>,
@@ -42,7 +47,7 @@ pub fn adam<const D: usize>(
 }
 
 /// The operation of a back end.
-#[backend_extension(Flex)]
+#[backend_extension(Flex, Cube: cfg(any(feature = "wgpu", feature = "cuda")))]
 trait Adam: Backend {
     /// The weight and the moments after a step.
     fn adam(

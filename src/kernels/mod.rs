@@ -2,8 +2,9 @@
 //! and the step of the optimiser.
 //!
 //! For f32 on Burn's Flex back end (the CPU) they are kernels of this module's own, forward and, where a network is
-//! trained through them, backward; for any other device or precision they are Burn's operations. Results of the kernels
-//! have the same bits for any number of threads, and an image the same bits whatever its batch, batch normalisation aside.
+//! trained through them, backward. On GPUs normalisation, activation functions and the optimiser have kernels too, each the file
+//! `gpu.rs` of its folder; all else, and any other precision, is Burn's operations. Results of the CPU's kernels have the same bits
+//! for any number of threads, and an image the same bits whatever its batch, batch normalisation aside.
 
 pub mod activation;
 pub mod adam;
@@ -12,13 +13,22 @@ pub mod transformer;
 
 mod conv;
 mod flex;
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+mod gpu;
 mod norm;
 mod operations;
 mod product;
 mod scratch;
 mod wide;
 
+use burn::tensor::{DType, Tensor};
+
 pub use self::activation::Activation;
 pub use self::conv::{conv_transpose2d, conv2d};
 pub use self::norm::{batch_norm, batch_norm_train, group_norm};
 pub use self::operations::{gigaflop_since, operations};
+
+/// Whether a tensor holds f32: kernels that CPU and GPUs have are for those.
+fn is_f32<const D: usize>(tensor: &Tensor<D>) -> bool {
+    tensor.dtype() == DType::F32
+}

@@ -1,8 +1,10 @@
 //! Normalisation of activations: over the batch, and over groups of channels, with the activation function that follows.
 //!
-//! In f32 on the CPU by kernels of this module's own (function included: one pass less each way); elsewhere by Burn's.
+//! In f32 by kernels of this module's own (function included: one pass less each way); in other numbers by Burn's.
 
 mod extension;
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+mod gpu;
 mod kernel;
 mod layout;
 #[cfg(test)]
@@ -13,7 +15,7 @@ use burn::tensor::{Tensor, module};
 use self::extension::{Plan, moments, normalise};
 use self::layout::{Layout, Sharing};
 use super::activation::Activation;
-use super::flex::is_ours;
+use super::is_f32;
 
 /// Added to variances before the square root.
 const EPSILON: f64 = 1e-5;
@@ -21,13 +23,13 @@ const EPSILON: f64 = 1e-5;
 /// Batch normalisation by the batch's own statistics (Ioffe and Szegedy 2015, algorithm 1), then `activation`.
 ///
 /// Input [n, channels, h, w]; `affine` is scale and shift, `[channels]` each. Returns the result and the batch's mean
-/// and biased variance, `[channels]` each, through which no gradient flows on the CPU.
+/// and biased variance, `[channels]` each, through which no gradient flows in f32.
 pub fn batch_norm_train(
     input: Tensor<4>,
     affine: [Tensor<1>; 2],
     activation: Activation,
 ) -> (Tensor<4>, [Tensor<1>; 2]) {
-    if is_ours(&input) {
+    if is_f32(&input) {
         let (output, moments) = normalise_alone(input, affine, Sharing::Batch, activation);
         let moment = |place: usize| moments.clone().narrow(0, place, 1).squeeze_dim(0);
         return (output, [moment(0), moment(1)]);
@@ -47,7 +49,7 @@ pub fn batch_norm(
     [mean, variance]: [Tensor<1>; 2],
     activation: Activation,
 ) -> Tensor<4> {
-    if is_ours(&input) {
+    if is_f32(&input) {
         let plan = Plan {
             layout: Layout::new(input.dims(), Sharing::Batch),
             activation,
@@ -70,7 +72,7 @@ pub fn group_norm(
     affine: [Tensor<1>; 2],
     activation: Activation,
 ) -> Tensor<4> {
-    if is_ours(&input) {
+    if is_f32(&input) {
         return normalise_alone(input, affine, Sharing::Groups(groups), activation).0;
     }
     // A group of an image is normalised as batch normalisation normalises a channel: one operation of the automatic
@@ -85,7 +87,7 @@ pub fn group_norm(
     activation.forward(normalised.reshape([images, channels, height, width]) * scale + shift)
 }
 
-/// Normalises f32 on the CPU by its own moments, and returns these too: [2, groups], means and biased variances.
+/// Normalises f32 by its own moments, and returns these too: [2, groups], means and biased variances.
 fn normalise_alone(
     input: Tensor<4>,
     affine: [Tensor<1>; 2],

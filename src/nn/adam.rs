@@ -1,4 +1,4 @@
-//! Adam, as Burn has it and with its record, in one pass on the CPU.
+//! Adam, as Burn has it and with its record, in one pass over the numbers.
 
 use burn::tensor::{Device, Tensor};
 use burn_optim::{
@@ -23,7 +23,7 @@ pub fn adam([beta1, beta2]: [f64; 2], epsilon: f64) -> ModuleOptimizer {
 
 #[derive(Clone)]
 struct Adam {
-    /// Takes the first step of each parameter, which makes its moments, and every step elsewhere than on the CPU.
+    /// Takes the first step of each parameter, which makes its moments, and every step of numbers that are not f32.
     burn: burn_optim::Adam,
     decays: [f32; 2],
     epsilon: f32,

@@ -135,3 +135,139 @@ fn write_down<C: Identity>(
 pub fn is_due(step: u64, steps: u64, every: usize) -> bool {
     step == steps || (every > 0 && step > 0 && step.is_multiple_of(every as u64))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use burn::tensor::Tensor;
+
+    use super::*;
+    use crate::device::{DeviceKind, cpu};
+    use crate::tracker::Event;
+
+    #[derive(Clone)]
+    struct Steps(u64);
+
+    impl Identity for Steps {
+        fn name(&self) -> String {
+            format!("steps-{}", self.0)
+        }
+
+        fn to_toml(&self) -> String {
+            format!("steps = {}\n", self.0)
+        }
+
+        fn steps(&self) -> u64 {
+            self.0
+        }
+
+        fn device(&self) -> DeviceKind {
+            DeviceKind::Cpu
+        }
+    }
+
+    /// A training that is read every `every` steps, and whose loss is NaN from the step `breaks` on.
+    struct Rarely {
+        every: u64,
+        breaks: u64,
+        fails: u64,
+        told: Vec<u64>,
+    }
+
+    impl Training<Steps> for Rarely {
+        fn step(&mut self, position: u64) -> Result<StepScalars> {
+            let step = position + 1;
+            anyhow::ensure!(step != self.fails, "no step {step}");
+            let loss = if step < self.breaks {
+                step as f32
+            } else {
+                f32::NAN
+            };
+            let loss = Tensor::<1>::from_data([loss], &cpu());
+            Ok(StepScalars::of("loss", &loss))
+        }
+
+        fn tell(&mut self, step: u64, scalars: &Scalars) {
+            assert!((scalars[0].1 - step as f64).abs() < 1e-9);
+            self.told.push(step);
+        }
+
+        fn is_read_at(&self, step: u64) -> bool {
+            step.is_multiple_of(self.every)
+        }
+
+        fn save(&mut self, folder: &Path) -> Result<()> {
+            Ok(fs::write(folder.join("told"), format!("{:?}", self.told))?)
+        }
+
+        fn look(&mut self, _run: &mut Run<Steps>, _step: u64) -> Result<()> {
+            Ok(())
+        }
+
+        fn advice(&self) -> &'static str {
+            "do otherwise"
+        }
+    }
+
+    /// What became of ten steps with a checkpoint every fourth: the steps of the ledger, and the newest checkpoint.
+    fn conducted(every: u64, breaks: u64, fails: u64) -> (Result<()>, Vec<u64>, Option<u64>) {
+        let folder = tempfile::tempdir().unwrap();
+        let mut run = Run::open(folder.path(), &Steps(10)).unwrap();
+        let logging = LoggingConfig {
+            checkpoint_every: 4,
+            ..LoggingConfig::default()
+        };
+        let told = Vec::new();
+        let mut training = Rarely {
+            every,
+            breaks,
+            fails,
+            told,
+        };
+        let ended = conduct(&mut run, 0, &logging, &mut training);
+        let events = run.ledger.events().iter();
+        let steps = events.filter_map(|event| match event {
+            Event::Step { step, .. } => Some(*step),
+            _ => None,
+        });
+        let steps: Vec<u64> = steps.collect();
+        assert_eq!(steps, training.told);
+        (ended, steps, run.checkpoint_step())
+    }
+
+    #[test]
+    fn a_ledger_has_every_step_however_rarely_numbers_are_read() {
+        for every in [1, 3, 25] {
+            let (ended, steps, checkpoint) = conducted(every, 99, 99);
+            assert!(ended.is_ok(), "{every}");
+            assert_eq!(steps, (1..=10).collect::<Vec<_>>(), "{every}");
+            assert_eq!(checkpoint, Some(10), "{every}");
+        }
+    }
+
+    #[test]
+    fn a_loss_that_is_read_late_diverges_at_its_own_step_and_gets_into_no_checkpoint() {
+        for (every, breaks) in [(1, 7), (3, 7), (25, 7), (25, 8)] {
+            let (ended, steps, checkpoint) = conducted(every, breaks, 99);
+            let error = ended.unwrap_err().to_string();
+            let what = format!("`loss` became NaN at step {breaks}");
+            assert!(error.contains(&what), "{error}");
+            assert_eq!(steps, (1..breaks).collect::<Vec<_>>(), "{every}");
+            assert_eq!(checkpoint, Some(4), "{every}");
+        }
+    }
+
+    #[test]
+    fn steps_before_one_that_fails_are_written_down() {
+        for every in [1, 25] {
+            let (ended, steps, _) = conducted(every, 99, 7);
+            assert_eq!(ended.unwrap_err().to_string(), "no step 7");
+            assert_eq!(steps, [1, 2, 3, 4, 5, 6], "{every}");
+            // A loss that was no longer finite comes first: it may be why.
+            let (ended, ..) = conducted(every, 6, 7);
+            let error = ended.unwrap_err().to_string();
+            assert!(error.contains("became NaN at step 6"), "{error}");
+        }
+    }
+}

@@ -31,6 +31,7 @@ mod low_data;
 mod lpips;
 mod manual;
 mod mathematics;
+mod mixed_precision;
 mod mlflow;
 mod noise;
 mod output;

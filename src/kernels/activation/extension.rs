@@ -1,4 +1,4 @@
-//! Activation functions as operations of Burn: on the CPU back end, and with gradients.
+//! Activation functions as operations of Burn's back ends, and with gradients. Those of the CPU are here.
 
 use burn::backend::autodiff::NodeId;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
@@ -16,13 +16,23 @@ use crate::kernels::scratch::zeros;
 use crate::kernels::wide::wide;
 
 /// An activation function as an operation of a back end.
-#[backend_extension(Flex, Autodiff)]
+#[backend_extension(Flex, Cube: cfg(any(feature = "wgpu", feature = "cuda")), Autodiff)]
 pub(super) trait Activate: Backend {
     /// The function of each entry.
     fn activate(input: FloatTensor<Self>, activation: Activation) -> FloatTensor<Self>;
 
     /// The derivative at each entry, a constant.
     fn activation_slope(input: FloatTensor<Self>, activation: Activation) -> FloatTensor<Self>;
+}
+
+/// What a back end's activation functions need besides, to have gradients.
+pub(super) trait PullBack: Activate {
+    /// `gradient` times the derivative at `input`.
+    fn pull_back(
+        input: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        activation: Activation,
+    ) -> FloatTensor<Self>;
 }
 
 /// The function of each entry, on Burn's tensors.
@@ -51,13 +61,28 @@ impl Activate for Flex {
 
     fn activation_slope(input: Primitive, activation: Activation) -> Primitive {
         let ones = tensor(vec![1.0; input.shape().num_elements()], input.shape());
-        pull_back(&input, &ones, activation)
+        Self::pull_back(input, ones, activation)
     }
 }
 
-impl<C: CheckpointStrategy> Activate for Autodiff<Flex, C> {
+impl PullBack for Flex {
+    fn pull_back(input: Primitive, gradient: Primitive, activation: Activation) -> Primitive {
+        let (input, gradient) = (input.to_contiguous(), gradient.to_contiguous());
+        let shape = input.shape();
+        let (input, gradient) = (entries(&input), entries(&gradient));
+        let mut output = zeros(input.len());
+        let sources = input.par_chunks(GRAIN).zip(gradient.par_chunks(GRAIN));
+        let chunks = output.par_chunks_mut(GRAIN).zip(sources);
+        chunks.for_each(|(output, (input, gradient))| {
+            pull_back_part(activation, input, gradient, output);
+        });
+        tensor(output, shape)
+    }
+}
+
+impl<B: PullBack, C: CheckpointStrategy> Activate for Autodiff<B, C> {
     fn activate(input: FloatTensor<Self>, activation: Activation) -> FloatTensor<Self> {
-        let output = Flex::activate(input.primitive().clone(), activation);
+        let output = B::activate(input.primitive().clone(), activation);
         let step = Step.prepare::<C>([input.node()]);
         match step.compute_bound().stateful() {
             OpsKind::Tracked(mut prepared) => {
@@ -69,10 +94,7 @@ impl<C: CheckpointStrategy> Activate for Autodiff<Flex, C> {
     }
 
     fn activation_slope(input: FloatTensor<Self>, activation: Activation) -> FloatTensor<Self> {
-        FloatTensor::<Self>::new(Flex::activation_slope(
-            input.primitive().clone(),
-            activation,
-        ))
+        FloatTensor::<Self>::new(B::activation_slope(input.primitive().clone(), activation))
     }
 }
 
@@ -80,7 +102,7 @@ impl<C: CheckpointStrategy> Activate for Autodiff<Flex, C> {
 #[derive(Debug)]
 struct Step;
 
-impl Backward<Flex, 1> for Step {
+impl<B: PullBack> Backward<B, 1> for Step {
     type State = (NodeId, Activation);
 
     fn backward(
@@ -90,28 +112,14 @@ impl Backward<Flex, 1> for Step {
         checkpointer: &mut Checkpointer,
     ) {
         let (input, activation) = ops.state;
-        let input: Primitive = checkpointer.retrieve_node_output(input);
-        let gradient = gradients.consume::<Flex>(&ops.node);
+        let input: FloatTensor<B> = checkpointer.retrieve_node_output(input);
+        let gradient = gradients.consume::<B>(&ops.node);
         let [parent] = ops.parents;
         if let Some(node) = parent {
-            let result = pull_back(&input, &gradient, activation);
-            gradients.register::<Flex>(node.id, result);
+            let result = B::pull_back(input, gradient, activation);
+            gradients.register::<B>(node.id, result);
         }
     }
-}
-
-/// `gradient` times the derivative at `input`.
-fn pull_back(input: &Primitive, gradient: &Primitive, activation: Activation) -> Primitive {
-    let (input, gradient) = (input.to_contiguous(), gradient.to_contiguous());
-    let shape = input.shape();
-    let (input, gradient) = (entries(&input), entries(&gradient));
-    let mut output = zeros(input.len());
-    let sources = input.par_chunks(GRAIN).zip(gradient.par_chunks(GRAIN));
-    let chunks = output.par_chunks_mut(GRAIN).zip(sources);
-    chunks.for_each(|(output, (input, gradient))| {
-        pull_back_part(activation, input, gradient, output);
-    });
-    tensor(output, shape)
 }
 
 wide! {

@@ -1,4 +1,4 @@
-//! Normalisation as operations of Burn: on the CPU back end, and with gradients.
+//! Normalisation as operations of Burn's back ends, and with gradients. Those of the CPU are here.
 
 use burn::backend::autodiff::NodeId;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
@@ -24,7 +24,7 @@ pub(super) struct Plan {
 }
 
 /// Normalisation as operations of a back end.
-#[backend_extension(Flex, Autodiff)]
+#[backend_extension(Flex, Cube: cfg(any(feature = "wgpu", feature = "cuda")), Autodiff)]
 pub(super) trait Normalise: Backend {
     /// Mean and biased variance of each group, [2, groups]; a constant.
     fn moments(input: FloatTensor<Self>, layout: Layout) -> FloatTensor<Self>;
@@ -37,6 +37,17 @@ pub(super) trait Normalise: Backend {
         beta: FloatTensor<Self>,
         plan: Plan,
     ) -> FloatTensor<Self>;
+}
+
+/// What a back end's normalisation needs besides, to have gradients.
+pub(super) trait PullBack: Normalise {
+    /// The gradients by the input, the scale and the shift. `inputs` are those of [`Normalise::normalise`], `gradient` that of its
+    /// output.
+    fn pull_back(
+        inputs: [FloatTensor<Self>; 4],
+        gradient: FloatTensor<Self>,
+        plan: Plan,
+    ) -> [FloatTensor<Self>; 3];
 }
 
 /// [`Normalise::moments`] on Burn's tensors.
@@ -87,9 +98,35 @@ impl Normalise for Flex {
     }
 }
 
-impl<C: CheckpointStrategy> Normalise for Autodiff<Flex, C> {
+impl PullBack for Flex {
+    fn pull_back(inputs: [Primitive; 4], gradient: Primitive, plan: Plan) -> [Primitive; 3] {
+        let [input, moments, gamma, beta] = inputs.map(|tensor| tensor.to_contiguous());
+        let gradient = gradient.to_contiguous();
+        let affine = Affine {
+            gamma: entries(&gamma),
+            beta: entries(&beta),
+            activation: plan.activation,
+        };
+        let pulled = kernel::pull_back(
+            &plan.layout,
+            entries(&input),
+            entries(&moments),
+            affine,
+            entries(&gradient),
+            plan.of_input,
+        );
+        let channels = plan.layout.channels;
+        [
+            tensor(pulled.input, input.shape()),
+            tensor(pulled.gamma, [channels]),
+            tensor(pulled.beta, [channels]),
+        ]
+    }
+}
+
+impl<B: PullBack, C: CheckpointStrategy> Normalise for Autodiff<B, C> {
     fn moments(input: FloatTensor<Self>, layout: Layout) -> FloatTensor<Self> {
-        FloatTensor::<Self>::new(Flex::moments(input.primitive().clone(), layout))
+        FloatTensor::<Self>::new(B::moments(input.primitive().clone(), layout))
     }
 
     fn normalise(
@@ -99,7 +136,7 @@ impl<C: CheckpointStrategy> Normalise for Autodiff<Flex, C> {
         beta: FloatTensor<Self>,
         plan: Plan,
     ) -> FloatTensor<Self> {
-        let output = Flex::normalise(
+        let output = B::normalise(
             input.primitive().clone(),
             moments.primitive().clone(),
             gamma.primitive().clone(),
@@ -129,20 +166,20 @@ struct Step;
 
 /// What the backward step needs.
 #[derive(Clone, Debug)]
-struct State {
+struct State<T> {
     input: NodeId,
     gamma: NodeId,
     beta: NodeId,
-    moments: Primitive,
+    moments: T,
     plan: Plan,
 }
 
-impl Backward<Flex, 3> for Step {
-    type State = State;
+impl<B: PullBack> Backward<B, 3> for Step {
+    type State = State<FloatTensor<B>>;
 
     fn backward(
         self,
-        ops: Ops<State, 3>,
+        ops: Ops<Self::State, 3>,
         gradients: &mut Gradients,
         checkpointer: &mut Checkpointer,
     ) {
@@ -153,36 +190,13 @@ impl Backward<Flex, 3> for Step {
             moments,
             plan,
         } = ops.state;
-        let mut retrieve = |node| {
-            checkpointer
-                .retrieve_node_output::<Primitive>(node)
-                .to_contiguous()
-        };
-        let [input, gamma, beta] = [retrieve(input), retrieve(gamma), retrieve(beta)];
-        let moments = moments.to_contiguous();
-        let gradient = gradients.consume::<Flex>(&ops.node).to_contiguous();
-        let affine = Affine {
-            gamma: entries(&gamma),
-            beta: entries(&beta),
-            activation: plan.activation,
-        };
-        let pulled = kernel::pull_back(
-            &plan.layout,
-            entries(&input),
-            entries(&moments),
-            affine,
-            entries(&gradient),
-            plan.of_input,
-        );
-        let channels = plan.layout.channels;
-        let results = [
-            tensor(pulled.input, input.shape()),
-            tensor(pulled.gamma, [channels]),
-            tensor(pulled.beta, [channels]),
-        ];
+        let mut retrieve = |node| checkpointer.retrieve_node_output::<FloatTensor<B>>(node);
+        let inputs = [retrieve(input), moments, retrieve(gamma), retrieve(beta)];
+        let gradient = gradients.consume::<B>(&ops.node);
+        let results = B::pull_back(inputs, gradient, plan);
         for (parent, result) in ops.parents.into_iter().zip(results) {
             if let Some(node) = parent {
-                gradients.register::<Flex>(node.id, result);
+                gradients.register::<B>(node.id, result);
             }
         }
     }

@@ -1,0 +1,54 @@
+//! What the kernels of this module on GPUs share: they are CubeCL's, for f32 tensors of its back end.
+
+use burn::tensor::{DType, Shape};
+use burn_cubecl::cubecl::{self, calculate_cube_count_elemwise, prelude::*};
+use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
+use burn_cubecl::tensor::CubeTensor;
+
+/// Units of a cube whose units add something up together. Every device has as many.
+pub(super) const UNITS: usize = 256;
+/// Cubes in the first dimension of more than so many; WebGPU has at most 65,535.
+const WIDEST: usize = 1 << 15;
+
+/// A new tensor of `shape` beside `like`.
+pub(super) fn empty(like: &CubeTensor, shape: impl Into<Shape>) -> CubeTensor {
+    let (client, device) = (like.client.clone(), like.device.clone());
+    empty_device_contiguous_dtype(client, device, shape.into(), DType::F32)
+}
+
+/// A new tensor of the shape of `like`.
+pub(super) fn empty_like(like: &CubeTensor) -> CubeTensor {
+    empty(like, like.meta.shape().clone())
+}
+
+/// Cubes for a kernel whose units have a number each, of `count`; some units may be left over.
+pub(super) fn of_each(like: &CubeTensor, count: usize) -> (CubeCount, CubeDim) {
+    let dimension = CubeDim::new(&like.client, count);
+    let cubes = calculate_cube_count_elemwise(&like.client, count, dimension);
+    (cubes, dimension)
+}
+
+/// `count` cubes of [`UNITS`] units; some may be left over.
+pub(super) fn of_sums(count: usize) -> (CubeCount, CubeDim) {
+    let wide = count.min(WIDEST);
+    let cubes = CubeCount::Static(wide as u32, count.div_ceil(wide) as u32, 1);
+    (cubes, CubeDim::new_1d(UNITS as u32))
+}
+
+/// The sum over the units of a cube of what is each unit's `own`; all units of the cube must ask.
+#[cube]
+pub(super) fn sum_of_units(own: f32) -> f32 {
+    let mut sums = Shared::<[f32]>::new_slice(UNITS);
+    let unit = UNIT_POS as usize;
+    sums[unit] = own;
+    sync_cube();
+    let mut half = UNITS / 2;
+    while half > 0 {
+        if unit < half {
+            sums[unit] = sums[unit] + sums[unit + half];
+        }
+        sync_cube();
+        half = half / 2;
+    }
+    sums[0]
+}
