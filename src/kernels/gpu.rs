@@ -2,6 +2,7 @@
 
 use burn::tensor::{DType, Shape};
 use burn_cubecl::cubecl::{self, calculate_cube_count_elemwise, prelude::*};
+use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::tensor::CubeTensor;
 
@@ -16,9 +17,24 @@ pub(super) fn empty(like: &CubeTensor, shape: impl Into<Shape>) -> CubeTensor {
     empty_device_contiguous_dtype(client, device, shape.into(), DType::F32)
 }
 
-/// A new tensor of the shape of `like`.
+/// A new tensor of the shape of `like`, which has no gaps, with its entries in the same order in memory.
 pub(super) fn empty_like(like: &CubeTensor) -> CubeTensor {
-    empty(like, like.meta.shape().clone())
+    CubeTensor {
+        meta: like.meta.clone(),
+        ..empty(like, like.meta.shape().clone())
+    }
+}
+
+/// The tensors with their entries in one order in memory, without gaps: as they are, if they have one. (Convolutions give channels
+/// last.)
+pub(super) fn in_one_order<const N: usize>(tensors: [CubeTensor; N]) -> [CubeTensor; N] {
+    let first = tensors[0].meta.strides().clone();
+    let is_one =
+        |tensor: &CubeTensor| tensor.is_contiguous_buffer() && *tensor.meta.strides() == first;
+    if tensors.iter().all(is_one) {
+        return tensors;
+    }
+    tensors.map(into_contiguous)
 }
 
 /// Cubes for a kernel whose units have a number each, of `count`; some units may be left over.
@@ -42,7 +58,7 @@ pub(super) fn sum_of_units(own: f32) -> f32 {
     let unit = UNIT_POS as usize;
     sums[unit] = own;
     sync_cube();
-    let mut half = UNITS / 2;
+    let mut half = CUBE_DIM as usize / 2; // UNITS / 2
     while half > 0 {
         if unit < half {
             sums[unit] = sums[unit] + sums[unit + half];

@@ -2,12 +2,11 @@
 
 use burn::backend::Cube;
 use burn_cubecl::cubecl::{self, prelude::*};
-use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 
 use super::Activation;
 use super::extension::{Activate, PullBack};
-use crate::kernels::gpu::{empty_like, of_each};
+use crate::kernels::gpu::{empty_like, in_one_order, of_each};
 
 /// Which function a kernel is compiled for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -34,7 +33,7 @@ impl Activation {
 
 impl Activate for Cube {
     fn activate(input: CubeTensor, activation: Activation) -> CubeTensor {
-        let input = into_contiguous(input);
+        let [input] = in_one_order([input]);
         let (output, (function, leak)) = (empty_like(&input), activation.on_gpu());
         let (cubes, dimension) = of_each(&input, input.meta.num_elements());
         let client = input.client.clone();
@@ -52,7 +51,7 @@ impl Activate for Cube {
     }
 
     fn activation_slope(input: CubeTensor, activation: Activation) -> CubeTensor {
-        let input = into_contiguous(input);
+        let [input] = in_one_order([input]);
         let (output, (function, leak)) = (empty_like(&input), activation.on_gpu());
         let (cubes, dimension) = of_each(&input, input.meta.num_elements());
         let client = input.client.clone();
@@ -72,7 +71,7 @@ impl Activate for Cube {
 
 impl PullBack for Cube {
     fn pull_back(input: CubeTensor, gradient: CubeTensor, activation: Activation) -> CubeTensor {
-        let [input, gradient] = [input, gradient].map(into_contiguous);
+        let [input, gradient] = in_one_order([input, gradient]);
         let (output, (function, leak)) = (empty_like(&input), activation.on_gpu());
         let (cubes, dimension) = of_each(&input, input.meta.num_elements());
         let client = input.client.clone();

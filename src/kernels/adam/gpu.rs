@@ -2,11 +2,10 @@
 
 use burn::backend::Cube;
 use burn_cubecl::cubecl::{self, prelude::*};
-use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 
 use super::{Adam, AdamStep};
-use crate::kernels::gpu::{empty_like, of_each};
+use crate::kernels::gpu::{empty_like, in_one_order, of_each};
 
 impl Adam for Cube {
     fn adam(
@@ -16,7 +15,7 @@ impl Adam for Cube {
         second: CubeTensor,
         step: AdamStep,
     ) -> (CubeTensor, CubeTensor, CubeTensor) {
-        let inputs = [weight, gradient, first, second].map(into_contiguous);
+        let inputs = in_one_order([weight, gradient, first, second]);
         let client = inputs[0].client.clone();
         let (cubes, dimension) = of_each(&inputs[0], inputs[0].meta.num_elements());
         // What others still hold, as the checkpoint that is being written, is not written to.
