@@ -1,5 +1,5 @@
-//! A step of Adam in one pass over the numbers of a parameter; by Burn's operations it is sixteen, each through memory and, on a
-//! GPU, each a kernel that the host launches.
+//! A step of Adam in one pass over the numbers of a parameter. By Burn's operations it is sixteen passes through memory, on a GPU
+//! thirteen kernels that the host launches.
 
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 mod gpu;
