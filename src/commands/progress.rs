@@ -57,14 +57,13 @@ impl Progress {
         }
     }
 
-    /// The same for work whose first unit takes longer than the others, which is said: the time left is counted from then on.
-    pub(super) fn warming_up(mut self, what: &str) -> Self {
+    /// Says `what` makes the first unit take longer than the others: the time left is counted from then on.
+    pub(super) fn warm_up(&mut self, what: &str) {
         self.warms_up = true;
         match &self.bar {
             Some(bar) => bar.set_message(what.to_owned()),
             None => eprintln!("{}: {what}", self.name),
         }
-        self
     }
 
     /// Says that `done` units are done.

@@ -2,11 +2,10 @@
 
 use super::dashboard::{Dashboard, Shown, Title, say};
 use super::progress::Progress;
-use crate::device::DeviceKind;
 use crate::experiment::{TrainingEnd, TrainingInfo};
 use crate::models::Scalars;
 use crate::shutdown;
-use crate::tracker::{Ending, Event, ScoreRecord};
+use crate::tracker::{Event, ScoreRecord};
 
 /// The watch over one training. It begins with the first step: what is found trained is not watched.
 pub(super) struct Watch {
@@ -26,15 +25,11 @@ impl Watch {
     /// The watch over a training that is about to begin, in the dashboard or not. It shows what the ledger has measured.
     pub(super) fn new(training: &TrainingInfo<'_>, dashboard: bool) -> Self {
         let (label, steps) = (training.label.to_owned(), training.steps as usize);
-        let mut progress = Progress::new(label.clone(), steps);
-        if training.device != DeviceKind::Cpu && !is_finished(training.events) {
-            progress = progress.warming_up("compiling kernels, or loading those that are kept");
-        }
         let mut watch = Self {
             label: label.clone(),
             folder: training.folder.display().to_string(),
             steps,
-            progress,
+            progress: Progress::new(label.clone(), steps),
             title: dashboard.then_some(Title {
                 label,
                 number: training.number,
@@ -45,6 +40,9 @@ impl Watch {
             dashboard: None,
             step: 0,
         };
+        if training.compiles_kernels() {
+            watch.progress.warm_up("compiling or loading kernels");
+        }
         for event in training.events {
             if let Event::Evaluation(evaluation) = event {
                 watch.measured(&evaluation.scores, evaluation.step as usize);
@@ -118,14 +116,4 @@ impl Watch {
             TrainingEnd::Failed => {}
         }
     }
-}
-
-/// Whether a training is finished, as its ledger says; it may have been measured since.
-fn is_finished(events: &[Event]) -> bool {
-    let mark = events.iter().rev().find_map(|event| match event {
-        Event::Start { .. } => Some(false),
-        Event::End { ending, .. } => Some(*ending == Ending::Finished),
-        _ => None,
-    });
-    mark == Some(true)
 }

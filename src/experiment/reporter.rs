@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::device::DeviceKind;
 use crate::error::Result;
 use crate::models::Scalars;
-use crate::tracker::{Event, ScoreRecord};
+use crate::tracker::{Ending, Event, ScoreRecord};
 
 /// Listens to an experiment. Every method does nothing unless it is implemented.
 #[expect(unused_variables, reason = "the names are for whoever implements them")]
@@ -67,6 +67,18 @@ pub struct TrainingInfo<'a> {
     pub folder: &'a Path,
     /// What the run's ledger has so far.
     pub events: &'a [Event],
+}
+
+impl TrainingInfo<'_> {
+    /// Whether its first step takes longer than the others: on a GPU, unless its ledger says that it is finished.
+    pub fn compiles_kernels(&self) -> bool {
+        let is_finished = self.events.iter().rev().find_map(|event| match event {
+            Event::Start { .. } => Some(false),
+            Event::End { ending, .. } => Some(*ending == Ending::Finished),
+            _ => None, // it may have been measured since
+        });
+        self.device != DeviceKind::Cpu && is_finished != Some(true)
+    }
 }
 
 /// How a training ended for whoever watches it.
