@@ -6,6 +6,8 @@ mod convolution;
 mod pool;
 mod winograd;
 
+use std::sync::{Arc, OnceLock};
+
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Dispatch, Flex, backend_extension};
 use burn::tensor::Tensor;
@@ -16,6 +18,31 @@ use burn::tensor::ops::{AvgPoolOptions, ConvOptions, MaxPoolOptions};
 use self::convolution::{Shape, convolve};
 use super::flex::{Primitive, entries, is_ours, tensor};
 
+/// The kernels of a convolution, and what becomes of them once for all images.
+#[derive(Clone, Debug)]
+pub struct Kernels {
+    weight: Tensor<4>,
+    transformed: Transformed,
+}
+
+/// Kernels as tiles see them, once they were asked for.
+type Transformed = Arc<OnceLock<Vec<f32>>>;
+
+impl Kernels {
+    /// Those of `weight`, [outputs, inputs, kh, kw].
+    pub fn new(weight: Tensor<4>) -> Self {
+        Self {
+            weight,
+            transformed: Transformed::default(),
+        }
+    }
+
+    /// [outputs, inputs, kh, kw]
+    pub fn weight(&self) -> &Tensor<4> {
+        &self.weight
+    }
+}
+
 /// The operations of a back end.
 #[backend_extension(Flex)]
 trait Inference: Backend {
@@ -24,6 +51,7 @@ trait Inference: Backend {
         maps: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
+        transformed: Transformed,
         shape: Shape,
     ) -> FloatTensor<Self>;
 
@@ -35,9 +63,16 @@ trait Inference: Backend {
 }
 
 impl Inference for Flex {
-    fn convolution(maps: Primitive, weight: Primitive, bias: Primitive, shape: Shape) -> Primitive {
+    fn convolution(
+        maps: Primitive,
+        weight: Primitive,
+        bias: Primitive,
+        transformed: Transformed,
+        shape: Shape,
+    ) -> Primitive {
         let [maps, weight, bias] = [maps, weight, bias].map(|tensor| tensor.to_contiguous());
-        let output = convolve(&shape, entries(&maps), entries(&weight), entries(&bias));
+        let (maps, weight, bias) = (entries(&maps), entries(&weight), entries(&bias));
+        let output = convolve(&shape, maps, weight, &transformed, bias);
         let [height, width] = shape.output;
         tensor(output, [shape.images, shape.outputs, height, width])
     }
@@ -69,18 +104,19 @@ fn on_cpu(maps: &Tensor<4>) -> bool {
 /// A convolution of the `inputs` channels of `maps` from number `first` on, plus `bias`; the first `rectified` outputs
 /// are rectified.
 ///
-/// Maps [n, channels, h, w], weight [outputs, inputs, kh, kw], bias `[outputs]` -> [n, outputs, h', w'] with
+/// Maps [n, channels, h, w], kernels [outputs, inputs, kh, kw], bias `[outputs]` -> [n, outputs, h', w'] with
 /// h' = (h + 2 padding - kh) / stride + 1, rounded down.
 pub fn convolution(
     maps: Tensor<4>,
     first: usize,
-    weight: Tensor<4>,
+    kernels: &Kernels,
     bias: Tensor<1>,
     rectified: usize,
     stride: usize,
     padding: [usize; 2],
 ) -> Tensor<4> {
     let [images, channels, height, width] = maps.dims();
+    let weight = kernels.weight.clone();
     let [outputs, inputs, kernel_height, kernel_width] = weight.dims();
     if !on_cpu(&maps) {
         let options = ConvOptions::new([stride; 2], padding, [1, 1], 1);
@@ -113,6 +149,7 @@ pub fn convolution(
         maps.into_dispatch(),
         weight.into_dispatch(),
         bias.into_dispatch(),
+        kernels.transformed.clone(),
         shape,
     ))
 }

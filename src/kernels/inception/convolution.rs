@@ -1,10 +1,11 @@
 //! A convolution with its bias and ReLU on the CPU, for kernels of any shape, forward only.
 //!
 //! Images become matrices, block by block, whose product with the weights is the convolution; 1 x 1 kernels need no such
-//! matrix, and most 3 x 3 ones go by [`winograd`]. A block's output is rectified while it is in the cache. An image's result has the same bits whatever the batch
-//! it comes in.
+//! matrix, and most of 3 x 3, 1 x 7 and 7 x 1 go by [`winograd`]. A block's output is rectified while it is in the cache. An image's
+//! result has the same bits whatever the batch it comes in.
 
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use rayon::prelude::*;
 
@@ -70,9 +71,17 @@ impl Shape {
 }
 
 /// [images, channels, places] -> [images, outputs, places]
-pub(super) fn convolve(shape: &Shape, input: &[f32], weight: &[f32], bias: &[f32]) -> Vec<f32> {
-    if winograd::fits(shape) {
-        return winograd::convolve(shape, input, weight, bias);
+///
+/// `transformed` belongs to `weight`: what [`winograd`] makes of it the first time.
+pub(super) fn convolve(
+    shape: &Shape,
+    input: &[f32],
+    weight: &[f32],
+    transformed: &OnceLock<Vec<f32>>,
+    bias: &[f32],
+) -> Vec<f32> {
+    if let Some(output) = winograd::convolve(shape, input, weight, transformed, bias) {
+        return output;
     }
     let image_in = shape.channels * shape.input_places();
     let image_out = shape.outputs * shape.output_places();

@@ -5,7 +5,7 @@ use std::ops::Range;
 use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::error::Result;
-use crate::kernels::inception::convolution;
+use crate::kernels::inception::{Kernels, convolution};
 use crate::nn::weights::Weights;
 
 /// What a batch norm adds to a variance before it divides by its root.
@@ -38,7 +38,7 @@ impl Step {
 #[derive(Clone, Debug)]
 pub(super) struct Convolution {
     /// [outputs, inputs, height, width]
-    weight: Tensor<4>,
+    kernels: Kernels,
     /// `[outputs]`
     bias: Tensor<1>,
     /// How many outputs, the first ones, are rectified.
@@ -75,7 +75,7 @@ impl Convolution {
             bias.push((f64::from(shift[channel]) - f64::from(mean[channel]) * factor) as f32);
         }
         Ok(Self {
-            weight: Tensor::from_data(TensorData::new(weight, shape), device),
+            kernels: Kernels::new(Tensor::from_data(TensorData::new(weight, shape), device)),
             bias: Tensor::from_data(TensorData::new(bias, [outputs]), device),
             rectified: outputs,
             step,
@@ -97,10 +97,10 @@ impl Convolution {
             first.is_none_or(|first| first + 1 == parts.len()),
             "linear outputs come last"
         );
-        let weights = parts.iter().map(|part| part.weight.clone());
+        let weights = parts.iter().map(|part| part.kernels.weight().clone());
         let biases = parts.iter().map(|part| part.bias.clone());
         Self {
-            weight: Tensor::cat(weights.collect(), 0),
+            kernels: Kernels::new(Tensor::cat(weights.collect(), 0)),
             bias: Tensor::cat(biases.collect(), 0),
             rectified: parts.iter().map(|part| part.rectified).sum(),
             step: Step::Same,
@@ -109,21 +109,21 @@ impl Convolution {
 
     /// Whether every output reads one place.
     pub(super) fn is_point(&self) -> bool {
-        self.weight.dims()[2..] == [1, 1] && self.step == Step::Same
+        self.kernels.weight().dims()[2..] == [1, 1] && self.step == Step::Same
     }
 
     pub(super) fn outputs(&self) -> usize {
-        self.weight.dims()[0]
+        self.kernels.weight().dims()[0]
     }
 
     /// What it makes of some channels of `maps`: [n, c, h, w] -> [n, outputs, h', w'].
     pub(super) fn forward(&self, maps: &Tensor<4>, channels: Range<usize>) -> Tensor<4> {
-        let [_, inputs, height, width] = self.weight.dims();
+        let [_, inputs, height, width] = self.kernels.weight().dims();
         assert_eq!(inputs, channels.len(), "channels of a convolution");
         convolution(
             maps.clone(),
             channels.start,
-            self.weight.clone(),
+            &self.kernels,
             self.bias.clone(),
             self.rectified,
             self.step.stride(),

@@ -1,11 +1,6 @@
-//! Convolutions of 3 x 3, one place at a time, with a quarter of the products, after Winograd: F(4 x 4, 3 x 3) of Lavin and
-//! Gray, *Fast Algorithms for Convolutional Neural Networks* (CVPR 2016), section 4.3. Forward only.
-//!
-//! Four by four outputs of a channel depend on a tile of 6 x 6 inputs d. With the kernel g they are
+//! Kernels of 3 x 3: F(4 x 4, 3 x 3), four by four outputs from a tile of 6 x 6 inputs, a quarter of the products.
 //!
 //! ```text
-//! A' [ (G g G') . (B' d B) ] A        . entry by entry, summed over the input channels before A is applied
-//!
 //!      1   0  -5/2   0   1  0           1   0    0
 //!      0  -p   -2    q   1  0          -2/3 -2q/3 -1/3         1  1   1    1    1    0
 //! B' = 0   p   -2   -q   1  0     G =  -2/3  2q/3 -1/3    A' = 0  q  -q    p   -p    0      p = sqrt(2)
@@ -17,14 +12,7 @@
 //! These are the matrices of the points 0, q, -q, p, -p and infinity. Those of the paper, 0, 1, -1, 2, -2, have whole numbers and twice
 //! the rounding error: with these it is 1.1 times that of the plain sum.
 //!
-//! so that for each of the 36 entries the sum over channels is a product of matrices, [outputs, inputs] times [inputs, tiles].
-//! The training's own form, [`crate::kernels::conv`], is F(2 x 2, 3 x 3): it can be read backwards for gradients, and rounds
-//! less.
-//!
-//! Tiles lie side by side in vectors: an image's rows and columns are parted by their residues modulo four, so that the
-//! same entry of neighbouring tiles are neighbouring numbers. After the last tile of a row stands one that belongs to no
-//! output; what is computed for it is left out at the end. A tile is computed by itself: an image has the same bits
-//! whatever its batch.
+//! After the last tile of a row stands one that belongs to no output; what is computed for it is left out at the end.
 
 #![expect(
     clippy::inline_always,
@@ -40,11 +28,10 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::convolution::Shape;
-use crate::kernels::product::{multiply, pieces};
+use super::{Vector, load, spacing, sum_channels};
+use crate::kernels::inception::convolution::Shape;
 use crate::kernels::scratch::{LANES, Scratch, padded, take, with_scratch, zeros};
 use crate::kernels::wide::wide;
-use crate::linalg::Matrix;
 
 /// Height and width of the outputs of a tile, and of its inputs.
 const STEP: usize = 4;
@@ -52,14 +39,10 @@ const TILE: usize = 6;
 const ENTRIES: usize = TILE * TILE;
 /// Tiles that a product should have: enough for the `gemm` crate, few enough that a band stays in the second cache.
 const TILES: usize = 48;
+/// Places of a row, with its padding, at most.
+const WIDEST: usize = 512;
 /// Height and width of an output below which too many tiles hang over its border.
 const SMALLEST: usize = 16;
-/// Channels below which the transforms cost more than the products save.
-const FEWEST_CHANNELS: usize = 16;
-
-/// One number of each of neighbouring tiles.
-type Vector = [f32; LANES];
-
 /// p, and q below.
 const P: f32 = std::f32::consts::SQRT_2;
 const Q: f32 = std::f32::consts::FRAC_1_SQRT_2;
@@ -77,17 +60,15 @@ const KERNEL: [[f64; 3]; TILE] = {
     ]
 };
 
-/// Whether a convolution is computed here; it depends on the sizes of one image alone.
+/// Whether a convolution at every place is computed here.
 pub(super) fn fits(shape: &Shape) -> bool {
     shape.kernel == [3, 3]
-        && shape.stride == 1
         && shape.output.iter().all(|&side| side >= SMALLEST)
-        && shape.inputs.min(shape.outputs) >= FEWEST_CHANNELS
+        && shape.output[1] + 2 * TILE <= WIDEST
 }
 
-/// [images, channels, places] -> [images, outputs, places]
-pub(super) fn convolve(shape: &Shape, input: &[f32], weight: &[f32], bias: &[f32]) -> Vec<f32> {
-    let kernels = kernels(shape, weight);
+/// [images, channels, places] -> [images, outputs, places], with kernels [entries, outputs, inputs]
+pub(super) fn convolve(shape: &Shape, input: &[f32], kernels: &[f32], bias: &[f32]) -> Vec<f32> {
     let [image_in, image_out] = [
         shape.channels * shape.input[0] * shape.input[1],
         shape.outputs * shape.output[0] * shape.output[1],
@@ -102,32 +83,19 @@ pub(super) fn convolve(shape: &Shape, input: &[f32], weight: &[f32], bias: &[f32
             with_scratch(|scratch| {
                 for start in (0..down).step_by(rows) {
                     let band = Band::new(shape, start..(start + rows).min(down));
-                    band.convolve(input, &kernels, bias, output, scratch);
+                    band.convolve(input, kernels, bias, output, scratch);
                 }
             });
         });
     output
 }
 
-/// G g G' of the kernels [outputs, inputs, 3, 3]: [entries, outputs, inputs].
-fn kernels(shape: &Shape, weight: &[f32]) -> Vec<f32> {
-    let count = shape.outputs * shape.inputs;
-    let mut kernels = vec![0.0; ENTRIES * count];
-    kernels
-        .par_chunks_exact_mut(count)
-        .enumerate()
-        .for_each(|(entry, kernels)| {
-            let (rows, columns) = (KERNEL[entry / TILE], KERNEL[entry % TILE]);
-            let factors: [f64; 9] = array::from_fn(|tap| rows[tap / 3] * columns[tap % 3]);
-            let (weight, _) = weight.as_chunks::<9>();
-            for (value, kernel) in kernels.iter_mut().zip(weight) {
-                let terms = kernel.iter().zip(factors);
-                *value = terms
-                    .map(|(&tap, factor)| f64::from(tap) * factor)
-                    .sum::<f64>() as f32;
-            }
-        });
-    kernels
+/// What each entry of G g G' has of each tap.
+pub(super) fn factors() -> [[f64; 9]; ENTRIES] {
+    array::from_fn(|entry| {
+        let (rows, columns) = (KERNEL[entry / TILE], KERNEL[entry % TILE]);
+        array::from_fn(|tap| rows[tap / 3] * columns[tap % 3])
+    })
 }
 
 /// Some rows of tiles of an image.
@@ -157,12 +125,6 @@ impl<'a> Band<'a> {
         }
     }
 
-    /// Numbers from one entry of a side with `channels` channels to the next: not a multiple of a page, whose entries would
-    /// all fall on the same lines of the first cache.
-    fn entry(&self, channels: usize) -> usize {
-        channels * self.lanes + LANES
-    }
-
     /// This band of `output`, an image, from `input`.
     fn convolve(
         &self,
@@ -181,31 +143,17 @@ impl<'a> Band<'a> {
             planes,
             phases,
         } = scratch;
-        let tiles = take(columns, ENTRIES * self.entry(inputs));
-        let products = take(joined, ENTRIES * self.entry(outputs));
+        let tiles = take(columns, ENTRIES * spacing(inputs, self.lanes));
+        let products = take(joined, ENTRIES * spacing(outputs, self.lanes));
         let parted = take(phases, STEP * STEP * self.residue);
         // B' d B.
         let area = self.shape.input[0] * self.shape.input[1];
         let maps = input.chunks_exact(area).skip(self.shape.first);
         for (channel, map) in maps.take(inputs).enumerate() {
-            self.part(map, parted);
+            part(self, map, parted);
             enter(self, channel, parted, tiles);
         }
-        // The sums over channels.
-        for entry in 0..ENTRIES {
-            let kernels = &kernels[entry * inputs * outputs..];
-            let tiles = &tiles[entry * self.entry(inputs)..];
-            for piece in pieces(inputs) {
-                multiply(
-                    [outputs, self.lanes, piece.len()],
-                    &mut products[entry * self.entry(outputs)..],
-                    self.lanes,
-                    Matrix::rows(&kernels[piece.start..], inputs),
-                    Matrix::rows(&tiles[piece.start * self.lanes..], self.lanes),
-                    piece.start > 0,
-                );
-            }
-        }
+        sum_channels(self.shape, self.lanes, kernels, tiles, products);
         // A' m A.
         let results = take(planes, STEP * STEP * self.lanes);
         let area = self.shape.output[0] * self.shape.output[1];
@@ -217,58 +165,66 @@ impl<'a> Band<'a> {
                 f32::NEG_INFINITY
             };
             leave(self, channel, products, [bias, least], results);
-            self.join(results, map);
-        }
-    }
-
-    /// A map's numbers under the tiles of this band by the residues of their rows and columns, with zeros around the image.
-    fn part(&self, map: &[f32], parted: &mut [f32]) {
-        let [height, width] = self.shape.input;
-        let [above, before] = self.shape.padding;
-        parted.fill(0.0);
-        let first = STEP * self.rows.start;
-        for down in 0..STEP * self.rows.len() + TILE - STEP {
-            let y = (first + down).wrapping_sub(above);
-            if y >= height {
-                continue;
-            }
-            let row = &map[y * width..][..width];
-            let at = (down % STEP) * STEP * self.residue + (down / STEP) * self.across;
-            for residue in 0..STEP {
-                // Column `residue` of tile j is column `residue + STEP j - before` of the image.
-                let outside = before.saturating_sub(residue).div_ceil(STEP);
-                let source = row.iter().skip(residue + STEP * outside - before);
-                let target = &mut parted[at + residue * self.residue + outside..];
-                let target = target[..self.across - outside].iter_mut();
-                for (target, value) in target.zip(source.step_by(STEP)) {
-                    *target = *value;
-                }
-            }
-        }
-    }
-
-    /// Writes the outputs of the band's tiles, [residues, tiles], into their map.
-    fn join(&self, results: &[f32], map: &mut [f32]) {
-        let [height, width] = self.shape.output;
-        let last = (STEP * self.rows.end).min(height);
-        let rows = &mut map[STEP * self.rows.start * width..last * width];
-        for (down, row) in rows.chunks_exact_mut(width).enumerate() {
-            let at = (down % STEP) * STEP * self.lanes + (down / STEP) * self.across;
-            for residue in 0..STEP {
-                let source = &results[at + residue * self.lanes..];
-                let target = row.iter_mut().skip(residue).step_by(STEP);
-                for (target, value) in target.zip(source) {
-                    *target = *value;
-                }
-            }
+            join(self, results, map);
         }
     }
 }
 
 wide! {
+    /// A map's numbers under the tiles of this band by the residues of their rows and columns, with zeros around the image.
+    fn part(band: &Band<'_>, map: &[f32], parted: &mut [f32]) {
+        let [height, width] = band.shape.input;
+        let [above, before] = band.shape.padding;
+        parted.fill(0.0);
+        let first = STEP * band.rows.start;
+        let mut line = [0.0; WIDEST];
+        for down in 0..STEP * band.rows.len() + TILE - STEP {
+            let y = (first + down).wrapping_sub(above);
+            if y >= height {
+                continue;
+            }
+            // Columns that no tile reaches are left out.
+            let count = width.min(STEP * band.across - before);
+            line[before..before + count].copy_from_slice(&map[y * width..][..count]);
+            let (groups, _) = line.as_chunks::<STEP>();
+            let groups = &groups[..band.across];
+            let at = (down % STEP) * STEP * band.residue + (down / STEP) * band.across;
+            let mut rows = parted[at..].chunks_mut(band.residue);
+            let [a, b, c, d] = array::from_fn(|_| {
+                &mut rows.next().expect("a row of every residue")[..groups.len()]
+            });
+            for (tile, group) in groups.iter().enumerate() {
+                a[tile] = group[0];
+                b[tile] = group[1];
+                c[tile] = group[2];
+                d[tile] = group[3];
+            }
+        }
+    }
+
+    /// Writes the outputs of the band's tiles, [residues, tiles], into their map.
+    fn join(band: &Band<'_>, results: &[f32], map: &mut [f32]) {
+        let [height, width] = band.shape.output;
+        let last = (STEP * band.rows.end).min(height);
+        let rows = &mut map[STEP * band.rows.start * width..last * width];
+        for (down, row) in rows.chunks_exact_mut(width).enumerate() {
+            let at = (down % STEP) * STEP * band.lanes + (down / STEP) * band.across;
+            let sources: [&[f32]; STEP] =
+                array::from_fn(|residue| &results[at + residue * band.lanes..][..band.across]);
+            let (groups, rest) = row.as_chunks_mut::<STEP>();
+            let [a, b, c, d] = sources.map(|source| &source[..groups.len()]);
+            for (tile, group) in groups.iter_mut().enumerate() {
+                *group = [a[tile], b[tile], c[tile], d[tile]];
+            }
+            for (value, source) in rest.iter_mut().zip(sources) {
+                *value = source[groups.len()];
+            }
+        }
+    }
+
     /// B' d B of one channel's tiles, [residues, tiles], into `tiles`, [entries, inputs, tiles].
     fn enter(band: &Band<'_>, channel: usize, parted: &[f32], tiles: &mut [f32]) {
-        let entry = band.entry(band.shape.inputs);
+        let entry = spacing(band.shape.inputs, band.lanes);
         for lane in (0..band.lanes).step_by(LANES) {
             let mut rows = [[[0.0; LANES]; TILE]; TILE];
             for across in 0..TILE {
@@ -295,7 +251,7 @@ wide! {
     /// (`bounds`), into `results`, [residues, tiles].
     fn leave(band: &Band<'_>, channel: usize, products: &[f32], bounds: [f32; 2], results: &mut [f32]) {
         let [bias, least] = bounds;
-        let entry = band.entry(band.shape.outputs);
+        let entry = spacing(band.shape.outputs, band.lanes);
         for lane in (0..band.lanes).step_by(LANES) {
             let mut rows = [[[0.0; LANES]; TILE]; STEP];
             for across in 0..TILE {
@@ -317,13 +273,6 @@ wide! {
             }
         }
     }
-}
-
-#[inline(always)]
-fn load(numbers: &[f32]) -> Vector {
-    let mut vector = [0.0; LANES];
-    vector.copy_from_slice(&numbers[..LANES]);
-    vector
 }
 
 /// B' times a column.

@@ -1,0 +1,110 @@
+//! Convolutions at every place with fewer products, after Winograd (Lavin and Gray, *Fast Algorithms for Convolutional Neural
+//! Networks*, CVPR 2016, section 4). Forward only. The training's own forms, [`crate::kernels::conv`], can be read backwards for
+//! gradients.
+//!
+//! Some neighbouring outputs of a channel depend on a tile of inputs d. With the kernel g they are
+//!
+//! ```text
+//! A' [ (G g) . (B' d) ]               along one axis: kernels of 1 x 7 and 7 x 1, `line`
+//! A' [ (G g G') . (B' d B) ] A        along both: kernels of 3 x 3, `plane`
+//! ```
+//!
+//! entry by entry, summed over the input channels before A is applied: for each entry the sum over channels is a product of
+//! matrices, [outputs, inputs] times [inputs, tiles]. The matrices A, B and G follow from points at which polynomials are
+//! evaluated; whole numbers, as in the paper, round more than those that were chosen here.
+//!
+//! Tiles lie side by side in vectors: maps are parted by the residues of their rows and columns, so that the same entry of
+//! neighbouring tiles are neighbouring numbers. A tile is computed by itself: an image has the same bits whatever its batch.
+
+#![expect(
+    clippy::inline_always,
+    reason = "what is not inlined into a wide function is compiled for the plainest processor"
+)]
+
+mod line;
+mod plane;
+
+use std::sync::OnceLock;
+
+use super::convolution::Shape;
+use crate::kernels::product::{multiply, pieces};
+use crate::kernels::scratch::LANES;
+use crate::linalg::Matrix;
+
+/// Channels below which the transforms cost more than the products save.
+const FEWEST_CHANNELS: usize = 16;
+
+/// One number of each of neighbouring tiles.
+type Vector = [f32; LANES];
+
+/// [images, channels, places] -> [images, outputs, places], if the convolution is computed here; that depends on the sizes of
+/// one image alone. `transformed` keeps what becomes of `weight`.
+pub(super) fn convolve(
+    shape: &Shape,
+    input: &[f32],
+    weight: &[f32],
+    transformed: &OnceLock<Vec<f32>>,
+    bias: &[f32],
+) -> Option<Vec<f32>> {
+    if shape.stride != 1 || shape.inputs.min(shape.outputs) < FEWEST_CHANNELS {
+        return None;
+    }
+    if plane::fits(shape) {
+        let kernels = transformed.get_or_init(|| kernels(weight, &plane::factors()));
+        return Some(plane::convolve(shape, input, kernels, bias));
+    }
+    if line::fits(shape) {
+        let kernels = transformed.get_or_init(|| kernels(weight, &line::factors()));
+        return Some(line::convolve(shape, input, kernels, bias));
+    }
+    None
+}
+
+/// What kernels of `AREA` taps, [outputs, inputs, taps], become: for every entry the sum of their taps with some factors,
+/// [entries, outputs, inputs]. By one thread: while others wait for the result none may be given work that asks for it.
+fn kernels<const AREA: usize>(weight: &[f32], entries: &[[f64; AREA]]) -> Vec<f32> {
+    let (weight, _) = weight.as_chunks::<AREA>();
+    let mut kernels = Vec::with_capacity(entries.len() * weight.len());
+    for factors in entries {
+        kernels.extend(weight.iter().map(|kernel| {
+            let terms = kernel.iter().zip(factors);
+            terms
+                .map(|(&tap, factor)| f64::from(tap) * factor)
+                .sum::<f64>() as f32
+        }));
+    }
+    kernels
+}
+
+/// Numbers from one entry of a side with `channels` channels to the next: not a multiple of a page, whose entries would all
+/// fall on the same lines of the first cache.
+fn spacing(channels: usize, lanes: usize) -> usize {
+    channels * lanes + LANES
+}
+
+/// For every entry the sum over channels: [`kernels`] times `tiles`, [inputs, lanes], is `products`, [outputs, lanes].
+fn sum_channels(shape: &Shape, lanes: usize, kernels: &[f32], tiles: &[f32], products: &mut [f32]) {
+    let (inputs, outputs) = (shape.inputs, shape.outputs);
+    let tiles = tiles.chunks_exact(spacing(inputs, lanes));
+    let products = products.chunks_exact_mut(spacing(outputs, lanes));
+    let kernels = kernels.chunks_exact(inputs * outputs);
+    for ((kernels, tiles), products) in kernels.zip(tiles).zip(products) {
+        for piece in pieces(inputs) {
+            multiply(
+                [outputs, lanes, piece.len()],
+                products,
+                lanes,
+                Matrix::rows(&kernels[piece.start..], inputs),
+                Matrix::rows(&tiles[piece.start * lanes..], lanes),
+                piece.start > 0,
+            );
+        }
+    }
+}
+
+#[inline(always)]
+fn load(numbers: &[f32]) -> Vector {
+    let mut vector = [0.0; LANES];
+    vector.copy_from_slice(&numbers[..LANES]);
+    vector
+}
