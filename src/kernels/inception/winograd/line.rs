@@ -99,8 +99,8 @@ pub(super) fn factors() -> [[f64; TAPS]; TILE] {
     let mut rows = [[0.0; TAPS]; TILE];
     rows[0][0] = -1.0 / (x * y * z);
     for (pair, (point, square)) in POINTS.into_iter().zip(SQUARES).enumerate() {
-        let others = SQUARES.into_iter().filter(|&other| other != square);
-        let scale = 2.0 * square * others.map(|other| square - other).product::<f64>();
+        let others = [1, 2].map(|next| SQUARES[(pair + next) % 3]);
+        let scale = 2.0 * square * others.map(|other| square - other).iter().product::<f64>();
         for (sign, row) in [point, -point].into_iter().zip(1 + 2 * pair..) {
             rows[row] = array::from_fn(|tap| sign.powi(tap as i32) / scale);
         }
