@@ -1,8 +1,8 @@
 //! Kernels of 1 x 7 and 7 x 1: two outputs from a tile of eight inputs, 8 products in place of 14.
 //!
-//! The matrices are those of the points 0, a, -a, 1, -1, 2, -2 and infinity with a = sqrt(3/16): sums then round 1.7 times as
-//! much as the plain ones, with a = 1/2 2.1 times. With x, y and z for the squares of a, 1 and 2 and k one of them, i and j the
-//! other two,
+//! The matrices are those of the points 0, a, -a, 1, -1, 2, -2 and infinity with a = sqrt(3/16). Of 192 rectified normal channels
+//! sums then round 1.7 times as much as the plain ones, with a = 1/2 2.1 times. With x, y and z for the squares of a, 1 and 2 and
+//! k one of them, i and j the other two,
 //!
 //! ```text
 //! B'  of 0:         -xyz d0 + (xy + xz + yz) d2 - (x + y + z) d4 + d6
