@@ -28,7 +28,7 @@ use std::sync::OnceLock;
 
 use super::convolution::Shape;
 use crate::kernels::product::{multiply, pieces};
-use crate::kernels::scratch::LANES;
+use crate::kernels::scratch::{LANES, Scratch, take};
 use crate::linalg::Matrix;
 
 /// Channels below which the transforms cost more than the products save.
@@ -36,6 +36,34 @@ const FEWEST_CHANNELS: usize = 16;
 
 /// One number of each of neighbouring tiles.
 type Vector = [f32; LANES];
+
+/// Tiles of an image, as many as are computed at once.
+trait Tiles {
+    /// Entries of a tile, and its outputs.
+    const ENTRIES: usize;
+    const OUTPUTS: usize;
+
+    fn shape(&self) -> &Shape;
+
+    /// How many tiles, made a multiple of the vector's length.
+    fn lanes(&self) -> usize;
+
+    /// Numbers of a map parted by residues.
+    fn parted(&self) -> usize;
+
+    /// A map's numbers under the tiles, by their residues, with zeros around the image.
+    fn part(&self, map: &[f32], parted: &mut [f32]);
+
+    /// Writes a parted map's entries of all tiles into `entries`, [entries, inputs, tiles], where `channel` lies.
+    fn enter(&self, channel: usize, parted: &[f32], entries: &mut [f32]);
+
+    /// Writes one channel's outputs of all tiles, plus a bias and at least as much as a bound (`bounds`), [residues, tiles], from
+    /// `products`, [entries, outputs, tiles].
+    fn leave(&self, channel: usize, products: &[f32], bounds: [f32; 2], results: &mut [f32]);
+
+    /// Writes outputs, [residues, tiles], into their map.
+    fn join(&self, results: &[f32], map: &mut [f32]);
+}
 
 /// [images, channels, places] -> [images, outputs, places], if the convolution is computed here; that depends on the sizes of
 /// one image alone. `transformed` keeps what becomes of `weight`.
@@ -80,6 +108,46 @@ fn kernels<const AREA: usize>(weight: &[f32], entries: &[[f64; AREA]]) -> Vec<f3
 /// fall on the same lines of the first cache.
 fn spacing(channels: usize, lanes: usize) -> usize {
     channels * lanes + LANES
+}
+
+/// What lies under some tiles of `output`, an image, from `input`.
+fn compute<T: Tiles>(
+    tiles: &T,
+    input: &[f32],
+    kernels: &[f32],
+    bias: &[f32],
+    output: &mut [f32],
+    scratch: &mut Scratch,
+) {
+    let (shape, lanes) = (tiles.shape(), tiles.lanes());
+    let Scratch {
+        columns,
+        joined,
+        planes,
+        phases,
+    } = scratch;
+    let entries = take(columns, T::ENTRIES * spacing(shape.inputs, lanes));
+    let products = take(joined, T::ENTRIES * spacing(shape.outputs, lanes));
+    // What the input's tiles become.
+    let parted = take(phases, tiles.parted());
+    let maps = input.chunks_exact(shape.input[0] * shape.input[1]);
+    for (channel, map) in maps.skip(shape.first).take(shape.inputs).enumerate() {
+        tiles.part(map, parted);
+        tiles.enter(channel, parted, entries);
+    }
+    sum_channels(shape, lanes, kernels, entries, products);
+    // What the output's tiles come from.
+    let results = take(planes, T::OUTPUTS * lanes);
+    let maps = output.chunks_exact_mut(shape.output[0] * shape.output[1]);
+    for (channel, (map, &bias)) in maps.zip(bias).enumerate() {
+        let least = if channel < shape.rectified {
+            0.0
+        } else {
+            f32::NEG_INFINITY
+        };
+        tiles.leave(channel, products, [bias, least], results);
+        tiles.join(results, map);
+    }
 }
 
 /// For every entry the sum over channels: [`kernels`] times `tiles`, [inputs, lanes], is `products`, [outputs, lanes].

@@ -26,9 +26,9 @@ use std::array;
 
 use rayon::prelude::*;
 
-use super::{Vector, load, spacing, sum_channels};
+use super::{Tiles, Vector, compute, load, spacing};
 use crate::kernels::inception::convolution::Shape;
-use crate::kernels::scratch::{LANES, Scratch, padded, take, with_scratch, zeros};
+use crate::kernels::scratch::{LANES, padded, with_scratch, zeros};
 use crate::kernels::wide::wide;
 
 /// Outputs of a tile, taps of a kernel, inputs of a tile.
@@ -88,7 +88,7 @@ pub(super) fn convolve(shape: &Shape, input: &[f32], kernels: &[f32], bias: &[f3
         .par_chunks_mut(image_out)
         .zip(input.par_chunks(image_in))
         .for_each(|(output, input)| {
-            with_scratch(|scratch| line.convolve(input, kernels, bias, output, scratch));
+            with_scratch(|scratch| compute(&line, input, kernels, bias, output, scratch));
         });
     output
 }
@@ -114,51 +114,32 @@ impl Line<'_> {
     fn half(&self) -> usize {
         self.lanes + (TILE / STEP - 1) * self.across
     }
+}
 
-    fn convolve(
-        &self,
-        input: &[f32],
-        kernels: &[f32],
-        bias: &[f32],
-        output: &mut [f32],
-        scratch: &mut Scratch,
-    ) {
-        let &Shape {
-            inputs, outputs, ..
-        } = self.shape;
-        let Scratch {
-            columns,
-            joined,
-            planes,
-            phases,
-        } = scratch;
-        let tiles = take(columns, TILE * spacing(inputs, self.lanes));
-        let products = take(joined, TILE * spacing(outputs, self.lanes));
-        // B' d.
-        let parted = take(phases, STEP * self.half());
-        let area = self.shape.input[0] * self.shape.input[1];
-        let maps = input.chunks_exact(area).skip(self.shape.first);
-        for (channel, map) in maps.take(inputs).enumerate() {
-            self.part(map, parted);
-            enter(self, channel, parted, tiles);
-        }
-        sum_channels(self.shape, self.lanes, kernels, tiles, products);
-        // A' m.
-        let results = take(planes, STEP * self.lanes);
-        let area = self.shape.output[0] * self.shape.output[1];
-        let maps = output.chunks_exact_mut(area).zip(bias);
-        for (channel, (map, &bias)) in maps.enumerate() {
-            let least = if channel < self.shape.rectified {
-                0.0
-            } else {
-                f32::NEG_INFINITY
-            };
-            leave(self, channel, products, [bias, least], results);
-            self.join(results, map);
-        }
+impl Tiles for Line<'_> {
+    const ENTRIES: usize = TILE;
+    const OUTPUTS: usize = STEP;
+
+    fn shape(&self) -> &Shape {
+        self.shape
     }
 
-    /// Writes a map's even and odd places along the axis, with zeros beyond its ends.
+    fn lanes(&self) -> usize {
+        self.lanes
+    }
+
+    fn parted(&self) -> usize {
+        STEP * self.half()
+    }
+
+    fn enter(&self, channel: usize, parted: &[f32], entries: &mut [f32]) {
+        enter(self, channel, parted, entries);
+    }
+
+    fn leave(&self, channel: usize, products: &[f32], bounds: [f32; 2], results: &mut [f32]) {
+        leave(self, channel, products, bounds, results);
+    }
+
     fn part(&self, map: &[f32], parted: &mut [f32]) {
         parted.fill(0.0);
         let ([height, width], half) = (self.shape.input, self.half());
@@ -187,7 +168,6 @@ impl Line<'_> {
         }
     }
 
-    /// Writes the outputs of all tiles, [even and odd, tiles], into their map.
     fn join(&self, results: &[f32], map: &mut [f32]) {
         let width = self.shape.output[1];
         for place in 0..self.shape.output[self.axis] {

@@ -28,9 +28,9 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::{Vector, load, spacing, sum_channels};
+use super::{Tiles, Vector, compute, load, spacing};
 use crate::kernels::inception::convolution::Shape;
-use crate::kernels::scratch::{LANES, Scratch, padded, take, with_scratch, zeros};
+use crate::kernels::scratch::{LANES, padded, with_scratch, zeros};
 use crate::kernels::wide::wide;
 
 /// Height and width of the outputs of a tile, and of its inputs.
@@ -83,7 +83,7 @@ pub(super) fn convolve(shape: &Shape, input: &[f32], kernels: &[f32], bias: &[f3
             with_scratch(|scratch| {
                 for start in (0..down).step_by(rows) {
                     let band = Band::new(shape, start..(start + rows).min(down));
-                    band.convolve(input, kernels, bias, output, scratch);
+                    compute(&band, input, kernels, bias, output, scratch);
                 }
             });
         });
@@ -124,54 +124,43 @@ impl<'a> Band<'a> {
             residue: padded(lanes + across + 1),
         }
     }
+}
 
-    /// This band of `output`, an image, from `input`.
-    fn convolve(
-        &self,
-        input: &[f32],
-        kernels: &[f32],
-        bias: &[f32],
-        output: &mut [f32],
-        scratch: &mut Scratch,
-    ) {
-        let &Shape {
-            inputs, outputs, ..
-        } = self.shape;
-        let Scratch {
-            columns,
-            joined,
-            planes,
-            phases,
-        } = scratch;
-        let tiles = take(columns, ENTRIES * spacing(inputs, self.lanes));
-        let products = take(joined, ENTRIES * spacing(outputs, self.lanes));
-        let parted = take(phases, STEP * STEP * self.residue);
-        // B' d B.
-        let area = self.shape.input[0] * self.shape.input[1];
-        let maps = input.chunks_exact(area).skip(self.shape.first);
-        for (channel, map) in maps.take(inputs).enumerate() {
-            part(self, map, parted);
-            enter(self, channel, parted, tiles);
-        }
-        sum_channels(self.shape, self.lanes, kernels, tiles, products);
-        // A' m A.
-        let results = take(planes, STEP * STEP * self.lanes);
-        let area = self.shape.output[0] * self.shape.output[1];
-        let maps = output.chunks_exact_mut(area).zip(bias);
-        for (channel, (map, &bias)) in maps.enumerate() {
-            let least = if channel < self.shape.rectified {
-                0.0
-            } else {
-                f32::NEG_INFINITY
-            };
-            leave(self, channel, products, [bias, least], results);
-            join(self, results, map);
-        }
+impl Tiles for Band<'_> {
+    const ENTRIES: usize = ENTRIES;
+    const OUTPUTS: usize = STEP * STEP;
+
+    fn shape(&self) -> &Shape {
+        self.shape
+    }
+
+    fn lanes(&self) -> usize {
+        self.lanes
+    }
+
+    fn parted(&self) -> usize {
+        STEP * STEP * self.residue
+    }
+
+    fn part(&self, map: &[f32], parted: &mut [f32]) {
+        part(self, map, parted);
+    }
+
+    fn enter(&self, channel: usize, parted: &[f32], entries: &mut [f32]) {
+        enter(self, channel, parted, entries);
+    }
+
+    fn leave(&self, channel: usize, products: &[f32], bounds: [f32; 2], results: &mut [f32]) {
+        leave(self, channel, products, bounds, results);
+    }
+
+    fn join(&self, results: &[f32], map: &mut [f32]) {
+        join(self, results, map);
     }
 }
 
 wide! {
-    /// A map's numbers under the tiles of this band by the residues of their rows and columns, with zeros around the image.
+    /// [`Tiles::part`], by the residues of rows and columns.
     fn part(band: &Band<'_>, map: &[f32], parted: &mut [f32]) {
         let [height, width] = band.shape.input;
         let [above, before] = band.shape.padding;
