@@ -152,8 +152,8 @@ impl<'a> Winograd<'a> {
         } = scratch;
         let before = count * from.plane;
         let planes = take(planes, before + count * to.plane);
+        planes.fill(0.0);
         let (planes, sums) = planes.split_at_mut(before);
-        sums.fill(0.0);
         side::enter(from, images, planes);
         for origins in from.origins.iter().zip(&to.origins) {
             let tiles = count * origins.0.len() / from.rows;
@@ -282,10 +282,12 @@ fn multiply_tiles(
     }
 }
 
-/// [`side::enter`] on all cores.
+/// [`side::enter`] on all cores, with zeros around the images.
 fn enter_all(side: &Side, images: &[f32], planes: &mut [f32]) {
     let images = images.par_chunks_exact(side.image);
     let planes = planes.par_chunks_exact_mut(side.plane);
-    let each = images.zip(planes);
-    each.for_each(|(image, plane)| side::enter(side, image, plane));
+    images.zip(planes).for_each(|(image, plane)| {
+        plane.fill(0.0);
+        side::enter(side, image, plane);
+    });
 }

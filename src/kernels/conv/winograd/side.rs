@@ -36,9 +36,8 @@ pub(super) struct Side {
     pub(super) rows: usize,
     /// Where the tiles of each band begin in their plane, phase by phase.
     pub(super) origins: Vec<Vec<usize>>,
-    /// An image in pieces, and what of a plane lies around it.
+    /// An image in pieces.
     pieces: Vec<Piece>,
-    margins: Vec<Range<usize>>,
     /// Places in an image.
     places: usize,
     /// Places in a row of the plane.
@@ -91,7 +90,6 @@ impl Side {
             rows: tiling.phases * tiling.phases,
             origins: tiling.origins(channels),
             pieces: tiling.pieces(channels),
-            margins: tiling.margins(channels),
             places: height * width,
             width: plane[1],
             spacing: tiling.phases,
@@ -223,20 +221,6 @@ impl Tiling {
             .collect()
     }
 
-    /// [`Side::margins`].
-    fn margins(&self, channels: usize) -> Vec<Range<usize>> {
-        let ([height, width], [down, across]) = (self.image, self.plane);
-        let place = |y, x| ((y + self.border) * across + x + self.border) * channels;
-        let mut margins = Vec::new();
-        let mut start = 0;
-        for y in 0..height {
-            margins.push(start..place(y, 0));
-            start = place(y, width);
-        }
-        margins.push(start..down * across * channels);
-        margins
-    }
-
     /// [`Side::pieces`].
     fn pieces(&self, channels: usize) -> Vec<Piece> {
         let [height, width] = self.image;
@@ -290,13 +274,10 @@ wide! {
         }
     }
 
-    /// Writes images, [channels, places], into their planes, with zeros around them.
+    /// Writes images, [channels, places], into their planes; what lies around them is left as it is.
     pub(super) fn enter(side: &Side, images: &[f32], planes: &mut [f32]) {
         let planes = planes.chunks_exact_mut(side.plane);
         for (image, plane) in images.chunks_exact(side.image).zip(planes) {
-            for margin in &side.margins {
-                plane[margin.clone()].fill(0.0);
-            }
             for piece in &side.pieces {
                 let (maps, places) = (&image[piece.in_image..], &mut plane[piece.in_plane..]);
                 let strides = [side.places, side.channels];
