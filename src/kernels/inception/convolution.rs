@@ -37,11 +37,19 @@ pub(super) struct Shape {
 }
 
 impl Shape {
-    fn input_places(&self) -> usize {
+    /// Numbers of an image in the input, and in the output.
+    pub(super) fn lengths(&self) -> [usize; 2] {
+        [
+            self.channels * self.input_places(),
+            self.outputs * self.output_places(),
+        ]
+    }
+
+    pub(super) fn input_places(&self) -> usize {
         self.input[0] * self.input[1]
     }
 
-    fn output_places(&self) -> usize {
+    pub(super) fn output_places(&self) -> usize {
         self.output[0] * self.output[1]
     }
 
@@ -83,8 +91,7 @@ pub(super) fn convolve(
     if let Some(output) = winograd::convolve(shape, input, weight, transformed, bias) {
         return output;
     }
-    let image_in = shape.channels * shape.input_places();
-    let image_out = shape.outputs * shape.output_places();
+    let [image_in, image_out] = shape.lengths();
     let group = shape.group();
     let mut output = zeros(shape.images * image_out);
     output

@@ -130,7 +130,7 @@ fn compute<T: Tiles>(
     let products = take(joined, T::ENTRIES * spacing(shape.outputs, lanes));
     // What the input's tiles become.
     let parted = take(phases, tiles.parted());
-    let maps = input.chunks_exact(shape.input[0] * shape.input[1]);
+    let maps = input.chunks_exact(shape.input_places());
     for (channel, map) in maps.skip(shape.first).take(shape.inputs).enumerate() {
         tiles.part(map, parted);
         tiles.enter(channel, parted, entries);
@@ -138,7 +138,7 @@ fn compute<T: Tiles>(
     sum_channels(shape, lanes, kernels, entries, products);
     // What the output's tiles come from.
     let results = take(planes, T::OUTPUTS * lanes);
-    let maps = output.chunks_exact_mut(shape.output[0] * shape.output[1]);
+    let maps = output.chunks_exact_mut(shape.output_places());
     for (channel, (map, &bias)) in maps.zip(bias).enumerate() {
         let least = if channel < shape.rectified {
             0.0

@@ -24,11 +24,9 @@
 
 use std::array;
 
-use rayon::prelude::*;
-
 use super::{Tiles, Vector, compute, load, spacing};
 use crate::kernels::inception::convolution::Shape;
-use crate::kernels::scratch::{LANES, padded, with_scratch, zeros};
+use crate::kernels::scratch::{LANES, in_blocks, padded};
 use crate::kernels::wide::wide;
 
 /// Outputs of a tile, taps of a kernel, inputs of a tile.
@@ -79,18 +77,13 @@ pub(super) fn convolve(shape: &Shape, input: &[f32], kernels: &[f32], bias: &[f3
         tiles,
         lanes: padded(across * tiles),
     };
-    let [image_in, image_out] = [
-        shape.channels * shape.input[0] * shape.input[1],
-        shape.outputs * shape.output[0] * shape.output[1],
-    ];
-    let mut output = zeros(shape.images * image_out);
-    output
-        .par_chunks_mut(image_out)
-        .zip(input.par_chunks(image_in))
-        .for_each(|(output, input)| {
-            with_scratch(|scratch| compute(&line, input, kernels, bias, output, scratch));
-        });
-    output
+    let lengths @ [_, image_out] = shape.lengths();
+    in_blocks(
+        input,
+        shape.images * image_out,
+        lengths,
+        |input, output, scratch| compute(&line, input, kernels, bias, output, scratch),
+    )
 }
 
 /// The matrix G.

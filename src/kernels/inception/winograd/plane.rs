@@ -26,11 +26,9 @@
 use std::array;
 use std::ops::Range;
 
-use rayon::prelude::*;
-
 use super::{Tiles, Vector, compute, load, spacing};
 use crate::kernels::inception::convolution::Shape;
-use crate::kernels::scratch::{LANES, padded, with_scratch, zeros};
+use crate::kernels::scratch::{LANES, in_blocks, padded};
 use crate::kernels::wide::wide;
 
 /// Height and width of the outputs of a tile, and of its inputs.
@@ -69,25 +67,20 @@ pub(super) fn fits(shape: &Shape) -> bool {
 
 /// [images, channels, places] -> [images, outputs, places], with kernels [entries, outputs, inputs]
 pub(super) fn convolve(shape: &Shape, input: &[f32], kernels: &[f32], bias: &[f32]) -> Vec<f32> {
-    let [image_in, image_out] = [
-        shape.channels * shape.input[0] * shape.input[1],
-        shape.outputs * shape.output[0] * shape.output[1],
-    ];
     let down = shape.output[0].div_ceil(STEP);
     let rows = (TILES / (shape.output[1].div_ceil(STEP) + 1)).clamp(1, down);
-    let mut output = zeros(shape.images * image_out);
-    output
-        .par_chunks_mut(image_out)
-        .zip(input.par_chunks(image_in))
-        .for_each(|(output, input)| {
-            with_scratch(|scratch| {
-                for start in (0..down).step_by(rows) {
-                    let band = Band::new(shape, start..(start + rows).min(down));
-                    compute(&band, input, kernels, bias, output, scratch);
-                }
-            });
-        });
-    output
+    let lengths @ [_, image_out] = shape.lengths();
+    in_blocks(
+        input,
+        shape.images * image_out,
+        lengths,
+        |input, output, scratch| {
+            for start in (0..down).step_by(rows) {
+                let band = Band::new(shape, start..(start + rows).min(down));
+                compute(&band, input, kernels, bias, output, scratch);
+            }
+        },
+    )
 }
 
 /// What each entry of G g G' has of each tap.
