@@ -12,6 +12,7 @@ use rayon::prelude::*;
 use super::winograd;
 use crate::kernels::product::{multiply, pieces};
 use crate::kernels::scratch::{Scratch, padded, row_stride, take, with_scratch, zeros};
+use crate::kernels::wide::{at_least, wide};
 use crate::linalg::Matrix;
 
 /// Places that a product should have: enough for the `gemm` crate, few enough that a block stays in the second cache.
@@ -51,6 +52,15 @@ impl Shape {
 
     pub(super) fn output_places(&self) -> usize {
         self.output[0] * self.output[1]
+    }
+
+    /// The bound of an output channel: zero if it is rectified.
+    pub(super) fn least(&self, channel: usize) -> f32 {
+        if channel < self.rectified {
+            0.0
+        } else {
+            f32::NEG_INFINITY
+        }
     }
 
     /// Numbers that one output is a weighted sum of.
@@ -124,7 +134,6 @@ fn point(
     let (start, count) = (band.start * width, band.len() * width);
     let input = &input[shape.first * places + start..];
     let output = &mut output[start..];
-    fill(output, places, count, bias);
     for piece in pieces(shape.terms()) {
         multiply(
             [shape.outputs, count, piece.len()],
@@ -132,13 +141,11 @@ fn point(
             places,
             Matrix::rows(&weight[piece.start..], shape.terms()),
             Matrix::rows(&input[piece.start * places..], places),
-            true,
+            piece.start > 0,
         );
     }
-    for row in output.chunks_mut(places).take(shape.rectified) {
-        for value in &mut row[..count] {
-            *value = value.max(0.0);
-        }
+    for (channel, (row, &bias)) in output.chunks_mut(places).zip(bias).enumerate() {
+        bound(&mut row[..count], bias, shape.least(channel));
     }
 }
 
@@ -159,7 +166,6 @@ fn window(
     let count = padded(images * band_places);
     let stride = row_stride(count);
     let joined = take(&mut scratch.joined, shape.outputs * stride);
-    fill(joined, stride, count, bias);
     for piece in pieces(shape.terms()) {
         let columns = take(&mut scratch.columns, piece.len() * stride);
         gather(shape, input, &piece, &band, columns, stride);
@@ -169,29 +175,17 @@ fn window(
             stride,
             Matrix::rows(&weight[piece.start..], shape.terms()),
             Matrix::rows(columns, stride),
-            true,
+            piece.start > 0,
         );
     }
     let offset = band.start * shape.output[1];
-    for (channel, row) in joined.chunks_exact(stride).take(shape.outputs).enumerate() {
+    let rows = joined.chunks_exact_mut(stride).zip(bias);
+    for (channel, (row, &bias)) in rows.enumerate() {
+        bound(&mut row[..count], bias, shape.least(channel));
         for (image, values) in row.chunks_exact(band_places).take(images).enumerate() {
             let at = image * image_out + channel * places + offset;
-            let target = &mut output[at..at + band_places];
-            if channel < shape.rectified {
-                for (target, value) in target.iter_mut().zip(values) {
-                    *target = value.max(0.0);
-                }
-            } else {
-                target.copy_from_slice(values);
-            }
+            output[at..at + band_places].copy_from_slice(values);
         }
-    }
-}
-
-/// Fills the first `count` numbers of every row with the channel's bias.
-fn fill(target: &mut [f32], stride: usize, count: usize, bias: &[f32]) {
-    for (row, bias) in target.chunks_mut(stride).zip(bias) {
-        row[..count].fill(*bias);
     }
 }
 
@@ -229,16 +223,37 @@ fn gather(
                 target[end..].fill(0.0);
                 let target = &mut target[first..end];
                 let source = &map[y * width + first * shape.stride + right - shape.padding[1]..];
-                if shape.stride == 1 {
-                    target.copy_from_slice(&source[..target.len()]);
-                } else {
-                    for (target, value) in
-                        target.iter_mut().zip(source.iter().step_by(shape.stride))
-                    {
-                        *target = *value;
+                match shape.stride {
+                    1 => target.copy_from_slice(&source[..target.len()]),
+                    2 => every_second(source, target),
+                    stride => {
+                        for (target, value) in target.iter_mut().zip(source.iter().step_by(stride))
+                        {
+                            *target = *value;
+                        }
                     }
                 }
             }
+        }
+    }
+}
+
+wide! {
+    /// Fills `target` with every second number of `source`, from the first on.
+    fn every_second(source: &[f32], target: &mut [f32]) {
+        let (pairs, _) = source.as_chunks::<2>();
+        for (target, pair) in target.iter_mut().zip(pairs) {
+            *target = pair[0];
+        }
+        if let Some(last) = target.get_mut(pairs.len()) {
+            *last = source[2 * pairs.len()];
+        }
+    }
+
+    /// Adds a bias to sums, which become at least as much as a bound.
+    fn bound(sums: &mut [f32], bias: f32, least: f32) {
+        for sum in sums {
+            *sum = at_least(*sum + bias, least);
         }
     }
 }

@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use crate::kernels::scratch::zeros;
+use crate::kernels::wide::{at_least, wide};
 
 /// Maps per task.
 const GROUP: usize = 8;
@@ -10,44 +11,30 @@ const GROUP: usize = 8;
 /// The largest of 3 x 3 places, `stride` places apart; `padding` is 0 or 1. [maps, height, width] -> [maps, h', w']
 pub(super) fn largest(
     maps: &[f32],
-    [height, width]: [usize; 2],
+    size @ [height, width]: [usize; 2],
     stride: usize,
     padding: usize,
 ) -> Vec<f32> {
-    let places = |size: usize| (size + 2 * padding - 3) / stride + 1;
-    let (out_height, out_width) = (places(height), places(width));
-    each_map(
-        maps,
-        height * width,
-        out_height * out_width,
-        |map, output| {
-            // A column of the lowest numbers on either side stands for the padding.
-            let mut row = vec![f32::NEG_INFINITY; width + 2];
-            for (y, output) in output.chunks_exact_mut(out_width).enumerate() {
-                let first = (y * stride).saturating_sub(padding);
-                let end = (y * stride + 3 - padding).min(height);
-                let column = &mut row[1..=width];
-                column.copy_from_slice(&map[first * width..][..width]);
-                for source in map[(first + 1) * width..end * width].chunks_exact(width) {
-                    for (value, source) in column.iter_mut().zip(source) {
-                        *value = value.max(*source);
-                    }
-                }
-                let row = &row[1 - padding..];
-                for (x, value) in output.iter_mut().enumerate() {
-                    let window = &row[x * stride..][..3];
-                    *value = window[0].max(window[1]).max(window[2]);
-                }
-            }
-        },
-    )
+    let places = |length: usize| (length + 2 * padding - 3) / stride + 1;
+    let out_size @ [_, out_width] = [height, width].map(places);
+    // A column of the lowest numbers on either side stands for the padding; one more makes the last pair whole.
+    each_map(maps, size, out_size, width + 3, |map, output, row| {
+        row.fill(f32::NEG_INFINITY);
+        for (y, output) in output.chunks_exact_mut(out_width).enumerate() {
+            let first = (y * stride).saturating_sub(padding);
+            let end = (y * stride + 3 - padding).min(height);
+            largest_of_columns(&map[first * width..end * width], &mut row[1..=width]);
+            largest_of_row(&row[1 - padding..], stride, output);
+        }
+    })
 }
 
 /// The mean of the places among 3 x 3 that lie inside the image, and 0 if it is negative.
 /// [maps, height, width] -> [maps, height, width]
 pub(super) fn rectified_mean(maps: &[f32], [height, width]: [usize; 2]) -> Vec<f32> {
-    each_map(maps, height * width, height * width, |map, output| {
-        let mut row = vec![0.0; width + 2];
+    let size = [height, width];
+    each_map(maps, size, size, width + 2, |map, output, row| {
+        row.fill(0.0);
         for (y, output) in output.chunks_exact_mut(width).enumerate() {
             let (first, end) = (y.saturating_sub(1), (y + 2).min(height));
             let column = &mut row[1..=width];
@@ -71,23 +58,55 @@ pub(super) fn rectified_mean(maps: &[f32], [height, width]: [usize; 2]) -> Vec<f
     })
 }
 
+/// Computes every map's output by itself; `pool` also gets a buffer of `length` numbers, in which any old ones are.
 fn each_map(
     maps: &[f32],
-    places: usize,
-    out_places: usize,
-    pool: impl Fn(&[f32], &mut [f32]) + Sync,
+    size: [usize; 2],
+    out_size: [usize; 2],
+    length: usize,
+    pool: impl Fn(&[f32], &mut [f32], &mut [f32]) + Sync,
 ) -> Vec<f32> {
+    let [places, out_places] = [size, out_size].map(|size| size[0] * size[1]);
     let mut output = zeros(maps.len() / places * out_places);
     output
         .par_chunks_mut(GROUP * out_places)
         .zip(maps.par_chunks(GROUP * places))
         .for_each(|(output, maps)| {
+            let mut buffer = vec![0.0; length];
             let outputs = output.chunks_exact_mut(out_places);
             for (output, map) in outputs.zip(maps.chunks_exact(places)) {
-                pool(map, output);
+                pool(map, output, &mut buffer);
             }
         });
     output
+}
+
+wide! {
+    /// The largest number of every column of `rows`.
+    fn largest_of_columns(rows: &[f32], largest: &mut [f32]) {
+        let width = largest.len();
+        largest.copy_from_slice(&rows[..width]);
+        for row in rows[width..].chunks_exact(width) {
+            for (value, &other) in largest.iter_mut().zip(row) {
+                *value = at_least(*value, other);
+            }
+        }
+    }
+
+    /// The largest of every three neighbours, `stride` places apart.
+    fn largest_of_row(row: &[f32], stride: usize, output: &mut [f32]) {
+        if stride == 2 {
+            let (pairs, _) = row.as_chunks::<2>();
+            let (next, _) = row[2..].as_chunks::<2>();
+            for ((value, &[first, second]), &[third, _]) in output.iter_mut().zip(pairs).zip(next) {
+                *value = at_least(at_least(first, second), third);
+            }
+        } else {
+            for (value, window) in output.iter_mut().zip(row.windows(3).step_by(stride)) {
+                *value = at_least(at_least(window[0], window[1]), window[2]);
+            }
+        }
+    }
 }
 
 #[cfg(test)]

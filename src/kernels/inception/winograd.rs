@@ -29,6 +29,7 @@ use std::sync::OnceLock;
 use super::convolution::Shape;
 use crate::kernels::product::{multiply, pieces};
 use crate::kernels::scratch::{LANES, Scratch, take};
+use crate::kernels::wide::at_least;
 use crate::linalg::Matrix;
 
 /// Channels below which the transforms cost more than the products save.
@@ -140,12 +141,7 @@ fn compute<T: Tiles>(
     let results = take(planes, T::OUTPUTS * lanes);
     let maps = output.chunks_exact_mut(shape.output_places());
     for (channel, (map, &bias)) in maps.zip(bias).enumerate() {
-        let least = if channel < shape.rectified {
-            0.0
-        } else {
-            f32::NEG_INFINITY
-        };
-        tiles.leave(channel, products, [bias, least], results);
+        tiles.leave(channel, products, [bias, shape.least(channel)], results);
         tiles.join(results, map);
     }
 }
@@ -174,5 +170,15 @@ fn sum_channels(shape: &Shape, lanes: usize, kernels: &[f32], tiles: &[f32], pro
 fn load(numbers: &[f32]) -> Vector {
     let mut vector = [0.0; LANES];
     vector.copy_from_slice(&numbers[..LANES]);
+    vector
+}
+
+/// Sums plus a bias, and at least as much as a bound (`bounds`).
+#[inline(always)]
+fn bounded(sums: &Vector, [bias, least]: [f32; 2]) -> Vector {
+    let mut vector = [0.0; LANES];
+    for lane in 0..LANES {
+        vector[lane] = at_least(sums[lane] + bias, least);
+    }
     vector
 }

@@ -24,7 +24,7 @@
 
 use std::array;
 
-use super::{Tiles, Vector, compute, load, spacing};
+use super::{Tiles, Vector, bounded, compute, load, spacing};
 use crate::kernels::inception::convolution::Shape;
 use crate::kernels::scratch::{LANES, in_blocks, padded};
 use crate::kernels::wide::wide;
@@ -196,7 +196,6 @@ wide! {
     /// A' m of one channel of `products`, [entries, outputs, tiles], plus a bias and at least as much as a bound (`bounds`),
     /// into `results`, [even and odd, tiles].
     fn leave(line: &Line<'_>, channel: usize, products: &[f32], bounds: [f32; 2], results: &mut [f32]) {
-        let [bias, least] = bounds;
         let entry = spacing(line.shape.outputs, line.lanes);
         for lane in (0..line.lanes).step_by(LANES) {
             let sums: [Vector; TILE] = array::from_fn(|number| {
@@ -204,9 +203,7 @@ wide! {
             });
             for (side, values) in output_transform(&sums).iter().enumerate() {
                 let at = side * line.lanes + lane;
-                for (result, value) in results[at..at + LANES].iter_mut().zip(values) {
-                    *result = (value + bias).max(least);
-                }
+                results[at..at + LANES].copy_from_slice(&bounded(values, bounds));
             }
         }
     }

@@ -23,10 +23,10 @@
     reason = "the iterator that takes its place is not turned into vectors"
 )]
 
-use std::array;
 use std::ops::Range;
+use std::{array, iter};
 
-use super::{Tiles, Vector, compute, load, spacing};
+use super::{Tiles, Vector, bounded, compute, load, spacing};
 use crate::kernels::inception::convolution::Shape;
 use crate::kernels::scratch::{LANES, in_blocks, padded};
 use crate::kernels::wide::wide;
@@ -35,8 +35,8 @@ use crate::kernels::wide::wide;
 const STEP: usize = 4;
 const TILE: usize = 6;
 const ENTRIES: usize = TILE * TILE;
-/// Tiles that a product should have: enough for the `gemm` crate, few enough that a band stays in the second cache.
-const TILES: usize = 48;
+/// Most tiles of a band of more than one row: enough for the `gemm` crate, few enough that the band stays in the second cache.
+const TILES: usize = 80;
 /// Places of a row, with its padding, at most.
 const WIDEST: usize = 512;
 /// Height and width of an output below which too many tiles hang over its border.
@@ -68,7 +68,7 @@ pub(super) fn fits(shape: &Shape) -> bool {
 /// [images, channels, places] -> [images, outputs, places], with kernels [entries, outputs, inputs]
 pub(super) fn convolve(shape: &Shape, input: &[f32], kernels: &[f32], bias: &[f32]) -> Vec<f32> {
     let down = shape.output[0].div_ceil(STEP);
-    let rows = (TILES / (shape.output[1].div_ceil(STEP) + 1)).clamp(1, down);
+    let rows = rows_at_once(down, across(shape));
     let lengths @ [_, image_out] = shape.lengths();
     in_blocks(
         input,
@@ -91,12 +91,26 @@ pub(super) fn factors() -> [[f64; 9]; ENTRIES] {
     })
 }
 
+/// Tiles in a row, with the one that belongs to no output.
+fn across(shape: &Shape) -> usize {
+    shape.output[1].div_ceil(STEP) + 1
+}
+
+/// How many of `down` rows of `across` tiles a band has, so that the fewest lanes of vectors lie idle.
+fn rows_at_once(down: usize, across: usize) -> usize {
+    let lanes = |rows: usize| down / rows * padded(rows * across) + padded(down % rows * across);
+    let fitting = (2..=down).take_while(|rows| rows * across <= TILES);
+    iter::once(1)
+        .chain(fitting)
+        .min_by_key(|&rows| lanes(rows))
+        .expect("one row")
+}
+
 /// Some rows of tiles of an image.
 struct Band<'a> {
     shape: &'a Shape,
     /// Its rows of tiles.
     rows: Range<usize>,
-    /// Tiles in a row, with the one that belongs to no output.
     across: usize,
     /// Tiles, made a multiple of the vector's length.
     lanes: usize,
@@ -106,7 +120,7 @@ struct Band<'a> {
 
 impl<'a> Band<'a> {
     fn new(shape: &'a Shape, rows: Range<usize>) -> Self {
-        let across = shape.output[1].div_ceil(STEP) + 1;
+        let across = across(shape);
         let lanes = padded(rows.len() * across);
         Self {
             shape,
@@ -232,7 +246,6 @@ wide! {
     /// A' m A of one channel of `products`, [entries, outputs, tiles], plus a bias and at least as much as a bound
     /// (`bounds`), into `results`, [residues, tiles].
     fn leave(band: &Band<'_>, channel: usize, products: &[f32], bounds: [f32; 2], results: &mut [f32]) {
-        let [bias, least] = bounds;
         let entry = spacing(band.shape.outputs, band.lanes);
         for lane in (0..band.lanes).step_by(LANES) {
             let mut rows = [[[0.0; LANES]; TILE]; STEP];
@@ -248,9 +261,7 @@ wide! {
             for (down, row) in rows.iter().enumerate() {
                 for (across, values) in output_transform(row).iter().enumerate() {
                     let at = (down * STEP + across) * band.lanes + lane;
-                    for (result, value) in results[at..at + LANES].iter_mut().zip(values) {
-                        *result = (value + bias).max(least);
-                    }
+                    results[at..at + LANES].copy_from_slice(&bounded(values, bounds));
                 }
             }
         }
