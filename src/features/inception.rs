@@ -2,17 +2,17 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 
+use super::batches::in_batches;
 use super::resize::Resize;
 use super::{Extractor, ExtractorEntry, FeatureConfig, Features};
 use crate::device;
 use crate::error::Result;
 use crate::images::Pixels;
 use crate::nn::inception::{FEATURES, InceptionV3, SIZE};
-use crate::shutdown;
 use crate::weights::{INCEPTION_V3, locate};
 
-/// Images per forward pass: bounds memory, changes no number.
-const BATCH: usize = 8;
+/// Images of a pass on the CPU: the fastest, changes no number.
+const BATCH: usize = 1;
 
 /// The registry's entry of the network as torch-fidelity and TTUR use it.
 pub(super) const INCEPTION: ExtractorEntry = ExtractorEntry {
@@ -82,6 +82,8 @@ enum Output {
 /// The stage of [`Output::Spatial`], and how many of its channels are read.
 const SPATIAL_STAGE: &str = "Mixed_6d";
 const SPATIAL_CHANNELS: usize = 7;
+/// Their places, 17 x 17, times channels.
+const SPATIAL_FEATURES: usize = 17 * 17 * SPATIAL_CHANNELS;
 
 const TORCH_FIDELITY: Input = Input {
     name: "inception-v3",
@@ -152,31 +154,25 @@ impl Extractor for InceptionExtractor {
     }
 
     fn extract(&self, images: &Pixels) -> Result<Features> {
-        let images = images.to_rgb();
-        let mut values = Vec::with_capacity(images.count * FEATURES);
-        let places: Vec<usize> = (0..images.count).collect();
-        for chunk in places.chunks(BATCH) {
-            shutdown::check()?;
-            let mut planes = self.input.resize.apply(&images.select(chunk), SIZE);
+        let columns = match self.input.output {
+            Output::Pool3 => FEATURES,
+            Output::Spatial => SPATIAL_FEATURES,
+        };
+        in_batches(&images.to_rgb(), columns, BATCH, &self.device, |batch| {
+            let mut planes = self.input.resize.apply(batch, SIZE);
             for value in &mut planes {
                 *value = (self.input.scale.apply)(*value);
             }
-            let shape = [chunk.len(), 3, SIZE, SIZE];
+            let shape = [batch.count, 3, SIZE, SIZE];
             let tensor = Tensor::from_data(TensorData::new(planes, shape), &self.device);
-            let features = match self.input.output {
+            device::values(match self.input.output {
                 Output::Pool3 => self.network.features(tensor),
                 Output::Spatial => {
                     let maps = self.network.maps_after(SPATIAL_STAGE, tensor);
                     let maps = maps.narrow(1, 0, SPATIAL_CHANNELS);
                     maps.permute([0, 2, 3, 1]).flatten(1, 3)
                 }
-            };
-            values.extend(device::values(features)?);
-        }
-        let columns = match images.count {
-            0 => FEATURES,
-            count => values.len() / count,
-        };
-        Ok(Features::new(images.count, columns, values))
+            })
+        })
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Adding an extractor is one new file and one line in [`EXTRACTORS`].
 
+mod batches;
 mod cache;
 mod copies;
 mod file;
