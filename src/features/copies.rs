@@ -3,6 +3,8 @@
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hasher};
 
+use rayon::prelude::*;
+
 use super::Features;
 
 /// Of how many images one must be a copy before it is said.
@@ -19,14 +21,12 @@ pub struct Copies {
 impl Copies {
     /// Takes in the next rows.
     pub fn add(&mut self, features: &Features) {
-        for index in 0..features.rows {
-            let mut hasher = DefaultHasher::new();
-            for value in features.row(index) {
-                hasher.write_u32(value.to_bits());
-            }
-            self.rows += 1;
-            self.repeated += usize::from(!self.seen.insert(hasher.finish()));
-        }
+        let keys: Vec<u64> = (0..features.rows)
+            .into_par_iter()
+            .map(|index| key(features.row(index)))
+            .collect();
+        self.rows += keys.len();
+        self.repeated += keys.iter().filter(|&&key| !self.seen.insert(key)).count();
     }
 
     /// How many rows are equal to one before.
@@ -47,6 +47,15 @@ impl Copies {
             self.rows
         )
     }
+}
+
+/// 64 bits of a row.
+fn key(row: &[f32]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for value in row {
+        hasher.write_u32(value.to_bits());
+    }
+    hasher.finish()
 }
 
 /// A part of a whole in percent, rounded.

@@ -1,5 +1,7 @@
 //! Mean and covariance of features that arrive in batches.
 
+use std::mem;
+
 use faer::{Mat, MatRef};
 use rayon::prelude::*;
 
@@ -10,6 +12,9 @@ use super::{Rows, Value, tiles};
 pub const ROWS_AT_A_TIME: usize = 1024;
 /// Rows of the scatter that one thread computes at a time.
 const SHARE: usize = 64;
+/// Numbers between two rows that are multiplied, so that the same column of all of them is not at the same place of a page: a
+/// fifth of the time.
+const GAP: usize = 8;
 
 /// Count, mean and scatter of rows that arrive in batches; memory is quadratic in the columns and independent of the
 /// rows.
@@ -22,6 +27,8 @@ pub struct Moments {
     mean: Vec<f64>,
     /// sum of (x - mean)(x - mean)^T, row by row; only the upper triangle is kept up to date.
     scatter: Vec<f64>,
+    /// Room for the centred rows of a batch, whatever they were last.
+    room: Vec<f64>,
 }
 
 impl Moments {
@@ -31,6 +38,7 @@ impl Moments {
             count: 0,
             mean: vec![0.0; columns],
             scatter: vec![0.0; columns * columns],
+            room: Vec::new(),
         }
     }
 
@@ -50,13 +58,17 @@ impl Moments {
         for range in tiles(rows.rows, ROWS_AT_A_TIME) {
             let tile = rows.part(range);
             let mean = tile.mean();
-            let centred = centred_values(tile, &mean, 1.0);
+            let stride = columns + GAP;
+            let mut centred = mem::take(&mut self.room);
+            centred.resize(centred.len().max(tile.rows * stride), 0.0);
+            centre(tile, &mean, 1.0, stride, &mut centred);
             self.combine(tile.rows, &mean, |first, share| {
                 let size = [share.len() / columns, columns - first, tile.rows];
-                let left = Matrix::columns(&centred[first..], columns);
-                let right = Matrix::rows(&centred[first..], columns);
+                let left = Matrix::columns(&centred[first..], stride);
+                let right = Matrix::rows(&centred[first..], stride);
                 multiply(size, &mut share[first..], columns, left, right, true);
             });
+            self.room = centred;
         }
     }
 
@@ -127,21 +139,26 @@ impl Moments {
     }
 }
 
-/// The rows less `mean`, divided by `scale`, row by row.
-fn centred_values<T: Value>(rows: Rows<'_, T>, mean: &[f64], scale: f64) -> Vec<f64> {
-    let mut values = vec![0.0; rows.rows * rows.columns];
-    let centred = values.par_chunks_mut(rows.columns.max(1)).enumerate();
-    centred.for_each(|(index, centred)| {
-        for ((centred, &value), mean) in centred.iter_mut().zip(rows.row(index)).zip(mean) {
-            *centred = (value.into() - mean) / scale;
+/// Writes the rows less `mean`, divided by `scale`, row by row, `stride` numbers from one to the next.
+fn centre<T: Value>(
+    rows: Rows<'_, T>,
+    mean: &[f64],
+    scale: f64,
+    stride: usize,
+    target: &mut [f64],
+) {
+    let targets = target.par_chunks_mut(stride.max(1)).take(rows.rows);
+    targets.enumerate().for_each(|(index, target)| {
+        for ((target, &value), mean) in target.iter_mut().zip(rows.row(index)).zip(mean) {
+            *target = (value.into() - mean) / scale;
         }
     });
-    values
 }
 
 /// The rows less their mean, divided by `scale`.
 pub fn centred<T: Value>(rows: Rows<'_, T>, scale: f64) -> Mat<f64> {
-    let values = centred_values(rows, &rows.mean(), scale);
+    let mut values = vec![0.0; rows.rows * rows.columns];
+    centre(rows, &rows.mean(), scale, rows.columns, &mut values);
     MatRef::from_row_major_slice(&values, rows.rows, rows.columns).to_owned()
 }
 
