@@ -20,6 +20,7 @@ use self::convolution::Step;
 use self::layer::Layer;
 use super::pool::global_average_pool;
 use super::weights::Weights;
+use crate::device::DeviceKind;
 use crate::error::Result;
 
 /// Height and width of the images that the network takes.
@@ -28,6 +29,9 @@ pub const SIZE: usize = 299;
 pub const FEATURES: usize = 2048;
 /// Classes of TensorFlow's graph, 1000 of which are ImageNet's.
 pub const CLASSES: usize = 1008;
+
+/// The stage after which maps are small and kernels are many.
+const LAST_OF_LARGE_MAPS: &str = "Mixed_5d";
 
 /// The network up to its 1008 logits.
 #[derive(Debug)]
@@ -61,12 +65,23 @@ impl InceptionV3 {
     }
 
     /// The features of images whose bytes were scaled to (byte - 128) / 128: [n, 3, 299, 299] -> [n, 2048], all >= 0.
+    ///
+    /// On the CPU images go through the stages of large maps one by one, as only the maps of one stay in the cache, and through the
+    /// others together, as the kernels are then read once for all.
     pub fn features(&self, images: Tensor<4>) -> Tensor<2> {
-        self.watched_features(images, |_, _| {})
+        let (large, small) = self.stages.split_at(self.count_through(LAST_OF_LARGE_MAPS));
+        let count = images.dims()[0];
+        let maps = if count > 1 && DeviceKind::of(&images.device()) == DeviceKind::Cpu {
+            let each = (0..count).map(|image| forward(large, images.clone().narrow(0, image, 1)));
+            Tensor::cat(each.collect(), 0)
+        } else {
+            forward(large, images)
+        };
+        global_average_pool(forward(small, maps))
     }
 
-    /// The same; `watch` sees the maps after every stage, by the name of its weights (`MaxPool_1`, `MaxPool_2` of those
-    /// that have none).
+    /// The same of all images at once; `watch` sees the maps after every stage, by the name of its weights (`MaxPool_1`,
+    /// `MaxPool_2` of those that have none).
     pub fn watched_features(
         &self,
         images: Tensor<4>,
@@ -83,21 +98,31 @@ impl InceptionV3 {
 
     /// The maps after the stage `last`: [n, 3, 299, 299] -> [n, channels, h, w].
     pub fn maps_after(&self, last: &str, images: Tensor<4>) -> Tensor<4> {
-        let mut maps = images;
-        for (name, stage) in &self.stages {
-            let channels = maps.dims()[1];
-            maps = stage.forward(&maps, 0..channels);
-            if *name == last {
-                break;
-            }
-        }
-        maps
+        forward(&self.stages[..self.count_through(last)], images)
+    }
+
+    /// How many stages there are, the first ones, up to that called `last`.
+    fn count_through(&self, last: &str) -> usize {
+        let is_last = |(name, _): &(&str, Layer)| *name == last;
+        self.stages
+            .iter()
+            .position(is_last)
+            .expect("a stage's name")
+            + 1
     }
 
     /// The logits of features: [n, 2048] -> [n, 1008].
     pub fn logits(&self, features: Tensor<2>) -> Tensor<2> {
         features.matmul(self.classifier.clone().transpose()) + self.bias.clone()
     }
+}
+
+/// What stages one after the other make of maps: [n, c, h, w] -> [n, outputs, h', w'].
+fn forward(stages: &[(&'static str, Layer)], maps: Tensor<4>) -> Tensor<4> {
+    stages.iter().fold(maps, |maps, (_, stage)| {
+        let channels = maps.dims()[1];
+        stage.forward(&maps, 0..channels)
+    })
 }
 
 /// All stages in order; beside them the height and width of their maps.
