@@ -17,7 +17,7 @@ const ON_GPU: usize = 32;
 /// The features of `images`, `columns` numbers an image, as `forward` makes them of some images at once; given up where a signal
 /// waits.
 ///
-/// On the CPU that are `batch` images at most, and every core has a batch of its own: it waits for no other core after each layer,
+/// On the CPU these are at most `batch` images, and every core has a batch of its own: it waits for no other core after each layer,
 /// and finds most of a layer's maps in its cache.
 pub(super) fn in_batches(
     images: &Pixels,

@@ -29,12 +29,13 @@ macro_rules! wide {
 
 pub(in crate::kernels) use wide;
 
-/// The larger of two numbers, in the one instruction that `f32::max`, which looks for what is no number, is not.
+/// The larger of two numbers, in one instruction, which `f32::max` is not. A `value` that is no number stays one: it must not pass
+/// for a bound.
 #[expect(
     clippy::inline_always,
     reason = "what is not inlined into a wide function is compiled for the plainest processor"
 )]
 #[inline(always)]
 pub(in crate::kernels) fn at_least(value: f32, least: f32) -> f32 {
-    if value > least { value } else { least }
+    if value < least { least } else { value }
 }

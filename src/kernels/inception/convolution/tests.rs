@@ -92,3 +92,33 @@ fn convolutions_agree_with_burns_and_do_not_depend_on_the_batch() {
         assert_eq!(alone, found[3 * alone.len()..4 * alone.len()], "{kernel:?}");
     }
 }
+
+#[test]
+fn what_is_no_number_does_not_pass_for_zero() {
+    for kernel in [[1, 1], [5, 5], [3, 3], [1, 7]] {
+        let shape = Shape {
+            images: 1,
+            channels: 20,
+            first: 0,
+            inputs: 20,
+            outputs: 18,
+            rectified: 18,
+            input: [17, 17],
+            output: [17, 17],
+            kernel,
+            padding: kernel.map(|length| length / 2),
+            stride: 1,
+        };
+        let input = wave(20 * shape.input_places(), 0.0);
+        let mut weight = wave(shape.outputs * shape.terms(), 1.3);
+        weight[0] = f32::NAN;
+        let bias = wave(shape.outputs, 2.6);
+        let found = convolve(&shape, &input, &weight, &OnceLock::new(), &bias);
+        let (of_it, of_others) = found.split_at(shape.output_places());
+        assert!(of_it.iter().all(|value| value.is_nan()), "{kernel:?}");
+        assert!(
+            of_others.iter().all(|value| value.is_finite()),
+            "{kernel:?}"
+        );
+    }
+}
