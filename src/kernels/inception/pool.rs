@@ -46,7 +46,7 @@ pub(super) fn rectified_mean(maps: &[f32], [height, width]: [usize; 2]) -> Vec<f
             }
             let inner = 1.0 / (3 * (end - first)) as f32;
             for (value, window) in output.iter_mut().zip(row.windows(3)) {
-                *value = (window[0] + window[1] + window[2]).max(0.0) * inner;
+                *value = at_least(window[0] + window[1] + window[2], 0.0) * inner;
             }
             // Two columns lie inside at either end, or one if there is no other.
             let outer = if width == 1 { 3.0 } else { 1.5 };
@@ -88,7 +88,7 @@ wide! {
         largest.copy_from_slice(&rows[..width]);
         for row in rows[width..].chunks_exact(width) {
             for (value, &other) in largest.iter_mut().zip(row) {
-                *value = at_least(*value, other);
+                *value = larger(*value, other);
             }
         }
     }
@@ -99,14 +99,24 @@ wide! {
             let (pairs, _) = row.as_chunks::<2>();
             let (next, _) = row[2..].as_chunks::<2>();
             for ((value, &[first, second]), &[third, _]) in output.iter_mut().zip(pairs).zip(next) {
-                *value = at_least(at_least(first, second), third);
+                *value = larger(larger(first, second), third);
             }
         } else {
             for (value, window) in output.iter_mut().zip(row.windows(3).step_by(stride)) {
-                *value = at_least(at_least(window[0], window[1]), window[2]);
+                *value = larger(larger(window[0], window[1]), window[2]);
             }
         }
     }
+}
+
+/// The larger of two numbers, or what is none.
+#[expect(
+    clippy::inline_always,
+    reason = "what is not inlined into a wide function is compiled for the plainest processor"
+)]
+#[inline(always)]
+fn larger(a: f32, b: f32) -> f32 {
+    if a > b || a.is_nan() { a } else { b }
 }
 
 #[cfg(test)]
@@ -150,6 +160,32 @@ mod tests {
             let found = rectified_mean(&maps, [height, width]);
             for (found, expected) in found.iter().zip(&expected) {
                 assert!((found - expected).abs() < 1e-6, "{found}, {expected}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_number_does_not_pass_for_another() {
+        let size @ [height, width] = [7, 6];
+        for place in 0..height * width {
+            let mut map = vec![-1.0; height * width];
+            map[place] = f32::NAN;
+            // Whether it lies under a window that begins at this row and column of the padded map.
+            let sees = |y: usize, x: usize, padding: usize| {
+                let (down, right) = (place / width + padding, place % width + padding);
+                (y..y + 3).contains(&down) && (x..x + 3).contains(&right)
+            };
+            for (stride, padding) in [(1, 0), (1, 1), (2, 0), (2, 1)] {
+                let found = largest(&map, size, stride, padding);
+                let across = (width + 2 * padding - 3) / stride + 1;
+                for (window, value) in found.iter().enumerate() {
+                    let (y, x) = (window / across * stride, window % across * stride);
+                    assert_eq!(value.is_nan(), sees(y, x, padding), "{place}, {y}, {x}");
+                }
+            }
+            for (window, value) in rectified_mean(&map, size).iter().enumerate() {
+                let (y, x) = (window / width, window % width);
+                assert_eq!(value.is_nan(), sees(y, x, 1), "{place}, {y}, {x}");
             }
         }
     }

@@ -111,6 +111,7 @@ struct Band<'a> {
     shape: &'a Shape,
     /// Its rows of tiles.
     rows: Range<usize>,
+    /// Tiles in a row.
     across: usize,
     /// Tiles, made a multiple of the vector's length.
     lanes: usize,
