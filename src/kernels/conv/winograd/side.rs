@@ -1,39 +1,33 @@
 //! Images as tiles see them: planes with the channels of a place side by side, and zeros around the image.
-//!
-//! A matrix holds one entry of every tile: a row per tile and phase, a column per channel.
 
 #![expect(
     clippy::inline_always,
     reason = "what is not inlined into a wide function is compiled for the plainest processor"
 )]
-#![expect(
-    clippy::needless_range_loop,
-    reason = "the iterator that takes its place is not turned into vectors"
-)]
 
 use std::array;
-use std::ops::Range;
 
+use super::TILES;
+use super::form::Form;
+use crate::kernels::conv::geometry::Geometry;
 use crate::kernels::scratch::LANES;
 use crate::kernels::wide::wide;
 
-/// Channels that the compiler's own loops are fast for, four of the widest vectors; the rest go by one vector.
-const WIDE: usize = 4 * LANES;
 /// Channels, and places of a row, in a piece at most: a line of the nearest cache each.
 pub(super) const SQUARE: usize = 16;
-
-/// What an entry of a tile is made of along an axis: places and their factors.
-pub(super) type Row = &'static [(usize, f32)];
 
 /// The input or the output of a convolution.
 #[derive(Debug)]
 pub(super) struct Side {
+    pub(super) form: Form,
+    /// Whether it is the input.
+    pub(super) is_input: bool,
     pub(super) channels: usize,
     /// Numbers in an image, and in its plane.
     pub(super) image: usize,
     pub(super) plane: usize,
-    /// Rows of a matrix for each tile: its phases.
-    pub(super) rows: usize,
+    /// Phases of a tile.
+    pub(super) phases: usize,
     /// Where the tiles of each band begin in their plane, phase by phase.
     pub(super) origins: Vec<Vec<usize>>,
     /// An image in pieces.
@@ -41,32 +35,9 @@ pub(super) struct Side {
     /// Places in an image.
     places: usize,
     /// Places in a row of the plane.
-    width: usize,
+    pub(super) width: usize,
     /// Places between a tile's neighbours in one phase; as many phases there are along an axis.
-    spacing: usize,
-    /// The entries of a tile along an axis.
-    entries: &'static [Row],
-}
-
-/// Where tiles lie.
-pub(super) struct Tiling {
-    /// Height and width of the image.
-    pub(super) image: [usize; 2],
-    /// Height and width of its plane, in which it lies `border` places from the top and from the left.
-    pub(super) plane: [usize; 2],
-    pub(super) border: usize,
-    /// Phases along an axis.
-    pub(super) phases: usize,
-    /// Rows of tiles, and tiles in a row.
-    pub(super) tiles: [usize; 2],
-    /// Rows of tiles in a band.
-    pub(super) band: usize,
-}
-
-/// The parts of an entry: how far they lie from a tile's first number, and their factors.
-struct Parts<const N: usize> {
-    offsets: [usize; N],
-    factors: [f32; N],
+    pub(super) spacing: usize,
 }
 
 /// Some channels of some places in a row.
@@ -80,200 +51,99 @@ struct Piece {
 }
 
 impl Side {
-    /// The side of `channels` channels that lies like that.
-    pub(super) fn new(channels: usize, entries: &'static [Row], tiling: &Tiling) -> Self {
-        let ([height, width], plane) = (tiling.image, tiling.plane);
+    /// The input or the output, or some `channels` of it.
+    pub(super) fn new(form: Form, geometry: &Geometry, is_input: bool, channels: usize) -> Self {
+        let (step, tiles) = (form.step(), form.tiles(geometry));
+        let (image, plane, border, spacing) = if is_input {
+            let plane = tiles.map(|count| form.stride() * (step * count + form.taps() - 1));
+            let border = geometry.padding.unsigned_abs();
+            (geometry.input, plane, border, form.stride())
+        } else {
+            (geometry.output, tiles.map(|count| step * count), 0, 1)
+        };
+        let places = image[0] * image[1];
         Self {
+            form,
+            is_input,
             channels,
-            image: channels * height * width,
+            image: channels * places,
             plane: channels * plane[0] * plane[1],
-            rows: tiling.phases * tiling.phases,
-            origins: tiling.origins(channels),
-            pieces: tiling.pieces(channels),
-            places: height * width,
+            phases: spacing * spacing,
+            origins: origins(tiles, step, spacing, plane[1] * channels, channels),
+            pieces: pieces(image, border, plane[1], channels),
+            places,
             width: plane[1],
-            spacing: tiling.phases,
-            entries,
+            spacing,
         }
     }
 
-    fn count_parts(&self, [row, column]: [usize; 2]) -> usize {
-        self.entries[row].len() * self.entries[column].len()
+    /// Numbers that each entry of a tile has: its phases and channels.
+    pub(super) fn row(&self) -> usize {
+        self.phases * self.channels
     }
 
-    fn parts<const N: usize>(&self, [row, column]: [usize; 2]) -> Parts<N> {
-        let rows = self.entries[row].iter();
-        let mut parts = rows.flat_map(|&(down, factor)| {
-            let columns = self.entries[column].iter();
-            columns.map(move |&(right, other)| {
-                let places = self.spacing * (down * self.width + right);
-                (places * self.channels, factor * other)
-            })
-        });
-        let parts: [(usize, f32); N] =
-            array::from_fn(|_| parts.next().expect("the entry has N parts"));
-        Parts {
-            offsets: parts.map(|(offset, _)| offset),
-            factors: parts.map(|(_, factor)| factor),
+    /// Clears planes that tiles will be collected in, where these overlap; elsewhere they are written once.
+    pub(super) fn clear(&self, planes: &mut [f32]) {
+        if self.is_input {
+            planes.fill(0.0);
         }
     }
 
-    #[inline(always)]
-    fn spread_parts<const N: usize>(
-        &self,
-        parts: &Parts<N>,
-        planes: &[f32],
-        origins: &[usize],
-        channels: &Range<usize>,
-        matrix: &mut [f32],
-    ) {
-        let length = channels.len();
-        let planes = planes.chunks_exact(self.plane);
-        for (plane, matrix) in planes.zip(matrix.chunks_exact_mut(origins.len() * length)) {
-            for (origin, target) in origins.iter().zip(matrix.chunks_exact_mut(length)) {
-                let first = origin + channels.start;
-                let sources: [&[f32]; N] = parts.offsets.map(|at| &plane[first + at..][..length]);
-                let wide = length - length % WIDE;
-                let (most, rest) = target.split_at_mut(wide);
-                for (channel, value) in most.iter_mut().enumerate() {
-                    let mut sum = parts.factors[0] * sources[0][channel];
-                    for part in 1..N {
-                        sum += parts.factors[part] * sources[part][channel];
-                    }
-                    *value = sum;
-                }
-                let (blocks, rest) = rest.as_chunks_mut::<LANES>();
-                for (block, target) in blocks.iter_mut().enumerate() {
-                    let first = wide + block * LANES;
-                    let mut sums = [0.0; LANES];
-                    for part in 0..N {
-                        let source = &sources[part][first..first + LANES];
-                        for lane in 0..LANES {
-                            sums[lane] += parts.factors[part] * source[lane];
-                        }
-                    }
-                    *target = sums;
-                }
-                let first = length - rest.len();
-                for (place, value) in rest.iter_mut().enumerate() {
-                    *value = (0..N)
-                        .map(|part| parts.factors[part] * sources[part][first + place])
-                        .sum();
-                }
-            }
-        }
+    /// Numbers from one entry of a tile, [phases, channels], to the next: not a power of two, whose entries would all fall on the same
+    /// lines of the first cache.
+    pub(super) fn entry(&self) -> usize {
+        self.row() + LANES
     }
 
-    #[inline(always)]
-    fn collect_parts<const N: usize>(
-        &self,
-        parts: &Parts<N>,
-        matrix: &[f32],
-        origins: &[usize],
-        planes: &mut [f32],
-    ) {
-        let length = self.channels;
-        let planes = planes.chunks_exact_mut(self.plane);
-        for (plane, matrix) in planes.zip(matrix.chunks_exact(origins.len() * length)) {
-            for (origin, source) in origins.iter().zip(matrix.chunks_exact(length)) {
-                for part in 0..N {
-                    let target = &mut plane[origin + parts.offsets[part]..][..length];
-                    let wide = length - length % WIDE;
-                    let (most, rest) = target.split_at_mut(wide);
-                    for (sum, value) in most.iter_mut().zip(source) {
-                        *sum += parts.factors[part] * value;
-                    }
-                    let (blocks, rest) = rest.as_chunks_mut::<LANES>();
-                    let (values, others) = source[wide..].as_chunks::<LANES>();
-                    for (sums, values) in blocks.iter_mut().zip(values) {
-                        *sums =
-                            array::from_fn(|lane| sums[lane] + parts.factors[part] * values[lane]);
-                    }
-                    for (sum, value) in rest.iter_mut().zip(others) {
-                        *sum += parts.factors[part] * value;
-                    }
-                }
-            }
-        }
+    /// Numbers of a tile.
+    pub(super) fn tile(&self) -> usize {
+        self.form.entries() * self.entry()
     }
 }
 
-impl Tiling {
-    /// [`Side::origins`].
-    fn origins(&self, channels: usize) -> Vec<Vec<usize>> {
-        let ([down, across], step) = (self.tiles, 2 * self.phases);
-        let origins_of_row = |row: usize| {
-            let mut origins = Vec::new();
-            for column in 0..across {
-                for y in 0..self.phases {
-                    for x in 0..self.phases {
-                        let place = (step * row + y) * self.plane[1] + step * column + x;
-                        origins.push(place * channels);
-                    }
-                }
-            }
-            origins
-        };
-        let rows: Vec<usize> = (0..down).collect();
-        let bands = rows.chunks(self.band);
-        bands
-            .map(|rows| rows.iter().flat_map(|&row| origins_of_row(row)).collect())
-            .collect()
-    }
-
-    /// [`Side::pieces`].
-    fn pieces(&self, channels: usize) -> Vec<Piece> {
-        let [height, width] = self.image;
-        let mut pieces = Vec::new();
-        for channel in (0..channels).step_by(SQUARE) {
-            for y in 0..height {
-                for x in (0..width).step_by(SQUARE) {
-                    let place = (y + self.border) * self.plane[1] + x + self.border;
-                    pieces.push(Piece {
-                        channels: SQUARE.min(channels - channel),
-                        places: SQUARE.min(width - x),
-                        in_image: (channel * height + y) * width + x,
-                        in_plane: place * channels + channel,
-                    });
-                }
+/// [`Side::origins`], of planes whose rows have `row` numbers.
+fn origins(
+    [down, across]: [usize; 2],
+    step: usize,
+    spacing: usize,
+    row: usize,
+    channels: usize,
+) -> Vec<Vec<usize>> {
+    let mut bands = Vec::new();
+    let rows: Vec<usize> = (0..down).collect();
+    for rows in rows.chunks((TILES / across).max(1)) {
+        let mut band = Vec::new();
+        for (tile_row, column) in rows.iter().flat_map(|&y| (0..across).map(move |x| (y, x))) {
+            let first = step * spacing * (tile_row * row + column * channels);
+            for y in 0..spacing {
+                band.extend((0..spacing).map(|x| first + y * row + x * channels));
             }
         }
-        pieces
+        bands.push(band);
     }
+    bands
+}
+
+/// [`Side::pieces`], of an image that lies `border` places from the top and from the left of a plane whose rows have `plane` places.
+fn pieces([height, width]: [usize; 2], border: usize, plane: usize, channels: usize) -> Vec<Piece> {
+    let mut pieces = Vec::new();
+    for channel in (0..channels).step_by(SQUARE) {
+        for y in 0..height {
+            for x in (0..width).step_by(SQUARE) {
+                let place = (y + border) * plane + x + border;
+                pieces.push(Piece {
+                    channels: SQUARE.min(channels - channel),
+                    places: SQUARE.min(width - x),
+                    in_image: (channel * height + y) * width + x,
+                    in_plane: place * channels + channel,
+                });
+            }
+        }
+    }
+    pieces
 }
 
 wide! {
-    /// One entry (row, column) of the tiles of every plane, for some channels: [planes x tiles x phases, channels].
-    pub(super) fn spread(
-        side: &Side,
-        entry: [usize; 2],
-        planes: &[f32],
-        origins: &[usize],
-        channels: &Range<usize>,
-        matrix: &mut [f32],
-    ) {
-        match side.count_parts(entry) {
-            1 => side.spread_parts(&side.parts::<1>(entry), planes, origins, channels, matrix),
-            2 => side.spread_parts(&side.parts::<2>(entry), planes, origins, channels, matrix),
-            _ => side.spread_parts(&side.parts::<4>(entry), planes, origins, channels, matrix),
-        }
-    }
-
-    /// The transpose of [`spread`]: adds a matrix up, for all channels, where it would have come from.
-    pub(super) fn collect(
-        side: &Side,
-        entry: [usize; 2],
-        matrix: &[f32],
-        origins: &[usize],
-        planes: &mut [f32],
-    ) {
-        match side.count_parts(entry) {
-            1 => side.collect_parts(&side.parts::<1>(entry), matrix, origins, planes),
-            2 => side.collect_parts(&side.parts::<2>(entry), matrix, origins, planes),
-            _ => side.collect_parts(&side.parts::<4>(entry), matrix, origins, planes),
-        }
-    }
-
     /// Writes images, [channels, places], into their planes; what lies around them is left as it is.
     pub(super) fn enter(side: &Side, images: &[f32], planes: &mut [f32]) {
         let planes = planes.chunks_exact_mut(side.plane);

@@ -1,14 +1,20 @@
-//! Passes of few and small images: the tiles of all lie in one product for each entry, and the work is cut into entries and
-//! runs of the product's columns, where [`Winograd::pass`] cuts it into images. The same bits.
+//! Passes of few and small images: the tiles of all lie in one product for each entry, and the work is cut into runs of the
+//! result's channels, where [`Winograd::pass`] cuts it into images. Kernels are then transformed where they are multiplied, entry by
+//! entry, and never leave the caches. The same bits.
+
+use std::ops::Range;
 
 use rayon::prelude::*;
 
+use super::kernels::Kernels;
 use super::side::{self, Side};
-use super::{TILES, Winograd, enter_all, multiply_tiles};
-use crate::kernels::scratch::{Loan, borrow, take, with_scratch, zeros};
+use super::{Winograd, multiply_tiles, spread_all, tiles};
+use crate::kernels::scratch::{Scratch, borrow, take, with_scratch, zeros};
 
-/// Columns of a product that one thread computes at a time.
-const COLUMNS: usize = 256;
+/// Tiles that a product should have.
+const TILES: usize = 256;
+/// Channels of the result that a thread computes at a time.
+const CHANNELS: [usize; 2] = [64, 32];
 
 impl Winograd<'_> {
     /// [`Self::pass`] for images of so few tiles that all lie in one band.
@@ -16,75 +22,76 @@ impl Winograd<'_> {
         &self,
         [from, to]: [&Side; 2],
         images: &[f32],
-        kernels: &[f32],
+        kernels: &Kernels<'_>,
         bias: Option<&[f32]>,
     ) -> Vec<f32> {
         let most = TILES / self.tiles;
         let mut results = zeros(self.geometry.images * to.image);
         let blocks = images.chunks(most * from.image);
+        let width = CHANNELS[usize::from(to.phases > 1)].min(to.channels);
         for (images, results) in blocks.zip(results.chunks_mut(most * to.image)) {
-            let products = self.products([from, to], images, kernels);
-            self.leave_products(to, &products, bias, results);
+            let mut spread = borrow(images.len() / from.image * self.tiles * from.tile());
+            spread_all(from, images, &mut spread);
+            // Every run of channels of all images.
+            let mut runs: Vec<Vec<&mut [f32]>> = Vec::new();
+            runs.resize_with(to.channels.div_ceil(width), Vec::new);
+            for image in results.chunks_exact_mut(to.image) {
+                let places = to.image / to.channels;
+                for (run, maps) in runs.iter_mut().zip(image.chunks_mut(width * places)) {
+                    run.push(maps);
+                }
+            }
+            runs.into_par_iter().enumerate().for_each(|(run, results)| {
+                let channels = run * width..((run + 1) * width).min(to.channels);
+                let to = Side::new(self.form, self.geometry, to.is_input, channels.len());
+                let bias = bias.map(|bias| &bias[channels.clone()]);
+                with_scratch(|scratch| {
+                    self.run(
+                        [from, &to],
+                        &spread,
+                        (kernels, channels),
+                        bias,
+                        results,
+                        scratch,
+                    );
+                });
+            });
         }
         results
     }
 
-    /// For each entry, run after run of columns, the product [tiles of all images, columns of the run].
-    fn products(&self, [from, to]: [&Side; 2], images: &[f32], kernels: &[f32]) -> Loan {
-        let count = images.len() / from.image;
-        let mut planes = borrow(count * from.plane);
-        enter_all(from, images, &mut planes);
-        let tiles = count * self.tiles;
-        let widths = [from, to].map(|side| side.rows * side.channels);
-        let mut products = borrow(self.form.entries() * tiles * widths[1]);
-        let mut tasks = Vec::new();
-        let of_entries = products.chunks_exact_mut(tiles * widths[1]);
-        let kernels = kernels.chunks_exact(widths[0] * widths[1]);
-        for (entry, (kernels, products)) in kernels.zip(of_entries).enumerate() {
-            for (run, product) in products.chunks_mut(tiles * COLUMNS).enumerate() {
-                tasks.push((self.form.place(entry), &kernels[run * COLUMNS..], product));
-            }
-        }
-        tasks.into_par_iter().for_each(|(entry, kernels, product)| {
-            with_scratch(|scratch| {
-                let spread = take(&mut scratch.columns, tiles * widths[0]);
-                let channels = 0..from.channels;
-                side::spread(from, entry, &planes, &from.origins[0], &channels, spread);
-                multiply_tiles(tiles, spread, kernels, widths[1], product);
-            });
-        });
-        products
-    }
-
-    /// The images that [`Self::products`] are the tiles of, plus a bias per channel.
-    fn leave_products(
+    /// Some channels of all images.
+    fn run(
         &self,
-        to: &Side,
-        products: &[f32],
+        [from, to]: [&Side; 2],
+        spread: &[f32],
+        (kernels, channels): (&Kernels<'_>, Range<usize>),
         bias: Option<&[f32]>,
-        results: &mut [f32],
+        results: Vec<&mut [f32]>,
+        scratch: &mut Scratch,
     ) {
-        let tiles = results.len() / to.image * self.tiles;
-        let width = to.rows * to.channels;
-        let images = results.par_chunks_exact_mut(to.image).enumerate();
-        images.for_each(|(image, result)| {
-            with_scratch(|scratch| {
-                let sums = take(&mut scratch.planes, to.plane);
-                sums.fill(0.0);
-                let joined = take(&mut scratch.joined, self.tiles * width);
-                for (entry, products) in products.chunks_exact(tiles * width).enumerate() {
-                    // The image's tiles, with the runs of columns side by side.
-                    for (run, product) in products.chunks(tiles * COLUMNS).enumerate() {
-                        let columns = product.len() / tiles;
-                        let rows = product.chunks_exact(columns).skip(image * self.tiles);
-                        for (row, joined) in rows.zip(joined.chunks_exact_mut(width)) {
-                            joined[run * COLUMNS..][..columns].copy_from_slice(row);
-                        }
-                    }
-                    side::collect(to, self.form.place(entry), joined, &to.origins[0], sums);
-                }
-                side::leave(to, sums, bias, result);
-            });
-        });
+        let tiles = results.len() * self.tiles;
+        let rows = [from, to].map(Side::row);
+        let turned = take(&mut scratch.columns, kernels.count_taps(channels.len()));
+        let matrix = take(&mut scratch.phases, rows[0] * rows[1]);
+        let products = take(&mut scratch.joined, tiles * to.tile());
+        let sums = take(&mut scratch.planes, to.plane);
+        kernels.turn_all(&channels, turned);
+        for entry in 0..self.form.entries() {
+            kernels.entry(entry, turned, channels.len(), matrix);
+            multiply_tiles(
+                [tiles, rows[1], rows[0]],
+                &spread[entry * from.entry()..],
+                matrix,
+                &mut products[entry * to.entry()..],
+                [from.tile(), rows[1], to.tile()],
+            );
+        }
+        let products = products.chunks_exact(self.tiles * to.tile());
+        for (products, result) in products.zip(results) {
+            to.clear(sums);
+            tiles::collect(to, products, &to.origins[0], sums);
+            side::leave(to, sums, bias, result);
+        }
     }
 }
