@@ -7,10 +7,12 @@ mod archive;
 mod content;
 mod write;
 
+use std::fmt::Debug;
 use std::fs::File;
-use std::io::{self, BufReader, Read, Seek};
+use std::io::{self, Read};
 use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 
 use half::{bf16, f16};
 use npyz::{DType, Endianness, NpyHeader, Order, TypeChar};
@@ -125,14 +127,76 @@ impl Number {
     }
 }
 
-/// An array of numbers in a file that stays open.
+/// The bytes that an array lies in: a file that stays open, or memory of whoever calls.
+pub trait Source: Debug + Send + Sync {
+    /// Fills `bytes` with those from `offset` on.
+    ///
+    /// # Errors
+    /// They cannot be read, or there are not as many.
+    fn read_exact_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()>;
+
+    /// How many there are.
+    ///
+    /// # Errors
+    /// That cannot be read.
+    fn length(&self) -> io::Result<u64>;
+}
+
+impl Source for File {
+    fn read_exact_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+        read_exact_at(self, bytes, offset)
+    }
+
+    fn length(&self) -> io::Result<u64> {
+        Ok(self.metadata()?.len())
+    }
+}
+
+impl Source for Vec<u8> {
+    fn read_exact_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+        let start = usize::try_from(offset).unwrap_or(usize::MAX);
+        let found = self.get(start..).and_then(|rest| rest.get(..bytes.len()));
+        bytes.copy_from_slice(found.ok_or(io::ErrorKind::UnexpectedEof)?);
+        Ok(())
+    }
+
+    fn length(&self) -> io::Result<u64> {
+        Ok(self.len() as u64)
+    }
+}
+
+/// Reads a source from a byte on.
 #[derive(Debug)]
+pub struct SourceReader<'a> {
+    source: &'a dyn Source,
+    at: u64,
+}
+
+impl<'a> SourceReader<'a> {
+    /// From byte `at`.
+    pub fn new(source: &'a dyn Source, at: u64) -> Self {
+        Self { source, at }
+    }
+}
+
+impl Read for SourceReader<'_> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        let left = self.source.length()?.saturating_sub(self.at);
+        let count = bytes.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        self.source.read_exact_at(&mut bytes[..count], self.at)?;
+        self.at += count as u64;
+        Ok(count)
+    }
+}
+
+/// An array of numbers in a source.
+#[derive(Clone, Debug)]
 pub struct Array {
     /// What its header says.
     pub header: Header,
     number: Number,
-    file: File,
-    /// The byte of the file that its numbers start at.
+    source: Arc<dyn Source>,
+    /// The byte of the source that its numbers start at.
     start: u64,
 }
 
@@ -142,24 +206,28 @@ impl Array {
     /// # Errors
     /// It cannot be read, is cut short, or holds no numbers.
     pub fn open(path: &Path) -> Result<Self, String> {
-        let unreadable = |error: io::Error| format!("it cannot be read: {error}");
-        let file = File::open(path).map_err(unreadable)?;
-        let length = file.metadata().map_err(unreadable)?.len();
-        Self::within(file, 0, length)
+        let file = File::open(path).map_err(|error| unreadable(&error))?;
+        Self::of(Arc::new(file))
     }
 
-    /// The array whose header stands at byte `from` of `file`, the last of its `length` bytes being its last number's.
-    fn within(file: File, from: u64, length: u64) -> Result<Self, String> {
-        let unreadable = |error: io::Error| format!("it cannot be read: {error}");
-        let mut reader = BufReader::new(&file);
-        reader.seek(io::SeekFrom::Start(from)).map_err(unreadable)?;
+    /// The array of a source that holds what a `.npy` file does.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn of(source: Arc<dyn Source>) -> Result<Self, String> {
+        let length = source.length().map_err(|error| unreadable(&error))?;
+        Self::within(source, 0, length)
+    }
+
+    /// The array whose header stands at byte `from` of a source, the last of its `length` bytes being its last number's.
+    fn within(source: Arc<dyn Source>, from: u64, length: u64) -> Result<Self, String> {
+        let mut reader = SourceReader::new(source.as_ref(), from);
         let (header, number) = Header::read(&mut reader)?;
-        let start = reader.stream_position().map_err(unreadable)?;
-        drop(reader);
+        let start = reader.at;
         let array = Self {
             header,
             number: number?,
-            file,
+            source,
             start,
         };
         array.check_length((from + length).saturating_sub(start))?;
@@ -176,7 +244,7 @@ impl Array {
         Self {
             header,
             number,
-            file,
+            source: Arc::new(file),
             start,
         }
     }
@@ -199,12 +267,12 @@ impl Array {
         self.header.kind == "|u1"
     }
 
-    /// Fills `bytes` with those of its numbers from byte `offset` on, in the order of the file.
+    /// Fills `bytes` with those of its numbers from byte `offset` on, in the order of the source.
     ///
     /// # Errors
-    /// The file, which was whole when it was opened, is no longer as long or cannot be read any more.
+    /// The source, which was whole when it was opened, is no longer as long or cannot be read any more.
     pub fn bytes(&self, bytes: &mut [u8], offset: u64) -> io::Result<()> {
-        read_exact_at(&self.file, bytes, self.start + offset)
+        self.source.read_exact_at(bytes, self.start + offset)
     }
 
     /// Appends its numbers at `range`, in the order of the file, each as `round` has it.
@@ -279,6 +347,10 @@ impl Array {
         }
         Ok(values)
     }
+}
+
+fn unreadable(error: &io::Error) -> String {
+    format!("it cannot be read: {error}")
 }
 
 /// The bytes of an `.npy` file, for tests: an array of `kind` and `shape` with `data`, its header as NumPy writes it.

@@ -8,7 +8,8 @@ import numpy.typing as npt
 __all__ = ["__version__", "compare", "events", "extract", "run_folders", "sample", "set_threads", "state", "train", "write_statistics"]
 
 _Path = str | os.PathLike[str]
-_Side = npt.NDArray[np.uint8] | _Path
+_Features = tuple[bytes, npt.NDArray[np.uint8]]
+_Side = npt.NDArray[np.uint8] | _Features | _Path
 _Progress = Callable[..., Any] | None
 
 class _Options(TypedDict):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from collections.abc import Mapping
@@ -16,6 +17,12 @@ from histogen._runs import Run
 #: A set of images: an array (images x height x width x channels, or without channels), anything that becomes one, a run, or the
 #: path of a run, a patch store, a folder of images or a file of features; or features, an array of images x features.
 Set = Any
+
+#: Contiguous bytes, images x height x width x channels.
+Images = npt.NDArray[np.uint8]
+
+#: The header of a ``.npy`` file, and its numbers.
+Features = tuple[bytes, npt.NDArray[np.uint8]]
 
 
 def settings(values: Mapping[str, object] | None) -> list[str]:
@@ -105,10 +112,13 @@ def _quantised(array: npt.NDArray[Any], what: str, value_range: tuple[float, flo
     return np.clip(np.floor(127.5 * seen + 128), 0, 255).astype(np.uint8)
 
 
-def features_of(array: npt.NDArray[Any], what: str) -> npt.NDArray[Any]:
-    """Features as contiguous numbers of 32 or 64 bits."""
+def features_of(array: npt.NDArray[Any], what: str) -> Features:
+    """Features as the file that ``numpy.save`` would write, in 32 or 64 bits: its header, and its numbers where they lie."""
     if array.dtype.kind not in "fiu":
         raise ValueError(f"{what} are {array.dtype}, no features\nhint: give numbers")
     if array.dtype not in (np.float32, np.float64):
         array = array.astype(np.float64)
-    return np.ascontiguousarray(array)
+    array = np.ascontiguousarray(array)
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, np.lib.format.header_data_from_array_1_0(array))
+    return header.getvalue(), array.reshape(-1).view(np.uint8)

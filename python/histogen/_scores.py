@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from histogen import _histogen
-from histogen._inputs import Set, array_of, features_of, images_of, path_of, settings
+from histogen._inputs import Features, Images, Set, array_of, features_of, images_of, path_of, settings
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -209,50 +209,46 @@ def _evaluate(generated: Set, real: Set, metrics: Sequence[str], options: Option
     """:func:`evaluate`; warnings point ``calls`` calls up from here."""
     chosen = settings(options.get("set"))
     extractor, weights = options.get("features"), options.get("weights")
-    with tempfile.TemporaryDirectory(prefix="histogen-") as folder:
-        sides = []
-        for side, what in ((generated, "the generated images"), (real, "the real images")):
-            name = "generated" if side is generated else "real"
-            sides.append(_side(side, what, options.get("value_range"), Path(folder) / f"{name}.npy"))
-        if all(isinstance(side, Path) and side.parent == Path(folder) for side in sides):
-            if extractor is not None or weights is not None:
-                raise ValueError("`features` and `weights` have no meaning for arrays of features: nothing is extracted")
-        if extractor is not None:
-            chosen += settings({"evaluation.features.extractor": extractor})
-        if weights is not None:
-            chosen += settings({"evaluation.features.weights": weights})
-        text = _call(
-            sides,
-            lambda: _histogen.compare(
-                sides[0],
-                sides[1],
-                {
-                    "metrics": list(metrics),
-                    "images": options.get("images"),
-                    "split": options.get("split"),
-                    "repeat": options.get("repeat", 1),
-                    "settings": chosen,
-                    "cache": options.get("cache"),
-                },
-            ),
-        )
+    value_range = options.get("value_range")
+    sides = [
+        _side(generated, "the generated images", value_range),
+        _side(real, "the real images", value_range),
+    ]
+    if all(isinstance(side, tuple) for side in sides) and (extractor is not None or weights is not None):
+        raise ValueError("`features` and `weights` have no meaning for arrays of features: nothing is extracted")
+    if extractor is not None:
+        chosen += settings({"evaluation.features.extractor": extractor})
+    if weights is not None:
+        chosen += settings({"evaluation.features.weights": weights})
+    text = _call(
+        sides,
+        lambda: _histogen.compare(
+            sides[0],
+            sides[1],
+            {
+                "metrics": list(metrics),
+                "images": options.get("images"),
+                "split": options.get("split"),
+                "repeat": options.get("repeat", 1),
+                "settings": chosen,
+                "cache": options.get("cache"),
+            },
+        ),
+    )
     scores = Scores([Score.from_record(record) for record in json.loads(text)])
     for warning in dict.fromkeys(score.warning for score in scores.values() if score.warning):
         warnings.warn(warning, HistogenWarning, stacklevel=calls)
     return scores
 
 
-def _side(
-    given: Set, what: str, value_range: tuple[float, float] | None, file: Path
-) -> npt.NDArray[np.uint8] | Path:
-    """A side as the native part takes it: features of an array go through a file, as the program reads them."""
+def _side(given: Set, what: str, value_range: tuple[float, float] | None) -> Images | Features | Path:
+    """A side as the native part takes it."""
     path = path_of(given)
     if path is not None:
         return path
     array = array_of(given, what)
     if array.ndim == 2:
-        np.save(file, features_of(array, what))
-        return file
+        return features_of(array, what)
     return images_of(array, what, value_range)
 
 
@@ -390,9 +386,12 @@ def write_statistics(
     if weights is not None:
         chosen += settings({"evaluation.features.weights": weights})
     with tempfile.TemporaryDirectory(prefix="histogen-") as folder:
-        side = _side(data, "the images", value_range, Path(folder) / "features.npy")
-        if not isinstance(side, Path):
-            file = Path(folder) / "images.npy"
+        side = _side(data, "the images", value_range)
+        file = Path(folder) / "array.npy"
+        if isinstance(side, tuple):
+            file.write_bytes(side[0] + side[1].tobytes())
+            side = file
+        elif not isinstance(side, Path):
             np.save(file, side)
             side = file
         return _call([side], lambda: _histogen.write_statistics(side, path, format, features, chosen))

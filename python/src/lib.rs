@@ -1,6 +1,7 @@
 //! The native part of the Python module `histogen`: arrays, threads and errors on their way between Python and the library. What
 //! users see, with its documentation, is in `histogen/__init__.py`.
 
+mod bytes;
 mod call;
 mod images;
 mod measure;

@@ -1,20 +1,22 @@
 //! Scores and features of arrays, and of whatever the command line takes.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use histogen::config::Config;
 use histogen::error::{Result, refuse, unknown_name};
 use histogen::experiment::{
     self, Compared, Evaluator, ImageSet, SetComparison, StatisticsFormat, StatisticsPlan,
 };
-use histogen::features::{self, Features};
+use histogen::features::{self, FeatureFile, Features};
 use histogen::images::ImageSource;
 use histogen::metrics;
 use histogen::shutdown;
 use histogen::workspace::Workspace;
-use numpy::{PyArray2, PyArray4};
+use numpy::{PyArray1, PyArray2, PyArray4};
 use pyo3::prelude::*;
 
+use crate::bytes::ArrayBytes;
 use crate::call::{Interrupted, run};
 use crate::images::ArrayImages;
 
@@ -27,6 +29,8 @@ const PROFILE: &str = "paper";
 pub(crate) enum Side<'py> {
     /// An array of bytes: images x height x width x channels.
     Images(Bound<'py, PyArray4<u8>>),
+    /// Features as the bytes of a `.npy` file: its header, and its numbers.
+    Features(Vec<u8>, Bound<'py, PyArray1<u8>>),
     /// A run, a patch store, a folder of images or a file of features.
     Path(PathBuf),
 }
@@ -34,14 +38,29 @@ pub(crate) enum Side<'py> {
 /// A set of images that another thread can have.
 enum Set {
     Images(ArrayImages),
+    Features(FeatureFile),
     Path(PathBuf),
 }
 
-impl From<Side<'_>> for Set {
-    fn from(side: Side<'_>) -> Self {
-        match side {
+impl Set {
+    /// What `side` is; messages and protocols call it `name`, if it is features.
+    fn of(side: Side<'_>, name: &str) -> Result<Self> {
+        Ok(match side {
             Side::Images(array) => Self::Images(ArrayImages::new(&array)),
+            Side::Features(header, numbers) => {
+                let bytes = Arc::new(ArrayBytes::new(header, &numbers));
+                Self::Features(FeatureFile::in_memory(name, bytes)?)
+            }
             Side::Path(path) => Self::Path(path),
+        })
+    }
+
+    /// Where it lies, or what it is called; none for images in memory.
+    fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Images(_) => None,
+            Self::Features(file) => Some(file.path()),
+            Self::Path(path) => Some(path),
         }
     }
 }
@@ -68,7 +87,10 @@ pub(crate) fn compare(
     real: Side<'_>,
     options: Options,
 ) -> PyResult<String> {
-    let sets = (Set::from(generated), Set::from(real));
+    let sets = (
+        Set::of(generated, "generated.npy"),
+        Set::of(real, "real.npy"),
+    );
     run(py, None, Interrupted::Leaves, move |_| {
         let config = experiment::resolve(EXPERIMENT, PROFILE, &options.settings)?;
         let temporary = tempfile::tempdir()?;
@@ -76,25 +98,32 @@ pub(crate) fn compare(
             Some(folder) => folder,
             None => temporary.path(),
         });
-        match sets {
-            (Set::Path(generated), Set::Path(real)) => {
-                of_paths(&generated, &real, &options, &config, &workspace)
-            }
-            (generated, real) => of_images(generated, real, &options, &config, &workspace),
+        let (generated, real) = (sets.0?, sets.1?);
+        match (generated.path(), real.path()) {
+            (Some(_), Some(_)) => of_paths([&generated, &real], &options, &config, &workspace),
+            _ => of_images(generated, real, &options, &config, &workspace),
         }
     })
 }
 
+/// Where no side is images in memory.
 fn of_paths(
-    generated: &Path,
-    real: &Path,
+    [generated, real]: [&Set; 2],
     options: &Options,
     config: &Config,
     workspace: &Workspace,
 ) -> Result<String> {
+    let mut in_memory = Vec::new();
+    let [generated, real] = [generated, real].map(|set| {
+        if let Set::Features(file) = set {
+            in_memory.push(file.clone());
+        }
+        set.path().expect("it has a path or a name")
+    });
     let comparison = SetComparison {
         generated: &[generated.to_owned()],
         real,
+        in_memory: &in_memory,
         metrics: &options.metrics,
         images: options.images,
         split: options.split.as_deref(),
@@ -105,7 +134,7 @@ fn of_paths(
     Ok(serde_json::to_string(&scores)?)
 }
 
-/// Where at least one side is an array.
+/// Where at least one side is images in memory.
 fn of_images(
     generated: Set,
     real: Set,
@@ -131,6 +160,12 @@ fn of_images(
     let open = |set: Set| -> Result<(Box<dyn ImageSource>, String)> {
         Ok(match set {
             Set::Images(images) => (Box::new(images), "an array".to_owned()),
+            Set::Features(_) => {
+                return Err(refuse(
+                    "one side is features, the other images: what made the features is not known",
+                    "give features of both, or images",
+                ));
+            }
             Set::Path(path) => {
                 let seed = config.evaluation.seed;
                 // The split that `histogen evaluate` takes, where there is one to take.
@@ -195,13 +230,16 @@ pub(crate) fn extract<'py>(
     settings: Vec<String>,
     progress: Option<Py<PyAny>>,
 ) -> PyResult<Bound<'py, PyArray2<f32>>> {
-    let set = Set::from(images);
+    let set = Set::of(images, "features.npy");
     let features = run(py, progress, Interrupted::Leaves, move |teller| {
         let config = experiment::resolve(EXPERIMENT, PROFILE, &settings)?;
         let extractor = features::load(&config.evaluation.features, &config.compute.open()?)?;
         let temporary = tempfile::tempdir()?;
-        let images: Box<dyn ImageSource> = match set {
+        let images: Box<dyn ImageSource> = match set? {
             Set::Images(images) => Box::new(images),
+            Set::Features(_) => {
+                return Err(refuse("what is given are features already", "give images"));
+            }
             Set::Path(path) => {
                 let seed = config.evaluation.seed;
                 ImageSet::open(&path, None, None, seed, &config, temporary.path())?.images

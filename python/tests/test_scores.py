@@ -44,6 +44,30 @@ def test_every_metric_on_features_has_the_digits_of_the_command(features, progra
     same(scores, program("evaluate", *arguments, *as_options(SETTINGS)))
 
 
+@pytest.mark.parametrize("kind", [np.float32, np.float64, np.int16, ">f4"])
+def test_features_in_memory_are_the_file_that_numpy_saves(features, tmp_path, kind):
+    sets = [(16 * array).astype(kind) for array in features]
+    sets[0].flags.writeable = False
+    paths = [tmp_path / "generated.npy", tmp_path / "real.npy"]
+    for path, array in zip(paths, sets, strict=True):
+        np.save(path, array if kind != np.int16 else array.astype(float))
+    expected = histogen.fid(*paths)
+    for given in (sets, [sets[0], paths[1]], [np.asfortranarray(sets[0]), sets[1]]):
+        score = histogen.fid(*given)
+        assert score.value == expected.value
+        if kind != ">f4":
+            assert score.protocol_id == expected.protocol_id
+
+
+def test_features_are_not_compared_with_images(features, images, tmp_path):
+    np.save(tmp_path / "images.npy", images[0])
+    for other in (images[0], tmp_path / "images.npy"):
+        with pytest.raises(ValueError, match="what made the features is not known"):
+            histogen.fid(features[0], other)
+        with pytest.raises(ValueError, match="what made the features is not known"):
+            histogen.fid(other, features[0])
+
+
 @pytest.mark.parametrize(("extractor", "count"), [("pixels", 96), ("vgg16-random", 96), ("inception-v3-clean", 8)])
 def test_images_have_the_digits_of_the_command(images, inception, program, tmp_path, extractor, count):
     images = images[:, :count]

@@ -13,6 +13,7 @@ pub(super) fn run(arguments: &Compare) -> Outcome {
     let comparison = SetComparison {
         generated: &arguments.sets,
         real: &arguments.against,
+        in_memory: &[],
         metrics: &arguments.metrics,
         images: arguments.images,
         split: arguments.split.as_deref(),

@@ -31,6 +31,7 @@ pub(super) fn run(arguments: &Evaluate) -> Outcome {
     let comparison = SetComparison {
         generated,
         real,
+        in_memory: &[],
         metrics: &arguments.metrics,
         images: arguments.images,
         split: arguments.split.as_deref(),

@@ -36,6 +36,8 @@ pub struct SetComparison<'a> {
     pub generated: &'a [PathBuf],
     /// What each is measured against.
     pub real: &'a Path,
+    /// Features in memory, where `generated` and `real` are their names.
+    pub in_memory: &'a [FeatureFile],
     /// Names of scores or of their families; the standard ones if empty.
     pub metrics: &'a [String],
     /// Images of each side; all that there are without it (for a run: as many as the other side has).
@@ -44,6 +46,19 @@ pub struct SetComparison<'a> {
     pub split: Option<&'a str>,
     /// How many times is drawn from a run, each time with another sampling seed; 1 for anything else.
     pub repeat: usize,
+}
+
+impl<'a> SetComparison<'a> {
+    fn subject(&self, path: &'a Path) -> Result<Subject<'a>> {
+        match self.features_in_memory(path) {
+            Some(_) => Ok(Subject::Features(path)),
+            None => Subject::of(path),
+        }
+    }
+
+    fn features_in_memory(&self, name: &Path) -> Option<&'a FeatureFile> {
+        self.in_memory.iter().find(|file| file.path() == name)
+    }
 }
 
 /// The scores of every set of a comparison under the settings `config`, in their order. A metric that fails gives a score
@@ -60,9 +75,9 @@ pub fn compare(
     let selection = metrics::select(comparison.metrics)?;
     let generated = comparison.generated.iter();
     let generated = generated
-        .map(|path| Subject::of(path))
+        .map(|path| comparison.subject(path))
         .collect::<Result<Vec<_>>>()?;
-    let real = Subject::of(comparison.real)?;
+    let real = comparison.subject(comparison.real)?;
     if comparison.repeat == 0 {
         return Err(refuse("`--repeat` is 0", "measure at least once"));
     }
@@ -175,10 +190,13 @@ impl Comparing<'_> {
         sets.collect()
     }
 
-    /// The features in the file at `path`, or as many of them as are asked for.
+    /// The features at `path`, or as many of them as are asked for.
     fn rows(&self, path: &Path) -> Result<FeatureFile> {
         let (count, seed) = (self.comparison.images, self.config.evaluation.seed);
-        let file = FeatureFile::open(path)?;
+        let file = match self.comparison.features_in_memory(path) {
+            Some(file) => file.clone(),
+            None => FeatureFile::open(path)?,
+        };
         Ok(match subset(path, "rows", file.rows, count, seed)? {
             Some(places) => file.select(places),
             None => file,

@@ -1,27 +1,31 @@
-//! Features in a file, read a block of rows at a time: those that another program made, and those that were extracted.
+//! Features in a file, read a block of rows at a time: those that another program made, and those that were extracted. Or in
+//! memory that another program holds, as the file that it would write.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, BufReader};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::{Features, tensor_file};
-use crate::digest::{sha256, sha256_file};
+use crate::digest::{Sha256Writer, sha256, sha256_file};
 use crate::error::{Result, refuse};
 use crate::files::split_entry;
-use crate::numpy::{self, Array, Content};
+use crate::numpy::{self, Array, Content, Source, SourceReader};
 
 /// Rows of a block.
 const BLOCK: usize = 1024;
 
 /// A file of features, numbers rounded to f32.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct FeatureFile {
     /// How many images.
     pub rows: usize,
     /// How many features an image has.
     pub columns: usize,
     path: PathBuf,
+    /// The bytes of a file that is in memory.
+    in_memory: Option<Arc<dyn Source>>,
     matrix: Array,
     /// Which rows of the file; none for all of them.
     subset: Option<Vec<usize>>,
@@ -68,9 +72,41 @@ impl FeatureFile {
             rows: matrix.header.shape[0],
             columns: matrix.header.shape[1],
             path: path.to_owned(),
+            in_memory: None,
             matrix,
             subset: None,
         })
+    }
+
+    /// The features in memory that holds what a `.npy` file does; messages and protocols call it `name`.
+    ///
+    /// # Errors
+    /// Refuses what is no matrix of numbers.
+    pub fn in_memory(name: &str, source: Arc<dyn Source>) -> Result<Self> {
+        let refused = |what: &str| {
+            refuse(
+                format!("`{name}` holds no features: {what}"),
+                "give one row of numbers an image",
+            )
+        };
+        let matrix = Array::of(Arc::clone(&source)).map_err(|what| refused(&what))?;
+        let &[rows, columns] = matrix.header.shape.as_slice() else {
+            let count = matrix.header.shape.len();
+            return Err(refused(&format!("it has {count} dimensions, not two")));
+        };
+        Ok(Self {
+            rows,
+            columns,
+            path: PathBuf::from(name),
+            in_memory: Some(source),
+            matrix,
+            subset: None,
+        })
+    }
+
+    /// Where it lies, or what it is called.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// The rows at `indices` of the whole file, in that order.
@@ -106,7 +142,14 @@ impl FeatureFile {
 
     /// The SHA-256 of the whole file; of one array of an archive that of the file and the array's name, where it was named.
     pub fn hash(&self) -> Result<String> {
-        hash_of(&self.path)
+        let Some(source) = &self.in_memory else {
+            return hash_of(&self.path);
+        };
+        let mut digest = Sha256Writer::default();
+        let reader = SourceReader::new(source.as_ref(), 0);
+        io::copy(&mut BufReader::with_capacity(1 << 16, reader), &mut digest)
+            .map_err(|error| unreadable(&self.path, &error))?;
+        Ok(digest.finish())
     }
 }
 
@@ -239,6 +282,34 @@ mod tests {
             message("a.safetensors", &whole[..whole.len() - 4]),
             "it is cut short or too long: 20 bytes of numbers for tensors of 24"
         );
+    }
+
+    #[test]
+    fn memory_is_read_as_the_file_that_it_would_be() {
+        let data = bytes(f32::to_le_bytes);
+        for order in ["False", "True"] {
+            let file = npy("<f4", order, "(2, 3)", &data);
+            let expected = read("a.npy", &file).unwrap();
+            let found = FeatureFile::in_memory("a", Arc::new(file.clone())).unwrap();
+            assert_eq!(found.hash().unwrap(), sha256(&file));
+            assert_eq!(Features::join(2, found.blocks()).unwrap(), expected);
+            let second = Features::join(1, found.select(vec![1]).blocks()).unwrap();
+            assert_eq!(second, expected.select(&[1]));
+        }
+        for (shape, what) in [
+            (
+                "(6,)",
+                "`a` holds no features: it has 1 dimensions, not two",
+            ),
+            (
+                "(2, 4)",
+                "`a` holds no features: it is cut short or too long",
+            ),
+        ] {
+            let file = npy("<f4", "False", shape, &data);
+            let said = FeatureFile::in_memory("a", Arc::new(file)).unwrap_err();
+            assert!(said.to_string().starts_with(what), "{said}");
+        }
     }
 
     #[test]

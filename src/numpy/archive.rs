@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use zip::{CompressionMethod, ZipArchive};
 
@@ -104,11 +105,11 @@ impl Archive {
         if let (CompressionMethod::Stored, Some(start)) = (method, packed.data_start()) {
             drop(packed);
             let file = File::open(&self.path).map_err(unreadable)?;
-            return Array::within(file, start, length).map_err(failed);
+            return Array::within(Arc::new(file), start, length).map_err(failed);
         }
         let mut file = tempfile::tempfile().map_err(unreadable)?;
         // No more than the archive says, whatever it is packed as.
         let written = io::copy(&mut packed.by_ref().take(length), &mut file).map_err(unreadable)?;
-        Array::within(file, 0, written).map_err(failed)
+        Array::within(Arc::new(file), 0, written).map_err(failed)
     }
 }

@@ -31,8 +31,12 @@ pub fn compare_two(
     let [first, second] = comparison.generated else {
         anyhow::bail!("two sets are compared, not {}", comparison.generated.len());
     };
-    let real = Subject::of(comparison.real)?;
-    let sides = [Subject::of(first)?, Subject::of(second)?, real];
+    let real = comparison.subject(comparison.real)?;
+    let sides = [
+        comparison.subject(first)?,
+        comparison.subject(second)?,
+        real,
+    ];
     if let Some(statistics) = sides
         .iter()
         .find(|side| matches!(side, Subject::Statistics(_)))
