@@ -19,6 +19,17 @@ pub(in crate::kernels) fn pieces(terms: usize) -> impl Iterator<Item = Range<usi
         .map(move |start| start..(start + length).min(terms))
 }
 
+/// The width of the runs that `count` rows or columns are cut into, about `most`. No run is a single one: products with vectors sum
+/// in another order.
+pub(in crate::kernels) fn width_of_runs(count: usize, most: usize) -> usize {
+    if count <= most {
+        return count;
+    }
+    (most.max(2)..)
+        .find(|width| count % width != 1)
+        .expect("at the latest all of them are one run")
+}
+
 /// [`linalg::multiply`] of a sum that is one of [`pieces`].
 pub(in crate::kernels) fn multiply(
     size: [usize; 3],

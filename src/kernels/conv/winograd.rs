@@ -159,8 +159,8 @@ fn pass_block(
     side::leave(to, sums, bias, results);
 }
 
-/// One entry of some tiles times some columns of kernels, [row of a tile here, row there]: `size` are the tiles, the columns and the
-/// terms of a sum, and `strides` the numbers from one row to the next of tiles, kernels and products.
+/// One entry of some tiles times some columns of kernels, [row of a tile here, row there]. `strides` are the numbers from
+/// one row to the next of tiles, kernels and products.
 fn multiply_tiles(
     [tiles, columns, terms]: [usize; 3],
     spread: &[f32],

@@ -9,11 +9,12 @@ use rayon::prelude::*;
 use super::kernels::Kernels;
 use super::side::{self, Side};
 use super::{Winograd, multiply_tiles, spread_all, tiles};
+use crate::kernels::product::width_of_runs;
 use crate::kernels::scratch::{Scratch, borrow, take, with_scratch, zeros};
 
 /// Tiles that a product should have.
 const TILES: usize = 256;
-/// Channels of the result that a thread computes at a time.
+/// Channels of the result that a thread computes at a time: of an output, and of an input in four phases.
 const CHANNELS: [usize; 2] = [64, 32];
 
 impl Winograd<'_> {
@@ -28,7 +29,7 @@ impl Winograd<'_> {
         let most = TILES / self.tiles;
         let mut results = zeros(self.geometry.images * to.image);
         let blocks = images.chunks(most * from.image);
-        let width = CHANNELS[usize::from(to.phases > 1)].min(to.channels);
+        let width = width_of_runs(to.channels, CHANNELS[usize::from(to.phases > 1)]);
         for (images, results) in blocks.zip(results.chunks_mut(most * to.image)) {
             let mut spread = borrow(images.len() / from.image * self.tiles * from.tile());
             spread_all(from, images, &mut spread);

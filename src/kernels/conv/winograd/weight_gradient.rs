@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::side::Side;
 use super::{Winograd, kernels, spread_all};
-use crate::kernels::product::{multiply, pieces};
+use crate::kernels::product::{multiply, pieces, width_of_runs};
 use crate::kernels::scratch::{Loan, Scratch, borrow, take, with_scratch, zeros};
 use crate::linalg::Matrix;
 
@@ -41,7 +41,8 @@ impl Winograd<'_> {
         if images == self.geometry.images {
             // The matrices of a run of outputs stay in its thread's caches.
             let spread = self.spread(input, gradient);
-            let run = outputs.div_ceil(rayon::current_num_threads()).min(OUTPUTS);
+            let most = outputs.div_ceil(rayon::current_num_threads()).min(OUTPUTS);
+            let run = width_of_runs(outputs, most);
             let runs = weight.par_chunks_mut(run * terms).enumerate();
             runs.for_each(|(place, kernels)| {
                 with_scratch(|scratch| {
