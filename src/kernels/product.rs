@@ -25,7 +25,7 @@ pub(in crate::kernels) fn width_of_runs(count: usize, most: usize) -> usize {
     if count <= most {
         return count;
     }
-    (most.max(2)..)
+    (most.max(2)..=count)
         .find(|width| count % width != 1)
         .expect("at the latest all of them are one run")
 }
@@ -41,4 +41,23 @@ pub(in crate::kernels) fn multiply(
 ) {
     assert!(size[2] <= LONGEST_SUM, "a sum is cut in pieces");
     linalg::multiply(size, target, target_stride, left, right, accumulate);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_run_is_a_single_one() {
+        for count in 2..200 {
+            for most in 1..70 {
+                let width = width_of_runs(count, most);
+                assert!(
+                    width >= most.min(count) && width <= count,
+                    "{count}, {most}"
+                );
+                assert!(width > 1 && count % width != 1, "{count}, {most}: {width}");
+            }
+        }
+    }
 }
