@@ -17,9 +17,17 @@ pub fn sha256(bytes: impl AsRef<[u8]>) -> String {
 /// # Errors
 /// If it cannot be read.
 pub fn sha256_file(path: &Path) -> io::Result<String> {
+    sha256_all(File::open(path)?)
+}
+
+/// The SHA-256 of all that `reader` gives, 64 hexadecimal digits.
+///
+/// # Errors
+/// If it cannot be read.
+pub fn sha256_all(reader: impl io::Read) -> io::Result<String> {
     let mut digest = Sha256Writer::default();
     io::copy(
-        &mut io::BufReader::with_capacity(1 << 16, File::open(path)?),
+        &mut io::BufReader::with_capacity(1 << 16, reader),
         &mut digest,
     )?;
     Ok(digest.finish())

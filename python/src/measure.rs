@@ -1,12 +1,13 @@
 //! Scores and features of arrays, and of whatever the command line takes.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use histogen::config::Config;
 use histogen::error::{Result, refuse, unknown_name};
 use histogen::experiment::{
-    self, Compared, Evaluator, ImageSet, SetComparison, StatisticsFormat, StatisticsPlan,
+    self, Compared, ComparedSet, Evaluator, ImageSet, SetComparison, StatisticsFormat,
+    StatisticsPlan,
 };
 use histogen::features::{self, FeatureFile, Features};
 use histogen::images::ImageSource;
@@ -55,12 +56,12 @@ impl Set {
         })
     }
 
-    /// Where it lies, or what it is called; none for images in memory.
-    fn path(&self) -> Option<&Path> {
+    /// What `histogen evaluate` compares; none for images in memory.
+    fn compared(&self) -> Option<ComparedSet<'_>> {
         match self {
             Self::Images(_) => None,
-            Self::Features(file) => Some(file.path()),
-            Self::Path(path) => Some(path),
+            Self::Features(file) => Some(ComparedSet::Features(file)),
+            Self::Path(path) => Some(ComparedSet::Path(path)),
         }
     }
 }
@@ -99,31 +100,25 @@ pub(crate) fn compare(
             None => temporary.path(),
         });
         let (generated, real) = (sets.0?, sets.1?);
-        match (generated.path(), real.path()) {
-            (Some(_), Some(_)) => of_paths([&generated, &real], &options, &config, &workspace),
+        match (generated.compared(), real.compared()) {
+            (Some(generated), Some(real)) => {
+                without_images([generated, real], &options, &config, &workspace)
+            }
             _ => of_images(generated, real, &options, &config, &workspace),
         }
     })
 }
 
 /// Where no side is images in memory.
-fn of_paths(
-    [generated, real]: [&Set; 2],
+fn without_images(
+    [generated, real]: [ComparedSet<'_>; 2],
     options: &Options,
     config: &Config,
     workspace: &Workspace,
 ) -> Result<String> {
-    let mut in_memory = Vec::new();
-    let [generated, real] = [generated, real].map(|set| {
-        if let Set::Features(file) = set {
-            in_memory.push(file.clone());
-        }
-        set.path().expect("it has a path or a name")
-    });
     let comparison = SetComparison {
-        generated: &[generated.to_owned()],
+        generated: &[generated],
         real,
-        in_memory: &in_memory,
         metrics: &options.metrics,
         images: options.images,
         split: options.split.as_deref(),

@@ -59,6 +59,15 @@ def test_features_in_memory_are_the_file_that_numpy_saves(features, tmp_path, ki
             assert score.protocol_id == expected.protocol_id
 
 
+def test_a_file_called_as_features_in_memory_are_is_the_file(features, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    expected = histogen.fid(*features).value
+    np.save("generated.npy", features[1])
+    assert histogen.fid(features[0], "generated.npy").value == expected
+    np.save("real.npy", features[0])
+    assert histogen.fid("real.npy", features[1]).value == expected
+
+
 def test_features_are_not_compared_with_images(features, images, tmp_path):
     np.save(tmp_path / "images.npy", images[0])
     for other in (images[0], tmp_path / "images.npy"):

@@ -4,23 +4,22 @@ use super::output::show;
 use super::settings::configure_otherwise;
 use super::{Answer, Outcome};
 use crate::cli::Compare;
-use crate::experiment::{SetComparison, compare_two, differences_table};
+use crate::experiment::{ComparedSet, SetComparison, compare_two, differences_table};
 use crate::workspace::Workspace;
 
 pub(super) fn run(arguments: &Compare) -> Outcome {
     let settings = &arguments.settings;
     let config = configure_otherwise("paper", "table1", settings, None)?;
+    let sets = [&*arguments.sets[0], &*arguments.sets[1]];
     let comparison = SetComparison {
-        generated: &arguments.sets,
-        real: &arguments.against,
-        in_memory: &[],
+        generated: &sets.map(ComparedSet::Path),
+        real: ComparedSet::Path(&arguments.against),
         metrics: &arguments.metrics,
         images: arguments.images,
         split: arguments.split.as_deref(),
         repeat: 1,
     };
     let found = compare_two(&config, &comparison, &Workspace::new(&settings.out))?;
-    let sets = [&*arguments.sets[0], &*arguments.sets[1]];
     show(arguments.json, &found, |found| {
         Ok(differences_table(found, sets)?.terminal())
     })?;

@@ -8,8 +8,8 @@ use super::{Answer, Outcome, transfer};
 use crate::cli::Evaluate;
 use crate::error::{Result, refuse};
 use crate::experiment::{
-    Compared, SetComparison, SetScores, compare, comparison_csv, comparison_table, needs_extractor,
-    sets_table,
+    Compared, ComparedSet, SetComparison, SetScores, compare, comparison_csv, comparison_table,
+    needs_extractor, sets_table,
 };
 use crate::metrics;
 use crate::workspace::Workspace;
@@ -28,10 +28,13 @@ pub(super) fn run(arguments: &Evaluate) -> Outcome {
     if settings.features.is_some() || settings.weights.is_some() {
         refuse_extractor(arguments, generated, real)?;
     }
+    let generated: Vec<_> = generated
+        .iter()
+        .map(|path| ComparedSet::Path(path))
+        .collect();
     let comparison = SetComparison {
-        generated,
-        real,
-        in_memory: &[],
+        generated: &generated,
+        real: ComparedSet::Path(real),
         metrics: &arguments.metrics,
         images: arguments.images,
         split: arguments.split.as_deref(),

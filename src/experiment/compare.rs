@@ -4,7 +4,7 @@ mod against;
 mod scores;
 mod two;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use burn::tensor::Device;
 
@@ -33,11 +33,9 @@ pub use two::{compare_two, differences_table};
 #[derive(Clone, Copy, Debug)]
 pub struct SetComparison<'a> {
     /// What is measured: one set or several.
-    pub generated: &'a [PathBuf],
+    pub generated: &'a [ComparedSet<'a>],
     /// What each is measured against.
-    pub real: &'a Path,
-    /// Features in memory, where `generated` and `real` are their names.
-    pub in_memory: &'a [FeatureFile],
+    pub real: ComparedSet<'a>,
     /// Names of scores or of their families; the standard ones if empty.
     pub metrics: &'a [String],
     /// Images of each side; all that there are without it (for a run: as many as the other side has).
@@ -48,16 +46,21 @@ pub struct SetComparison<'a> {
     pub repeat: usize,
 }
 
-impl<'a> SetComparison<'a> {
-    fn subject(&self, path: &'a Path) -> Result<Subject<'a>> {
-        match self.features_in_memory(path) {
-            Some(_) => Ok(Subject::Features(path)),
-            None => Subject::of(path),
-        }
-    }
+/// A side of a comparison.
+#[derive(Clone, Copy, Debug)]
+pub enum ComparedSet<'a> {
+    /// Whatever lies at a path.
+    Path(&'a Path),
+    /// Features, in memory perhaps.
+    Features(&'a FeatureFile),
+}
 
-    fn features_in_memory(&self, name: &Path) -> Option<&'a FeatureFile> {
-        self.in_memory.iter().find(|file| file.path() == name)
+impl<'a> ComparedSet<'a> {
+    fn subject(self) -> Result<Subject<'a>> {
+        match self {
+            Self::Path(path) => Subject::of(path),
+            Self::Features(file) => Ok(Subject::InMemory(file)),
+        }
     }
 }
 
@@ -75,9 +78,9 @@ pub fn compare(
     let selection = metrics::select(comparison.metrics)?;
     let generated = comparison.generated.iter();
     let generated = generated
-        .map(|path| comparison.subject(path))
+        .map(|set| set.subject())
         .collect::<Result<Vec<_>>>()?;
-    let real = comparison.subject(comparison.real)?;
+    let real = comparison.real.subject()?;
     if comparison.repeat == 0 {
         return Err(refuse("`--repeat` is 0", "measure at least once"));
     }
@@ -137,10 +140,8 @@ pub fn needs_extractor<'a>(paths: impl IntoIterator<Item = &'a Path>) -> Result<
 /// Refuses features on one side where the other has images. Statistics are compared with either.
 fn refuse_unlike(generated: &Subject<'_>, real: &Subject<'_>) -> Result<()> {
     let (features, images) = match (generated, real) {
-        (Subject::Features(path), other) | (other, Subject::Features(path))
-            if other.has_images() =>
-        {
-            (path, other.path())
+        (features, other) | (other, features) if features.is_features() && other.has_images() => {
+            (features.path(), other.path())
         }
         _ => return Ok(()),
     };
@@ -176,28 +177,28 @@ impl Comparing<'_> {
             Subject::Statistics(path) => {
                 Evaluator::of_statistics(settings, names, &name, &Statistics::open(path)?)?
             }
-            other => Evaluator::of_features(settings, names, &name, &self.rows(other.path())?)?,
+            other => Evaluator::of_features(settings, names, &name, &self.rows(&other)?)?,
         };
         let sets = generated.iter().map(|subject| {
             let scores = match subject {
                 Subject::Statistics(path) => {
                     evaluator.measure_statistics(&Statistics::open(path)?)?
                 }
-                other => evaluator.measure_features(&self.rows(other.path())?)?,
+                other => evaluator.measure_features(&self.rows(other)?)?,
             };
             Ok(SetScores::once(subject.path(), scores))
         });
         sets.collect()
     }
 
-    /// The features at `path`, or as many of them as are asked for.
-    fn rows(&self, path: &Path) -> Result<FeatureFile> {
+    /// The features that a side is, or as many of them as are asked for.
+    fn rows(&self, side: &Subject<'_>) -> Result<FeatureFile> {
         let (count, seed) = (self.comparison.images, self.config.evaluation.seed);
-        let file = match self.comparison.features_in_memory(path) {
-            Some(file) => file.clone(),
-            None => FeatureFile::open(path)?,
+        let file = match side {
+            Subject::InMemory(file) => (*file).clone(),
+            side => FeatureFile::open(side.path())?,
         };
-        Ok(match subset(path, "rows", file.rows, count, seed)? {
+        Ok(match subset(side.path(), "rows", file.rows, count, seed)? {
             Some(places) => file.select(places),
             None => file,
         })
@@ -251,9 +252,9 @@ impl Comparing<'_> {
                 let scores = evaluator.measure_statistics(&statistics)?;
                 Ok(scores.into_iter().map(Compared::once).collect())
             }
-            (Subject::Features(path), _) => {
+            (Subject::Features(_) | Subject::InMemory(_), _) => {
                 let scores = against.statistics(self, None, device)?;
-                let scores = scores.measure_features(&self.rows(path)?)?;
+                let scores = scores.measure_features(&self.rows(generated)?)?;
                 Ok(scores.into_iter().map(Compared::once).collect())
             }
             (_, Some((run, model))) => {

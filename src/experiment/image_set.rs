@@ -98,7 +98,7 @@ impl ImageSet {
         }
         let name = subject.name();
         let (images, places): (Box<dyn ImageSource>, Vec<Placed>) = match subject {
-            Subject::Features(_) | Subject::Statistics(_) => {
+            Subject::Features(_) | Subject::InMemory(_) | Subject::Statistics(_) => {
                 return Err(
                     subject.no_images("give images: a patch store, a folder, an array or a run")
                 );

@@ -71,8 +71,8 @@ use rows::{Rows, records};
 
 pub use cells::{Asked, Cell, CellState, cell_state, cells, run_cell, run_folder};
 pub use compare::{
-    Compared, SetComparison, SetScores, compare, compare_two, comparison_csv, comparison_table,
-    differences_table, is_asked_for, needs_extractor, sets_table,
+    Compared, ComparedSet, SetComparison, SetScores, compare, compare_two, comparison_csv,
+    comparison_table, differences_table, is_asked_for, needs_extractor, sets_table,
 };
 pub use context::{Context, patches};
 pub use downstream::reproduce_downstream;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::data::{ImageArray, ImageFolder, PatchStore, PatchSubset, Split};
 use crate::error::{Result, refuse, unknown_name};
-use crate::features::is_safetensors;
+use crate::features::{FeatureFile, is_safetensors};
 use crate::images::ImageSource;
 use crate::numpy::{self, Content, is_array_file};
 use crate::random::Random;
@@ -24,6 +24,8 @@ pub(super) enum Subject<'a> {
     Images(&'a Path),
     /// A row of features an image.
     Features(&'a Path),
+    /// The same in memory.
+    InMemory(&'a FeatureFile),
     /// Mean and covariance of features.
     Statistics(&'a Path),
 }
@@ -57,6 +59,7 @@ impl<'a> Subject<'a> {
 
     pub(super) fn path(&self) -> &'a Path {
         match self {
+            Self::InMemory(file) => file.path(),
             Self::Run(path)
             | Self::Store(path)
             | Self::Folder(path)
@@ -68,7 +71,12 @@ impl<'a> Subject<'a> {
 
     /// Whether images are to be had of it.
     pub(super) fn has_images(&self) -> bool {
-        !matches!(self, Self::Features(_) | Self::Statistics(_))
+        !self.is_features() && !matches!(self, Self::Statistics(_))
+    }
+
+    /// Whether it is a row of features an image.
+    pub(super) fn is_features(&self) -> bool {
+        matches!(self, Self::Features(_) | Self::InMemory(_))
     }
 
     /// The store, if it is one.
@@ -114,7 +122,7 @@ impl<'a> Subject<'a> {
                     None => images,
                 })
             }
-            Self::Run(_) | Self::Features(_) | Self::Statistics(_) => {
+            Self::Run(_) | Self::Features(_) | Self::InMemory(_) | Self::Statistics(_) => {
                 return Err(self.no_images("give a patch store, or a folder or an array of images"));
             }
         })
@@ -124,7 +132,7 @@ impl<'a> Subject<'a> {
     pub(super) fn no_images(&self, hint: &str) -> anyhow::Error {
         let what = match self {
             Self::Statistics(_) => "a file of statistics of features",
-            Self::Features(_) => "a file of features",
+            Self::Features(_) | Self::InMemory(_) => "a file of features",
             _ => "no set of images",
         };
         refuse(format!("`{}` is {what}", self.path().display()), hint)

@@ -2,13 +2,13 @@
 //! memory that another program holds, as the file that it would write.
 
 use std::fs::File;
-use std::io::{self, BufReader};
+use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Features, tensor_file};
-use crate::digest::{Sha256Writer, sha256, sha256_file};
+use crate::digest::{sha256, sha256_all, sha256_file};
 use crate::error::{Result, refuse};
 use crate::files::split_entry;
 use crate::numpy::{self, Array, Content, Source, SourceReader};
@@ -145,11 +145,8 @@ impl FeatureFile {
         let Some(source) = &self.in_memory else {
             return hash_of(&self.path);
         };
-        let mut digest = Sha256Writer::default();
-        let reader = SourceReader::new(source.as_ref(), 0);
-        io::copy(&mut BufReader::with_capacity(1 << 16, reader), &mut digest)
-            .map_err(|error| unreadable(&self.path, &error))?;
-        Ok(digest.finish())
+        sha256_all(SourceReader::new(source.as_ref(), 0))
+            .map_err(|error| unreadable(&self.path, &error))
     }
 }
 

@@ -31,12 +31,8 @@ pub fn compare_two(
     let [first, second] = comparison.generated else {
         anyhow::bail!("two sets are compared, not {}", comparison.generated.len());
     };
-    let real = comparison.subject(comparison.real)?;
-    let sides = [
-        comparison.subject(first)?,
-        comparison.subject(second)?,
-        real,
-    ];
+    let real = comparison.real.subject()?;
+    let sides = [first.subject()?, second.subject()?, real];
     if let Some(statistics) = sides
         .iter()
         .find(|side| matches!(side, Subject::Statistics(_)))
@@ -87,8 +83,8 @@ impl Comparing<'_> {
     /// What holds the features of the reference, and how many images that has.
     fn evaluator_of_rows(&self) -> Result<(Evaluator, usize)> {
         let (evaluation, names) = (&self.config.evaluation, self.comparison.metrics);
-        if let Subject::Features(path) = self.real {
-            let (file, name) = (self.rows(path)?, self.real.name());
+        if self.real.is_features() {
+            let (file, name) = (self.rows(&self.real)?, self.real.name());
             let evaluator = Evaluator::of_features(&evaluation.metrics, names, &name, &file)?;
             return Ok((evaluator, file.rows));
         }
@@ -110,7 +106,7 @@ impl Comparing<'_> {
         let seed = self.config.evaluation.seed;
         let mut note = String::new();
         let images: Box<dyn ImageSource> = match side {
-            Subject::Features(path) => return Ok((self.rows(path)?, note)),
+            side if side.is_features() => return Ok((self.rows(side)?, note)),
             Subject::Run(path) => {
                 let (run, model) = load_model(path, None, &self.config.compute.open()?)?;
                 let samplers = self.samplers()?;
