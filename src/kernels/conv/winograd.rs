@@ -26,29 +26,24 @@
 
 mod form;
 mod kernels;
+mod pass;
 mod points;
 mod side;
 #[cfg(test)]
 mod tests;
 mod tiles;
-mod together;
 mod vector;
 mod weight_gradient;
 
 use rayon::prelude::*;
 
 use self::form::Form;
-use self::kernels::Kernels;
 use self::side::Side;
-use super::geometry::{BLOCKS, Geometry};
-use crate::kernels::product::{multiply, pieces};
-use crate::kernels::scratch::{Scratch, borrow, in_blocks, take};
-use crate::linalg::Matrix;
+use super::geometry::Geometry;
+use crate::kernels::scratch::borrow;
 
-/// Tiles that a product should have.
-const TILES: usize = 128;
-/// Tiles below which a product takes longer to read the kernels than to compute.
-const FEW_TILES: usize = 64;
+/// Tiles of a band of an image, about.
+const TILES: usize = 96;
 /// Tiles that a thread spreads at a time.
 const RUN: usize = 16;
 
@@ -89,114 +84,43 @@ impl<'a> Winograd<'a> {
     ) -> Vec<f32> {
         self.pass([&self.output, &self.input], gradient, weight, bias)
     }
-
-    /// Images of one side times the kernels: images of the other side.
-    fn pass(
-        &self,
-        sides: [&Side; 2],
-        images: &[f32],
-        weight: &[f32],
-        bias: Option<&[f32]>,
-    ) -> Vec<f32> {
-        let lengths = sides.map(|side| side.image);
-        let kernels = Kernels::new(self.form, self.geometry, weight, sides[1].is_input);
-        let most = self.geometry.images.div_ceil(BLOCKS).max(1);
-        let group = (TILES / self.tiles).clamp(1, most);
-        if group * self.tiles < FEW_TILES {
-            return self.pass_together(sides, images, &kernels, bias);
-        }
-        let kernels = kernels.all();
-        in_blocks(
-            images,
-            self.geometry.images * lengths[1],
-            lengths.map(|length| group * length),
-            |images, results, scratch| {
-                pass_block(sides, images, &kernels, bias, results, scratch);
-            },
-        )
-    }
 }
 
-/// Some images of one side times `kernels`, [entries, row of a tile there, row here]: images of the other side.
-fn pass_block(
-    [from, to]: [&Side; 2],
-    images: &[f32],
-    kernels: &[f32],
-    bias: Option<&[f32]>,
-    results: &mut [f32],
-    scratch: &mut Scratch,
-) {
-    let count = images.len() / from.image;
-    let rows = [from, to].map(Side::row);
-    let Scratch {
-        planes,
-        columns,
-        joined,
-        ..
-    } = scratch;
-    let before = count * from.plane;
-    let planes = take(planes, before + count * to.plane);
-    let (planes, sums) = planes.split_at_mut(before);
-    planes.fill(0.0);
-    to.clear(sums);
-    side::enter(from, images, planes);
-    for origins in from.origins.iter().zip(&to.origins) {
-        let tiles = count * origins.0.len() / from.phases;
-        let spread = take(columns, tiles * from.tile());
-        let products = take(joined, tiles * to.tile());
-        tiles::spread(from, planes, origins.0, spread);
-        for (entry, kernels) in kernels.chunks_exact(rows[0] * rows[1]).enumerate() {
-            multiply_tiles(
-                [tiles, rows[1], rows[0]],
-                &spread[entry * from.entry()..],
-                kernels,
-                &mut products[entry * to.entry()..],
-                [from.tile(), rows[1], to.tile()],
-            );
-        }
-        tiles::collect(to, products, origins.1, sums);
-    }
-    side::leave(to, sums, bias, results);
-}
-
-/// One entry of some tiles times some columns of kernels, [row of a tile here, row there]. `strides` are the numbers from
-/// one row to the next of tiles, kernels and products.
-fn multiply_tiles(
-    [tiles, columns, terms]: [usize; 3],
-    spread: &[f32],
-    kernels: &[f32],
-    products: &mut [f32],
-    strides: [usize; 3],
-) {
-    for piece in pieces(terms) {
-        multiply(
-            [tiles, columns, piece.len()],
-            products,
-            strides[2],
-            Matrix::rows(&spread[piece.start..], strides[0]),
-            Matrix::rows(&kernels[piece.start * strides[1]..], strides[1]),
-            piece.start > 0,
-        );
-    }
-}
-
-/// [`tiles::spread`] of whole images on all cores.
-fn spread_all(side: &Side, images: &[f32], tiles: &mut [f32]) {
+/// [`tiles::spread`] of whole images on all cores: [entries, images, tiles, row].
+fn spread_all(side: &Side, images: &[f32], spread: &mut [f32]) {
     let origins = side.origins.concat();
-    let length = origins.len() / side.phases * side.tile();
+    let tiles = origins.len() / side.phases;
+    let entries = spread.chunks_exact_mut(spread.len() / side.form.entries());
+    let spread = cut(entries, tiles * side.entry());
     let mut planes = borrow(images.len() / side.image * side.plane);
-    let images = images.par_chunks_exact(side.image);
     let planes = planes.par_chunks_exact_mut(side.plane);
     images
+        .par_chunks_exact(side.image)
         .zip(planes)
-        .zip(tiles.par_chunks_exact_mut(length))
-        .for_each(|((image, plane), tiles)| {
-            plane.fill(0.0);
+        .zip(spread)
+        .for_each(|((image, plane), entries)| {
             side::enter(side, image, plane);
-            let tiles = tiles.par_chunks_mut(RUN * side.tile());
+            let runs = cut(entries, RUN * side.entry());
             let origins = origins.par_chunks(RUN * side.phases);
-            origins
-                .zip(tiles)
-                .for_each(|(origins, tiles)| tiles::spread(side, plane, origins, tiles));
+            origins.zip(runs).for_each(|(origins, mut entries)| {
+                tiles::spread(side, plane, origins, &mut entries);
+            });
         });
+}
+
+/// Slices, each cut into pieces of `length`, the last of which may be shorter: the first pieces of all, then the second ones, and so on.
+fn cut<'m>(
+    slices: impl IntoIterator<Item = &'m mut [f32]>,
+    length: usize,
+) -> Vec<Vec<&'m mut [f32]>> {
+    let mut parts: Vec<Vec<&mut [f32]>> = Vec::new();
+    for slice in slices {
+        for (place, piece) in slice.chunks_mut(length).enumerate() {
+            if place == parts.len() {
+                parts.push(Vec::new());
+            }
+            parts[place].push(piece);
+        }
+    }
+    parts
 }

@@ -13,6 +13,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use super::cut;
 use super::form::Form;
 use super::points::{FourByThree, FourByTwo, Points, TwoByTwo};
 use super::side::{self, SQUARE};
@@ -21,7 +22,7 @@ use crate::kernels::conv::geometry::Geometry;
 use crate::kernels::scratch::{LANES, Loan, borrow, take, with_scratch};
 use crate::kernels::wide::wide;
 
-/// Rows of all matrices that one thread computes at a time: what they are made of then stays in the second cache.
+/// Rows of all matrices that are computed at a time: what they are made of then stays in the second cache.
 const ROWS: usize = 16;
 
 /// Kernels [outputs, inputs, kernel, kernel] as tiles of one side see them, on their way to another.
@@ -51,7 +52,7 @@ impl<'a> Kernels<'a> {
         }
     }
 
-    /// Channels of the side that products come from: the rows of a matrix.
+    /// Channels of the side that products come from: the rows of a block.
     fn rows(&self) -> usize {
         if self.to_input {
             self.geometry.outputs
@@ -60,44 +61,47 @@ impl<'a> Kernels<'a> {
         }
     }
 
-    /// Runs of channels side by side in a row, each of another phase.
+    /// Phases side by side in a row of a matrix; the others lie one below the other, each a block of its own.
     fn parts(&self) -> usize {
         if self.to_input { self.form.phases() } else { 1 }
     }
 
-    /// G g G' of all kernels: [entries, channels here, channels there], either with its phases.
-    pub(super) fn all(&self) -> Loan {
-        let channels = if self.to_input {
-            0..self.geometry.inputs
-        } else {
-            0..self.geometry.outputs
-        };
-        let (rows, columns) = (self.rows(), self.parts() * channels.len());
-        let mut matrices = borrow(self.taps.len() / self.parts() * rows * columns);
-        // A task has the same rows of every matrix.
-        let mut tasks: Vec<Vec<&mut [f32]>> = Vec::new();
-        tasks.resize_with(rows.div_ceil(ROWS), Vec::new);
-        for matrix in matrices.chunks_exact_mut(rows * columns) {
-            for (task, rows) in tasks.iter_mut().zip(matrix.chunks_mut(ROWS * columns)) {
-                task.push(rows);
-            }
+    /// Numbers of the matrices of all entries to so many channels.
+    pub(super) fn count(&self, channels: usize) -> usize {
+        self.taps.len() * self.rows() * channels
+    }
+
+    /// G g G' of all kernels, run after run of channels: [entries, channels here, channels there], either with its phases.
+    pub(super) fn all<'r>(&self, runs: impl Iterator<Item = &'r Range<usize>> + Clone) -> Loan {
+        let rows = self.rows();
+        let mut matrices = borrow(runs.clone().map(|run| self.count(run.len())).sum());
+        let mut rest = &mut matrices[..];
+        // A task has the same rows of every block of a run.
+        let mut tasks = Vec::new();
+        for channels in runs {
+            let (run, others) = rest.split_at_mut(self.count(channels.len()));
+            let row = self.parts() * channels.len();
+            let parts = cut(run.chunks_exact_mut(rows * row), ROWS * row);
+            tasks.extend(
+                (0..)
+                    .zip(parts)
+                    .map(|(task, blocks)| (channels, task, blocks)),
+            );
+            rest = others;
         }
-        tasks
-            .into_par_iter()
-            .enumerate()
-            .for_each(|(task, matrices)| {
-                with_scratch(|scratch| {
-                    let rows = task * ROWS..(task * ROWS + ROWS).min(rows);
-                    let length = rows.len() * self.geometry.area() * channels.len();
-                    let turned = take(&mut scratch.columns, length);
-                    self.turn(rows, &channels, turned);
-                    self.write(&self.taps, turned, channels.len(), matrices);
-                });
+        tasks.into_par_iter().for_each(|(channels, task, blocks)| {
+            with_scratch(|scratch| {
+                let rows = task * ROWS..rows.min((task + 1) * ROWS);
+                let length = rows.len() * self.geometry.area() * channels.len();
+                let turned = take(&mut scratch.columns, length);
+                self.turn(rows, channels, turned);
+                self.write(&self.taps, turned, channels.len(), blocks);
             });
+        });
         matrices
     }
 
-    /// Numbers of the taps of all kernels to `channels` channels.
+    /// Numbers of the taps of all kernels to so many channels.
     pub(super) fn count_taps(&self, channels: usize) -> usize {
         self.rows() * self.geometry.area() * channels
     }
@@ -107,16 +111,12 @@ impl<'a> Kernels<'a> {
         self.turn(0..self.rows(), channels, turned);
     }
 
-    /// One entry of [`Self::all`] of what [`Self::turn_all`] wrote.
+    /// One entry of a run of [`Self::all`], of what [`Self::turn_all`] wrote for its channels.
     pub(super) fn entry(&self, entry: usize, turned: &[f32], channels: usize, matrix: &mut [f32]) {
         let phases = self.form.phases();
-        let matrices = matrix.chunks_exact_mut(self.rows() * self.parts() * channels);
-        self.write(
-            &self.taps[entry * phases..][..phases],
-            turned,
-            channels,
-            matrices,
-        );
+        let blocks = matrix.chunks_exact_mut(self.rows() * self.parts() * channels);
+        let taps = &self.taps[entry * phases..][..phases];
+        self.write(taps, turned, channels, blocks);
     }
 
     /// Taps of some rows, [rows, taps, channels].
@@ -134,19 +134,18 @@ impl<'a> Kernels<'a> {
         }
     }
 
-    /// Matrices of some rows, as many runs of `length` channels as `taps` are given for.
+    /// Some rows of as many blocks as `taps` are given for, to `length` channels.
     fn write<'m>(
         &self,
         taps: &[Vec<(usize, f32)>],
         turned: &[f32],
         length: usize,
-        matrices: impl IntoIterator<Item = &'m mut [f32]>,
+        blocks: impl IntoIterator<Item = &'m mut [f32]>,
     ) {
-        let row = self.parts() * length;
-        let strides = [self.geometry.area() * length, row];
-        for (matrix, taps) in matrices.into_iter().zip(taps.chunks_exact(self.parts())) {
+        let strides = [self.geometry.area() * length, self.parts() * length];
+        for (taps, block) in taps.chunks_exact(self.parts()).zip(blocks) {
             for (part, taps) in taps.iter().enumerate() {
-                spread(taps, turned, length, strides, &mut matrix[part * length..]);
+                spread(taps, turned, length, strides, &mut block[part * length..]);
             }
         }
     }
@@ -178,8 +177,7 @@ pub(super) fn gradient(
 }
 
 wide! {
-    /// Runs of `length` numbers, one a row: each the sum of some runs of the source's row, with their factors. Rows lie `strides`
-    /// apart.
+    /// Rows of `length` channels: each the sum of some taps of the source's row, with their factors. Rows lie `strides` apart.
     fn spread(
         parts: &[(usize, f32)],
         sources: &[f32],
@@ -187,17 +185,17 @@ wide! {
         strides: [usize; 2],
         targets: &mut [f32],
     ) {
-        let ((first, factor), others) = parts.split_first().expect("an entry has a tap");
         let rows = sources.chunks_exact(strides[0]);
         for (source, target) in rows.zip(targets.chunks_mut(strides[1])) {
-            let target = &mut target[..length];
-            for (sum, value) in target.iter_mut().zip(&source[first * length..]) {
-                *sum = factor * value;
-            }
-            for (tap, factor) in others {
-                for (sum, value) in target.iter_mut().zip(&source[tap * length..]) {
-                    *sum += factor * value;
-                }
+            let mut first = 0;
+            while first < length {
+                let (taps, target) = (&source[first..], &mut target[first..]);
+                first += match length - first {
+                    64.. => spread_lanes::<64>(parts, taps, length, target),
+                    32.. => spread_lanes::<32>(parts, taps, length, target),
+                    16.. => spread_lanes::<16>(parts, taps, length, target),
+                    _ => spread_lanes::<1>(parts, taps, length, target),
+                };
             }
         }
     }
@@ -225,6 +223,25 @@ wide! {
             }
         }
     }
+}
+
+/// The sum of some taps, `stride` numbers from one to the next, of `COUNT` channels; returns how many these are.
+#[inline(always)]
+fn spread_lanes<const COUNT: usize>(
+    parts: &[(usize, f32)],
+    taps: &[f32],
+    stride: usize,
+    target: &mut [f32],
+) -> usize {
+    let mut sum = [0.0; COUNT];
+    for &(tap, factor) in parts {
+        let values = &taps[tap * stride..][..COUNT];
+        for lane in 0..COUNT {
+            sum[lane] += factor * values[lane];
+        }
+    }
+    target[..COUNT].copy_from_slice(&sum);
+    COUNT
 }
 
 #[inline(always)]

@@ -6,6 +6,7 @@
 )]
 
 use std::array;
+use std::ops::Range;
 
 use super::TILES;
 use super::form::Form;
@@ -30,10 +31,11 @@ pub(super) struct Side {
     pub(super) phases: usize,
     /// Where the tiles of each band begin in their plane, phase by phase.
     pub(super) origins: Vec<Vec<usize>>,
-    /// An image in pieces.
+    /// An image in pieces, and what lies around it in its plane.
     pieces: Vec<Piece>,
+    frame: Vec<Range<usize>>,
     /// Places in an image.
-    places: usize,
+    pub(super) places: usize,
     /// Places in a row of the plane.
     pub(super) width: usize,
     /// Places between a tile's neighbours in one phase; as many phases there are along an axis.
@@ -71,6 +73,7 @@ impl Side {
             phases: spacing * spacing,
             origins: origins(tiles, step, spacing, plane[1] * channels, channels),
             pieces: pieces(image, border, plane[1], channels),
+            frame: frame(image, border, plane, channels),
             places,
             width: plane[1],
             spacing,
@@ -143,41 +146,57 @@ fn pieces([height, width]: [usize; 2], border: usize, plane: usize, channels: us
     pieces
 }
 
+/// Where a plane has places that an image, which lies `border` places from its top and its left, has not.
+fn frame(
+    [height, width]: [usize; 2],
+    border: usize,
+    [plane_height, plane_width]: [usize; 2],
+    channels: usize,
+) -> Vec<Range<usize>> {
+    let mut frame = Vec::new();
+    let mut end = 0;
+    for y in border..border + height {
+        let start = y * plane_width + border;
+        frame.push(end * channels..start * channels);
+        end = start + width;
+    }
+    frame.push(end * channels..plane_height * plane_width * channels);
+    frame.retain(|places| !places.is_empty());
+    frame
+}
+
 wide! {
-    /// Writes images, [channels, places], into their planes; what lies around them is left as it is.
-    pub(super) fn enter(side: &Side, images: &[f32], planes: &mut [f32]) {
-        let planes = planes.chunks_exact_mut(side.plane);
-        for (image, plane) in images.chunks_exact(side.image).zip(planes) {
-            for piece in &side.pieces {
-                let (maps, places) = (&image[piece.in_image..], &mut plane[piece.in_plane..]);
-                let strides = [side.places, side.channels];
-                match [piece.channels, piece.places] {
-                    [16, 16] => turn::<16, 16>(maps, strides, places),
-                    [16, 8] => turn::<16, 8>(maps, strides, places),
-                    [16, 4] => turn::<16, 4>(maps, strides, places),
-                    size => turn_any(size, maps, strides, places),
-                }
+    /// Writes an image, [channels, places], into its plane.
+    pub(super) fn enter(side: &Side, image: &[f32], plane: &mut [f32]) {
+        for places in &side.frame {
+            plane[places.clone()].fill(0.0);
+        }
+        for piece in &side.pieces {
+            let (maps, places) = (&image[piece.in_image..], &mut plane[piece.in_plane..]);
+            let strides = [side.places, side.channels];
+            match [piece.channels, piece.places] {
+                [16, 16] => turn::<16, 16>(maps, strides, places),
+                [16, 8] => turn::<16, 8>(maps, strides, places),
+                [16, 4] => turn::<16, 4>(maps, strides, places),
+                size => turn_any(size, maps, strides, places),
             }
         }
     }
 
-    /// Writes the images, [channels, places], that lie in planes, plus a bias per channel.
-    pub(super) fn leave(side: &Side, planes: &[f32], bias: Option<&[f32]>, images: &mut [f32]) {
-        let planes = planes.chunks_exact(side.plane);
-        for (plane, image) in planes.zip(images.chunks_exact_mut(side.image)) {
-            for piece in &side.pieces {
-                let (places, maps) = (&plane[piece.in_plane..], &mut image[piece.in_image..]);
-                let strides = [side.channels, side.places];
-                match [piece.places, piece.channels] {
-                    [16, 16] => turn::<16, 16>(places, strides, maps),
-                    [8, 16] => turn::<8, 16>(places, strides, maps),
-                    [4, 16] => turn::<4, 16>(places, strides, maps),
-                    size => turn_any(size, places, strides, maps),
-                }
+    /// Writes the image, [channels, places], that lies in a plane, plus a bias per channel.
+    pub(super) fn leave(side: &Side, plane: &[f32], bias: Option<&[f32]>, image: &mut [f32]) {
+        for piece in &side.pieces {
+            let (places, maps) = (&plane[piece.in_plane..], &mut image[piece.in_image..]);
+            let strides = [side.channels, side.places];
+            match [piece.places, piece.channels] {
+                [16, 16] => turn::<16, 16>(places, strides, maps),
+                [8, 16] => turn::<8, 16>(places, strides, maps),
+                [4, 16] => turn::<4, 16>(places, strides, maps),
+                size => turn_any(size, places, strides, maps),
             }
         }
         if let Some(bias) = bias {
-            for (map, bias) in images.chunks_exact_mut(side.places).zip(bias.iter().cycle()) {
+            for (map, bias) in image.chunks_exact_mut(side.places).zip(bias) {
                 for value in map {
                     *value += bias;
                 }

@@ -4,10 +4,6 @@
     clippy::inline_always,
     reason = "what is not inlined into a wide function is compiled for the plainest processor"
 )]
-#![expect(
-    clippy::needless_range_loop,
-    reason = "the iterator that takes its place is not turned into vectors"
-)]
 
 use super::form::Form;
 use super::points::{FourByThree, FourByTwo, Points, TwoByTwo};
@@ -17,27 +13,27 @@ use crate::kernels::scratch::LANES;
 use crate::kernels::wide::wide;
 
 wide! {
-    /// What tiles become of planes: B' d B of an input, A e A' of an output.
-    pub(super) fn spread(side: &Side, planes: &[f32], origins: &[usize], tiles: &mut [f32]) {
+    /// What tiles become of a plane: B' d B of an input, A e A' of an output. Each entry has its own slice, tile after tile.
+    pub(super) fn spread(side: &Side, plane: &[f32], origins: &[usize], entries: &mut [&mut [f32]]) {
         match (side.form, side.is_input) {
-            (Form::HalveTwo, true) => side.spread(TwoByTwo::spread_input, planes, origins, tiles),
-            (Form::HalveTwo, false) => side.spread(TwoByTwo::spread_output, planes, origins, tiles),
-            (Form::HalveFour, true) => side.spread(FourByTwo::spread_input, planes, origins, tiles),
-            (Form::HalveFour, false) => side.spread(FourByTwo::spread_output, planes, origins, tiles),
-            (Form::SameFour, true) => side.spread(FourByThree::spread_input, planes, origins, tiles),
-            (Form::SameFour, false) => side.spread(FourByThree::spread_output, planes, origins, tiles),
+            (Form::HalveTwo, true) => side.spread(TwoByTwo::spread_input, plane, origins, entries),
+            (Form::HalveTwo, false) => side.spread(TwoByTwo::spread_output, plane, origins, entries),
+            (Form::HalveFour, true) => side.spread(FourByTwo::spread_input, plane, origins, entries),
+            (Form::HalveFour, false) => side.spread(FourByTwo::spread_output, plane, origins, entries),
+            (Form::SameFour, true) => side.spread(FourByThree::spread_input, plane, origins, entries),
+            (Form::SameFour, false) => side.spread(FourByThree::spread_output, plane, origins, entries),
         }
     }
 
     /// The transpose of [`spread`]: adds tiles up where they would have come from, B m B' to an input, A' m A to an output.
-    pub(super) fn collect(side: &Side, tiles: &[f32], origins: &[usize], planes: &mut [f32]) {
+    pub(super) fn collect(side: &Side, tiles: &[f32], origins: &[usize], plane: &mut [f32]) {
         match (side.form, side.is_input) {
-            (Form::HalveTwo, true) => side.collect(TwoByTwo::collect_input, tiles, origins, planes),
-            (Form::HalveTwo, false) => side.collect(TwoByTwo::collect_output, tiles, origins, planes),
-            (Form::HalveFour, true) => side.collect(FourByTwo::collect_input, tiles, origins, planes),
-            (Form::HalveFour, false) => side.collect(FourByTwo::collect_output, tiles, origins, planes),
-            (Form::SameFour, true) => side.collect(FourByThree::collect_input, tiles, origins, planes),
-            (Form::SameFour, false) => side.collect(FourByThree::collect_output, tiles, origins, planes),
+            (Form::HalveTwo, true) => side.collect(TwoByTwo::collect_input, tiles, origins, plane),
+            (Form::HalveTwo, false) => side.collect(TwoByTwo::collect_output, tiles, origins, plane),
+            (Form::HalveFour, true) => side.collect(FourByTwo::collect_input, tiles, origins, plane),
+            (Form::HalveFour, false) => side.collect(FourByTwo::collect_output, tiles, origins, plane),
+            (Form::SameFour, true) => side.collect(FourByThree::collect_input, tiles, origins, plane),
+            (Form::SameFour, false) => side.collect(FourByThree::collect_output, tiles, origins, plane),
         }
     }
 }
@@ -47,21 +43,18 @@ impl Side {
     fn spread<const P: usize, const N: usize>(
         &self,
         transform: impl Fn([f32; P]) -> [f32; N] + Copy,
-        planes: &[f32],
+        plane: &[f32],
         origins: &[usize],
-        tiles: &mut [f32],
+        entries: &mut [&mut [f32]],
     ) {
-        let mut tiles = tiles.chunks_exact_mut(self.tile());
-        for plane in planes.chunks_exact(self.plane) {
-            for (origins, tile) in origins.chunks_exact(self.phases).zip(&mut tiles) {
-                for (phase, origin) in origins.iter().enumerate() {
-                    for channel in (0..self.channels).step_by(LANES) {
-                        let plane = &plane[origin + channel..];
-                        let tile = &mut tile[phase * self.channels + channel..];
-                        match self.channels - channel {
-                            LANES.. => self.spread_vector(transform, plane, tile, LANES),
-                            rest => self.spread_vector(transform, plane, tile, rest),
-                        }
+        for (tile, origins) in origins.chunks_exact(self.phases).enumerate() {
+            for (phase, origin) in origins.iter().enumerate() {
+                for channel in (0..self.channels).step_by(LANES) {
+                    let plane = &plane[origin + channel..];
+                    let place = tile * self.entry() + phase * self.channels + channel;
+                    match self.channels - channel {
+                        LANES.. => self.spread_vector(transform, plane, entries, place, LANES),
+                        rest => self.spread_vector(transform, plane, entries, place, rest),
                     }
                 }
             }
@@ -74,7 +67,8 @@ impl Side {
         &self,
         transform: impl Fn([f32; P]) -> [f32; N] + Copy,
         plane: &[f32],
-        tile: &mut [f32],
+        entries: &mut [&mut [f32]],
+        place: usize,
         count: usize,
     ) {
         let mut rows = [[[0.0; LANES]; P]; N];
@@ -91,8 +85,8 @@ impl Side {
         for down in 0..N {
             let row = in_lanes(transform, &rows[down]);
             for across in 0..N {
-                let entry = (down * N + across) * self.entry();
-                store(&row[across], &mut tile[entry..], count);
+                let entry = &mut entries[down * N + across];
+                store(&row[across], &mut entry[place..], count);
             }
         }
     }
@@ -103,19 +97,17 @@ impl Side {
         transform: impl Fn([f32; N]) -> [f32; P] + Copy,
         tiles: &[f32],
         origins: &[usize],
-        planes: &mut [f32],
+        plane: &mut [f32],
     ) {
-        let mut tiles = tiles.chunks_exact(self.tile());
-        for plane in planes.chunks_exact_mut(self.plane) {
-            for (origins, tile) in origins.chunks_exact(self.phases).zip(&mut tiles) {
-                for (phase, origin) in origins.iter().enumerate() {
-                    for channel in (0..self.channels).step_by(LANES) {
-                        let plane = &mut plane[origin + channel..];
-                        let tile = &tile[phase * self.channels + channel..];
-                        match self.channels - channel {
-                            LANES.. => self.collect_vector(transform, tile, plane, LANES),
-                            rest => self.collect_vector(transform, tile, plane, rest),
-                        }
+        let tiles = tiles.chunks_exact(self.tile());
+        for (origins, tile) in origins.chunks_exact(self.phases).zip(tiles) {
+            for (phase, origin) in origins.iter().enumerate() {
+                for channel in (0..self.channels).step_by(LANES) {
+                    let plane = &mut plane[origin + channel..];
+                    let tile = &tile[phase * self.channels + channel..];
+                    match self.channels - channel {
+                        LANES.. => self.collect_vector(transform, tile, plane, LANES),
+                        rest => self.collect_vector(transform, tile, plane, rest),
                     }
                 }
             }

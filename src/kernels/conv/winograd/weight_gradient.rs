@@ -125,9 +125,9 @@ impl Winograd<'_> {
         fresh: bool,
     ) {
         let columns = self.input.row();
-        let strides = [&self.input, &self.output].map(Side::tile);
-        let inputs = &spread.inputs[entry * self.input.entry()..];
-        let gradients = &spread.gradients[entry * self.output.entry() + first..];
+        let strides = [&self.input, &self.output].map(Side::entry);
+        let inputs = &spread.inputs[entry * spread.tiles * strides[0]..];
+        let gradients = &spread.gradients[entry * spread.tiles * strides[1] + first..];
         for piece in pieces(spread.tiles) {
             multiply(
                 [matrix.len() / columns, columns, piece.len()],
