@@ -19,6 +19,7 @@ mod norm;
 mod operations;
 mod product;
 mod scratch;
+mod spectral;
 mod wide;
 
 use burn::tensor::{DType, Tensor};
@@ -27,6 +28,7 @@ pub use self::activation::Activation;
 pub use self::conv::{conv_transpose2d, conv2d};
 pub use self::norm::{batch_norm, batch_norm_train, group_norm};
 pub use self::operations::{gigaflop_since, operations};
+pub use self::spectral::{normalised, power_iteration, spectral_normalise};
 
 /// Whether a tensor holds f32: kernels that CPU and GPUs have are for those.
 fn is_f32<const D: usize>(tensor: &Tensor<D>) -> bool {

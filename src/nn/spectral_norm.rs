@@ -7,9 +7,7 @@ use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 
 use super::parameters::{Parameters, set_buffer};
-
-/// Keeps a length from being divided by zero.
-const EPSILON: f64 = 1e-12;
+use crate::kernels::{normalised, power_iteration, spectral_normalise};
 
 /// The persistent estimate of a weight's first pair of singular vectors, the weight seen as [outputs, the rest].
 #[derive(Module, Debug)]
@@ -35,36 +33,15 @@ impl SpectralNorm {
         }
     }
 
-    /// One step of the power iteration (Algorithm 1, line 1): v = W'u / |W'u|, then u = Wv / |Wv|.
+    /// One step of the power iteration.
     pub fn power_iterate<const D: usize>(&mut self, weight: Tensor<D>) {
-        let matrix = as_matrix(weight.detach());
-        let left = self.left.val().unsqueeze_dim::<2>(0); // [1, outputs]
-        let right = normalised(left.matmul(matrix.clone()).squeeze_dim::<1>(0)); // [rest]
-        let product = matrix.matmul(right.clone().unsqueeze_dim::<2>(1)); // [outputs, 1]
-        set_buffer(&mut self.left, normalised(product.squeeze_dim::<1>(1)));
+        let [left, right] = power_iteration(weight, self.left.val());
+        set_buffer(&mut self.left, left);
         set_buffer(&mut self.right, right);
     }
 
-    /// W / sigma(W) with sigma = u'Wv (equation 8); u and v are constants of the gradient, sigma is not.
+    /// The weight over its largest singular value, as the pair of vectors estimates it.
     pub fn normalise<const D: usize>(&self, weight: Tensor<D>) -> Tensor<D> {
-        let matrix = as_matrix(weight.clone());
-        let product = matrix.matmul(self.right.val().unsqueeze_dim::<2>(1)); // [outputs, 1]
-        let sigma = (product.squeeze_dim::<1>(1) * self.left.val()).sum(); // [1]
-        weight / sigma.reshape([1; D])
+        spectral_normalise(weight, [self.left.val(), self.right.val()])
     }
-}
-
-fn as_matrix<const D: usize>(weight: Tensor<D>) -> Tensor<2> {
-    let outputs = weight.dims()[0] as i32;
-    weight.reshape([outputs, -1])
-}
-
-fn normalised(vector: Tensor<1>) -> Tensor<1> {
-    let length = vector
-        .clone()
-        .powf_scalar(2.0)
-        .sum()
-        .sqrt()
-        .clamp_min(EPSILON);
-    vector / length
 }
