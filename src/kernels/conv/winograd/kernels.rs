@@ -152,26 +152,19 @@ impl<'a> Kernels<'a> {
 }
 
 /// The gradient of some outputs' kernels, [outputs, inputs, kernel, kernel], from those of their matrices, [outputs, phases x inputs] of
-/// each entry, which lie `entry` numbers apart: the transpose of [`Kernels`] to the input. `runs` and `taps` are room for one output's.
+/// each entry, which lie `entry` numbers apart: the transpose of [`Kernels`] to the input. `taps` is room for one output's.
 pub(super) fn gradient(
     form: Form,
     inputs: usize,
     (matrices, entry): (&[f32], usize),
     kernels: &mut [f32],
-    [runs, taps]: [&mut Vec<f32>; 2],
+    taps: &mut Vec<f32>,
 ) {
     let area = (form.stride() * form.taps()).pow(2);
-    let (columns, stride) = (form.phases() * inputs, inputs + LANES);
-    let runs = take(runs, form.matrices() * stride);
     let taps = take(taps, inputs * area);
     for (output, kernels) in kernels.chunks_exact_mut(inputs * area).enumerate() {
-        let rows = matrices.chunks(entry);
-        let rows =
-            rows.flat_map(|matrix| matrix[output * columns..][..columns].chunks_exact(inputs));
-        for (run, row) in runs.chunks_exact_mut(stride).zip(rows) {
-            run[..inputs].copy_from_slice(row);
-        }
-        collect(form, inputs, runs, taps);
+        let row = &matrices[output * form.phases() * inputs..];
+        collect(form, inputs, (row, entry), taps);
         turn(taps, inputs, kernels, area);
     }
 }
@@ -200,12 +193,12 @@ wide! {
         }
     }
 
-    /// G' m G of a run of `length` channels of every entry and phase: a row of kernels, [taps, channels].
-    fn collect(form: Form, length: usize, runs: &[f32], taps: &mut [f32]) {
+    /// G' m G of rows, [phases, `length` channels], one of each entry's matrix: a row of kernels, [taps, channels].
+    fn collect(form: Form, length: usize, rows: (&[f32], usize), taps: &mut [f32]) {
         match form {
-            Form::HalveTwo => collect_rows::<TwoByTwo, 3, 2, 2>(form, length, runs, taps),
-            Form::HalveFour => collect_rows::<FourByTwo, 5, 4, 2>(form, length, runs, taps),
-            Form::SameFour => collect_rows::<FourByThree, 6, 4, 3>(form, length, runs, taps),
+            Form::HalveTwo => collect_rows::<TwoByTwo, 3, 2, 2>(form, length, rows, taps),
+            Form::HalveFour => collect_rows::<FourByTwo, 5, 4, 2>(form, length, rows, taps),
+            Form::SameFour => collect_rows::<FourByThree, 6, 4, 3>(form, length, rows, taps),
         }
     }
 
@@ -248,7 +241,7 @@ fn spread_lanes<const COUNT: usize>(
 fn collect_rows<F, const TILE: usize, const STEP: usize, const TAPS: usize>(
     form: Form,
     length: usize,
-    runs: &[f32],
+    rows: (&[f32], usize),
     taps: &mut [f32],
 ) where
     F: Points<TILE, STEP, TAPS>,
@@ -257,8 +250,8 @@ fn collect_rows<F, const TILE: usize, const STEP: usize, const TAPS: usize>(
         for first in (0..length).step_by(LANES) {
             let place = [phase, first, length];
             match length - first {
-                LANES.. => collect_vector::<F, TILE, STEP, TAPS>(form, place, runs, taps, LANES),
-                rest => collect_vector::<F, TILE, STEP, TAPS>(form, place, runs, taps, rest),
+                LANES.. => collect_vector::<F, TILE, STEP, TAPS>(form, place, rows, taps, LANES),
+                rest => collect_vector::<F, TILE, STEP, TAPS>(form, place, rows, taps, rest),
             }
         }
     }
@@ -269,7 +262,7 @@ fn collect_rows<F, const TILE: usize, const STEP: usize, const TAPS: usize>(
 fn collect_vector<F, const TILE: usize, const STEP: usize, const TAPS: usize>(
     form: Form,
     [phase, first, length]: [usize; 3],
-    runs: &[f32],
+    (rows, entry): (&[f32], usize),
     taps: &mut [f32],
     count: usize,
 ) where
@@ -279,8 +272,8 @@ fn collect_vector<F, const TILE: usize, const STEP: usize, const TAPS: usize>(
     for down in 0..TILE {
         let mut row: [Vector; TILE] = [[0.0; LANES]; TILE];
         for across in 0..TILE {
-            let run = (down * TILE + across) * form.phases() + phase;
-            row[across] = load(&runs[run * (length + LANES) + first..], count);
+            let place = (down * TILE + across) * entry + phase * length + first;
+            row[across] = load(&rows[place..], count);
         }
         let row = in_lanes(F::collect_kernel, &row);
         for right in 0..TAPS {

@@ -5,11 +5,13 @@ use rayon::prelude::*;
 use super::side::Side;
 use super::{Winograd, kernels, spread_all};
 use crate::kernels::product::{multiply, pieces, width_of_runs};
-use crate::kernels::scratch::{Loan, Scratch, borrow, take, with_scratch, zeros};
+use crate::kernels::scratch::{LANES, Loan, borrow, take, with_scratch, zeros};
 use crate::linalg::Matrix;
 
 /// Numbers of the spread tiles of all images that a sum goes through at a time.
 const NUMBERS: usize = 4 * 1024 * 1024;
+/// Numbers between the matrices of two entries, so that the same row of all is not on the same lines of the first cache.
+const GAP: usize = LANES;
 /// Outputs that a thread computes at a time, at most.
 const OUTPUTS: usize = 64;
 
@@ -46,59 +48,47 @@ impl Winograd<'_> {
             let runs = weight.par_chunks_mut(run * terms).enumerate();
             runs.for_each(|(place, kernels)| {
                 with_scratch(|scratch| {
-                    let Scratch {
-                        joined,
-                        columns: taps,
-                        planes: runs,
-                        ..
-                    } = scratch;
                     let length = kernels.len() / terms * columns;
-                    let matrices = take(joined, self.form.entries() * length);
-                    for (entry, matrix) in matrices.chunks_exact_mut(length).enumerate() {
-                        self.add_products(entry, place * run, &spread, matrix, true);
+                    let matrices = take(&mut scratch.joined, self.matrices(length));
+                    let entries = matrices.chunks_exact_mut(length + GAP).enumerate();
+                    for (entry, matrix) in entries {
+                        self.add_products(entry, place * run, &spread, &mut matrix[..length], true);
                     }
-                    kernels::gradient(
-                        self.form,
-                        self.geometry.inputs,
-                        (matrices, length),
-                        kernels,
-                        [runs, taps],
-                    );
+                    self.collect(matrices, length + GAP, kernels, &mut scratch.columns);
                 });
             });
             return weight;
         }
         let length = outputs * columns;
-        let mut matrices = borrow(self.form.entries() * length);
+        let mut matrices = borrow(self.matrices(length));
         let [left, right] = sides.map(|side| images * side.image);
         let blocks = input.chunks(left).zip(gradient.chunks(right));
         for (block, (input, gradient)) in blocks.enumerate() {
             let spread = self.spread(input, gradient);
-            let entries = matrices.par_chunks_exact_mut(length).enumerate();
+            let entries = matrices.par_chunks_exact_mut(length + GAP).enumerate();
             entries.for_each(|(entry, matrix)| {
-                self.add_products(entry, 0, &spread, matrix, block == 0);
+                self.add_products(entry, 0, &spread, &mut matrix[..length], block == 0);
             });
         }
         let kernels = weight.par_chunks_exact_mut(terms).enumerate();
         kernels.for_each(|(output, kernels)| {
-            with_scratch(
-                |Scratch {
-                     columns: taps,
-                     planes: runs,
-                     ..
-                 }| {
-                    let matrices = (&matrices[output * columns..], length);
-                    kernels::gradient(
-                        self.form,
-                        self.geometry.inputs,
-                        matrices,
-                        kernels,
-                        [runs, taps],
-                    );
-                },
-            );
+            with_scratch(|scratch| {
+                let matrices = &matrices[output * columns..];
+                self.collect(matrices, length + GAP, kernels, &mut scratch.columns);
+            });
         });
         weight
+    }
+
+    /// Numbers of the matrices of all entries, of `length` numbers each.
+    fn matrices(&self, length: usize) -> usize {
+        self.form.entries() * (length + GAP)
+    }
+
+    /// The gradient of some kernels from their matrices, which lie `entry` numbers apart.
+    fn collect(&self, matrices: &[f32], entry: usize, kernels: &mut [f32], taps: &mut Vec<f32>) {
+        let inputs = self.geometry.inputs;
+        kernels::gradient(self.form, inputs, (matrices, entry), kernels, taps);
     }
 
     fn spread(&self, input: &[f32], gradient: &[f32]) -> Spread {
