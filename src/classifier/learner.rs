@@ -88,7 +88,7 @@ impl<N: Body> Learner<N> {
         Self {
             best: network.clone(),
             network,
-            adam: adam([0.9, 0.999], 1e-8),
+            adam: adam([0.9, 0.999], 1e-8, None),
             task: task.clone(),
             device: device.clone(),
         }

@@ -1,5 +1,5 @@
-//! A step of Adam in one pass over the numbers of a parameter. By Burn's operations it is sixteen passes through memory, on a GPU
-//! thirteen kernels that the host launches.
+//! A step of Adam, the clipping of its gradient included, in one pass over the numbers of a parameter. By Burn's operations it is
+//! sixteen passes through memory and four more on one core, on a GPU thirteen kernels that the host launches.
 
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 mod gpu;
@@ -25,6 +25,8 @@ pub struct AdamStep {
     pub epsilon: f32,
     /// The learning rate.
     pub rate: f32,
+    /// What entries of the gradient are clipped to, from -`bound` to `bound`; infinite where they are not.
+    pub bound: f32,
 }
 
 /// Whether [`adam`] can take a step of `weight`.
@@ -98,10 +100,10 @@ fn whole(tensor: Primitive) -> Primitive {
 wide! {
     /// A step of some numbers; `result` holds the gradient and gets the weight.
     fn step_of(weight: &[f32], result: &mut [f32], first: &mut [f32], second: &mut [f32], step: AdamStep) {
-        let AdamStep { decays, correction, epsilon, rate } = step;
+        let AdamStep { decays, correction, epsilon, rate, bound } = step;
         let moments = first.iter_mut().zip(second);
         for ((weight, result), (first, second)) in weight.iter().zip(result).zip(moments) {
-            let gradient = *result;
+            let gradient = result.clamp(-bound, bound);
             *first = *first * decays[0] + gradient * (1.0 - decays[0]);
             *second = *second * decays[1] + gradient * gradient * (1.0 - decays[1]);
             let direction = *first * correction / (second.sqrt() + epsilon);

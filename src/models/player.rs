@@ -42,7 +42,7 @@ impl<N: Module> Player<N> {
     pub fn new(network: N, run: &RunConfig, files: [&'static str; 2]) -> Self {
         Self {
             network,
-            moments: method(&run.optimiser),
+            moments: method(&run.optimiser, None),
             optimiser: run.optimiser,
             steps: run.steps,
             files,
@@ -67,8 +67,7 @@ impl<N: Module> Player<N> {
     /// The same with every entry of every gradient clipped to [-`bound`, `bound`].
     #[must_use]
     pub fn with_gradient_clipping(mut self, bound: f64) -> Self {
-        let clipping = GradientClipping::Value(bound as f32);
-        self.moments = method(&self.optimiser).with_grad_clipping(clipping);
+        self.moments = method(&self.optimiser, Some(bound));
         self
     }
 
@@ -81,7 +80,7 @@ impl<N: Module> Player<N> {
         };
         Self {
             network: self.network.clone(),
-            moments: method(&optimiser),
+            moments: method(&optimiser, None),
             optimiser,
             steps: self.steps,
             files,
@@ -143,16 +142,25 @@ impl<N: Module> Player<N> {
     }
 }
 
-/// Adam or RMSprop with a run's settings.
-fn method(optimiser: &Optimiser) -> ModuleOptimizer {
+/// Adam or RMSprop with a run's settings, of gradients with every entry clipped to [-`clipping`, `clipping`], if it is given.
+fn method(optimiser: &Optimiser, clipping: Option<f64>) -> ModuleOptimizer {
     match optimiser.method {
-        Method::Adam => adam([optimiser.beta1, optimiser.beta2], optimiser.epsilon),
-        // Burn's own defaults are another momentum and epsilon than PyTorch's.
-        Method::RmsProp => RmsPropConfig::new()
-            .with_alpha(optimiser.alpha as f32)
-            .with_momentum(0.0)
-            .with_epsilon(optimiser.epsilon as f32)
-            .init(),
+        Method::Adam => {
+            let decays = [optimiser.beta1, optimiser.beta2];
+            adam(decays, optimiser.epsilon, clipping)
+        }
+        Method::RmsProp => {
+            // Burn's own defaults are another momentum and epsilon than PyTorch's.
+            let moments = RmsPropConfig::new()
+                .with_alpha(optimiser.alpha as f32)
+                .with_momentum(0.0)
+                .with_epsilon(optimiser.epsilon as f32)
+                .init();
+            match clipping {
+                Some(bound) => moments.with_grad_clipping(GradientClipping::Value(bound as f32)),
+                None => moments,
+            }
+        }
     }
 }
 
@@ -179,7 +187,7 @@ mod tests {
         };
         let parameters = Parameters::new("number", Random::new(0), &cpu());
         let x = parameters.constant("x", [1], 0.0);
-        let (mut number, mut moments) = (Number { x }, method(&optimiser));
+        let (mut number, mut moments) = (Number { x }, method(&optimiser, None));
         let mut at = 0.0;
         for expected in [10.0, 7.0888, 5.8025] {
             let loss = number.x.val().mul_scalar(3.0);

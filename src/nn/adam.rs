@@ -7,8 +7,9 @@ use burn_optim::{
 
 use crate::kernels::adam::{self, AdamStep};
 
-/// Adam with these decays of the moments and this epsilon, for a whole module.
-pub fn adam([beta1, beta2]: [f64; 2], epsilon: f64) -> ModuleOptimizer {
+/// Adam with these decays of the moments and this epsilon, for a whole module; every entry of a gradient is clipped to
+/// [-`clipping`, `clipping`], if it is given.
+pub fn adam([beta1, beta2]: [f64; 2], epsilon: f64, clipping: Option<f64>) -> ModuleOptimizer {
     let [beta1, beta2, epsilon] = [beta1, beta2, epsilon].map(|number| number as f32);
     let config = AdamConfig::new()
         .with_beta_1(beta1)
@@ -18,6 +19,7 @@ pub fn adam([beta1, beta2]: [f64; 2], epsilon: f64) -> ModuleOptimizer {
         burn: config.build(),
         decays: [beta1, beta2],
         epsilon,
+        clipping: clipping.map(|bound| bound as f32),
     })
 }
 
@@ -27,6 +29,7 @@ struct Adam {
     burn: burn_optim::Adam,
     decays: [f32; 2],
     epsilon: f32,
+    clipping: Option<f32>,
 }
 
 impl Optimizer for Adam {
@@ -41,7 +44,13 @@ impl Optimizer for Adam {
     ) -> (Tensor<D>, Option<AdamState<D>>) {
         let state = match state {
             Some(state) if adam::takes(&weight) => state.momentum,
-            state => return self.burn.step(rate, weight, gradient, state),
+            state => {
+                let gradient = match self.clipping {
+                    Some(bound) => gradient.clamp(-bound, bound),
+                    None => gradient,
+                };
+                return self.burn.step(rate, weight, gradient, state);
+            }
         };
         let time = state.time + 1;
         let left = self.decays.map(|decay| 1.0 - decay.powi(time as i32));
@@ -50,6 +59,7 @@ impl Optimizer for Adam {
             correction: left[1].sqrt() / left[0],
             epsilon: self.epsilon * left[1].sqrt(),
             rate: rate as f32,
+            bound: self.clipping.unwrap_or(f32::INFINITY),
         };
         let moments = [state.moment_1, state.moment_2];
         let (weight, [first, second]) = adam::adam(weight, gradient, moments, step);
@@ -66,6 +76,7 @@ impl Optimizer for Adam {
 mod tests {
     use burn::module::{Module, Param};
     use burn_optim::GradientsParams;
+    use burn_optim::grad_clipping::GradientClipping;
 
     use super::*;
     use crate::device::{cpu, values};
@@ -103,8 +114,13 @@ mod tests {
             ]
         };
         let burns = AdamConfig::new().with_beta_1(0.5).with_epsilon(1e-8);
-        let found = trained(adam([0.5, 0.999], 1e-8));
+        let found = trained(adam([0.5, 0.999], 1e-8, None));
         assert_eq!(found, trained(burns.init()));
         assert_ne!(found[0], values(start().matrix.val()).unwrap());
+        // Half of the gradient's entries or so lie beyond the bound.
+        let clipping = GradientClipping::Value(0.1);
+        let clipped = trained(adam([0.5, 0.999], 1e-8, Some(0.1)));
+        assert_eq!(clipped, trained(burns.init().with_grad_clipping(clipping)));
+        assert_ne!(clipped, found);
     }
 }

@@ -119,7 +119,7 @@ impl Trainer {
 
 /// The optimiser of the contrastive loss, PyTorch's Adam: decays 0.9 and 0.999, epsilon 1e-8.
 pub fn similarity_optimiser() -> ModuleOptimizer {
-    adam([0.9, 0.999], 1e-8)
+    adam([0.9, 0.999], 1e-8, None)
 }
 
 /// The optimiser of the reconstruction error, PyTorch's Adagrad: epsilon 1e-10, no decay of the learning rate.

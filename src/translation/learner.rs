@@ -45,7 +45,7 @@ struct Opponent {
 
 impl<N: Body> Learner<N> {
     pub(super) fn new(network: N, run: &TranslatorRunConfig, device: &Device) -> Self {
-        let adam = || adam([run.beta1, 0.999], 1e-8);
+        let adam = || adam([run.beta1, 0.999], 1e-8, None);
         let opponent = run.adversary.as_ref().map(|settings| {
             let parameters = &Parameters::new("discriminator", Random::new(run.seed), device)
                 .with_precision(run.precision);

@@ -27,10 +27,11 @@ impl Adam for Cube {
             correction,
             epsilon,
             rate,
+            bound,
         } = step;
         kernel::launch(
             &client, cubes, dimension, weight, gradient, first, second, to, first_to, second_to,
-            decays[0], decays[1], correction, epsilon, rate,
+            decays[0], decays[1], correction, epsilon, rate, bound,
         );
         let [weight, first, second] = outputs;
         (weight, first, second)
@@ -52,12 +53,19 @@ fn kernel(
     correction: f32,
     epsilon: f32,
     rate: f32,
+    bound: f32,
 ) {
     let place = ABSOLUTE_POS;
     if place >= weight_to.len() {
         terminate!();
     }
-    let slope = gradient[place];
+    let mut slope = gradient[place];
+    if slope > bound {
+        slope = bound;
+    }
+    if slope < -bound {
+        slope = -bound;
+    }
     let mean = first[place] * first_decay + slope * (1.0 - first_decay);
     let square = second[place] * second_decay + slope * slope * (1.0 - second_decay);
     first_to[place] = mean;
