@@ -16,8 +16,6 @@ mod block;
 use std::path::Path;
 
 use burn::module::{Module, Param};
-use burn::tensor::module::max_pool2d;
-use burn::tensor::ops::MaxPoolOptions;
 use burn::tensor::{Device, Tensor, TensorData};
 
 use self::block::{Block, Unit};
@@ -27,6 +25,7 @@ use super::parameters::Parameters;
 use super::pool::global_average_pool;
 use super::weights::Weights;
 use crate::error::Result;
+use crate::kernels::inception::largest;
 use crate::random::Random;
 
 /// torchvision's normalisation of RGB in [0, 1].
@@ -164,7 +163,7 @@ impl ResNet {
     pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
         let maps = self.first.forward(self.normalise(images), Relu);
         let blocks = self.blocks.iter();
-        let maps = blocks.fold(pooled(maps), |maps, block| block.forward(maps));
+        let maps = blocks.fold(largest(maps, 2, 1), |maps, block| block.forward(maps));
         global_average_pool(maps)
     }
 
@@ -177,7 +176,7 @@ impl ResNet {
         } else {
             self.first.forward_training(images, Relu)
         };
-        let (mut maps, mut before) = (pooled(maps), 1);
+        let (mut maps, mut before) = (largest(maps, 2, 1), 1);
         for block in &mut self.blocks {
             maps = block.forward_training(maps, self.frozen.saturating_sub(before));
             before += block.layers();
@@ -194,18 +193,6 @@ impl ResNet {
         };
         (images.add_scalar(1.0).mul_scalar(0.5) - self.mean.val()) / self.deviation.val()
     }
-}
-
-/// The largest of 3 x 3 places at every second one.
-fn pooled(maps: Tensor<4>) -> Tensor<4> {
-    let options = MaxPoolOptions {
-        kernel_size: [3, 3],
-        stride: [2, 2],
-        padding: [(1, 1), (1, 1)],
-        dilation: [1, 1],
-        ceil_mode: false,
-    };
-    max_pool2d(maps, options)
 }
 
 /// A constant tensor of `values` in the place of a parameter that no optimiser moves.

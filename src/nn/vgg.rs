@@ -9,8 +9,6 @@ use std::path::Path;
 
 use anyhow::Context;
 use burn::module::{Module, Param};
-use burn::tensor::module::max_pool2d;
-use burn::tensor::ops::MaxPoolOptions;
 use burn::tensor::{Device, Tensor, TensorData};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
@@ -24,6 +22,7 @@ use crate::device::values;
 use crate::digest::sha256;
 use crate::error::Result;
 use crate::files::write_whole;
+use crate::kernels::inception::halved;
 use crate::random::Random;
 
 /// Convolutions of VGG-16.
@@ -247,7 +246,7 @@ impl Vgg16 {
         for layer in layers {
             let conv = &self.convolutions[layer];
             if POOLED.contains(&layer) {
-                maps = max_pool2d(maps, MaxPoolOptions::new([2, 2]));
+                maps = halved(maps);
             }
             maps = Activation::Relu.forward(conv.forward(maps));
         }
