@@ -10,11 +10,13 @@ use super::{Rows, Value, tiles};
 
 /// Rows that [`Moments::add`] takes at a time: batches of a multiple of them give the bits of one batch of all.
 pub const ROWS_AT_A_TIME: usize = 1024;
-/// Rows of the scatter that one thread computes at a time.
-const SHARE: usize = 64;
-/// Numbers between two rows that are multiplied, so that the same column of all of them is not at the same place of a page: a
-/// fifth of the time.
-const GAP: usize = 8;
+/// Columns of a panel, and rows of the scatter that one thread computes at a time: the `gemm` crate multiplies panels of so many as
+/// they lie, where it would first copy such columns of wider rows.
+const PANEL: usize = 64;
+/// Rows of a product up to which it does so.
+const UNCOPIED: usize = 48;
+/// Most terms of one product: the crate never cuts a sum this short, so its bits do not depend on the sizes above.
+const LONGEST_SUM: usize = 512;
 
 /// Count, mean and scatter of rows that arrive in batches; memory is quadratic in the columns and independent of the
 /// rows.
@@ -27,7 +29,7 @@ pub struct Moments {
     mean: Vec<f64>,
     /// sum of (x - mean)(x - mean)^T, row by row; only the upper triangle is kept up to date.
     scatter: Vec<f64>,
-    /// Room for the centred rows of a batch, whatever they were last.
+    /// Room for the centred rows of a batch in panels, whatever they were last.
     room: Vec<f64>,
 }
 
@@ -58,17 +60,14 @@ impl Moments {
         for range in tiles(rows.rows, ROWS_AT_A_TIME) {
             let tile = rows.part(range);
             let mean = tile.mean();
-            let stride = columns + GAP;
-            let mut centred = mem::take(&mut self.room);
-            centred.resize(centred.len().max(tile.rows * stride), 0.0);
-            centre(tile, &mean, 1.0, stride, &mut centred);
+            let mut room = mem::take(&mut self.room);
+            room.resize(room.len().max(tile.rows * columns), 0.0);
+            let panels = &mut room[..tile.rows * columns];
+            centre_panels(tile, &mean, panels);
             self.combine(tile.rows, &mean, |first, share| {
-                let size = [share.len() / columns, columns - first, tile.rows];
-                let left = Matrix::columns(&centred[first..], stride);
-                let right = Matrix::rows(&centred[first..], stride);
-                multiply(size, &mut share[first..], columns, left, right, true);
+                add_products(tile.rows, columns, first, panels, share);
             });
-            self.room = centred;
+            self.room = room;
         }
     }
 
@@ -99,9 +98,9 @@ impl Moments {
         let shift: Vec<f64> = mean.iter().zip(&self.mean).map(|(b, a)| b - a).collect();
         let weight = before * added / total;
         let columns = self.mean.len();
-        let shares = self.scatter.par_chunks_mut((SHARE * columns).max(1));
+        let shares = self.scatter.par_chunks_mut((PANEL * columns).max(1));
         shares.enumerate().for_each(|(number, share)| {
-            let first = number * SHARE;
+            let first = number * PANEL;
             add_scatter(first, share);
             if before > 0.0 {
                 for (row, sums) in share.chunks_exact_mut(columns).enumerate() {
@@ -139,27 +138,54 @@ impl Moments {
     }
 }
 
-/// Writes the rows less `mean`, divided by `scale`, row by row, `stride` numbers from one to the next.
-fn centre<T: Value>(
-    rows: Rows<'_, T>,
-    mean: &[f64],
-    scale: f64,
-    stride: usize,
-    target: &mut [f64],
-) {
-    let targets = target.par_chunks_mut(stride.max(1)).take(rows.rows);
-    targets.enumerate().for_each(|(index, target)| {
-        for ((target, &value), mean) in target.iter_mut().zip(rows.row(index)).zip(mean) {
-            *target = (value.into() - mean) / scale;
+/// Writes the rows less `mean` in panels, one after the other: [rows, [`PANEL`] columns], the last narrower.
+fn centre_panels<T: Value>(rows: Rows<'_, T>, mean: &[f64], panels: &mut [f64]) {
+    let panels = panels.par_chunks_mut((rows.rows * PANEL).max(1));
+    let means = mean.par_chunks(PANEL);
+    panels
+        .zip(means)
+        .enumerate()
+        .for_each(|(place, (panel, mean))| {
+            let targets = panel.chunks_exact_mut(mean.len());
+            for (index, target) in targets.enumerate() {
+                let values = &rows.row(index)[place * PANEL..];
+                for ((target, &value), mean) in target.iter_mut().zip(values).zip(mean) {
+                    *target = value.into() - mean;
+                }
+            }
+        });
+}
+
+/// Adds to the rows of the scatter from `first` on, which are those of one panel, the products with this and the later panels.
+fn add_products(rows: usize, columns: usize, first: usize, panels: &[f64], share: &mut [f64]) {
+    let height = share.len() / columns;
+    let left = &panels[first * rows..][..height * rows];
+    for (place, right) in panels[first * rows..].chunks(PANEL * rows).enumerate() {
+        let width = right.len() / rows;
+        let target = &mut share[first + place * PANEL..];
+        for terms in tiles(rows, LONGEST_SUM) {
+            let right = Matrix::rows(&right[terms.start * width..], width);
+            for part in tiles(height, UNCOPIED) {
+                let left = Matrix::columns(&left[terms.start * height + part.start..], height);
+                let size = [part.len(), width, terms.len()];
+                let target = &mut target[part.start * columns..];
+                multiply(size, target, columns, left, right, true);
+            }
         }
-    });
+    }
 }
 
 /// The rows less their mean, divided by `scale`.
 pub fn centred<T: Value>(rows: Rows<'_, T>, scale: f64) -> Mat<f64> {
-    let mut values = vec![0.0; rows.rows * rows.columns];
-    centre(rows, &rows.mean(), scale, rows.columns, &mut values);
-    MatRef::from_row_major_slice(&values, rows.rows, rows.columns).to_owned()
+    let mean = rows.mean();
+    let mut centred = vec![0.0; rows.rows * rows.columns];
+    let targets = centred.par_chunks_mut(rows.columns.max(1));
+    targets.enumerate().for_each(|(index, target)| {
+        for ((target, &value), mean) in target.iter_mut().zip(rows.row(index)).zip(&mean) {
+            *target = (value.into() - mean) / scale;
+        }
+    });
+    MatRef::from_row_major_slice(&centred, rows.rows, rows.columns).to_owned()
 }
 
 #[cfg(test)]
