@@ -1,4 +1,4 @@
-//! Layers of networks that are only run, never trained: convolution with bias and ReLU, pools.
+//! Layers of networks that are only run, never trained: convolution with bias and ReLU, pools of 3 x 3 places.
 //!
 //! In f32 on the CPU, without automatic differentiation, by kernels of this module's own; elsewhere by Burn's.
 
@@ -58,9 +58,6 @@ trait Inference: Backend {
     /// The largest of 3 x 3 places.
     fn largest(maps: FloatTensor<Self>, stride: usize, padding: usize) -> FloatTensor<Self>;
 
-    /// The largest of 2 x 2 places, two apart.
-    fn halved(maps: FloatTensor<Self>) -> FloatTensor<Self>;
-
     /// The mean of those of 3 x 3 places that lie inside the image, and 0 if it is negative.
     fn rectified_mean(maps: FloatTensor<Self>) -> FloatTensor<Self>;
 }
@@ -86,13 +83,6 @@ impl Inference for Flex {
         let output = pool::largest(entries(&maps), [height, width], stride, padding);
         let places = |size: usize| (size + 2 * padding - 3) / stride + 1;
         tensor(output, [images, channels, places(height), places(width)])
-    }
-
-    fn halved(maps: Primitive) -> Primitive {
-        let [images, channels, height, width] = dims(&maps);
-        let maps = maps.to_contiguous();
-        let output = pool::halved(entries(&maps), [height, width]);
-        tensor(output, [images, channels, height / 2, width / 2])
     }
 
     fn rectified_mean(maps: Primitive) -> Primitive {
@@ -173,14 +163,6 @@ pub fn largest(maps: Tensor<4>, stride: usize, padding: usize) -> Tensor<4> {
         return max_pool2d(maps, options);
     }
     Tensor::from_dispatch(Dispatch::largest(maps.into_dispatch(), stride, padding))
-}
-
-/// The largest of 2 x 2 places, two apart. [n, channels, h, w] -> [n, channels, h / 2, w / 2], rounded down
-pub fn halved(maps: Tensor<4>) -> Tensor<4> {
-    if !on_cpu(&maps) {
-        return max_pool2d(maps, MaxPoolOptions::new([2, 2]));
-    }
-    Tensor::from_dispatch(Dispatch::halved(maps.into_dispatch()))
 }
 
 /// The mean of those of 3 x 3 places that lie inside the image, and 0 if it is negative. [n, channels, h, w] -> the same

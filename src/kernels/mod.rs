@@ -17,6 +17,7 @@ mod flex;
 mod gpu;
 mod norm;
 mod operations;
+mod pool;
 mod product;
 mod scratch;
 mod spectral;
@@ -28,6 +29,7 @@ pub use self::activation::Activation;
 pub use self::conv::{conv_transpose2d, conv2d};
 pub use self::norm::{batch_norm, batch_norm_train, group_norm};
 pub use self::operations::{gigaflop_since, operations};
+pub use self::pool::max_pool2d;
 pub use self::spectral::{normalised, power_iteration, spectral_normalise};
 
 /// Whether a tensor holds f32: kernels that CPU and GPUs have are for those.

@@ -39,3 +39,13 @@ pub(in crate::kernels) use wide;
 pub(in crate::kernels) fn at_least(value: f32, least: f32) -> f32 {
     if value < least { least } else { value }
 }
+
+/// The larger of two numbers, or what is none.
+#[expect(
+    clippy::inline_always,
+    reason = "what is not inlined into a wide function is compiled for the plainest processor"
+)]
+#[inline(always)]
+pub(in crate::kernels) fn larger(a: f32, b: f32) -> f32 {
+    if a > b || a.is_nan() { a } else { b }
+}

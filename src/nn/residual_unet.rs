@@ -6,14 +6,13 @@
 
 use burn::module::Module;
 use burn::tensor::Tensor;
-use burn::tensor::module::max_pool2d;
-use burn::tensor::ops::MaxPoolOptions;
 
 use super::activation::Activation::{Identity, Relu};
 use super::conv::{Conv2d, WeightInit, Window};
 use super::norm::instance_norm;
 use super::parameters::Parameters;
 use super::resize::double;
+use crate::kernels::max_pool2d;
 
 /// 2 x 2 max pooling.
 const POOL: Window = Window {
@@ -113,7 +112,7 @@ impl ResidualUnet {
         for (level, block) in self.down.iter().enumerate() {
             if level > 0 {
                 skips.push(maps.clone());
-                maps = max_pool2d(maps, MaxPoolOptions::new([2, 2]));
+                maps = max_pool2d(maps);
             }
             maps = block.forward(maps);
         }

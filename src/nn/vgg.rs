@@ -22,7 +22,7 @@ use crate::device::values;
 use crate::digest::sha256;
 use crate::error::Result;
 use crate::files::write_whole;
-use crate::kernels::inception::halved;
+use crate::kernels::max_pool2d;
 use crate::random::Random;
 
 /// Convolutions of VGG-16.
@@ -246,7 +246,7 @@ impl Vgg16 {
         for layer in layers {
             let conv = &self.convolutions[layer];
             if POOLED.contains(&layer) {
-                maps = halved(maps);
+                maps = max_pool2d(maps);
             }
             maps = Activation::Relu.forward(conv.forward(maps));
         }

@@ -1,9 +1,9 @@
-//! Pools of 3 x 3 and of 2 x 2 places on the CPU: first down the columns, then along the rows.
+//! Pools of 3 x 3 places on the CPU: first down the columns, then along the rows.
 
 use rayon::prelude::*;
 
 use crate::kernels::scratch::zeros;
-use crate::kernels::wide::{at_least, wide};
+use crate::kernels::wide::{at_least, larger, wide};
 
 /// Maps per task.
 const GROUP: usize = 8;
@@ -25,18 +25,6 @@ pub(super) fn largest(
             let end = (y * stride + 3 - padding).min(height);
             largest_of_columns(&map[first * width..end * width], &mut row[1..=width]);
             largest_of_row(&row[1 - padding..], stride, output);
-        }
-    })
-}
-
-/// The largest of 2 x 2 places, two places apart. [maps, height, width] -> [maps, height / 2, width / 2], rounded down
-pub(super) fn halved(maps: &[f32], size @ [height, width]: [usize; 2]) -> Vec<f32> {
-    let out_size @ [_, out_width] = [height / 2, width / 2];
-    each_map(maps, size, out_size, width, |map, output, row| {
-        let rows = map.chunks_exact(2 * width);
-        for (rows, output) in rows.zip(output.chunks_exact_mut(out_width)) {
-            largest_of_columns(rows, row);
-            largest_of_pairs(row, output);
         }
     })
 }
@@ -105,14 +93,6 @@ wide! {
         }
     }
 
-    /// The larger of every two neighbours.
-    fn largest_of_pairs(row: &[f32], output: &mut [f32]) {
-        let (pairs, _) = row.as_chunks::<2>();
-        for (value, &[first, second]) in output.iter_mut().zip(pairs) {
-            *value = larger(first, second);
-        }
-    }
-
     /// The largest of every three neighbours, `stride` places apart.
     fn largest_of_row(row: &[f32], stride: usize, output: &mut [f32]) {
         if stride == 2 {
@@ -127,16 +107,6 @@ wide! {
             }
         }
     }
-}
-
-/// The larger of two numbers, or what is none.
-#[expect(
-    clippy::inline_always,
-    reason = "what is not inlined into a wide function is compiled for the plainest processor"
-)]
-#[inline(always)]
-fn larger(a: f32, b: f32) -> f32 {
-    if a > b || a.is_nan() { a } else { b }
 }
 
 #[cfg(test)]
@@ -171,9 +141,6 @@ mod tests {
                 let found = largest(&maps, [height, width], stride, padding);
                 assert_eq!(found, values(expected).unwrap(), "{height} x {width}");
             }
-            let expected = max_pool2d(tensor(&maps, height, width), MaxPoolOptions::new([2, 2]));
-            let found = halved(&maps, [height, width]);
-            assert_eq!(found, values(expected).unwrap(), "{height} x {width}");
             let options = AvgPoolOptions::new([3, 3])
                 .with_stride([1, 1])
                 .with_padding([1, 1])
@@ -205,11 +172,6 @@ mod tests {
                     let (y, x) = (window / across * stride, window % across * stride);
                     assert_eq!(value.is_nan(), sees(y, x, padding), "{place}, {y}, {x}");
                 }
-            }
-            for (window, value) in halved(&map, size).iter().enumerate() {
-                let (y, x) = (window / (width / 2), window % (width / 2));
-                let sees = [place / width / 2, place % width / 2] == [y, x];
-                assert_eq!(value.is_nan(), sees, "{place}, {y}, {x}");
             }
             for (window, value) in rectified_mean(&map, size).iter().enumerate() {
                 let (y, x) = (window / width, window % width);
