@@ -59,11 +59,11 @@ impl Moments {
         assert_eq!(rows.columns, columns, "columns of a batch");
         for range in tiles(rows.rows, ROWS_AT_A_TIME) {
             let tile = rows.part(range);
-            let mean = tile.mean();
+            let mut mean = vec![0.0; columns];
             let mut room = mem::take(&mut self.room);
             room.resize(room.len().max(tile.rows * columns), 0.0);
             let panels = &mut room[..tile.rows * columns];
-            centre_panels(tile, &mean, panels);
+            centre_panels(tile, &mut mean, panels);
             self.combine(tile.rows, &mean, |first, share| {
                 add_products(tile.rows, columns, first, panels, share);
             });
@@ -138,18 +138,27 @@ impl Moments {
     }
 }
 
-/// Writes the rows less `mean` in panels, one after the other: [rows, [`PANEL`] columns], the last narrower.
-fn centre_panels<T: Value>(rows: Rows<'_, T>, mean: &[f64], panels: &mut [f64]) {
+/// Writes the mean of the rows, and the rows less their mean in panels, one after the other: [rows, [`PANEL`] columns], the last
+/// narrower.
+fn centre_panels<T: Value>(rows: Rows<'_, T>, mean: &mut [f64], panels: &mut [f64]) {
     let panels = panels.par_chunks_mut((rows.rows * PANEL).max(1));
-    let means = mean.par_chunks(PANEL);
+    let means = mean.par_chunks_mut(PANEL);
     panels
         .zip(means)
         .enumerate()
         .for_each(|(place, (panel, mean))| {
+            let row = |index| &rows.row(index)[place * PANEL..];
+            for index in 0..rows.rows {
+                for (sum, &value) in mean.iter_mut().zip(row(index)) {
+                    *sum += value.into();
+                }
+            }
+            for sum in &mut *mean {
+                *sum /= rows.rows as f64;
+            }
             let targets = panel.chunks_exact_mut(mean.len());
             for (index, target) in targets.enumerate() {
-                let values = &rows.row(index)[place * PANEL..];
-                for ((target, &value), mean) in target.iter_mut().zip(values).zip(mean) {
+                for ((target, &value), mean) in target.iter_mut().zip(row(index)).zip(&*mean) {
                     *target = value.into() - mean;
                 }
             }

@@ -113,6 +113,14 @@ impl Fit {
     fn add(&mut self, block: &Features) {
         self.rows += block.rows;
         self.columns = block.columns;
+        // Most blocks have as many rows as moments take at a time: nothing is held of them, and nothing copied.
+        if let Some(moments) = &mut self.moments
+            && self.held.is_empty()
+            && block.rows.is_multiple_of(ROWS_AT_A_TIME)
+        {
+            moments.add(Rows::new(block.rows, block.columns, &block.values));
+            return;
+        }
         self.held.extend_from_slice(&block.values);
         if self.moments.is_none() && self.rows <= self.columns {
             return;
