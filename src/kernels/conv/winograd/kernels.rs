@@ -67,7 +67,7 @@ impl<'a> Kernels<'a> {
     }
 
     /// Numbers of the matrices of all entries to so many channels.
-    pub(super) fn count(&self, channels: usize) -> usize {
+    fn count(&self, channels: usize) -> usize {
         self.taps.len() * self.rows() * channels
     }
 
