@@ -26,7 +26,7 @@ use rayon::prelude::*;
 use crate::error::{Result, refuse};
 
 pub use moments::{Moments, ROWS_AT_A_TIME, centred};
-pub use product::{Matrix, STRIP, Tile, Transposed, multiply};
+pub use product::{LONGEST_SUM, Matrix, STRIP, Tile, Transposed, UNCOPIED, multiply};
 pub use quantile::quantile;
 
 /// Partial sums of a squared distance, so that it can be computed with vector instructions.

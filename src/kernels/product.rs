@@ -6,10 +6,7 @@
 
 use std::ops::Range;
 
-use crate::linalg::{self, Matrix};
-
-/// Most terms that one call of the `gemm` crate sums: it never cuts a sum this short.
-const LONGEST_SUM: usize = 512;
+use crate::linalg::{self, LONGEST_SUM, Matrix};
 
 /// The pieces, of about equal length and at most [`LONGEST_SUM`], of a sum of `terms` terms.
 pub(in crate::kernels) fn pieces(terms: usize) -> impl Iterator<Item = Range<usize>> {

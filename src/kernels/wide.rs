@@ -1,5 +1,7 @@
 //! Loops compiled for the widest vectors of each kind of processor, of which the one at hand is chosen when they run.
 
+use super::scratch::LANES;
+
 /// Defines a function like that. Functions and closures that it calls in a loop must be marked `#[inline(always)]` or be
 /// small: what is not inlined is compiled for the plainest processor. For the same reason this is no function that takes a
 /// closure: nothing would make the compiler inline it.
@@ -48,4 +50,24 @@ pub(in crate::kernels) fn at_least(value: f32, least: f32) -> f32 {
 #[inline(always)]
 pub(in crate::kernels) fn larger(a: f32, b: f32) -> f32 {
     if a > b || a.is_nan() { a } else { b }
+}
+
+/// The sum of x (y - shift) over two rows, in a fixed number of running sums, whatever the processor.
+#[expect(
+    clippy::inline_always,
+    reason = "what is not inlined into a wide function is compiled for the plainest processor"
+)]
+#[inline(always)]
+pub(in crate::kernels) fn sum_of_products(left: &[f32], right: &[f32], shift: f32) -> f64 {
+    let mut lanes = [0.0f32; LANES];
+    let (lefts, left_rest) = left.as_chunks::<LANES>();
+    let (rights, right_rest) = right.as_chunks::<LANES>();
+    for (left, right) in lefts.iter().zip(rights) {
+        for ((lane, x), y) in lanes.iter_mut().zip(left).zip(right) {
+            *lane += x * (y - shift);
+        }
+    }
+    let rest = left_rest.iter().zip(right_rest);
+    let rest: f64 = rest.map(|(x, y)| f64::from(x * (y - shift))).sum();
+    lanes.iter().map(|&lane| f64::from(lane)).sum::<f64>() + rest
 }

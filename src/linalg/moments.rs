@@ -5,7 +5,7 @@ use std::mem;
 use faer::{Mat, MatRef};
 use rayon::prelude::*;
 
-use super::product::{Matrix, multiply};
+use super::product::{LONGEST_SUM, Matrix, UNCOPIED, multiply};
 use super::{Rows, Value, tiles};
 
 /// Rows that [`Moments::add`] takes at a time: batches of a multiple of them give the bits of one batch of all.
@@ -13,10 +13,6 @@ pub const ROWS_AT_A_TIME: usize = 1024;
 /// Columns of a panel, and rows of the scatter that one thread computes at a time: the `gemm` crate multiplies panels of so many as
 /// they lie, where it would first copy such columns of wider rows.
 const PANEL: usize = 64;
-/// Rows of a product up to which it does so.
-const UNCOPIED: usize = 48;
-/// Most terms of one product: the crate never cuts a sum this short, so its bits do not depend on the sizes above.
-const LONGEST_SUM: usize = 512;
 
 /// Count, mean and scatter of rows that arrive in batches; memory is quadratic in the columns and independent of the
 /// rows.

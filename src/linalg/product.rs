@@ -11,6 +11,10 @@ use super::{Value, tiles};
 
 /// Rows of the right side of a product.
 pub const STRIP: usize = 64;
+/// Rows of a product up to which the `gemm` crate reads a right side of contiguous rows where it lies. More it multiplies with a copy.
+pub const UNCOPIED: usize = 48;
+/// Most terms of a sum that the `gemm` crate never cuts: the bits of longer ones depend on the size of the product.
+pub const LONGEST_SUM: usize = 512;
 
 /// Columns that are transposed at a time: what they are written to then stays in the nearest cache.
 const TURNED: usize = 16;

@@ -1,5 +1,8 @@
 //! The Gaussian fitted to features: all that the Fréchet distance needs of a set of images.
 
+use std::borrow::Cow;
+use std::mem;
+
 use faer::Mat;
 
 use crate::error::{Result, refuse};
@@ -113,25 +116,25 @@ impl Fit {
     fn add(&mut self, block: &Features) {
         self.rows += block.rows;
         self.columns = block.columns;
-        // Most blocks have as many rows as moments take at a time: nothing is held of them, and nothing copied.
-        if let Some(moments) = &mut self.moments
-            && self.held.is_empty()
-            && block.rows.is_multiple_of(ROWS_AT_A_TIME)
-        {
-            moments.add(Rows::new(block.rows, block.columns, &block.values));
-            return;
-        }
-        self.held.extend_from_slice(&block.values);
+        // A block before which nothing is held is not copied.
+        let mut held = mem::take(&mut self.held);
+        let values = if held.is_empty() {
+            Cow::Borrowed(&block.values)
+        } else {
+            held.extend_from_slice(&block.values);
+            Cow::Owned(held)
+        };
         if self.moments.is_none() && self.rows <= self.columns {
+            self.held = values.into_owned();
             return;
         }
         let columns = self.columns;
         let moments = self.moments.get_or_insert_with(|| Moments::new(columns));
-        let held = self.rows - moments.count();
-        let whole = held - held % ROWS_AT_A_TIME;
-        let values = whole * columns;
-        moments.add(Rows::new(whole, columns, &self.held[..values]));
-        self.held.drain(..values);
+        let rows = self.rows - moments.count();
+        let whole = rows - rows % ROWS_AT_A_TIME;
+        let (taken, held) = values.split_at(whole * columns);
+        moments.add(Rows::new(whole, columns, taken));
+        self.held = held.to_vec();
     }
 
     fn finish(self, ddof: usize) -> Result<Gaussian> {

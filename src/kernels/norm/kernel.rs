@@ -15,7 +15,7 @@ use super::layout::Layout;
 use crate::kernels::Activation;
 use crate::kernels::flex::GRAIN;
 use crate::kernels::scratch::zeros;
-use crate::kernels::wide::wide;
+use crate::kernels::wide::{sum_of_products, wide};
 
 /// What normalisation multiplies and adds per channel, and the function that follows.
 #[derive(Clone, Copy)]
@@ -237,21 +237,5 @@ fn sum(row: &[f32], term: impl Fn(f32) -> f32) -> f64 {
         }
     }
     let rest: f64 = rest.iter().map(|&x| f64::from(term(x))).sum();
-    lanes.iter().map(|&lane| f64::from(lane)).sum::<f64>() + rest
-}
-
-/// The sum of g (x - mean).
-#[inline(always)]
-fn sum_of_products(gradient: &[f32], input: &[f32], mean: f32) -> f64 {
-    let mut lanes = [0f32; LANES];
-    let (left, left_rest) = gradient.as_chunks::<LANES>();
-    let (right, right_rest) = input.as_chunks::<LANES>();
-    for (left, right) in left.iter().zip(right) {
-        for ((lane, &g), &x) in lanes.iter_mut().zip(left).zip(right) {
-            *lane += g * (x - mean);
-        }
-    }
-    let rest = left_rest.iter().zip(right_rest);
-    let rest: f64 = rest.map(|(&g, &x)| f64::from(g * (x - mean))).sum();
     lanes.iter().map(|&lane| f64::from(lane)).sum::<f64>() + rest
 }

@@ -4,8 +4,8 @@
 use rayon::prelude::*;
 
 use crate::kernels::flex::GRAIN;
-use crate::kernels::scratch::{LANES, zeros};
-use crate::kernels::wide::wide;
+use crate::kernels::scratch::zeros;
+use crate::kernels::wide::{sum_of_products, wide};
 
 /// Columns that a thread sums at a time.
 const COLUMNS: usize = 512;
@@ -80,17 +80,7 @@ pub(super) fn pull_back(
 wide! {
     /// The sum of products of two rows.
     fn product(left: &[f32], right: &[f32]) -> f64 {
-        let mut lanes = [0.0f32; LANES];
-        let (lefts, left_rest) = left.as_chunks::<LANES>();
-        let (rights, right_rest) = right.as_chunks::<LANES>();
-        for (left, right) in lefts.iter().zip(rights) {
-            for ((lane, x), y) in lanes.iter_mut().zip(left).zip(right) {
-                *lane += x * y;
-            }
-        }
-        let rest = left_rest.iter().zip(right_rest);
-        let rest: f64 = rest.map(|(&x, &y)| f64::from(x * y)).sum();
-        lanes.iter().map(|&lane| f64::from(lane)).sum::<f64>() + rest
+        sum_of_products(left, right, 0.0)
     }
 
     /// Adds the beginnings of rows, which lie `columns` apart, each times its factor.

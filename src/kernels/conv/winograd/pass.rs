@@ -15,12 +15,10 @@ use super::{TILES, Winograd, cut, spread_all, tiles};
 use crate::kernels::conv::geometry::BLOCKS;
 use crate::kernels::product::{multiply, pieces, width_of_runs};
 use crate::kernels::scratch::{Scratch, borrow, in_blocks, take, with_scratch, zeros};
-use crate::linalg::Matrix;
+use crate::linalg::{Matrix, UNCOPIED};
 
 /// Channels of a run, about: of an output, and of an input in four phases.
 const CHANNELS: [usize; 2] = [64, 32];
-/// Tiles of a product up to which the `gemm` crate reads the kernels where they are. More it multiplies with a copy of them.
-const UNCOPIED: usize = 48;
 /// Tiles below which a product takes longer to read the kernels than to compute.
 const FEW_TILES: usize = 64;
 /// Tiles of all images together that a product should have.
