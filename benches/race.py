@@ -4,18 +4,23 @@ each.
     python benches/race.py [--quick]      needs PyTorch in the Python that runs it; prints a table in Markdown
     python benches/race.py --batches 8 16 32 --modes eager channels-last compile
     python benches/race.py --batches 8 16 32 --avx2     both sides without AVX-512
+    python benches/race.py --device cuda --modes eager channels-last compile graphs      on one card; --bf16 for both sides in bf16
 
 Ratios are our time over theirs, the median over rounds with the smallest and largest round; below 1 we are faster. The last
-column is the share of the matrix-product peak that our step reaches, for systems whose work is known.
+column is the share of the matrix-product peak that our step reaches, for systems whose work is known; of a GPU it is the seconds
+from opening the device to the end of the first step, ours and theirs. On `cuda` memory is what the whole card has in use more than
+before, by `nvidia-smi`, so nothing else may run there; elsewhere it is that of the process.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import platform
 import statistics
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -33,9 +38,11 @@ def ask(command):
     return json.loads(output.stdout.strip().splitlines()[-1])
 
 
-def binary(name, without_avx512=False):
+def binary(name, without_avx512=False, device="cpu"):
     """Builds a benchmark and returns its path."""
     command = ["cargo", "bench", "--bench", name, "--no-run", "--message-format=json"]
+    if device != "cpu":
+        command += ["--features", device.split(":")[0], "--target-dir", "target/gpu"]
     if without_avx512:
         command += ["--no-default-features", "--target-dir", "target/avx2"]
     output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=HERE.parent).stdout
@@ -77,17 +84,67 @@ def processor():
     return f"{facts.get('model name', platform.machine())} ({widest})"
 
 
-def race(ours, theirs, rounds):
-    """Times both by turns. Returns ratios, both medians in ms, both peaks in MiB, and both versions."""
-    times, peaks, versions = ([], []), ([], []), ["", ""]
+def card(device, query):
+    """What `nvidia-smi` says of the card."""
+    _, _, number = device.partition(":")
+    command = ["nvidia-smi", f"--query-gpu={query}", "--format=csv,noheader,nounits", f"--id={number or 0}"]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+class CardMemory:
+    """The most memory, in MiB, that a card has in use meanwhile, more than before."""
+
+    def __init__(self, device):
+        self.device, self.done = device, threading.Event()
+
+    def used(self):
+        return int(card(self.device, "memory.used"))
+
+    def __enter__(self):
+        self.before = self.most = self.used()
+        self.thread = threading.Thread(target=self.watch)
+        self.thread.start()
+        return self
+
+    def watch(self):
+        while not self.done.wait(0.1):
+            self.most = max(self.most, self.used())
+
+    def __exit__(self, *_):
+        self.done.set()
+        self.thread.join()
+        self.peak = self.most - self.before
+
+
+def race(ours, theirs, rounds, device="cpu"):
+    """Times both by turns. Returns ratios, both medians in ms, both peaks in MiB, both first steps in s, and both versions; why there
+    are none where PyTorch fails (its compiler takes no gradient of a gradient)."""
+    times, peaks, firsts, versions = ([], []), ([], []), ([], []), ["", ""]
     for _ in range(rounds):
         for side, command in enumerate((ours, theirs)):
-            said = ask(command)
+            memory = CardMemory(device) if device.startswith("cuda") else contextlib.nullcontext()
+            try:
+                with memory:
+                    said = ask(command)
+            except subprocess.CalledProcessError as error:
+                if command is ours:
+                    raise
+                return (error.stderr.strip().splitlines() or ["it ended"])[-1]
+            peaks[side].append(memory.peak if device.startswith("cuda") else said["peak_kib"] / 1024)
             times[side].append(statistics.median(said["milliseconds"]))
-            peaks[side].append(said["peak_kib"] / 1024)
+            firsts[side].append(said.get("first_step_s") or 0)
             versions[side] = said["version"]
     ratios = [our / their for our, their in zip(*times)]
-    return ratios, [statistics.median(side) for side in times], [max(side) for side in peaks], versions
+    medians = [[statistics.median(side) for side in both] for both in (times, firsts)]
+    return ratios, medians[0], [max(side) for side in peaks], medians[1], versions
+
+
+def peer_device(device):
+    """Where PyTorch computes what we compute on `device`: the same card; the CPU beside a device in software."""
+    import torch
+
+    kind, colon, number = device.partition(":")
+    return f"cuda{colon}{number}" if kind != "cpu" and torch.cuda.is_available() else "cpu"
 
 
 def digits(times):
@@ -99,21 +156,26 @@ def main():
     parser.add_argument("--quick", action="store_true", help="smaller batches and fewer rounds: about five minutes")
     parser.add_argument("--systems", nargs="*", default=SYSTEMS)
     parser.add_argument("--batches", type=int, nargs="*", help="steps of these batches alone, in place of all jobs")
-    parser.add_argument("--modes", nargs="*", default=["eager"], help="of PyTorch: eager, channels-last, compile")
+    parser.add_argument("--modes", nargs="*", default=["eager"], help="of PyTorch: eager, channels-last, compile, graphs")
+    parser.add_argument("--device", default="cpu", help="cpu, wgpu[:n] or cuda[:n]; PyTorch computes on cuda where we compute on a GPU")
+    parser.add_argument("--bf16", action="store_true", help="on a GPU: both sides in bf16 instead of TF32 (wgpu: f32)")
     parser.add_argument("--avx2", action="store_true", help="hold both sides to AVX2")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, help="how often each side runs (5, quick 2)")
     arguments = parser.parse_args()
     rounds, steps = (2, 2) if arguments.quick else (5, 3)
     rounds = arguments.rounds or rounds
-    program = binary("steps", arguments.avx2)
+    device, on_gpu = arguments.device, arguments.device != "cpu"
+    program = binary("steps", arguments.avx2, device)
     if arguments.avx2:
         os.environ |= PEER_WITHOUT_AVX512
-    peak = peak_gflops(arguments.threads)
+    peak = 0 if on_gpu else peak_gflops(arguments.threads)
     rows, versions = [], []
 
     def enter(job, system, width, batch, outcome, share=""):
-        ratios, times, peaks, _ = outcome
+        ratios, times, peaks, firsts, _ = outcome
+        if on_gpu:
+            share = f"{firsts[0]:.1f} / {firsts[1]:.1f}"
         rows.append(
             f"| {job} | {system} | {width} | {batch} | {times[0]:.{digits(times)}f} | {times[1]:.{digits(times)}f} "
             f"| **{statistics.median(ratios):.2f}** ({min(ratios):.2f} to {max(ratios):.2f}) "
@@ -134,22 +196,32 @@ def main():
         shape = ["--model", system, "--width", width, "--batch", batch, "--threads", arguments.threads]
         # Short steps vary more.
         work = ["--sample", 1] if job == "sample" else ["--steps", max(steps, 96 // batch)]
-        call = [str(argument) for argument in shape + work]
+        call = [str(argument) for argument in shape + work + ["--bf16"] * arguments.bf16]
+        our_device, their_device = (["--device", name] for name in (device, peer_device(device)))
         for mode in arguments.modes:
-            theirs = [sys.executable, str(HERE / "peers/train_steps.py"), *call, "--mode", mode]
-            outcome = race([program, *call], theirs, rounds)
-            share, versions = "", outcome[3]
-            if job == "step" and system == "dcgan":
+            theirs = [sys.executable, str(HERE / "peers/train_steps.py"), *call, *their_device, "--mode", mode]
+            outcome = race([program, *call, *our_device], theirs, rounds, device)
+            if isinstance(outcome, str):
+                print(f"{system}, {mode}: PyTorch fails: {outcome}", file=sys.stderr, flush=True)
+                continue
+            share, versions = "", outcome[-1]
+            if job == "step" and system == "dcgan" and not on_gpu:
                 share = f"{STEP_GFLOP * batch / (outcome[1][0] / 1e3) / peak:.0%}"
             enter(job if mode == "eager" else f"{job}, {mode}", system, width, batch, outcome, share)
-    if arguments.systems == SYSTEMS and not arguments.batches:
+    if arguments.systems == SYSTEMS and not arguments.batches and not on_gpu:
         call = ["--store", str(HERE.parent / store()), "--batch", "128"]
         theirs = [sys.executable, str(HERE / "peers/data_loader.py"), *call]
         enter("read", "batches of a store", "", 128, race([binary("batches"), *call], theirs, rounds))
-    held = ", both sides held to AVX2" if arguments.avx2 else ""
-    print(f"{' against '.join(versions)}; {processor()}{held}, {arguments.threads} threads, "
-          f"matrix-product peak {peak:.0f} GFLOP/s; {rounds} rounds by turns.\n")
-    print("| job | system | width | batch | ours, ms | PyTorch, ms | ratio | peak memory, MiB | share of peak |")
+    if on_gpu:
+        single = "TF32" if device.startswith("cuda") else "f32"
+        place = card(device, "name,driver_version") if device.startswith("cuda") else device
+        place += f" in {'bf16' if arguments.bf16 else single} against {peer_device(device)}"
+    else:
+        held = ", both sides held to AVX2" if arguments.avx2 else ""
+        place = f"{processor()}{held}, {arguments.threads} threads, matrix-product peak {peak:.0f} GFLOP/s"
+    last = "first step, s" if on_gpu else "share of peak"
+    print(f"{' against '.join(versions)}; {place}; {rounds} rounds by turns.\n")
+    print(f"| job | system | width | batch | ours, ms | PyTorch, ms | ratio | peak memory, MiB | {last} |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     print("\n".join(rows))
 

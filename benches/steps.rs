@@ -8,7 +8,7 @@ use std::time::Instant;
 use clap::Parser;
 use histogen::config::{LatentPrior, Optimiser, RunConfig};
 use histogen::data::{Batch, Symmetry};
-use histogen::device::{self, Compute, DeviceName, Precision};
+use histogen::device::{self, Compute, DeviceName, PrecisionSetting};
 use histogen::error::Result;
 use histogen::experiment;
 use histogen::images::Images;
@@ -65,12 +65,16 @@ struct Arguments {
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
     device::prepare(arguments.threads)?;
-    let (run, samplers) = configure(&arguments)?;
-    let begin = Instant::now();
     let compute = Compute {
         device: arguments.device,
-        precision: run.precision,
+        precision: if arguments.bf16 {
+            PrecisionSetting::Bf16
+        } else {
+            PrecisionSetting::Auto
+        },
     };
+    let (run, samplers) = configure(&arguments, &compute)?;
+    let begin = Instant::now();
     let device = compute.open()?;
     let mut model = models::build(&run, Path::new("reward models"), &device)?;
     let random = Random::new(0);
@@ -133,7 +137,7 @@ fn main() -> Result<()> {
 }
 
 /// The paper's run of the model at another batch and width; the reward model of `rl-eo` is VGG-16 with random weights.
-fn configure(arguments: &Arguments) -> Result<(RunConfig, Samplers)> {
+fn configure(arguments: &Arguments, compute: &Compute) -> Result<(RunConfig, Samplers)> {
     let width = arguments.width;
     let pairs = [
         format!("backbone.generator_width={width}"),
@@ -167,11 +171,7 @@ fn configure(arguments: &Arguments) -> Result<(RunConfig, Samplers)> {
         training_images: None,
         symmetries: false,
         device: arguments.device.kind,
-        precision: if arguments.bf16 {
-            Precision::Bf16
-        } else {
-            Precision::F32
-        },
+        precision: compute.precision(),
         backbone: config.backbone.clone(),
         optimiser: Optimiser::DCGAN,
         prior: LatentPrior::Normal,

@@ -120,7 +120,7 @@ pub struct Settings {
     /// What computes: cpu, wgpu or cuda, with a number among several (cuda:1). Without it the CPU.
     #[arg(long, value_name = "DEVICE")]
     pub device: Option<String>,
-    /// What the systems' layers multiply in: f32, or bf16 where the device has it.
+    /// What the systems' layers multiply in: bf16, where the device has it; without it f32, on cuda tf32.
     #[arg(long, value_name = "NAME")]
     pub precision: Option<String>,
     /// Any setting of the experiment, as often as needed.

@@ -2,6 +2,7 @@
 
 mod compute;
 mod kernel_cache;
+mod precision;
 mod process;
 
 use burn::tensor::{Device, Tensor, TensorData};
@@ -9,8 +10,9 @@ use burn::tensor::{Device, Tensor, TensorData};
 use crate::error::Result;
 use crate::images::Images;
 
-pub use compute::{Compute, DeviceKind, DeviceName, Precision, count};
+pub use compute::{Compute, DeviceKind, DeviceName, count};
 pub use kernel_cache::KernelCache;
+pub use precision::{Precision, PrecisionSetting};
 pub use process::prepare;
 
 /// The CPU, with automatic differentiation.

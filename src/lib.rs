@@ -13,6 +13,7 @@ pub mod http;
 pub mod random;
 pub mod images;
 pub mod numpy;
+mod wide;
 pub mod linalg;
 pub mod device;
 pub mod slides;

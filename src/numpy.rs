@@ -71,24 +71,49 @@ impl Header {
 #[derive(Clone, Copy, Debug)]
 pub struct Number {
     /// Its bytes.
-    pub size: usize,
-    /// What they mean; integers beyond 2^53 are rounded.
-    pub read: fn(&[u8]) -> f64,
+    size: usize,
+    /// Appends what bytes mean; integers beyond 2^53 are rounded.
+    append_f64: fn(&[u8], &mut Vec<f64>),
+    /// The same, rounded to f32.
+    append_f32: fn(&[u8], &mut Vec<f32>),
 }
 
-/// A number of the given type, in little or big endian.
+/// A number that the numbers of a file become.
+pub trait Entry: Copy + Default {
+    /// Appends what `bytes`, numbers of a file, mean.
+    fn append(number: Number, bytes: &[u8], values: &mut Vec<Self>);
+}
+
+impl Entry for f64 {
+    fn append(number: Number, bytes: &[u8], values: &mut Vec<Self>) {
+        (number.append_f64)(bytes, values);
+    }
+}
+
+impl Entry for f32 {
+    fn append(number: Number, bytes: &[u8], values: &mut Vec<Self>) {
+        (number.append_f32)(bytes, values);
+    }
+}
+
+/// A number of the given type, in little or big endian. A loop over numbers is compiled for each.
 macro_rules! number {
     ($type:ty, $widen:expr) => {
-        [
-            Number {
-                size: size_of::<$type>(),
-                read: |bytes| $widen(<$type>::from_le_bytes(bytes.try_into().expect("its size"))),
+        number!(@each $type, $widen, from_le_bytes, from_be_bytes)
+    };
+    (@each $type:ty, $widen:expr, $($read:ident),*) => {
+        [$(Number {
+            size: size_of::<$type>(),
+            append_f64: |bytes, values| {
+                let (numbers, _) = bytes.as_chunks::<{ size_of::<$type>() }>();
+                values.extend(numbers.iter().map(|&number| $widen(<$type>::$read(number))));
             },
-            Number {
-                size: size_of::<$type>(),
-                read: |bytes| $widen(<$type>::from_be_bytes(bytes.try_into().expect("its size"))),
+            append_f32: |bytes, values| {
+                let (numbers, _) = bytes.as_chunks::<{ size_of::<$type>() }>();
+                let wide = numbers.iter().map(|&number| $widen(<$type>::$read(number)));
+                values.extend(wide.map(|number: f64| number as f32));
             },
-        ]
+        }),*]
     };
 }
 
@@ -275,14 +300,9 @@ impl Array {
         self.source.read_exact_at(bytes, self.start + offset)
     }
 
-    /// Appends its numbers at `range`, in the order of the file, each as `round` has it.
-    fn append<T>(
-        &self,
-        range: Range<usize>,
-        values: &mut Vec<T>,
-        round: fn(f64) -> T,
-    ) -> io::Result<()> {
-        let Number { size, read } = self.number;
+    /// Appends its numbers at `range`, in the order of the file.
+    fn append<T: Entry>(&self, range: Range<usize>, values: &mut Vec<T>) -> io::Result<()> {
+        let size = self.number.size;
         let mut offset = (range.start * size) as u64;
         let mut left = range.len() * size;
         let mut chunk = vec![0; CHUNK.min(left)];
@@ -290,30 +310,25 @@ impl Array {
             let chunk = &mut chunk[..CHUNK.min(left)];
             self.bytes(chunk, offset)?;
             offset += chunk.len() as u64;
-            values.extend(chunk.chunks_exact(size).map(|bytes| round(read(bytes))));
+            T::append(self.number, chunk, values);
             left -= chunk.len();
         }
         Ok(())
     }
 
-    /// Appends the rows of a matrix at `range`, row by row whatever the order in the file, each number as `round` has it.
+    /// Appends the rows of a matrix at `range`, row by row whatever the order in the file.
     ///
     /// # Errors
     /// As [`Self::bytes`].
     ///
     /// # Panics
     /// If it is no matrix.
-    pub fn rows<T: Copy + Default>(
-        &self,
-        range: Range<usize>,
-        values: &mut Vec<T>,
-        round: fn(f64) -> T,
-    ) -> io::Result<()> {
+    pub fn rows<T: Entry>(&self, range: Range<usize>, values: &mut Vec<T>) -> io::Result<()> {
         let &[rows, columns] = self.header.shape.as_slice() else {
             panic!("a matrix has two dimensions, not {:?}", self.header.shape);
         };
         if !self.header.is_fortran {
-            return self.append(range.start * columns..range.end * columns, values, round);
+            return self.append(range.start * columns..range.end * columns, values);
         }
         if range.is_empty() {
             return Ok(());
@@ -324,7 +339,7 @@ impl Array {
         for place in 0..columns {
             column.clear();
             let from = place * rows;
-            self.append(from + range.start..from + range.end, &mut column, round)?;
+            self.append(from + range.start..from + range.end, &mut column)?;
             let targets = values[first + place..].iter_mut().step_by(columns);
             targets
                 .zip(&column)
@@ -340,10 +355,10 @@ impl Array {
     pub fn values(&self) -> io::Result<Vec<f64>> {
         let mut values = Vec::new();
         if let [rows, _] = *self.header.shape.as_slice() {
-            self.rows(0..rows, &mut values, |value| value)?;
+            self.rows(0..rows, &mut values)?;
         } else {
             let count = self.header.entries().unwrap_or(0);
-            self.append(0..count, &mut values, |value| value)?;
+            self.append(0..count, &mut values)?;
         }
         Ok(values)
     }

@@ -14,7 +14,7 @@ use std::path::Path;
 
 use burn_pack::Reader;
 use histogen::config::RunConfig;
-use histogen::device::{Compute, DeviceKind, DeviceName, Precision};
+use histogen::device::{Compute, DeviceName, Precision, PrecisionSetting};
 use histogen::models::{self, GenerativeModel, MODELS, StepScalars};
 use histogen::random::Random;
 
@@ -23,9 +23,9 @@ use histogen::random::Random;
 /// f32 on both sides, sums of a few thousand numbers in another order: Mesa's device is off by 8e-7 at most. CubeCL's CUDA back
 /// end multiplies f32 on tensor cores wherever it can, which round to TF32 (10 bits of mantissa): an H100 is off by 1.2e-3.
 fn tolerance(place: DeviceName) -> f64 {
-    match place.kind {
-        DeviceKind::Cuda => 5e-3,
-        DeviceKind::Cpu | DeviceKind::Wgpu => 1e-4,
+    match place.kind.single_precision() {
+        Precision::Tf32 => 5e-3,
+        Precision::F32 | Precision::Bf16 => 1e-4,
     }
 }
 
@@ -45,7 +45,7 @@ struct Outcome {
 fn outcome(run: &RunConfig, place: &str) -> Outcome {
     let compute = Compute {
         device: place.parse().expect("a device"),
-        precision: Precision::F32,
+        precision: PrecisionSetting::Auto,
     };
     let device = compute.open().expect("the device is there");
     let mut model = models::build(run, Path::new("no reward models"), &device).expect("a model");

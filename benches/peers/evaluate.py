@@ -32,7 +32,7 @@ metrics = torch_fidelity.calculate_metrics(
     input1=sys.argv[1], input2=sys.argv[2],
     feature_extractor="inception-v3-compat", feature_extractor_weights_path=sys.argv[3],
     fid=True, kid=True, prc=True, kid_subset_size=min(1000, int(sys.argv[5])),
-    cuda=False, cache=False, batch_size=32, verbose=False,
+    cuda=sys.argv[6] != "cpu", cache=False, batch_size=32, verbose=False,
 )
 metrics["inside"] = time.perf_counter() - start
 metrics["versions"] = f"torch-fidelity {torch_fidelity.__version__}, torch {torch.__version__}"
@@ -77,7 +77,7 @@ def prepare(arguments):
 def ours(arguments, first, second, weights):
     with tempfile.TemporaryDirectory() as out:  # No features from an earlier run.
         command = [arguments.histogen, "evaluate", first, second, "--features", "inception-v3", "--weights", weights]
-        command += ["--metrics", "fid,kid,precision", "--json", "--out", out]
+        command += ["--metrics", "fid,kid,precision", "--json", "--out", out, "--device", arguments.device]
         command += ["--set", f"evaluation.metrics.kid_subset_size={min(1000, arguments.images)}"]
         environment = os.environ | {"RAYON_NUM_THREADS": str(arguments.threads)}
         output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment).stdout
@@ -88,6 +88,7 @@ def ours(arguments, first, second, weights):
 
 def theirs(arguments, first, second, weights):
     command = [sys.executable, "-c", PEER, first, second, weights, str(arguments.threads), str(arguments.images)]
+    command.append(arguments.device)
     environment = os.environ | {"OMP_NUM_THREADS": str(arguments.threads)}
     output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment).stdout
     found = json.loads(output.splitlines()[-1])
@@ -134,6 +135,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=3, help="runs of each program; 0 prints the summary only")
     parser.add_argument("--programs", default=",".join(PROGRAMS), help="which to run, separated by commas")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--device", default="cpu", help="cpu, or cuda for both programs on one card")
     parser.add_argument("--histogen", default=str(ROOT / "target/release/histogen"))
     arguments = parser.parse_args()
     inputs = prepare(arguments)

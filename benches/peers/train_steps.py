@@ -1,4 +1,5 @@
-"""Training steps of the seven systems in PyTorch, as a careful user of it would write them: eager, with channels last, or compiled.
+"""Training steps of the seven systems in PyTorch, as a careful user of it would write them: eager, with channels last,
+compiled, or compiled into CUDA graphs.
 
 Prints one JSON line: milliseconds of every timed step, peak memory, version. Same networks, batch, losses and optimiser as
 `steps.rs` beside this folder; both take random images, as only time is compared.
@@ -305,7 +306,7 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--sample", type=int, default=0, help="time this many batches of samples instead")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
-    parser.add_argument("--mode", choices=["eager", "channels-last", "compile"], default="eager")
+    parser.add_argument("--mode", choices=["eager", "channels-last", "compile", "graphs"], default="eager")
     parser.add_argument("--strict", action="store_true", help="on a GPU: f32 products without TF32")
     parser.add_argument("--bf16", action="store_true", help="on a GPU: autocast to bf16")
     arguments = parser.parse_args()
@@ -325,6 +326,8 @@ def main():
                 network.to(memory_format=torch.channels_last)
             elif arguments.mode == "compile":
                 network.compile()
+            elif arguments.mode == "graphs":  # compiled, and replayed as CUDA graphs
+                network.compile(mode="reduce-overhead")
     if arguments.mode == "channels-last":
         real = real.contiguous(memory_format=torch.channels_last)
     times, first_step = [], None

@@ -3,9 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-use burn::tensor::{DType, Device, Tensor};
+use burn::tensor::{DType, Device};
 use serde::{Deserialize, Serialize};
 
+use super::precision::{Precision, PrecisionSetting};
 use crate::error::{Result, refuse, unknown_name};
 
 /// A kind of device.
@@ -35,9 +36,18 @@ impl DeviceKind {
 
     /// What to add to the name of a network whose numbers were computed there: nothing for the CPU.
     pub fn remark(self) -> String {
+        match (self, self.single_precision()) {
+            (Self::Cpu, _) => String::new(),
+            (kind, Precision::F32) => format!(", computed on {}", kind.name()),
+            (kind, precision) => format!(", computed on {} in {}", kind.name(), precision.name()),
+        }
+    }
+
+    /// What it multiplies f32 in.
+    pub const fn single_precision(self) -> Precision {
         match self {
-            Self::Cpu => String::new(),
-            kind => format!(", computed on {}", kind.name()),
+            Self::Cpu | Self::Wgpu => Precision::F32,
+            Self::Cuda => Precision::Tf32,
         }
     }
 
@@ -129,53 +139,14 @@ impl fmt::Display for DeviceName {
     }
 }
 
-/// The numbers that the layers of a network that learns multiply.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Precision {
-    /// 32 bits.
-    #[default]
-    F32,
-    /// Convolutions and products of matrices in 16 bits, 8 of them exponent, forward and backward. Weights, moments, normalisation,
-    /// what stands between layers, and losses have 32: mixed precision (Micikevicius et al. 2018, arXiv 1710.03740, section 3.1),
-    /// without its scaling of the loss, as the exponents are those of f32.
-    Bf16,
-}
-
-impl Precision {
-    /// The name on the command line.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::F32 => "f32",
-            Self::Bf16 => "bf16",
-        }
-    }
-
-    /// A factor of a product, as the product takes it.
-    pub(crate) fn lower<const D: usize>(self, factor: Tensor<D>) -> Tensor<D> {
-        match self {
-            Self::F32 => factor,
-            Self::Bf16 => factor.cast(DType::BF16),
-        }
-    }
-
-    /// A product as all other operations take it: f32.
-    pub(crate) fn raise<const D: usize>(self, product: Tensor<D>) -> Tensor<D> {
-        match self {
-            Self::F32 => product,
-            Self::Bf16 => product.cast(DType::F32),
-        }
-    }
-}
-
 /// What computes: the section `compute` of an experiment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, documented::DocumentedFields)]
 #[serde(deny_unknown_fields)]
 pub struct Compute {
     /// `cpu`, `wgpu[:n]` or `cuda[:n]`.
     pub device: DeviceName,
-    /// What the systems' layers multiply in: `f32`, or `bf16` where the device has it.
-    pub precision: Precision,
+    /// What the systems' layers multiply in: `auto` (`f32`, on `cuda` `tf32`), or `bf16` where the device has it.
+    pub precision: PrecisionSetting,
 }
 
 impl Default for Compute {
@@ -185,12 +156,22 @@ impl Default for Compute {
                 kind: DeviceKind::Cpu,
                 index: None,
             },
-            precision: Precision::F32,
+            precision: PrecisionSetting::Auto,
         }
     }
 }
 
 impl Compute {
+    /// What the systems' layers multiply in.
+    pub fn precision(&self) -> Precision {
+        match self.precision {
+            PrecisionSetting::Auto => self.device.kind.single_precision(),
+            PrecisionSetting::F32 => Precision::F32,
+            PrecisionSetting::Tf32 => Precision::Tf32,
+            PrecisionSetting::Bf16 => Precision::Bf16,
+        }
+    }
+
     /// The device, with automatic differentiation. To be opened once: all of a command computes on it.
     ///
     /// # Errors
@@ -207,11 +188,26 @@ impl Compute {
             ));
         }
         let device = find(kind, index)?;
-        let has_bf16 = kind != DeviceKind::Cpu && device.supports_dtype(DType::BF16);
-        if self.precision == Precision::Bf16 && !has_bf16 {
+        let precision = self.precision();
+        let is_there = match precision {
+            Precision::Bf16 => kind != DeviceKind::Cpu && device.supports_dtype(DType::BF16),
+            single => single == kind.single_precision(),
+        };
+        if !is_there {
+            let single = kind.single_precision().name();
+            let hint = match (precision, kind) {
+                (Precision::F32, DeviceKind::Cuda) => {
+                    "name a device that does: `wgpu`, the same card by Vulkan, or `cpu`".to_owned()
+                }
+                _ => format!("leave `--precision` out: it is `{single}` then"),
+            };
             return Err(refuse(
-                format!("`{}` does not compute in bf16", self.device),
-                "leave `--precision` out: f32 works everywhere",
+                format!(
+                    "`{}` does not multiply in {}",
+                    self.device,
+                    precision.name()
+                ),
+                hint,
             ));
         }
         Ok(device.autodiff())
@@ -295,14 +291,34 @@ mod tests {
     fn the_processor_computes_in_f32_alone() {
         let device = Compute::default().open().unwrap();
         assert_eq!(DeviceKind::of(&device), DeviceKind::Cpu);
-        let half = Compute {
-            precision: Precision::Bf16,
-            ..Compute::default()
+        for (wanted, name) in [
+            (PrecisionSetting::Bf16, "bf16"),
+            (PrecisionSetting::Tf32, "tf32"),
+        ] {
+            let compute = Compute {
+                precision: wanted,
+                ..Compute::default()
+            };
+            assert_eq!(
+                compute.open().unwrap_err().to_string(),
+                format!("`cpu` does not multiply in {name}")
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_called_f32_is_no_tf32() {
+        let on = |kind, precision| Compute {
+            device: DeviceName { kind, index: None },
+            precision,
         };
-        assert_eq!(
-            half.open().unwrap_err().to_string(),
-            "`cpu` does not compute in bf16"
-        );
+        let auto = |kind| on(kind, PrecisionSetting::Auto).precision();
+        let all = DeviceKind::ALL.map(auto);
+        assert_eq!(all, [Precision::F32, Precision::F32, Precision::Tf32]);
+        let asked = on(DeviceKind::Cuda, PrecisionSetting::F32);
+        assert_eq!(asked.precision(), Precision::F32);
+        assert_eq!(DeviceKind::Wgpu.remark(), ", computed on wgpu");
+        assert_eq!(DeviceKind::Cuda.remark(), ", computed on cuda in tf32");
     }
 
     #[test]

@@ -173,14 +173,25 @@ impl Comparing<'_> {
     fn features(&self, generated: &[Subject<'_>]) -> Result<Vec<SetScores>> {
         let (settings, names) = (&self.config.evaluation.metrics, self.comparison.metrics);
         let name = self.real.name();
-        let evaluator = match self.real {
-            Subject::Statistics(path) => {
+        let mut first = None;
+        let evaluator = match (self.real, generated.first()) {
+            (Subject::Statistics(path), _) => {
                 Evaluator::of_statistics(settings, names, &name, &Statistics::open(path)?)?
             }
-            other => Evaluator::of_features(settings, names, &name, &self.rows(&other)?)?,
+            (real, None | Some(Subject::Statistics(_))) => {
+                Evaluator::of_features(settings, names, &name, &self.rows(&real)?)?
+            }
+            (real, Some(set)) => {
+                let (real, set) = (self.rows(&real)?, self.rows(set)?);
+                let (evaluator, scores) =
+                    Evaluator::compare_features(settings, names, &name, &real, &set)?;
+                first = Some(scores);
+                evaluator
+            }
         };
         let sets = generated.iter().map(|subject| {
             let scores = match subject {
+                _ if first.is_some() => first.take().expect("it is there"),
                 Subject::Statistics(path) => {
                     evaluator.measure_statistics(&Statistics::open(path)?)?
                 }

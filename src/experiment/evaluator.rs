@@ -3,6 +3,7 @@
 
 mod difference;
 mod records;
+mod side;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,11 +12,13 @@ use burn::tensor::Device;
 
 use crate::config::EvaluationConfig;
 use crate::error::{Refusal, Result, explained, refuse};
-use crate::features::{self, Copies, Extractor, FeatureFile, Features, Statistics, extract_cached};
+use crate::features::{self, Extractor, FeatureFile, Features, Statistics, extract_cached};
 use crate::images::{ImageSource, kind};
 use crate::metrics::{self, GaussianSide, Metric, MetricSettings, Protocol, STANDARD};
 use crate::samplers::Samplers;
 use crate::tracker::ScoreRecord;
+
+use side::{Kept, Side, gaussians_suffice};
 
 pub use difference::Difference;
 
@@ -25,7 +28,7 @@ pub struct Evaluator {
     metrics: Vec<&'static dyn Metric>,
     settings: MetricSettings,
     reference: ReferenceId,
-    real: Real,
+    real: Kept,
     /// The class of each image of the reference, where they have classes.
     real_classes: Option<Vec<String>>,
     /// The images that models were trained on, in a few words, and their features; for metrics that need them.
@@ -33,45 +36,6 @@ pub struct Evaluator {
     features: FeatureSource,
     /// The samplers of generated images, for protocols.
     sampler: String,
-}
-
-/// What is kept of the reference.
-enum Real {
-    /// Its features.
-    Features(Features),
-    /// The Gaussian fitted to them, where all metrics need no more, or there is no more.
-    Gaussian(GaussianSide),
-}
-
-impl Real {
-    /// What `metrics` need of the features in `file`, and what is to be said of equal ones. Intervals over images need all of them.
-    fn of(
-        metrics: &[&'static dyn Metric],
-        settings: &MetricSettings,
-        file: &FeatureFile,
-    ) -> Result<(Self, String)> {
-        let mut copies = Copies::default();
-        let blocks = counted(file.blocks(), &mut copies);
-        let needs_no_more = metrics.iter().all(|metric| metric.of_gaussians().is_some());
-        let real = if needs_no_more && settings.bootstrap == 0 {
-            Self::Gaussian(GaussianSide::of(metrics::REAL, blocks)?)
-        } else {
-            Self::Features(Features::join(file.rows, blocks)?)
-        };
-        Ok((real, copies.note(metrics::REAL)))
-    }
-}
-
-/// `blocks`, whose rows `copies` counts on the way.
-fn counted(
-    blocks: impl Iterator<Item = Result<Features>>,
-    copies: &mut Copies,
-) -> impl Iterator<Item = Result<Features>> {
-    blocks.inspect(|block| {
-        if let Ok(block) = block {
-            copies.add(block);
-        }
-    })
 }
 
 /// What a protocol says of the reference.
@@ -117,9 +81,10 @@ impl Evaluator {
         let extractor = features::load(&config.features, device)?;
         let hash = images.hash()?;
         let features = extract_cached(extractor.as_ref(), images, &hash, cache)?;
-        let (real, copies) = Real::of(&metrics, &config.metrics, &features)?;
+        let gaussian = gaussians_suffice(&metrics, &config.metrics);
+        let real = Side::of(metrics::REAL, features.rows, features.blocks(), gaussian)?;
         Ok(Self {
-            real,
+            real: real.kept,
             real_classes: images.classes(),
             training: None,
             metrics,
@@ -128,7 +93,7 @@ impl Evaluator {
                 name: reference.to_owned(),
                 hash,
                 count: images.count(),
-                copies,
+                copies: real.copies,
             },
             features: FeatureSource::Extractor {
                 extractor,
@@ -178,12 +143,48 @@ impl Evaluator {
         reference: &str,
         file: &FeatureFile,
     ) -> Result<Self> {
+        let (evaluator, _) = Self::of_files(settings, names, reference, file, None)?;
+        Ok(evaluator)
+    }
+
+    /// [`Self::of_features`], and [`Self::measure_features`] of `generated`. Both sides are taken in at a time: where one has work for
+    /// a single core, the other takes the rest.
+    ///
+    /// # Errors
+    /// As both; what is wrong with the reference is said first.
+    pub fn compare_features(
+        settings: &MetricSettings,
+        names: &[String],
+        reference: &str,
+        file: &FeatureFile,
+        generated: &FeatureFile,
+    ) -> Result<(Self, Vec<ScoreRecord>)> {
+        let (evaluator, side) = Self::of_files(settings, names, reference, file, Some(generated))?;
+        let side = side.transpose()?.expect("there is a file of it");
+        let records = evaluator.score(side, None)?;
+        Ok((evaluator, records))
+    }
+
+    /// For the reference in `file`; and what is kept of `generated`, if there is any.
+    fn of_files(
+        settings: &MetricSettings,
+        names: &[String],
+        reference: &str,
+        file: &FeatureFile,
+        generated: Option<&FeatureFile>,
+    ) -> Result<(Self, Option<Result<Side>>)> {
         let metrics = select_or_standard(names)?;
         check_extractor(&metrics, None)?;
-        let (real, hash) = rayon::join(|| Real::of(&metrics, settings, file), || file.hash());
-        let (real, copies) = real?;
-        Ok(Self {
-            real,
+        let gaussian = gaussians_suffice(&metrics, settings);
+        let side =
+            |what: &str, file: &FeatureFile| Side::of(what, file.rows, file.blocks(), gaussian);
+        let ((real, hash), generated) = rayon::join(
+            || rayon::join(|| side(metrics::REAL, file), || file.hash()),
+            || generated.map(|file| side(metrics::GENERATED, file)),
+        );
+        let real = real?;
+        let evaluator = Self {
+            real: real.kept,
             real_classes: None,
             training: None,
             metrics,
@@ -192,11 +193,12 @@ impl Evaluator {
                 name: reference.to_owned(),
                 hash: hash?,
                 count: file.rows,
-                copies,
+                copies: real.copies,
             },
             features: FeatureSource::File,
             sampler: String::new(),
-        })
+        };
+        Ok((evaluator, generated))
     }
 
     /// Takes statistics that were made elsewhere for the reference, and measures features from files against it; `names` as in
@@ -211,7 +213,7 @@ impl Evaluator {
         statistics: &Statistics,
     ) -> Result<Self> {
         Ok(Self {
-            real: Real::Gaussian(GaussianSide::of_statistics(statistics)?),
+            real: Kept::Gaussian(GaussianSide::of_statistics(statistics)?),
             real_classes: None,
             training: None,
             metrics: select_or_standard(names)?,
@@ -307,7 +309,7 @@ impl Evaluator {
     /// The scores that get an interval over images here, for `images` images.
     pub fn wants_intervals(&self, images: usize) -> Vec<&'static str> {
         let features = match &self.real {
-            Real::Features(real) if self.settings.bootstrap > 0 => real.columns,
+            Kept::Features(real) if self.settings.bootstrap > 0 => real.columns,
             _ => return Vec::new(),
         };
         let metrics = self.metrics.iter();
@@ -323,11 +325,8 @@ impl Evaluator {
     /// Refuses images that differ in size from the reference or have features that are not finite.
     pub fn measure(&self, images: &dyn ImageSource) -> Result<Vec<ScoreRecord>> {
         let generated = self.features(images)?;
-        self.score(
-            generated.rows,
-            generated.blocks(),
-            images.classes().as_deref(),
-        )
+        let generated = self.side(generated.rows, generated.blocks())?;
+        self.score(generated, images.classes().as_deref())
     }
 
     /// The same for images that `samplers` drew: their protocols say so.
@@ -351,12 +350,13 @@ impl Evaluator {
     pub fn measure_once(&self, images: &dyn ImageSource) -> Result<Vec<ScoreRecord>> {
         let (extractor, _) = self.extractor(images)?;
         let blocks = images.blocks().map(|block| extractor.extract(&block?));
-        self.score(images.count(), blocks, images.classes().as_deref())
+        let generated = self.side(images.count(), blocks)?;
+        self.score(generated, images.classes().as_deref())
     }
 
     /// Every score of generated features against the reference, as [`Self::measure`] gives it.
     pub fn measure_features(&self, generated: &FeatureFile) -> Result<Vec<ScoreRecord>> {
-        self.score(generated.rows, generated.blocks(), None)
+        self.score(self.side(generated.rows, generated.blocks())?, None)
     }
 
     /// Every score of generated images of which only statistics are known, made elsewhere.
@@ -372,14 +372,20 @@ impl Evaluator {
             protocol
         };
         let mut records = match &self.real {
-            Real::Gaussian(real) => self.of_gaussians(&fitted, real, &protocol)?,
-            Real::Features(real) => {
+            Kept::Gaussian(real) => self.of_gaussians(&fitted, real, &protocol)?,
+            Kept::Features(real) => {
                 let real = GaussianSide::of(metrics::REAL, std::iter::once(Ok(real.clone())))?;
                 self.of_gaussians(&fitted, &real, &protocol)?
             }
         };
         self.note_copies(&mut records, "");
         Ok(records)
+    }
+
+    /// As much of generated features as is kept of the reference's.
+    fn side(&self, rows: usize, blocks: impl Iterator<Item = Result<Features>>) -> Result<Side> {
+        let gaussian = matches!(self.real, Kept::Gaussian(_));
+        Side::of(metrics::GENERATED, rows, blocks, gaussian)
     }
 
     /// The features of images, as those of the reference were made.
@@ -432,7 +438,7 @@ impl Evaluator {
     /// # Errors
     /// Fails where no metric of this evaluator needs the features of the reference.
     pub fn closest(&self, images: &dyn ImageSource) -> Result<Vec<usize>> {
-        let Real::Features(real) = &self.real else {
+        let Kept::Features(real) = &self.real else {
             anyhow::bail!("the features of the reference were not kept: no metric needs them");
         };
         let file = self.features(images)?;

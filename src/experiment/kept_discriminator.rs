@@ -73,7 +73,7 @@ pub(super) fn kept_discriminator(
         batch,
         steps,
         device: config.compute.device.kind,
-        precision: config.compute.precision,
+        precision: config.compute.precision(),
     };
     let mut run = Run::open(&context.workspace.discriminators(), &run_config)?;
     let first = run.load_checkpoint(|folder| load_parts(folder, |each| kept.parts(each)))?;

@@ -271,7 +271,7 @@ pub fn run_config(
         training_images: subset,
         symmetries: training.symmetries,
         device: config.compute.device.kind,
-        precision: config.compute.precision,
+        precision: config.compute.precision(),
         backbone: config.backbone.clone(),
         optimiser,
         prior: config.prior.of(model.prior),

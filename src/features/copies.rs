@@ -6,6 +6,7 @@ use std::hash::{DefaultHasher, Hasher};
 use rayon::prelude::*;
 
 use super::Features;
+use crate::wide::wide;
 
 /// Lanes of a row's numbers.
 const LANES: usize = 8;
@@ -55,21 +56,28 @@ impl Copies {
 
 /// 64 bits of a row: its numbers mixed in lanes, which depend on each other only at the end, and these hashed.
 fn key(row: &[f32]) -> u64 {
-    let mut lanes = [0u64; LANES];
     let (blocks, rest) = row.as_chunks::<LANES>();
-    for block in blocks {
-        for (lane, value) in lanes.iter_mut().zip(block) {
-            *lane = (lane.rotate_left(23) ^ u64::from(value.to_bits())).wrapping_mul(ODD);
-        }
-    }
     let mut hasher = DefaultHasher::new();
-    for lane in lanes {
+    for lane in mix(blocks) {
         hasher.write_u64(lane);
     }
     for value in rest {
         hasher.write_u32(value.to_bits());
     }
     hasher.finish()
+}
+
+wide! {
+    /// Each lane of all blocks in one number.
+    fn mix(blocks: &[[f32; LANES]]) -> [u64; LANES] {
+        let mut lanes = [0u64; LANES];
+        for block in blocks {
+            for (lane, value) in lanes.iter_mut().zip(block) {
+                *lane = (lane.rotate_left(23) ^ u64::from(value.to_bits())).wrapping_mul(ODD);
+            }
+        }
+        lanes
+    }
 }
 
 /// A part of a whole in percent, rounded.

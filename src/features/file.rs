@@ -130,7 +130,7 @@ impl FeatureFile {
     fn block(&self, range: Range<usize>) -> io::Result<Features> {
         let rows = range.len();
         let mut values = Vec::with_capacity(rows * self.columns);
-        let mut append = |range| self.matrix.rows(range, &mut values, |value| value as f32);
+        let mut append = |range| self.matrix.rows(range, &mut values);
         match &self.subset {
             None => append(range)?,
             Some(subset) => subset[range]

@@ -11,7 +11,7 @@ use rayon::prelude::*;
 
 use super::flex::{GRAIN, Primitive, entries};
 use super::is_f32;
-use super::wide::wide;
+use crate::wide::wide;
 
 /// The numbers of one step: Kingma and Ba, *Adam: A Method for Stochastic Optimization*, 2015 (arXiv 1412.6980), Algorithm 1 with
 /// the corrections of the bias moved out, as at the end of its section 2.

@@ -21,7 +21,6 @@ mod pool;
 mod product;
 mod scratch;
 mod spectral;
-mod wide;
 
 use burn::tensor::{DType, Tensor};
 

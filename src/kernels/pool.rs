@@ -13,7 +13,7 @@ use rayon::prelude::*;
 
 use super::flex::{GRAIN, Primitive, entries, is_ours, tensor};
 use super::scratch::zeros;
-use super::wide::{larger, wide};
+use crate::wide::{larger, wide};
 
 /// The largest of 2 x 2 places, two apart: PyTorch's `max_pool2d` with a kernel of 2.
 ///

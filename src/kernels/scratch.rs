@@ -6,8 +6,7 @@ use std::ops::{Deref, DerefMut};
 
 use rayon::prelude::*;
 
-/// The widest vectors of a processor hold this many numbers; the `gemm` crate is fastest at multiples.
-pub(super) const LANES: usize = 16;
+use crate::wide::LANES;
 
 /// Numbers that a thread clears at a time.
 const CLEARED: usize = 32 * 1024;

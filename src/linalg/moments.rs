@@ -7,6 +7,7 @@ use rayon::prelude::*;
 
 use super::product::{LONGEST_SUM, Matrix, UNCOPIED, multiply};
 use super::{Rows, Value, tiles};
+use crate::wide::wide;
 
 /// Rows that [`Moments::add`] takes at a time: batches of a multiple of them give the bits of one batch of all.
 pub const ROWS_AT_A_TIME: usize = 1024;
@@ -142,23 +143,29 @@ fn centre_panels<T: Value>(rows: Rows<'_, T>, mean: &mut [f64], panels: &mut [f6
     panels
         .zip(means)
         .enumerate()
-        .for_each(|(place, (panel, mean))| {
-            let row = |index| &rows.row(index)[place * PANEL..];
-            for index in 0..rows.rows {
-                for (sum, &value) in mean.iter_mut().zip(row(index)) {
-                    *sum += value.into();
-                }
+        .for_each(|(place, (panel, mean))| centre_panel(rows, place * PANEL, mean, panel));
+}
+
+wide! {
+    /// Writes the mean of the columns from `first` on, as many as `mean` is long, and these less their mean.
+    fn centre_panel<T: Value>(rows: Rows<'_, T>, first: usize, mean: &mut [f64], panel: &mut [f64]) {
+        let columns = first..first + mean.len();
+        for index in 0..rows.rows {
+            for (sum, &value) in mean.iter_mut().zip(&rows.row(index)[columns.clone()]) {
+                *sum += value.into();
             }
-            for sum in &mut *mean {
-                *sum /= rows.rows as f64;
+        }
+        for sum in &mut *mean {
+            *sum /= rows.rows as f64;
+        }
+        let targets = panel.chunks_exact_mut(mean.len());
+        for (index, target) in targets.enumerate() {
+            let row = &rows.row(index)[columns.clone()];
+            for ((target, &value), mean) in target.iter_mut().zip(row).zip(&*mean) {
+                *target = value.into() - mean;
             }
-            let targets = panel.chunks_exact_mut(mean.len());
-            for (index, target) in targets.enumerate() {
-                for ((target, &value), mean) in target.iter_mut().zip(row(index)).zip(&*mean) {
-                    *target = value.into() - mean;
-                }
-            }
-        });
+        }
+    }
 }
 
 /// Adds to the rows of the scatter from `first` on, which are those of one panel, the products with this and the later panels.

@@ -235,7 +235,7 @@ pub struct SnnRunConfig {
     pub steps: [u64; 2],
     /// The kind of device.
     pub device: DeviceKind,
-    /// f32, whatever the systems that it judges compute in.
+    /// That of f32 on the device, whatever the systems that it judges compute in.
     pub precision: Precision,
     /// The images.
     pub data: TrainedOn,
@@ -282,7 +282,7 @@ impl SnnRunConfig {
                 steps(&settings.stage2, patches),
             ],
             device: compute.device.kind,
-            precision: Precision::F32,
+            precision: compute.device.kind.single_precision(),
             data: TrainedOn::of(store),
             settings: kept,
         })

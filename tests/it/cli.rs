@@ -77,7 +77,7 @@ fn a_device_that_is_not_there_is_refused() {
     assert!(error.contains("`compute.device`"), "{error}");
     assert!(error.contains("unknown device `gpu`"), "{error}");
     let error = lab.refused("train table1 --model dcgan --precision bf16");
-    assert!(error.contains("`cpu` does not compute in bf16"), "{error}");
+    assert!(error.contains("`cpu` does not multiply in bf16"), "{error}");
     if !DeviceKind::Cuda.is_built_in() {
         refused(
             &lab,

@@ -246,7 +246,7 @@ fn a_row_sets_only_what_rows_do_not_share() {
         ("evaluation.images = 3", "evaluation.images"),
         ("logging.grid_images = 4", "logging.grid_images"),
         ("tracking.wait_seconds = 1", "tracking.wait_seconds"),
-        ("compute.precision = \"f32\"", "compute.precision"),
+        ("compute.precision = \"auto\"", "compute.precision"),
         ("seeds = [5]", "seeds"),
         ("name = \"other\"", "name"),
         ("data = {}", "data"),

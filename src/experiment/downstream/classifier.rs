@@ -11,7 +11,6 @@ use super::set::{Set, augmented};
 use crate::classifier::{
     Classifier, ClassifierConfig, ClassifierRunConfig, NETWORKS, build, largest,
 };
-use crate::device::Precision;
 use crate::error::Result;
 use crate::experiment::training::{Label, unless_diverged};
 use crate::experiment::{Context, Reporter};
@@ -53,7 +52,7 @@ pub(in crate::experiment) fn run_config(
         weights: weights.to_owned(),
         width: network.takes_width.then_some(config.backbone.critic_width),
         device: config.compute.device.kind,
-        precision: Precision::F32,
+        precision: config.compute.device.kind.single_precision(),
         settings: ClassifierConfig {
             weights: std::path::PathBuf::new(),
             ..config.downstream.classifier.clone()

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Evaluator, Real, explain};
+use super::{Evaluator, Kept, explain};
 use crate::error::{Result, refuse};
 use crate::features::{Copies, FeatureFile, Features};
 use crate::metrics::{self, Protocol, difference_over_images};
@@ -41,7 +41,7 @@ impl Evaluator {
     /// # Errors
     /// Refuses sets of different numbers of images, and a reference of which only statistics are known.
     pub fn differences(&self, sets: [&FeatureFile; 2]) -> Result<Vec<Difference>> {
-        let Real::Features(real) = &self.real else {
+        let Kept::Features(real) = &self.real else {
             anyhow::bail!("the features of the reference were not kept");
         };
         let rows = sets.map(|set| set.rows);

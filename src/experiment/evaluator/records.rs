@@ -1,46 +1,39 @@
 //! From features to records: each score with its protocol, or why there is none.
 
-use super::{Evaluator, FeatureSource, Real, counted, explain};
+use super::{Evaluator, FeatureSource, Kept, Side, explain};
 use crate::error::{Result, refuse};
-use crate::features::{Copies, Features};
 use crate::metrics::{self, Beside, GaussianSide, Metric, Protocol};
 use crate::tracker::ScoreRecord;
 
 impl Evaluator {
-    /// Every score of generated features that arrive in blocks, `rows` of them, against the reference; `classes` are those of
-    /// their images.
+    /// Every score of `generated` against the reference; `classes` are those of its images.
     pub(super) fn score(
         &self,
-        rows: usize,
-        blocks: impl Iterator<Item = Result<Features>>,
+        generated: Side,
         classes: Option<&[String]>,
     ) -> Result<Vec<ScoreRecord>> {
-        let mut copies = Copies::default();
-        let blocks = counted(blocks, &mut copies);
-        let protocol = |metric: &dyn Metric| self.protocol(metric, rows);
-        let mut records = match &self.real {
-            Real::Features(real) => {
-                let generated = Features::join(rows, blocks)?;
+        let protocol = |metric: &dyn Metric| self.protocol(metric, generated.rows);
+        let mut records = match (&self.real, &generated.kept) {
+            (Kept::Features(real), Kept::Features(features)) => {
                 let beside = Beside {
                     generated_classes: classes,
                     real_classes: self.real_classes.as_deref(),
                     training: self.training.as_ref().map(|(_, features)| features),
                 };
                 let (metrics, settings) = (&self.metrics, &self.settings);
-                let outcomes =
-                    metrics::evaluate_beside(metrics, &generated, real, beside, settings)?;
+                let outcomes = metrics::evaluate_beside(metrics, features, real, beside, settings)?;
                 let records = outcomes.into_iter();
                 records
                     .map(|outcome| self.record(outcome, &protocol))
                     .collect()
             }
-            Real::Gaussian(real) => {
-                let generated = GaussianSide::of(metrics::GENERATED, blocks)?;
-                self.refuse_other_features(generated.features, real.features)?;
-                self.of_gaussians(&generated, real, &protocol)?
+            (Kept::Gaussian(real), Kept::Gaussian(fitted)) => {
+                self.refuse_other_features(fitted.features, real.features)?;
+                self.of_gaussians(fitted, real, &protocol)?
             }
+            _ => anyhow::bail!("of one side the features are kept, of the other their Gaussian"),
         };
-        self.note_copies(&mut records, &copies.note(metrics::GENERATED));
+        self.note_copies(&mut records, &generated.copies);
         Ok(records)
     }
 

@@ -202,7 +202,7 @@ fn of(
         beta1: training.beta1,
         dropout: training.dropout,
         device: compute.device.kind,
-        precision: compute.precision,
+        precision: compute.precision(),
         loss: None,
         start: String::new(),
         backbone: backbone.clone(),

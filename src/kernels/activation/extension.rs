@@ -13,7 +13,7 @@ use rayon::prelude::*;
 use super::Activation;
 use crate::kernels::flex::{GRAIN, Primitive, entries, tensor};
 use crate::kernels::scratch::zeros;
-use crate::kernels::wide::wide;
+use crate::wide::wide;
 
 /// An activation function as an operation of a back end.
 #[backend_extension(Flex, Cube: cfg(any(feature = "wgpu", feature = "cuda")), Autodiff)]

@@ -12,8 +12,8 @@ use rayon::prelude::*;
 use super::winograd;
 use crate::kernels::product::{multiply, pieces};
 use crate::kernels::scratch::{Scratch, padded, row_stride, take, with_scratch, zeros};
-use crate::kernels::wide::{at_least, wide};
 use crate::linalg::Matrix;
+use crate::wide::{at_least, wide};
 
 /// Places that a product should have: enough for the `gemm` crate, few enough that a block stays in the second cache.
 const PLACES: usize = 512;

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use crate::kernels::scratch::zeros;
-use crate::kernels::wide::{at_least, larger, wide};
+use crate::wide::{at_least, larger, wide};
 
 /// Maps per task.
 const GROUP: usize = 8;

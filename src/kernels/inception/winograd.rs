@@ -28,9 +28,9 @@ use std::sync::OnceLock;
 
 use super::convolution::Shape;
 use crate::kernels::product::{multiply, pieces};
-use crate::kernels::scratch::{LANES, Scratch, take};
-use crate::kernels::wide::at_least;
+use crate::kernels::scratch::{Scratch, take};
 use crate::linalg::Matrix;
+use crate::wide::{LANES, at_least};
 
 /// Channels below which the transforms cost more than the products save.
 const FEWEST_CHANNELS: usize = 16;

@@ -15,7 +15,7 @@ use super::layout::Layout;
 use crate::kernels::Activation;
 use crate::kernels::flex::GRAIN;
 use crate::kernels::scratch::zeros;
-use crate::kernels::wide::{sum_of_products, wide};
+use crate::wide::{sum_of_products, wide};
 
 /// What normalisation multiplies and adds per channel, and the function that follows.
 #[derive(Clone, Copy)]

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use crate::kernels::flex::GRAIN;
 use crate::kernels::scratch::zeros;
-use crate::kernels::wide::{sum_of_products, wide};
+use crate::wide::{sum_of_products, wide};
 
 /// Columns that a thread sums at a time.
 const COLUMNS: usize = 512;

@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use crate::kernels::activation::exponential;
 use crate::kernels::flex::GRAIN;
 use crate::kernels::scratch::zeros;
-use crate::kernels::wide::wide;
+use crate::wide::wide;
 
 /// The slope of [`quick_gelu`]'s exponent.
 pub(super) const QUICK: f32 = 1.702;

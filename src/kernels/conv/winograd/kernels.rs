@@ -19,8 +19,8 @@ use super::points::{FourByThree, FourByTwo, Points, TwoByTwo};
 use super::side::{self, SQUARE};
 use super::vector::{Vector, in_lanes, load, store};
 use crate::kernels::conv::geometry::Geometry;
-use crate::kernels::scratch::{LANES, Loan, borrow, take, with_scratch};
-use crate::kernels::wide::wide;
+use crate::kernels::scratch::{Loan, borrow, take, with_scratch};
+use crate::wide::{LANES, wide};
 
 /// Rows of all matrices that are computed at a time: what they are made of then stays in the second cache.
 const ROWS: usize = 16;

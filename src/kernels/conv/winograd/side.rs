@@ -11,8 +11,8 @@ use std::ops::Range;
 use super::TILES;
 use super::form::Form;
 use crate::kernels::conv::geometry::Geometry;
-use crate::kernels::scratch::LANES;
-use crate::kernels::wide::wide;
+use crate::wide::LANES;
+use crate::wide::wide;
 
 /// Channels, and places of a row, in a piece at most: a line of the nearest cache each.
 pub(super) const SQUARE: usize = 16;

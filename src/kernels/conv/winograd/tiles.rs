@@ -9,8 +9,8 @@ use super::form::Form;
 use super::points::{FourByThree, FourByTwo, Points, TwoByTwo};
 use super::side::Side;
 use super::vector::{Vector, in_lanes, load, store};
-use crate::kernels::scratch::LANES;
-use crate::kernels::wide::wide;
+use crate::wide::LANES;
+use crate::wide::wide;
 
 wide! {
     /// What tiles become of a plane: B' d B of an input, A e A' of an output. Each entry has its own slice, tile after tile.

@@ -4,7 +4,7 @@
     clippy::inline_always,
     reason = "what is not inlined into a wide function is compiled for the plainest processor"
 )]
-use crate::kernels::scratch::LANES;
+use crate::wide::LANES;
 
 /// One number of each of neighbouring channels.
 pub(super) type Vector = [f32; LANES];

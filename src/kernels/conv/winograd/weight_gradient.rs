@@ -5,8 +5,9 @@ use rayon::prelude::*;
 use super::side::Side;
 use super::{Winograd, kernels, spread_all};
 use crate::kernels::product::{multiply, pieces, width_of_runs};
-use crate::kernels::scratch::{LANES, Loan, borrow, take, with_scratch, zeros};
+use crate::kernels::scratch::{Loan, borrow, take, with_scratch, zeros};
 use crate::linalg::Matrix;
+use crate::wide::LANES;
 
 /// Numbers of the spread tiles of all images that a sum goes through at a time.
 const NUMBERS: usize = 4 * 1024 * 1024;

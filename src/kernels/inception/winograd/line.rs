@@ -26,8 +26,8 @@ use std::array;
 
 use super::{Tiles, Vector, bounded, compute, load, spacing};
 use crate::kernels::inception::convolution::Shape;
-use crate::kernels::scratch::{LANES, in_blocks, padded};
-use crate::kernels::wide::wide;
+use crate::kernels::scratch::{in_blocks, padded};
+use crate::wide::{LANES, wide};
 
 /// Outputs of a tile, taps of a kernel, inputs of a tile.
 const STEP: usize = 2;

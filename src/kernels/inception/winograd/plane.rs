@@ -28,8 +28,8 @@ use std::{array, iter};
 
 use super::{Tiles, Vector, bounded, compute, load, spacing};
 use crate::kernels::inception::convolution::Shape;
-use crate::kernels::scratch::{LANES, in_blocks, padded};
-use crate::kernels::wide::wide;
+use crate::kernels::scratch::{in_blocks, padded};
+use crate::wide::{LANES, wide};
 
 /// Height and width of the outputs of a tile, and of its inputs.
 const STEP: usize = 4;

@@ -1,6 +1,7 @@
 //! Loops compiled for the widest vectors of each kind of processor, of which the one at hand is chosen when they run.
 
-use super::scratch::LANES;
+/// The widest vectors of a processor hold this many f32.
+pub(crate) const LANES: usize = 16;
 
 /// Defines a function like that. Functions and closures that it calls in a loop must be marked `#[inline(always)]` or be
 /// small: what is not inlined is compiled for the plainest processor. For the same reason this is no function that takes a
@@ -8,13 +9,13 @@ use super::scratch::LANES;
 macro_rules! wide {
     ($(
         $(#[$attribute:meta])*
-        $visibility:vis fn $name:ident($($argument:ident: $kind:ty),* $(,)?) $(-> $output:ty)? $body:block
+        $visibility:vis fn $name:ident $(<$generic:ident: $bound:path>)? ($($argument:ident: $kind:ty),* $(,)?) $(-> $output:ty)? $body:block
     )*) => {$(
         $(#[$attribute])*
-        $visibility fn $name($($argument: $kind),*) $(-> $output)? {
+        $visibility fn $name $(<$generic: $bound>)? ($($argument: $kind),*) $(-> $output)? {
             struct Work<T>(T);
-            impl pulp::NullaryFnOnce for Work<($($kind,)*)> {
-                type Output = crate::kernels::wide::wide!(@output $($output)?);
+            impl $(<$generic: $bound>)? pulp::NullaryFnOnce for Work<($($kind,)*)> {
+                type Output = crate::wide::wide!(@output $($output)?);
 
                 #[inline(always)]
                 fn call(self) -> Self::Output {
@@ -29,7 +30,7 @@ macro_rules! wide {
     (@output $output:ty) => { $output };
 }
 
-pub(in crate::kernels) use wide;
+pub(crate) use wide;
 
 /// The larger of two numbers, in one instruction, which `f32::max` is not. A `value` that is no number stays one: it must not pass
 /// for a bound.
@@ -38,7 +39,7 @@ pub(in crate::kernels) use wide;
     reason = "what is not inlined into a wide function is compiled for the plainest processor"
 )]
 #[inline(always)]
-pub(in crate::kernels) fn at_least(value: f32, least: f32) -> f32 {
+pub(crate) fn at_least(value: f32, least: f32) -> f32 {
     if value < least { least } else { value }
 }
 
@@ -48,7 +49,7 @@ pub(in crate::kernels) fn at_least(value: f32, least: f32) -> f32 {
     reason = "what is not inlined into a wide function is compiled for the plainest processor"
 )]
 #[inline(always)]
-pub(in crate::kernels) fn larger(a: f32, b: f32) -> f32 {
+pub(crate) fn larger(a: f32, b: f32) -> f32 {
     if a > b || a.is_nan() { a } else { b }
 }
 
@@ -58,7 +59,7 @@ pub(in crate::kernels) fn larger(a: f32, b: f32) -> f32 {
     reason = "what is not inlined into a wide function is compiled for the plainest processor"
 )]
 #[inline(always)]
-pub(in crate::kernels) fn sum_of_products(left: &[f32], right: &[f32], shift: f32) -> f64 {
+pub(crate) fn sum_of_products(left: &[f32], right: &[f32], shift: f32) -> f64 {
     let mut lanes = [0.0f32; LANES];
     let (lefts, left_rest) = left.as_chunks::<LANES>();
     let (rights, right_rest) = right.as_chunks::<LANES>();
