@@ -144,7 +144,7 @@ gpu-parity:
 # The feature cuda, type-checked only (its LLVM is fetched when it is linked)
 [group('check')]
 gpu-check:
-    DOCS_RS=1 cargo check --features cuda --target-dir target/gpu-check
+    DOCS_RS=1 cargo check --release --features cuda
 
 # 200 kills at random moments, every byte compared with undisturbed runs (options: `just soak --kills 40 --models ddpm`)
 [group('check')]

@@ -161,7 +161,7 @@ impl Evaluator {
     ) -> Result<(Self, Vec<ScoreRecord>)> {
         let (evaluator, side) = Self::of_files(settings, names, reference, file, Some(generated))?;
         let side = side.transpose()?.expect("there is a file of it");
-        let records = evaluator.score(side, None)?;
+        let records = evaluator.score(&side, None)?;
         Ok((evaluator, records))
     }
 
@@ -326,7 +326,7 @@ impl Evaluator {
     pub fn measure(&self, images: &dyn ImageSource) -> Result<Vec<ScoreRecord>> {
         let generated = self.features(images)?;
         let generated = self.side(generated.rows, generated.blocks())?;
-        self.score(generated, images.classes().as_deref())
+        self.score(&generated, images.classes().as_deref())
     }
 
     /// The same for images that `samplers` drew: their protocols say so.
@@ -351,12 +351,12 @@ impl Evaluator {
         let (extractor, _) = self.extractor(images)?;
         let blocks = images.blocks().map(|block| extractor.extract(&block?));
         let generated = self.side(images.count(), blocks)?;
-        self.score(generated, images.classes().as_deref())
+        self.score(&generated, images.classes().as_deref())
     }
 
     /// Every score of generated features against the reference, as [`Self::measure`] gives it.
     pub fn measure_features(&self, generated: &FeatureFile) -> Result<Vec<ScoreRecord>> {
-        self.score(self.side(generated.rows, generated.blocks())?, None)
+        self.score(&self.side(generated.rows, generated.blocks())?, None)
     }
 
     /// Every score of generated images of which only statistics are known, made elsewhere.

@@ -9,7 +9,7 @@ use burn::backend::{Backend, Dispatch, Flex, backend_extension};
 use burn::tensor::Tensor;
 use rayon::prelude::*;
 
-use super::flex::{GRAIN, Primitive, entries};
+use super::flex::{GRAIN, Primitive, entries, whole};
 use super::is_f32;
 use crate::wide::wide;
 
@@ -85,16 +85,6 @@ impl Adam for Flex {
             });
         (result, first, second)
     }
-}
-
-/// A tensor whose storage holds its entries in order and no others.
-fn whole(tensor: Primitive) -> Primitive {
-    let count = tensor.layout().shape().num_elements();
-    if tensor.as_slice::<f32>().is_some() && tensor.storage::<f32>().len() == count {
-        return tensor;
-    }
-    let shape = tensor.layout().shape().clone();
-    super::flex::tensor(entries(&tensor.to_contiguous()).to_vec(), shape)
 }
 
 wide! {

@@ -23,6 +23,16 @@ pub(super) fn entries(tensor: &Primitive) -> &[f32] {
         .expect("the tensor was made contiguous and has f32 entries")
 }
 
+/// A tensor whose storage holds its entries in order and no others.
+pub(super) fn whole(tensor: Primitive) -> Primitive {
+    let count = tensor.layout().shape().num_elements();
+    if tensor.as_slice::<f32>().is_some() && tensor.storage::<f32>().len() == count {
+        return tensor;
+    }
+    let shape = tensor.layout().shape().clone();
+    self::tensor(entries(&tensor.to_contiguous()).to_vec(), shape)
+}
+
 /// A tensor of these entries.
 pub(super) fn tensor(entries: Vec<f32>, shape: impl Into<Shape>) -> Primitive {
     Primitive::from_data(TensorData::new(entries, shape))

@@ -1,13 +1,14 @@
 //! What networks spend their time in, as functions on tensors: convolutions, normalisation, activation functions, pools;
-//! and the step of the optimiser.
+//! and the steps of the optimiser and of moving averages.
 //!
 //! For f32 on Burn's Flex back end (the CPU) they are kernels of this module's own, forward and, where a network is
-//! trained through them, backward. On GPUs normalisation, activation functions and the optimiser have kernels too, each the file
+//! trained through them, backward. On GPUs normalisation, activation functions and those steps have kernels too, each the file
 //! `gpu.rs` of its folder; all else, and any other precision, is Burn's operations. Results of the CPU's kernels have the same bits
 //! for any number of threads, and an image the same bits whatever its batch, batch normalisation aside.
 
 pub mod activation;
 pub mod adam;
+mod average;
 pub mod inception;
 pub mod transformer;
 
@@ -25,6 +26,7 @@ mod spectral;
 use burn::tensor::{DType, Tensor};
 
 pub use self::activation::Activation;
+pub use self::average::moving_average;
 pub use self::conv::{conv_transpose2d, conv2d};
 pub use self::norm::{batch_norm, batch_norm_train, group_norm};
 pub use self::operations::{gigaflop_since, operations};

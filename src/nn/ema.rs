@@ -5,6 +5,8 @@ use std::collections::VecDeque;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::Tensor;
 
+use crate::kernels::moving_average;
+
 /// Moves every parameter of `average` towards the same parameter of `model`: a <- decay a + (1 - decay) m.
 ///
 /// `average` has no automatic differentiation; both have the same structure.
@@ -40,7 +42,7 @@ impl ModuleMapper for Lerp {
         let decay = self.decay;
         parameter.map(|average| {
             let target = target.reshape(average.dims());
-            average.mul_scalar(decay) + target.mul_scalar(1.0 - decay)
+            moving_average(average, target, decay)
         })
     }
 }

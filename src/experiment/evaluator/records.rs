@@ -9,7 +9,7 @@ impl Evaluator {
     /// Every score of `generated` against the reference; `classes` are those of its images.
     pub(super) fn score(
         &self,
-        generated: Side,
+        generated: &Side,
         classes: Option<&[String]>,
     ) -> Result<Vec<ScoreRecord>> {
         let protocol = |metric: &dyn Metric| self.protocol(metric, generated.rows);
