@@ -190,12 +190,12 @@ impl Comparing<'_> {
             }
         };
         let sets = generated.iter().map(|subject| {
-            let scores = match subject {
-                _ if first.is_some() => first.take().expect("it is there"),
-                Subject::Statistics(path) => {
+            let scores = match (first.take(), subject) {
+                (Some(scores), _) => scores,
+                (None, Subject::Statistics(path)) => {
                     evaluator.measure_statistics(&Statistics::open(path)?)?
                 }
-                other => evaluator.measure_features(&self.rows(other)?)?,
+                (None, other) => evaluator.measure_features(&self.rows(other)?)?,
             };
             Ok(SetScores::once(subject.path(), scores))
         });
