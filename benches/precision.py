@@ -9,6 +9,7 @@ curve, in standard deviations of that curve's seeds: a precision that learns as 
 """
 
 import argparse
+import itertools
 import json
 import statistics
 import subprocess
@@ -64,7 +65,7 @@ def main():
     print("| model | loss | precision | last tenth | from the first, in its deviations |\n| --- | --- | --- | ---: | ---: |")
     for axis, ((model, key), curves) in zip(axes[0], found.items()):
         first = None
-        for (name, seeds), colour in zip(curves.items(), COLOURS):
+        for (name, seeds), colour in zip(curves.items(), itertools.cycle(COLOURS)):
             smooth = np.stack([np.convolve(seed, np.ones(WINDOW) / WINDOW, "valid") for seed in seeds])
             places = np.arange(WINDOW, seeds.shape[1] + 1)
             axis.plot(places, smooth.mean(0), color=colour, label=name, linewidth=1.2)

@@ -13,7 +13,6 @@ before, by `nvidia-smi`, so nothing else may run there; elsewhere it is that of 
 """
 
 import argparse
-import contextlib
 import json
 import os
 import platform
@@ -92,18 +91,19 @@ def card(device, query):
 
 
 class CardMemory:
-    """The most memory, in MiB, that a card has in use meanwhile, more than before."""
+    """The most memory, in MiB, that a card has in use meanwhile, more than before: `peak`, which is None where there is no card."""
 
     def __init__(self, device):
-        self.device, self.done = device, threading.Event()
+        self.device, self.done, self.peak, self.thread = device, threading.Event(), None, None
 
     def used(self):
         return int(card(self.device, "memory.used"))
 
     def __enter__(self):
-        self.before = self.most = self.used()
-        self.thread = threading.Thread(target=self.watch)
-        self.thread.start()
+        if self.device.startswith("cuda"):
+            self.before = self.most = self.used()
+            self.thread = threading.Thread(target=self.watch)
+            self.thread.start()
         return self
 
     def watch(self):
@@ -111,9 +111,10 @@ class CardMemory:
             self.most = max(self.most, self.used())
 
     def __exit__(self, *_):
-        self.done.set()
-        self.thread.join()
-        self.peak = self.most - self.before
+        if self.thread:
+            self.done.set()
+            self.thread.join()
+            self.peak = self.most - self.before
 
 
 def race(ours, theirs, rounds, device="cpu"):
@@ -122,15 +123,14 @@ def race(ours, theirs, rounds, device="cpu"):
     times, peaks, firsts, versions = ([], []), ([], []), ([], []), ["", ""]
     for _ in range(rounds):
         for side, command in enumerate((ours, theirs)):
-            memory = CardMemory(device) if device.startswith("cuda") else contextlib.nullcontext()
             try:
-                with memory:
+                with CardMemory(device) as memory:
                     said = ask(command)
             except subprocess.CalledProcessError as error:
                 if command is ours:
                     raise
                 return (error.stderr.strip().splitlines() or ["it ended"])[-1]
-            peaks[side].append(memory.peak if device.startswith("cuda") else said["peak_kib"] / 1024)
+            peaks[side].append(said["peak_kib"] / 1024 if memory.peak is None else memory.peak)
             times[side].append(statistics.median(said["milliseconds"]))
             firsts[side].append(said.get("first_step_s") or 0)
             versions[side] = said["version"]
@@ -166,6 +166,7 @@ def main():
     rounds, steps = (2, 2) if arguments.quick else (5, 3)
     rounds = arguments.rounds or rounds
     device, on_gpu = arguments.device, arguments.device != "cpu"
+    peer = peer_device(device)
     program = binary("steps", arguments.avx2, device)
     if arguments.avx2:
         os.environ |= PEER_WITHOUT_AVX512
@@ -197,10 +198,9 @@ def main():
         # Short steps vary more.
         work = ["--sample", 1] if job == "sample" else ["--steps", max(steps, 96 // batch)]
         call = [str(argument) for argument in shape + work + ["--bf16"] * arguments.bf16]
-        our_device, their_device = (["--device", name] for name in (device, peer_device(device)))
         for mode in arguments.modes:
-            theirs = [sys.executable, str(HERE / "peers/train_steps.py"), *call, *their_device, "--mode", mode]
-            outcome = race([program, *call, *our_device], theirs, rounds, device)
+            theirs = [sys.executable, str(HERE / "peers/train_steps.py"), *call, "--device", peer, "--mode", mode]
+            outcome = race([program, *call, "--device", device], theirs, rounds, device)
             if isinstance(outcome, str):
                 print(f"{system}, {mode}: PyTorch fails: {outcome}", file=sys.stderr, flush=True)
                 continue
@@ -215,7 +215,7 @@ def main():
     if on_gpu:
         single = "TF32" if device.startswith("cuda") else "f32"
         place = card(device, "name,driver_version") if device.startswith("cuda") else device
-        place += f" in {'bf16' if arguments.bf16 else single} against {peer_device(device)}"
+        place += f" in {'bf16' if arguments.bf16 else single} against {peer}"
     else:
         held = ", both sides held to AVX2" if arguments.avx2 else ""
         place = f"{processor()}{held}, {arguments.threads} threads, matrix-product peak {peak:.0f} GFLOP/s"

@@ -4,11 +4,10 @@
 
 Each row trains so many seeds from nothing, each in a process of its own with its share of the cores, as `--jobs` does. Steps are counted
 from when all of them train until the first is done, by the times in their ledgers, so neither the start of processes nor the compiling
-of kernels counts.
+of kernels counts. A GPU's ledger gets 25 steps at a time, so of 500 a rate is off by up to 5 %.
 """
 
 import argparse
-import contextlib
 import json
 import os
 import subprocess
@@ -24,14 +23,12 @@ WARM_UP = 10
 
 def together(arguments, jobs):
     """Steps a second of `jobs` trainings at once, and the peak memory of the card in MiB."""
-    on_card = arguments.device.startswith("cuda")
     with tempfile.TemporaryDirectory() as out:
         command = [arguments.histogen, "train", "table1", "--model", arguments.model, "--profile", arguments.profile, "--out", out]
         command += ["--device", arguments.device, "--set", f"training.steps={arguments.steps}"]
         command += [part for pair in arguments.set for part in ("--set", pair)]
         environment = os.environ | {"RAYON_NUM_THREADS": str(max(1, os.cpu_count() // jobs))}
-        memory = CardMemory(arguments.device) if on_card else contextlib.nullcontext()
-        with memory:
+        with CardMemory(arguments.device) as memory:
             trainings = [
                 subprocess.Popen([*command, "--seed", str(seed)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
                 for seed in range(jobs)
@@ -44,7 +41,7 @@ def together(arguments, jobs):
     assert len(times) == jobs, f"{len(times)} of {jobs} trainings"
     start, end = max(times[job][WARM_UP] for job in range(jobs)), min(each[-1] for each in times)
     steps = sum(start < time <= end for each in times for time in each)
-    return steps / (end - start) * 1e3, memory.peak if on_card else None
+    return steps / (end - start) * 1e3, memory.peak
 
 
 def main():
