@@ -9,12 +9,12 @@ pub(crate) const LANES: usize = 16;
 macro_rules! wide {
     ($(
         $(#[$attribute:meta])*
-        $visibility:vis fn $name:ident $(<$generic:ident: $bound:path>)? ($($argument:ident: $kind:ty),* $(,)?) $(-> $output:ty)? $body:block
+        $visibility:vis fn $name:ident $(<$($parameter:ident)+: $bound:path>)? ($($argument:ident: $kind:ty),* $(,)?) $(-> $output:ty)? $body:block
     )*) => {$(
         $(#[$attribute])*
-        $visibility fn $name $(<$generic: $bound>)? ($($argument: $kind),*) $(-> $output)? {
+        $visibility fn $name $(<$($parameter)+: $bound>)? ($($argument: $kind),*) $(-> $output)? {
             struct Work<T>(T);
-            impl $(<$generic: $bound>)? pulp::NullaryFnOnce for Work<($($kind,)*)> {
+            impl $(<$($parameter)+: $bound>)? pulp::NullaryFnOnce for Work<($($kind,)*)> {
                 type Output = crate::wide::wide!(@output $($output)?);
 
                 #[inline(always)]

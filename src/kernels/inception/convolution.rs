@@ -1,17 +1,15 @@
 //! A convolution with its bias and ReLU on the CPU, for kernels of any shape, forward only.
 //!
 //! Images become matrices, block by block, whose product with the weights is the convolution; 1 x 1 kernels need no such
-//! matrix, and most of 3 x 3, 1 x 7 and 7 x 1 go by [`winograd`]. A block's output is rectified while it is in the cache. An image's
+//! matrix, and most of the others go by [`winograd`]. A block's output is rectified on its way from the cache. An image's
 //! result has the same bits whatever the batch it comes in.
 
 use std::ops::Range;
 use std::sync::OnceLock;
 
-use rayon::prelude::*;
-
 use super::winograd;
 use crate::kernels::product::{multiply, pieces};
-use crate::kernels::scratch::{Scratch, padded, row_stride, take, with_scratch, zeros};
+use crate::kernels::scratch::{Scratch, in_blocks, padded, row_stride, take};
 use crate::linalg::Matrix;
 use crate::wide::{at_least, wide};
 
@@ -101,56 +99,21 @@ pub(super) fn convolve(
     if let Some(output) = winograd::convolve(shape, input, weight, transformed, bias) {
         return output;
     }
-    let [image_in, image_out] = shape.lengths();
-    let group = shape.group();
-    let mut output = zeros(shape.images * image_out);
-    output
-        .par_chunks_mut(group * image_out)
-        .zip(input.par_chunks(group * image_in))
-        .for_each(|(output, input)| {
+    let lengths = shape.lengths();
+    in_blocks(
+        input,
+        shape.images * lengths[1],
+        lengths.map(|length| shape.group() * length),
+        |input, output, scratch| {
             for band in shape.bands() {
-                if shape.is_point() && input.len() == image_in {
-                    point(shape, input, weight, bias, output, band);
-                } else {
-                    with_scratch(|scratch| {
-                        window(shape, input, weight, bias, output, band, scratch);
-                    });
-                }
+                compute(shape, input, weight, bias, output, band, scratch);
             }
-        });
-    output
-}
-
-/// A band of one image under a 1 x 1 kernel: a product straight from the input to the output.
-fn point(
-    shape: &Shape,
-    input: &[f32],
-    weight: &[f32],
-    bias: &[f32],
-    output: &mut [f32],
-    band: Range<usize>,
-) {
-    let (places, width) = (shape.output_places(), shape.output[1]);
-    let (start, count) = (band.start * width, band.len() * width);
-    let input = &input[shape.first * places + start..];
-    let output = &mut output[start..];
-    for piece in pieces(shape.terms()) {
-        multiply(
-            [shape.outputs, count, piece.len()],
-            output,
-            places,
-            Matrix::rows(&weight[piece.start..], shape.terms()),
-            Matrix::rows(&input[piece.start * places..], places),
-            piece.start > 0,
-        );
-    }
-    for (channel, (row, &bias)) in output.chunks_mut(places).zip(bias).enumerate() {
-        bound(&mut row[..count], bias, shape.least(channel));
-    }
+        },
+    )
 }
 
 /// A band of the images of a block.
-fn window(
+fn compute(
     shape: &Shape,
     input: &[f32],
     weight: &[f32],
@@ -159,32 +122,43 @@ fn window(
     band: Range<usize>,
     scratch: &mut Scratch,
 ) {
-    let places = shape.output_places();
+    let (places, width) = (shape.output_places(), shape.output[1]);
     let image_out = shape.outputs * places;
     let images = output.len() / image_out;
-    let band_places = band.len() * shape.output[1];
-    let count = padded(images * band_places);
+    let (offset, band_places) = (band.start * width, band.len() * width);
+    // A kernel of 1 x 1 takes an image's numbers where they lie.
+    let in_place = shape.is_point() && images == 1;
+    let count = if in_place {
+        band_places
+    } else {
+        padded(images * band_places)
+    };
     let stride = row_stride(count);
-    let joined = take(&mut scratch.joined, shape.outputs * stride);
+    let sums = take(&mut scratch.joined, shape.outputs * stride);
     for piece in pieces(shape.terms()) {
-        let columns = take(&mut scratch.columns, piece.len() * stride);
-        gather(shape, input, &piece, &band, columns, stride);
+        let right = if in_place {
+            let first = (shape.first + piece.start) * places + offset;
+            Matrix::rows(&input[first..], places)
+        } else {
+            let columns = take(&mut scratch.columns, piece.len() * stride);
+            gather(shape, input, &piece, &band, columns, stride);
+            Matrix::rows(columns, stride)
+        };
         multiply(
             [shape.outputs, count, piece.len()],
-            joined,
+            sums,
             stride,
             Matrix::rows(&weight[piece.start..], shape.terms()),
-            Matrix::rows(columns, stride),
+            right,
             piece.start > 0,
         );
     }
-    let offset = band.start * shape.output[1];
-    let rows = joined.chunks_exact_mut(stride).zip(bias);
+    let rows = sums.chunks_exact(stride).zip(bias);
     for (channel, (row, &bias)) in rows.enumerate() {
-        bound(&mut row[..count], bias, shape.least(channel));
-        for (image, values) in row.chunks_exact(band_places).take(images).enumerate() {
+        for (image, sums) in row.chunks_exact(band_places).take(images).enumerate() {
             let at = image * image_out + channel * places + offset;
-            output[at..at + band_places].copy_from_slice(values);
+            let target = &mut output[at..at + band_places];
+            bound(sums, bias, shape.least(channel), target);
         }
     }
 }
@@ -250,10 +224,10 @@ wide! {
         }
     }
 
-    /// Adds a bias to sums, which become at least as much as a bound.
-    fn bound(sums: &mut [f32], bias: f32, least: f32) {
-        for sum in sums {
-            *sum = at_least(*sum + bias, least);
+    /// Sums plus a bias, and at least as much as a bound.
+    fn bound(sums: &[f32], bias: f32, least: f32, target: &mut [f32]) {
+        for (target, sum) in target.iter_mut().zip(sums) {
+            *target = at_least(*sum + bias, least);
         }
     }
 }

@@ -5,13 +5,12 @@
 //! Some neighbouring outputs of a channel depend on a tile of inputs d. With the kernel g they are
 //!
 //! ```text
-//! A' [ (G g) . (B' d) ]               along one axis: kernels of 1 x 7 and 7 x 1, `line`
+//! A' [ (G g) . (B' d) ]               along one axis: kernels of 1 x 3, 1 x 7 and their transposes, `line`
 //! A' [ (G g G') . (B' d B) ] A        along both: kernels of 3 x 3, `plane`
 //! ```
 //!
 //! entry by entry, summed over the input channels before A is applied: for each entry the sum over channels is a product of
-//! matrices, [outputs, inputs] times [inputs, tiles]. The matrices A, B and G follow from points at which polynomials are
-//! evaluated; whole numbers, as in the paper, round more than those that were chosen here.
+//! matrices, [outputs, inputs] times [inputs, tiles]. The matrices A, B and G are in `points`.
 //!
 //! Tiles lie side by side in vectors: maps are parted by the residues of their rows and columns, so that the same entry of
 //! neighbouring tiles are neighbouring numbers. A tile is computed by itself: an image has the same bits whatever its batch.
@@ -23,9 +22,11 @@
 
 mod line;
 mod plane;
+mod points;
 
 use std::sync::OnceLock;
 
+use self::points::STEP;
 use super::convolution::Shape;
 use crate::kernels::product::{multiply, pieces};
 use crate::kernels::scratch::{Scratch, take};
@@ -40,9 +41,10 @@ type Vector = [f32; LANES];
 
 /// Tiles of an image, as many as are computed at once.
 trait Tiles {
-    /// Entries of a tile, and its outputs.
+    /// Axes that a kernel runs along.
+    const AXES: u32;
+    /// Entries of a tile.
     const ENTRIES: usize;
-    const OUTPUTS: usize;
 
     fn shape(&self) -> &Shape;
 
@@ -52,8 +54,8 @@ trait Tiles {
     /// Numbers of a map parted by residues.
     fn parted(&self) -> usize;
 
-    /// A map's numbers under the tiles, by their residues, with zeros around the image.
-    fn part(&self, map: &[f32], parted: &mut [f32]);
+    /// The numbers of a channel of `input` under the tiles, by their residues, with zeros around the image.
+    fn part(&self, channel: usize, input: &[f32], parted: &mut [f32]);
 
     /// Writes a parted map's entries of all tiles into `entries`, [entries, inputs, tiles], where `channel` lies.
     fn enter(&self, channel: usize, parted: &[f32], entries: &mut [f32]);
@@ -62,8 +64,8 @@ trait Tiles {
     /// `products`, [entries, outputs, tiles].
     fn leave(&self, channel: usize, products: &[f32], bounds: [f32; 2], results: &mut [f32]);
 
-    /// Writes outputs, [residues, tiles], into their map.
-    fn join(&self, results: &[f32], map: &mut [f32]);
+    /// Writes outputs, [residues, tiles], into a channel of `output`.
+    fn join(&self, channel: usize, results: &[f32], output: &mut [f32]);
 }
 
 /// [images, channels, places] -> [images, outputs, places], if the convolution is computed here; that depends on the sizes of
@@ -78,24 +80,27 @@ pub(super) fn convolve(
     if shape.stride != 1 || shape.inputs.min(shape.outputs) < FEWEST_CHANNELS {
         return None;
     }
-    if plane::fits(shape) {
-        let kernels = transformed.get_or_init(|| kernels(weight, &plane::factors()));
-        return Some(plane::convolve(shape, input, kernels, bias));
-    }
-    if line::fits(shape) {
-        let kernels = transformed.get_or_init(|| kernels(weight, &line::factors()));
-        return Some(line::convolve(shape, input, kernels, bias));
-    }
-    None
+    let along_both = plane::fits(shape);
+    let along_one = line::fits(shape);
+    Some(match shape.kernel {
+        [3, 3] if along_both => plane::convolve(shape, input, weight, transformed, bias),
+        [3, 1] | [1, 3] if along_one => {
+            line::convolve::<6>(shape, input, weight, transformed, bias)
+        }
+        [7, 1] | [1, 7] if along_one => {
+            line::convolve::<10>(shape, input, weight, transformed, bias)
+        }
+        _ => return None,
+    })
 }
 
-/// What kernels of `AREA` taps, [outputs, inputs, taps], become: for every entry the sum of their taps with some factors,
+/// What kernels, [outputs, inputs, taps], become: for every entry the sum of their taps with some factors,
 /// [entries, outputs, inputs]. By one thread: while others wait for the result none may be given work that asks for it.
-fn kernels<const AREA: usize>(weight: &[f32], entries: &[[f64; AREA]]) -> Vec<f32> {
-    let (weight, _) = weight.as_chunks::<AREA>();
-    let mut kernels = Vec::with_capacity(entries.len() * weight.len());
+fn kernels(weight: &[f32], entries: &[Vec<f64>]) -> Vec<f32> {
+    let taps = entries[0].len();
+    let mut kernels = Vec::with_capacity(entries.len() * weight.len() / taps);
     for factors in entries {
-        kernels.extend(weight.iter().map(|kernel| {
+        kernels.extend(weight.chunks_exact(taps).map(|kernel| {
             let terms = kernel.iter().zip(factors);
             terms
                 .map(|(&tap, factor)| f64::from(tap) * factor)
@@ -111,7 +116,7 @@ fn spacing(channels: usize, lanes: usize) -> usize {
     channels * lanes + LANES
 }
 
-/// What lies under some tiles of `output`, an image, from `input`.
+/// What lies under some tiles of `output` from `input`.
 fn compute<T: Tiles>(
     tiles: &T,
     input: &[f32],
@@ -131,18 +136,16 @@ fn compute<T: Tiles>(
     let products = take(joined, T::ENTRIES * spacing(shape.outputs, lanes));
     // What the input's tiles become.
     let parted = take(phases, tiles.parted());
-    let maps = input.chunks_exact(shape.input_places());
-    for (channel, map) in maps.skip(shape.first).take(shape.inputs).enumerate() {
-        tiles.part(map, parted);
+    for channel in 0..shape.inputs {
+        tiles.part(channel, input, parted);
         tiles.enter(channel, parted, entries);
     }
     sum_channels(shape, lanes, kernels, entries, products);
     // What the output's tiles come from.
-    let results = take(planes, T::OUTPUTS * lanes);
-    let maps = output.chunks_exact_mut(shape.output_places());
-    for (channel, (map, &bias)) in maps.zip(bias).enumerate() {
+    let results = take(planes, STEP.pow(T::AXES) * lanes);
+    for (channel, &bias) in bias.iter().enumerate() {
         tiles.leave(channel, products, [bias, shape.least(channel)], results);
-        tiles.join(results, map);
+        tiles.join(channel, results, output);
     }
 }
 

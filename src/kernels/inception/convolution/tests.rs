@@ -52,6 +52,7 @@ fn convolutions_agree_with_burns_and_do_not_depend_on_the_batch() {
         ([20, 9], [7, 1], [5, 0], 1),
         ([8, 8], [3, 3], [1, 1], 1),
         ([8, 8], [1, 3], [0, 1], 1),
+        ([9, 11], [3, 1], [1, 0], 1),
         ([12, 31], [5, 5], [2, 2], 1),
         ([17, 17], [3, 3], [0, 0], 2),
         ([40, 41], [3, 3], [0, 0], 1),
@@ -80,9 +81,12 @@ fn convolutions_agree_with_burns_and_do_not_depend_on_the_batch() {
         let found = convolve(&shape, &images, &weight, &transformed, &bias);
         let expected = expected(&shape, &images, &weight, &bias);
         assert_eq!(found.len(), expected.len());
+        // In roundings of the sum of magnitudes, which are about 0.4 each; tiles of 7 taps round most.
+        let roundings = if kernel.contains(&7) { 24.0 } else { 8.0 };
+        let tolerance = roundings * f32::EPSILON / 2.0 * 0.4 * shape.terms() as f32;
         for (place, (found, expected)) in found.iter().zip(&expected).enumerate() {
             assert!(
-                (found - expected).abs() < 1e-4,
+                (found - expected).abs() < tolerance,
                 "{input:?}, {kernel:?}, place {place}: {found}, expected {expected}"
             );
         }

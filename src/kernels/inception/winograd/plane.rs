@@ -1,79 +1,52 @@
-//! Kernels of 3 x 3: F(4 x 4, 3 x 3), four by four outputs from a tile of 6 x 6 inputs, a quarter of the products.
-//!
-//! ```text
-//!      1   0  -5/2   0   1  0           1   0    0
-//!      0  -p   -2    q   1  0          -2/3 -2q/3 -1/3         1  1   1    1    1    0
-//! B' = 0   p   -2   -q   1  0     G =  -2/3  2q/3 -1/3    A' = 0  q  -q    p   -p    0      p = sqrt(2)
-//!      0  -q  -1/2   p   1  0           1/6  p/6   1/3         0 1/2 1/2   2    2    0      q = sqrt(1/2)
-//!      0   q  -1/2  -p   1  0           1/6 -p/6   1/3         0 q/2 -q/2 2p  -2p    1
-//!      0   1    0  -5/2  0  1           0   0    1
-//! ```
-//!
-//! These are the matrices of the points 0, q, -q, p, -p and infinity. Those of the paper, 0, 1, -1, 2, -2, have whole numbers and twice
-//! the rounding error: with these it is 1.1 times that of the plain sum.
+//! Kernels of 3 x 3: four by four outputs from a tile of 6 x 6 inputs, a quarter of the products. Those of 5 x 5, from tiles of 8 x 8,
+//! would round too much.
 //!
 //! After the last tile of a row stands one that belongs to no output; what is computed for it is left out at the end.
 
-#![expect(
-    clippy::inline_always,
-    reason = "what is not inlined into a wide function is compiled for the plainest processor"
-)]
 #![expect(
     clippy::needless_range_loop,
     reason = "the iterator that takes its place is not turned into vectors"
 )]
 
 use std::ops::Range;
+use std::sync::OnceLock;
 use std::{array, iter};
 
-use super::{Tiles, Vector, bounded, compute, load, spacing};
+use super::points::{self, STEP, input_transform, output_transform};
+use super::{Tiles, bounded, compute, kernels, load, spacing};
 use crate::kernels::inception::convolution::Shape;
 use crate::kernels::scratch::{in_blocks, padded};
 use crate::wide::{LANES, wide};
 
-/// Height and width of the outputs of a tile, and of its inputs.
-const STEP: usize = 4;
+/// Height and width of the inputs of a tile.
 const TILE: usize = 6;
-const ENTRIES: usize = TILE * TILE;
 /// Most tiles of a band of more than one row: enough for the `gemm` crate, few enough that the band stays in the second cache.
 const TILES: usize = 80;
 /// Places of a row, with its padding, at most.
 const WIDEST: usize = 512;
 /// Height and width of an output below which too many tiles hang over its border.
 const SMALLEST: usize = 16;
-/// p, and q below.
-const P: f32 = std::f32::consts::SQRT_2;
-const Q: f32 = std::f32::consts::FRAC_1_SQRT_2;
-
-/// The matrix G.
-const KERNEL: [[f64; 3]; TILE] = {
-    let (p, q) = (std::f64::consts::SQRT_2, std::f64::consts::FRAC_1_SQRT_2);
-    [
-        [1.0, 0.0, 0.0],
-        [-2.0 / 3.0, -2.0 / 3.0 * q, -1.0 / 3.0],
-        [-2.0 / 3.0, 2.0 / 3.0 * q, -1.0 / 3.0],
-        [1.0 / 6.0, p / 6.0, 1.0 / 3.0],
-        [1.0 / 6.0, -p / 6.0, 1.0 / 3.0],
-        [0.0, 0.0, 1.0],
-    ]
-};
 
 /// Whether a convolution at every place is computed here.
 pub(super) fn fits(shape: &Shape) -> bool {
-    shape.kernel == [3, 3]
-        && shape.output.iter().all(|&side| side >= SMALLEST)
-        && shape.output[1] + 2 * TILE <= WIDEST
+    shape.output.iter().all(|&side| side >= SMALLEST) && shape.output[1] + 4 * STEP <= WIDEST
 }
 
-/// [images, channels, places] -> [images, outputs, places], with kernels [entries, outputs, inputs]
-pub(super) fn convolve(shape: &Shape, input: &[f32], kernels: &[f32], bias: &[f32]) -> Vec<f32> {
+/// [images, channels, places] -> [images, outputs, places]
+pub(super) fn convolve(
+    shape: &Shape,
+    input: &[f32],
+    weight: &[f32],
+    transformed: &OnceLock<Vec<f32>>,
+    bias: &[f32],
+) -> Vec<f32> {
+    let kernels = transformed.get_or_init(|| kernels(weight, &factors()));
     let down = shape.output[0].div_ceil(STEP);
     let rows = rows_at_once(down, across(shape));
-    let lengths @ [_, image_out] = shape.lengths();
     in_blocks(
         input,
-        shape.images * image_out,
-        lengths,
+        shape.images * shape.lengths()[1],
+        shape.lengths(),
         |input, output, scratch| {
             for start in (0..down).step_by(rows) {
                 let band = Band::new(shape, start..(start + rows).min(down));
@@ -84,11 +57,18 @@ pub(super) fn convolve(shape: &Shape, input: &[f32], kernels: &[f32], bias: &[f3
 }
 
 /// What each entry of G g G' has of each tap.
-pub(super) fn factors() -> [[f64; 9]; ENTRIES] {
-    array::from_fn(|entry| {
-        let (rows, columns) = (KERNEL[entry / TILE], KERNEL[entry % TILE]);
-        array::from_fn(|tap| rows[tap / 3] * columns[tap % 3])
-    })
+fn factors() -> Vec<Vec<f64>> {
+    let factors = points::factors::<TILE>();
+    let entries = factors
+        .iter()
+        .flat_map(|row| factors.iter().map(move |column| (row, column)));
+    entries
+        .map(|(row, column)| {
+            row.iter()
+                .flat_map(|a| column.iter().map(move |b| a * b))
+                .collect()
+        })
+        .collect()
 }
 
 /// Tiles in a row, with the one that belongs to no output.
@@ -135,8 +115,8 @@ impl<'a> Band<'a> {
 }
 
 impl Tiles for Band<'_> {
-    const ENTRIES: usize = ENTRIES;
-    const OUTPUTS: usize = STEP * STEP;
+    const AXES: u32 = 2;
+    const ENTRIES: usize = TILE * TILE;
 
     fn shape(&self) -> &Shape {
         self.shape
@@ -150,7 +130,9 @@ impl Tiles for Band<'_> {
         STEP * STEP * self.residue
     }
 
-    fn part(&self, map: &[f32], parted: &mut [f32]) {
+    fn part(&self, channel: usize, input: &[f32], parted: &mut [f32]) {
+        let places = self.shape.input_places();
+        let map = &input[(self.shape.first + channel) * places..][..places];
         part(self, map, parted);
     }
 
@@ -162,8 +144,9 @@ impl Tiles for Band<'_> {
         leave(self, channel, products, bounds, results);
     }
 
-    fn join(&self, results: &[f32], map: &mut [f32]) {
-        join(self, results, map);
+    fn join(&self, channel: usize, results: &[f32], output: &mut [f32]) {
+        let places = self.shape.output_places();
+        join(self, results, &mut output[channel * places..][..places]);
     }
 }
 
@@ -225,11 +208,12 @@ wide! {
         for lane in (0..band.lanes).step_by(LANES) {
             let mut rows = [[[0.0; LANES]; TILE]; TILE];
             for across in 0..TILE {
-                let column: [Vector; TILE] = array::from_fn(|down| {
+                let mut column = [[0.0; LANES]; TILE];
+                for down in 0..TILE {
                     let residue = (down % STEP) * STEP + across % STEP;
                     let next = (down / STEP) * band.across + across / STEP;
-                    load(&parted[residue * band.residue + next + lane..])
-                });
+                    column[down] = load(&parted[residue * band.residue + next + lane..]);
+                }
                 let column = input_transform(&column);
                 for down in 0..TILE {
                     rows[down][across] = column[down];
@@ -251,9 +235,11 @@ wide! {
         for lane in (0..band.lanes).step_by(LANES) {
             let mut rows = [[[0.0; LANES]; TILE]; STEP];
             for across in 0..TILE {
-                let column: [Vector; TILE] = array::from_fn(|down| {
-                    load(&products[(down * TILE + across) * entry + channel * band.lanes + lane..])
-                });
+                let mut column = [[0.0; LANES]; TILE];
+                for down in 0..TILE {
+                    let at = (down * TILE + across) * entry + channel * band.lanes + lane;
+                    column[down] = load(&products[at..]);
+                }
                 let column = output_transform(&column);
                 for down in 0..STEP {
                     rows[down][across] = column[down];
@@ -267,38 +253,4 @@ wide! {
             }
         }
     }
-}
-
-/// B' times a column.
-#[inline(always)]
-fn input_transform(d: &[Vector; TILE]) -> [Vector; TILE] {
-    let mut out = [[0.0; LANES]; TILE];
-    for lane in 0..LANES {
-        let [d0, d1, d2, d3, d4, d5] = array::from_fn(|entry| d[entry][lane]);
-        let (inner_even, inner_odd) = (d4 - 2.0 * d2, Q * d3 - P * d1);
-        let (outer_even, outer_odd) = (d4 - 0.5 * d2, P * d3 - Q * d1);
-        out[0][lane] = d0 - 2.5 * d2 + d4;
-        out[1][lane] = inner_even + inner_odd;
-        out[2][lane] = inner_even - inner_odd;
-        out[3][lane] = outer_even + outer_odd;
-        out[4][lane] = outer_even - outer_odd;
-        out[5][lane] = d1 - 2.5 * d3 + d5;
-    }
-    out
-}
-
-/// A' times a column.
-#[inline(always)]
-fn output_transform(m: &[Vector; TILE]) -> [Vector; STEP] {
-    let mut out = [[0.0; LANES]; STEP];
-    for lane in 0..LANES {
-        let [m0, m1, m2, m3, m4, m5] = array::from_fn(|entry| m[entry][lane]);
-        let (inner_sum, inner_difference) = (m1 + m2, Q * (m1 - m2));
-        let (outer_sum, outer_difference) = (m3 + m4, P * (m3 - m4));
-        out[0][lane] = m0 + inner_sum + outer_sum;
-        out[1][lane] = inner_difference + outer_difference;
-        out[2][lane] = 0.5 * inner_sum + 2.0 * outer_sum;
-        out[3][lane] = 0.5 * inner_difference + 2.0 * outer_difference + m5;
-    }
-    out
 }
