@@ -12,9 +12,11 @@ mod toy;
 
 use std::path::Path;
 
+use burn::tensor::{Device, Tensor, TensorData};
 use burn_pack::Reader;
 use histogen::config::RunConfig;
-use histogen::device::{Compute, DeviceName, Precision, PrecisionSetting};
+use histogen::device::{self, Compute, DeviceName, Precision, PrecisionSetting};
+use histogen::kernels::{Activation, batch_norm_train, group_norm};
 use histogen::models::{self, GenerativeModel, MODELS, StepScalars};
 use histogen::random::Random;
 
@@ -42,12 +44,28 @@ struct Outcome {
     scalars: models::Scalars,
 }
 
-fn outcome(run: &RunConfig, place: &str) -> Outcome {
+fn cpu() -> DeviceName {
+    "cpu".parse().expect("a device")
+}
+
+/// The device that `HISTOGEN_PARITY_DEVICE` names.
+fn chosen() -> DeviceName {
+    let chosen = std::env::var("HISTOGEN_PARITY_DEVICE").unwrap_or_else(|_| "wgpu".to_owned());
+    chosen
+        .parse()
+        .expect("`HISTOGEN_PARITY_DEVICE` names a device")
+}
+
+fn open(device: DeviceName) -> Device {
     let compute = Compute {
-        device: place.parse().expect("a device"),
+        device,
         precision: PrecisionSetting::Auto,
     };
-    let device = compute.open().expect("the device is there");
+    compute.open().expect("the device is there")
+}
+
+fn outcome(run: &RunConfig, place: DeviceName) -> Outcome {
+    let device = open(place);
     let mut model = models::build(run, Path::new("no reward models"), &device).expect("a model");
     let draws = toy::ToyDraws::new(SEEDS);
     let draw = |model: &dyn GenerativeModel| model.sample(&draws.get()).expect("samples").values;
@@ -112,17 +130,14 @@ fn largest(a: &[f32], b: &[f32]) -> f64 {
 
 #[test]
 fn every_model_computes_on_a_gpu_what_it_computes_on_the_cpu() {
-    let chosen = std::env::var("HISTOGEN_PARITY_DEVICE").unwrap_or_else(|_| "wgpu".to_owned());
-    let place: DeviceName = chosen
-        .parse()
-        .expect("`HISTOGEN_PARITY_DEVICE` names a device");
+    let place = chosen();
     let tolerance = tolerance(place);
     let mut failed = Vec::new();
     println!("model            what                        difference on {place}");
     for entry in MODELS.all() {
         // With a large epsilon a step of Adam is smooth: rounding stays rounding, where it could turn a sign.
         let run = toy::run(entry.name, &["optimiser.epsilon=1.0"]);
-        let (ours, theirs) = (outcome(&run, "cpu"), outcome(&run, &chosen));
+        let (ours, theirs) = (outcome(&run, cpu()), outcome(&run, place));
         let mut differences = Vec::new();
         for ((name, ours), (_, theirs)) in ours.gradients.iter().zip(&theirs.gradients) {
             differences.push((format!("gradients, {name}"), relative(ours, theirs)));
@@ -152,4 +167,61 @@ fn every_model_computes_on_a_gpu_what_it_computes_on_the_cpu() {
         "more than {tolerance}: {}",
         failed.join("; ")
     );
+}
+
+/// The output of a normalisation, and the gradients of its input, scale and shift under a random weighting; groups over a batch if
+/// `groups` is none.
+fn normalised(shape: [usize; 4], groups: Option<usize>, place: DeviceName) -> Vec<Vec<f32>> {
+    let device = open(place);
+    let leaf = |name: &str, shape: &[usize]| {
+        let entries = Random::new(5).stream(name).normals(shape.iter().product());
+        // Far from zero mean, so that the variance is not the mean square.
+        let entries = entries.into_iter().map(|x| 0.7 * x + 1.5).collect();
+        TensorData::new::<f32, _>(entries, shape)
+    };
+    let input = Tensor::<4>::from_data(leaf("input", &shape), &device).require_grad();
+    let affine = ["gamma", "beta"]
+        .map(|name| Tensor::<1>::from_data(leaf(name, &shape[1..2]), &device).require_grad());
+    let function = Activation::LeakyRelu(0.2);
+    let output = match groups {
+        None => batch_norm_train(input.clone(), affine.clone(), function).0,
+        Some(groups) => group_norm(input.clone(), groups, affine.clone(), function),
+    };
+    let weighting = Tensor::<4>::from_data(leaf("weighting", &shape), &device);
+    let gradients = (output.clone() * weighting).sum().backward();
+    let of = |tensor: &Tensor<1>| tensor.grad(&gradients).expect("a leaf");
+    vec![
+        device::values(output.detach()).expect("f32"),
+        device::values(input.grad(&gradients).expect("a leaf")).expect("f32"),
+        device::values(of(&affine[0])).expect("f32"),
+        device::values(of(&affine[1])).expect("f32"),
+    ]
+}
+
+/// Of maps that a kernel cuts into many pieces, none of which they are a multiple of.
+#[test]
+fn normalisation_gives_on_a_gpu_what_it_gives_on_the_cpu() {
+    let place = chosen();
+    for (shape, groups) in [
+        ([3, 40, 17, 9], 8),
+        ([7, 99, 31, 40], 3),
+        ([1, 4, 1, 3], 2),
+        ([70, 8, 8, 8], 2),
+    ] {
+        for groups in [None, Some(groups)] {
+            let (ours, theirs) = (
+                normalised(shape, groups, cpu()),
+                normalised(shape, groups, place),
+            );
+            let names = ["output", "input", "scale", "shift"];
+            for (name, (ours, theirs)) in names.into_iter().zip(ours.iter().zip(&theirs)) {
+                let difference = relative(ours, theirs);
+                println!("{shape:?} in {groups:?}, {name}: {difference:.2e}");
+                assert!(
+                    difference < 1e-5,
+                    "{shape:?} in {groups:?}, {name}: {difference:.2e}"
+                );
+            }
+        }
+    }
 }

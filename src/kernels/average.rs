@@ -13,14 +13,16 @@ use super::flex::{GRAIN, Primitive, entries, whole};
 use super::is_f32;
 use crate::wide::wide;
 
-/// `decay` `average` + (1 - `decay`) `target`, of one shape and without automatic differentiation; on the CPU the bits of Burn's
-/// operations.
+/// `decay` `average` + (1 - `decay`) `target`, of one shape, through which no gradient flows; on the CPU the bits of Burn's operations.
 pub fn moving_average<const D: usize>(
     average: Tensor<D>,
     target: Tensor<D>,
     decay: f64,
 ) -> Tensor<D> {
-    if !is_f32(&average) || average.device().is_autodiff() {
+    if average.device().is_autodiff() {
+        return Tensor::from_inner(moving_average(average.inner(), target.inner(), decay));
+    }
+    if !is_f32(&average) {
         return average.mul_scalar(decay) + target.mul_scalar(1.0 - decay);
     }
     let parts = [decay, 1.0 - decay].map(|part| part as f32);

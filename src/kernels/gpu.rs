@@ -4,6 +4,7 @@ use burn::tensor::{DType, Shape};
 use burn_cubecl::cubecl::{self, calculate_cube_count_elemwise, prelude::*};
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
+use burn_cubecl::ops::{permute_nchw_to_nhwc, permute_nhwc_to_nchw};
 use burn_cubecl::tensor::CubeTensor;
 
 /// Units of a cube whose units add something up together. Every device has as many.
@@ -37,6 +38,12 @@ pub(super) fn in_one_order<const N: usize>(tensors: [CubeTensor; N]) -> [CubeTen
     tensors.map(into_contiguous)
 }
 
+/// The tensor [n, channels, h, w] with its channels last in memory, without gaps: as Burn's convolutions leave maps, and take them without
+/// a copy.
+pub(super) fn channels_last(tensor: CubeTensor) -> CubeTensor {
+    permute_nhwc_to_nchw(into_contiguous(permute_nchw_to_nhwc(tensor)))
+}
+
 /// Cubes for a kernel whose units have a number each, of `count`; some units may be left over.
 pub(super) fn of_each(like: &CubeTensor, count: usize) -> (CubeCount, CubeDim) {
     let dimension = CubeDim::new(&like.client, count);
@@ -51,20 +58,22 @@ pub(super) fn of_sums(count: usize) -> (CubeCount, CubeDim) {
     (cubes, CubeDim::new_1d(UNITS as u32))
 }
 
-/// The sum over the units of a cube of what is each unit's `own`; all units of the cube must ask.
+/// What is each unit's `own`, added up over the units of a cube that are a multiple of `lanes` apart: over all of them if that is 1.
+///
+/// `lanes` is a power of two, at most half of [`UNITS`]; all units of the cube must ask.
 #[cube]
-pub(super) fn sum_of_units(own: f32) -> f32 {
+pub(super) fn sum_of_units(own: f32, #[comptime] lanes: usize) -> f32 {
     let mut sums = Shared::<[f32]>::new_slice(UNITS);
     let unit = UNIT_POS as usize;
     sums[unit] = own;
     sync_cube();
     let mut half = CUBE_DIM as usize / 2; // UNITS / 2
-    while half > 0 {
+    while half >= lanes {
         if unit < half {
             sums[unit] = sums[unit] + sums[unit + half];
         }
         sync_cube();
         half = half / 2;
     }
-    sums[0]
+    sums[unit % lanes]
 }

@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 
 use super::activation::Activation;
 use super::parameters::{Parameters, clip, set_buffer};
-use crate::kernels::{batch_norm, batch_norm_train, group_norm};
+use crate::kernels::{batch_norm, batch_norm_train, group_norm, moving_average};
 
 /// Weight of the newest batch in the running statistics.
 const MOMENTUM: f64 = 0.1;
@@ -47,12 +47,14 @@ impl BatchNorm {
         let [images, _, height, width] = input.dims();
         let count = (images * height * width) as f64;
         let (output, [mean, variance]) = batch_norm_train(input, self.affine(), activation);
-        let blend = |running: &mut Param<Tensor<1>>, batch: Tensor<1>| {
-            let kept = running.val().detach().mul_scalar(1.0 - MOMENTUM);
-            set_buffer(running, kept + batch.detach().mul_scalar(MOMENTUM));
+        let follow = |running: &mut Param<Tensor<1>>, batch: Tensor<1>| {
+            set_buffer(
+                running,
+                moving_average(running.val(), batch, 1.0 - MOMENTUM),
+            );
         };
-        blend(&mut self.running_mean, mean);
-        blend(
+        follow(&mut self.running_mean, mean);
+        follow(
             &mut self.running_variance,
             variance.mul_scalar(count / (count - 1.0).max(1.0)),
         );

@@ -1,76 +1,51 @@
-//! Normalisation on a GPU, with the activation function that follows: two kernels forward, three backward.
+//! Normalisation on a GPU, with the activation function that follows: three kernels forward, three backward.
 //!
-//! A *row* is a channel of an image. Entries are numbered within what is added up, a group or, backward, a *part* of one: a channel
-//! of all images (batch normalisation) or a row (group normalisation).
+//! Maps have their channels last in memory, as Burn's convolutions leave and take them: a matrix with a row for each place of each
+//! image and a column for each channel ([`Cut`]).
+
+mod cut;
 
 use burn::backend::Cube;
 use burn_cubecl::cubecl::{self, prelude::*};
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 
+use self::cut::{Cut, DEPTH, LANES};
 use super::EPSILON;
 use super::extension::{Normalise, Plan, PullBack};
-use super::layout::{Layout, Sharing};
+use super::layout::Layout;
 use crate::kernels::activation::gpu::{Function, apply, slope};
-use crate::kernels::gpu::{UNITS, empty, empty_like, of_each, of_sums, sum_of_units};
-
-/// How rows are grouped, in numbers that kernels take.
-#[derive(Clone, Copy)]
-struct Rows {
-    /// Rows of the first group before those of the second begin: one, or a run of channels.
-    run: usize,
-    /// From one row of a group to the next.
-    step: usize,
-    /// Rows of a group.
-    count: usize,
-    /// Parts, and the rows of each.
-    parts: [usize; 2],
-}
-
-impl Rows {
-    fn of(layout: &Layout) -> Self {
-        match layout.sharing {
-            Sharing::Batch => Self {
-                run: 1,
-                step: layout.channels,
-                count: layout.images,
-                parts: [layout.channels, layout.images],
-            },
-            Sharing::Groups(groups) => Self {
-                run: layout.channels / groups,
-                step: 1,
-                count: layout.channels / groups,
-                parts: [layout.rows(), 1],
-            },
-        }
-    }
-}
+use crate::kernels::gpu::{
+    UNITS, channels_last, empty, empty_like, of_each, of_sums, sum_of_units,
+};
 
 impl Normalise for Cube {
     fn moments(input: CubeTensor, layout: Layout) -> CubeTensor {
-        let input = into_contiguous(input);
-        let (groups, rows) = (layout.groups(), Rows::of(&layout));
-        let output = empty(&input, [2, groups]);
-        let (cubes, dimension) = of_sums(groups);
+        let input = channels_last(input);
+        let (cut, groups) = (Cut::of(&layout), layout.groups());
         let client = input.client.clone();
-        let to = output.clone().into_tensor_arg();
-        let input = input.into_tensor_arg();
-        let Rows {
-            run, step, count, ..
-        } = rows;
-        moments::launch(
+        let of_slices = empty(&input, [2, cut.slices, cut.channels]);
+        let of_groups = empty(&input, [2, groups]);
+        let (cubes, dimension) = of_sums(cut.cubes());
+        slice_moments::launch(
             &client,
             cubes,
             dimension,
-            input,
-            to,
-            groups,
-            run,
-            step,
-            count,
-            layout.places,
+            input.into_tensor_arg(),
+            of_slices.clone().into_tensor_arg(),
+            cut.argument(),
         );
-        output
+        let (cubes, dimension) = of_sums(groups);
+        group_moments::launch(
+            &client,
+            cubes,
+            dimension,
+            of_slices.into_tensor_arg(),
+            of_groups.clone().into_tensor_arg(),
+            groups,
+            cut.argument(),
+        );
+        of_groups
     }
 
     fn normalise(
@@ -80,14 +55,12 @@ impl Normalise for Cube {
         beta: CubeTensor,
         plan: Plan,
     ) -> CubeTensor {
-        let [input, moments, gamma, beta] = [input, moments, gamma, beta].map(into_contiguous);
+        let input = channels_last(input);
+        let [moments, gamma, beta] = [moments, gamma, beta].map(into_contiguous);
         let output = empty_like(&input);
         let (cubes, dimension) = of_each(&input, input.meta.num_elements());
         let client = input.client.clone();
-        let Plan {
-            layout, activation, ..
-        } = plan;
-        let (function, leak) = activation.on_gpu();
+        let (function, leak) = plan.activation.on_gpu();
         let to = output.clone().into_tensor_arg();
         let [input, moments, gamma, beta] =
             [input, moments, gamma, beta].map(CubeTensor::into_tensor_arg);
@@ -100,11 +73,9 @@ impl Normalise for Cube {
             gamma,
             beta,
             to,
-            layout.groups(),
-            Rows::of(&layout).run,
-            layout.channels,
-            layout.places,
+            plan.layout.groups(),
             EPSILON as f32,
+            Cut::of(&plan.layout).argument(),
             leak,
             function,
         );
@@ -118,28 +89,22 @@ impl PullBack for Cube {
         gradient: CubeTensor,
         plan: Plan,
     ) -> [CubeTensor; 3] {
-        let [input, moments, gamma, beta, gradient] =
-            [input, moments, gamma, beta, gradient].map(into_contiguous);
-        let Plan {
-            layout,
-            activation,
-            of_input,
-        } = plan;
-        let (function, leak) = activation.on_gpu();
-        let (groups, rows) = (layout.groups(), Rows::of(&layout));
-        let (channels, places, epsilon) = (layout.channels, layout.places, EPSILON as f32);
+        let [input, gradient] = [input, gradient].map(channels_last);
+        let [moments, gamma, beta] = [moments, gamma, beta].map(into_contiguous);
+        let (function, leak) = plan.activation.on_gpu();
+        let (cut, groups) = (Cut::of(&plan.layout), plan.layout.groups());
+        let epsilon = EPSILON as f32;
         let client = input.client.clone();
         let shared = || {
             let inputs = [&input, &moments, &gamma, &beta, &gradient];
             inputs.map(|tensor| tensor.clone().into_tensor_arg())
         };
 
-        // The gradient before the activation, added up over parts.
-        let [parts, rows_of_a_part] = rows.parts;
-        let sums = empty(&input, [2, parts]);
-        let (cubes, dimension) = of_sums(parts);
+        // The gradient before the activation, added up over slices.
+        let sums = empty(&input, [2, cut.slices, cut.channels]);
+        let (cubes, dimension) = of_sums(cut.cubes());
         let [x, of_groups, scale, shift, g] = shared();
-        part_sums::launch(
+        slice_sums::launch(
             &client,
             cubes,
             dimension,
@@ -149,23 +114,19 @@ impl PullBack for Cube {
             shift,
             g,
             sums.clone().into_tensor_arg(),
-            parts,
-            rows_of_a_part,
             groups,
-            rows.run,
-            channels,
-            places,
             epsilon,
+            cut.argument(),
             leak,
             function,
         );
 
         // Those of channels are the gradients of scale and shift; those of groups, with the scale, move with the moments.
-        let [of_gamma, of_beta] = [(); 2].map(|()| empty(&input, [channels]));
+        let [of_gamma, of_beta] = [(); 2].map(|()| empty(&input, [cut.channels]));
         let means = empty(&input, [2, groups]);
-        let (cubes, dimension) = of_each(&input, channels.max(groups));
-        let size = layout.group_size() as f32;
-        let weight = if of_input { 1.0 / size } else { 0.0 };
+        let (cubes, dimension) = of_sums(cut.channels.max(groups));
+        let size = plan.layout.group_size() as f32;
+        let weight = if plan.of_input { 1.0 / size } else { 0.0 };
         fold::launch(
             &client,
             cubes,
@@ -175,12 +136,9 @@ impl PullBack for Cube {
             of_gamma.clone().into_tensor_arg(),
             of_beta.clone().into_tensor_arg(),
             means.clone().into_tensor_arg(),
-            parts,
-            parts / channels,
-            rows.run,
-            channels,
             groups,
             weight,
+            cut.argument(),
         );
 
         // The gradient of the input.
@@ -199,10 +157,8 @@ impl PullBack for Cube {
             means.into_tensor_arg(),
             of_input.clone().into_tensor_arg(),
             groups,
-            rows.run,
-            channels,
-            places,
             epsilon,
+            cut.argument(),
             leak,
             function,
         );
@@ -210,55 +166,72 @@ impl PullBack for Cube {
     }
 }
 
-/// Mean and biased variance of a group: a cube each.
+/// Mean and sum of squared distances from it, of a slice's entries of each channel: a cube for a slice of [`LANES`] channels.
 #[cube(launch)]
-fn moments(
-    input: &Tensor<f32>,
-    output: &mut Tensor<f32>,
-    groups: usize,
-    run: usize,
-    step: usize,
-    count: usize,
-    places: usize,
-) {
+fn slice_moments(input: &Tensor<f32>, output: &mut Tensor<f32>, cut: Cut) {
+    let slice = cut.slice_of_cube();
+    if slice >= cut.slices {
+        terminate!();
+    }
+    let channel = cut.channel_of_unit();
+    let first = cut.first_row(slice) + UNIT_POS as usize / LANES;
+    let mut end = cut.first_row(slice) + cut.rows_of(slice);
+    if channel >= cut.channels {
+        end = 0;
+    }
+    let mut sum = 0.0f32;
+    let mut row = first;
+    while row < end {
+        sum += input[row * cut.channels + channel];
+        row += DEPTH;
+    }
+    let mean = sum_of_units(sum, LANES) / f32::cast_from(cut.rows_of(slice));
+    let mut squares = 0.0f32;
+    let mut row = first;
+    while row < end {
+        let distance = input[row * cut.channels + channel] - mean;
+        squares += distance * distance;
+        row += DEPTH;
+    }
+    let squares = sum_of_units(squares, LANES);
+    if (UNIT_POS as usize) < LANES && channel < cut.channels {
+        output[slice * cut.channels + channel] = mean;
+        output[(cut.slices + slice) * cut.channels + channel] = squares;
+    }
+}
+
+/// Mean and biased variance of a group from those of its slices (Chan, Golub and `LeVeque` 1979): a cube each.
+#[cube(launch)]
+fn group_moments(slices: &Tensor<f32>, output: &mut Tensor<f32>, groups: usize, cut: Cut) {
     let group = CUBE_POS as usize;
     if group >= groups {
         terminate!();
     }
     let first = UNIT_POS as usize;
-    let size = count * places;
+    let parts = cut.parts_of_a_group();
+    let size = f32::cast_from(cut.run * cut.block);
     let mut sum = 0.0f32;
-    let mut entry = first;
-    while entry < size {
-        let row = group * run + entry / places * step;
-        sum += input[row * places + entry % places];
-        entry += UNITS;
+    let mut part = first;
+    while part < parts {
+        let rows = f32::cast_from(cut.rows_of(part / cut.run));
+        sum += rows * slices[cut.place_of_part(group, part)];
+        part += UNITS;
     }
-    let mean = sum_of_units(sum) / f32::cast_from(size);
+    let mean = sum_of_units(sum, 1usize) / size;
     let mut squares = 0.0f32;
-    let mut entry = first;
-    while entry < size {
-        let row = group * run + entry / places * step;
-        let distance = input[row * places + entry % places] - mean;
-        squares += distance * distance;
-        entry += UNITS;
+    let mut part = first;
+    while part < parts {
+        let rows = f32::cast_from(cut.rows_of(part / cut.run));
+        let place = cut.place_of_part(group, part);
+        let distance = slices[place] - mean;
+        squares += slices[cut.slices * cut.channels + place] + rows * distance * distance;
+        part += UNITS;
     }
-    let variance = sum_of_units(squares) / f32::cast_from(size);
+    let variance = sum_of_units(squares, 1usize) / size;
     if first == 0 {
         output[group] = mean;
         output[groups + group] = variance;
     }
-}
-
-/// The group of a row: its channel, or its run of channels.
-#[cube]
-fn group_of(row: usize, run: usize, channels: usize, groups: usize) -> usize {
-    let mut group = row / run;
-    // Batch normalisation: a group is a channel of all images.
-    if groups == channels && run == 1 {
-        group = row % channels;
-    }
-    group
 }
 
 /// activation(gamma (x - mean) / sqrt(variance + epsilon) + beta)
@@ -270,10 +243,8 @@ fn normalise(
     beta: &Tensor<f32>,
     output: &mut Tensor<f32>,
     groups: usize,
-    run: usize,
-    channels: usize,
-    places: usize,
     epsilon: f32,
+    cut: Cut,
     leak: f32,
     #[comptime] function: Function,
 ) {
@@ -281,65 +252,64 @@ fn normalise(
     if place >= output.len() {
         terminate!();
     }
-    let row = place / places;
-    let group = group_of(row, run, channels, groups);
-    let channel = row % channels;
+    let channel = place % cut.channels;
+    let group = cut.group_of(place / cut.channels, channel);
     let inverse = 1.0 / (moments[groups + group] + epsilon).sqrt();
     let x = (input[place] - moments[group]) * gamma[channel] * inverse + beta[channel];
     output[place] = apply(x, leak, function);
 }
 
-/// The sums over a part of g and of g x', g being the gradient before the activation and x' the normalised input: a cube each.
+/// The sums over a slice's entries of each channel of g and of g x', g being the gradient before the activation and x' the normalised
+/// input: a cube for a slice of [`LANES`] channels.
 #[cube(launch)]
-fn part_sums(
+fn slice_sums(
     input: &Tensor<f32>,
     moments: &Tensor<f32>,
     gamma: &Tensor<f32>,
     beta: &Tensor<f32>,
     gradient: &Tensor<f32>,
     sums: &mut Tensor<f32>,
-    parts: usize,
-    rows: usize,
     groups: usize,
-    run: usize,
-    channels: usize,
-    places: usize,
     epsilon: f32,
+    cut: Cut,
     leak: f32,
     #[comptime] function: Function,
 ) {
-    let part = CUBE_POS as usize;
-    if part >= parts {
+    let slice = cut.slice_of_cube();
+    if slice >= cut.slices {
         terminate!();
     }
-    let group = group_of(part, run, channels, groups);
-    let channel = part % channels;
-    let mean = moments[group];
-    let inverse = 1.0 / (moments[groups + group] + epsilon).sqrt();
-    let scale = gamma[channel];
-    let shift = beta[channel];
-    let first = UNIT_POS as usize;
-    let size = rows * places;
+    let channel = cut.channel_of_unit();
+    let first_row = cut.first_row(slice);
     let mut sum = 0.0f32;
     let mut products = 0.0f32;
-    let mut entry = first;
-    while entry < size {
-        let place = (part + entry / places * channels) * places + entry % places;
-        let normalised = (input[place] - mean) * inverse;
-        let g = gradient[place] * slope(normalised * scale + shift, leak, function);
-        sum += g;
-        products += g * normalised;
-        entry += UNITS;
+    if channel < cut.channels {
+        let group = cut.group_of(first_row, channel);
+        let mean = moments[group];
+        let inverse = 1.0 / (moments[groups + group] + epsilon).sqrt();
+        let scale = gamma[channel];
+        let shift = beta[channel];
+        let mut row = first_row + UNIT_POS as usize / LANES;
+        let end = first_row + cut.rows_of(slice);
+        while row < end {
+            let place = row * cut.channels + channel;
+            let normalised = (input[place] - mean) * inverse;
+            let g = gradient[place] * slope(normalised * scale + shift, leak, function);
+            sum += g;
+            products += g * normalised;
+            row += DEPTH;
+        }
     }
-    let sum = sum_of_units(sum);
-    let products = sum_of_units(products);
-    if first == 0 {
-        sums[part] = sum;
-        sums[parts + part] = products;
+    let sum = sum_of_units(sum, LANES);
+    let products = sum_of_units(products, LANES);
+    if (UNIT_POS as usize) < LANES && channel < cut.channels {
+        sums[slice * cut.channels + channel] = sum;
+        sums[(cut.slices + slice) * cut.channels + channel] = products;
     }
 }
 
-/// The gradients of scale and shift from the sums of parts, and per group `weight` times the sums of gamma g and gamma g x'.
+/// The gradients of scale and shift from the sums of slices, and per group `weight` times the sums of gamma g and gamma g x': a cube
+/// for a channel and a group.
 #[cube(launch)]
 fn fold(
     sums: &Tensor<f32>,
@@ -347,40 +317,49 @@ fn fold(
     of_gamma: &mut Tensor<f32>,
     of_beta: &mut Tensor<f32>,
     means: &mut Tensor<f32>,
-    parts: usize,
-    parts_of_a_channel: usize,
-    run: usize,
-    channels: usize,
     groups: usize,
     weight: f32,
+    cut: Cut,
 ) {
-    let place = ABSOLUTE_POS;
-    if place < channels {
-        let mut sum = 0.0f32;
-        let mut products = 0.0f32;
-        let mut number = 0usize;
-        while number < parts_of_a_channel {
-            let part = place + number * channels;
-            sum += sums[part];
-            products += sums[parts + part];
-            number += 1;
+    let number = CUBE_POS as usize;
+    let first = UNIT_POS as usize;
+    let second = cut.slices * cut.channels;
+
+    let mut sum = 0.0f32;
+    let mut products = 0.0f32;
+    if number < cut.channels {
+        let mut slice = first;
+        while slice < cut.slices {
+            let place = slice * cut.channels + number;
+            sum += sums[place];
+            products += sums[second + place];
+            slice += UNITS;
         }
-        of_beta[place] = sum;
-        of_gamma[place] = products;
     }
-    if place < groups {
-        let mut sum = 0.0f32;
-        let mut products = 0.0f32;
-        let mut number = 0usize;
-        while number < run {
-            let part = place * run + number;
-            let scale = gamma[part % channels];
-            sum += scale * sums[part];
-            products += scale * sums[parts + part];
-            number += 1;
+    let sum = sum_of_units(sum, 1usize);
+    let products = sum_of_units(products, 1usize);
+    if first == 0 && number < cut.channels {
+        of_beta[number] = sum;
+        of_gamma[number] = products;
+    }
+
+    let mut sum = 0.0f32;
+    let mut products = 0.0f32;
+    if number < groups {
+        let mut part = first;
+        while part < cut.parts_of_a_group() {
+            let place = cut.place_of_part(number, part);
+            let scale = gamma[place % cut.channels];
+            sum += scale * sums[place];
+            products += scale * sums[second + place];
+            part += UNITS;
         }
-        means[place] = weight * sum;
-        means[groups + place] = weight * products;
+    }
+    let sum = sum_of_units(sum, 1usize);
+    let products = sum_of_units(products, 1usize);
+    if first == 0 && number < groups {
+        means[number] = weight * sum;
+        means[groups + number] = weight * products;
     }
 }
 
@@ -395,10 +374,8 @@ fn input_gradient(
     means: &Tensor<f32>,
     output: &mut Tensor<f32>,
     groups: usize,
-    run: usize,
-    channels: usize,
-    places: usize,
     epsilon: f32,
+    cut: Cut,
     leak: f32,
     #[comptime] function: Function,
 ) {
@@ -406,9 +383,8 @@ fn input_gradient(
     if place >= output.len() {
         terminate!();
     }
-    let row = place / places;
-    let group = group_of(row, run, channels, groups);
-    let channel = row % channels;
+    let channel = place % cut.channels;
+    let group = cut.group_of(place / cut.channels, channel);
     let inverse = 1.0 / (moments[groups + group] + epsilon).sqrt();
     let normalised = (input[place] - moments[group]) * inverse;
     let g = gradient[place] * slope(normalised * gamma[channel] + beta[channel], leak, function);
