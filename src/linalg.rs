@@ -336,15 +336,17 @@ pub fn nuclear_norm_of_product(a: MatRef<'_, f64>, b: MatRef<'_, f64>) -> Result
     let mut values = Diag::zeros(rows.min(columns));
     let no = ComputeSvdVectors::No;
     let scratch = svd_scratch::<f64>(rows, columns, no, no, shares(), faer::prelude::default());
-    svd(
-        product.as_ref(),
-        values.as_mut(),
-        None,
-        None,
-        shares(),
-        MemStack::new(&mut MemBuffer::new(scratch)),
-        faer::prelude::default(),
-    )
+    awake(|| {
+        svd(
+            product.as_ref(),
+            values.as_mut(),
+            None,
+            None,
+            shares(),
+            MemStack::new(&mut MemBuffer::new(scratch)),
+            faer::prelude::default(),
+        )
+    })
     .map_err(|_| not_converged())?;
     Ok(values.column_vector().iter().sum())
 }
@@ -360,14 +362,16 @@ pub fn eigenvalues(matrix: MatRef<'_, f64>, vectors: Option<MatMut<'_, f64>>) ->
     let mut values = Diag::zeros(dimension);
     let scratch =
         self_adjoint_evd_scratch::<f64>(dimension, compute, shares(), faer::prelude::default());
-    self_adjoint_evd(
-        matrix,
-        values.as_mut(),
-        vectors,
-        shares(),
-        MemStack::new(&mut MemBuffer::new(scratch)),
-        faer::prelude::default(),
-    )
+    awake(|| {
+        self_adjoint_evd(
+            matrix,
+            values.as_mut(),
+            vectors,
+            shares(),
+            MemStack::new(&mut MemBuffer::new(scratch)),
+            faer::prelude::default(),
+        )
+    })
     .map_err(|_| not_converged())?;
     Ok(values.column_vector().iter().copied().collect())
 }
@@ -382,6 +386,12 @@ fn not_converged() -> anyhow::Error {
 /// The pieces that decompositions are cut into.
 fn shares() -> Par {
     Par::rayon(SHARES)
+}
+
+/// What `work` gives, while the threads that faer hands its steps to wait for the next without going to sleep: a decomposition of a
+/// matrix has some steps for each of its columns.
+fn awake<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    spindle::with_lock(SHARES, work)
 }
 
 #[cfg(test)]
