@@ -1,5 +1,6 @@
 //! Every model on a GPU beside the CPU: the gradients of a first step, and samples before and after
-//! it. Prints a line a model; fails where the two differ by more than [`tolerance`] allows.
+//! it. Prints a line a model; fails where the two differ by more than [`tolerance`] allows. And normalisation of maps of other sizes
+//! than those models have.
 //!
 //!     just gpu-parity
 //!
