@@ -170,8 +170,8 @@ fn every_model_computes_on_a_gpu_what_it_computes_on_the_cpu() {
     );
 }
 
-/// The output of a normalisation, and the gradients of its input, scale and shift under a random weighting; groups over a batch if
-/// `groups` is none.
+/// The output of group normalisation, or of batch normalisation if `groups` is none, and the gradients of its input, scale and shift
+/// under a random weighting.
 fn normalised(shape: [usize; 4], groups: Option<usize>, place: DeviceName) -> Vec<Vec<f32>> {
     let device = open(place);
     let leaf = |name: &str, shape: &[usize]| {
@@ -199,7 +199,7 @@ fn normalised(shape: [usize; 4], groups: Option<usize>, place: DeviceName) -> Ve
     ]
 }
 
-/// Of maps that a kernel cuts into many pieces, none of which they are a multiple of.
+/// Of maps whose channels and places are no multiple of what a kernel adds up at a time.
 #[test]
 fn normalisation_gives_on_a_gpu_what_it_gives_on_the_cpu() {
     let place = chosen();
