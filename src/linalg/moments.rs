@@ -5,15 +5,18 @@ use std::mem;
 use faer::{Mat, MatRef};
 use rayon::prelude::*;
 
-use super::product::{LONGEST_SUM, Matrix, UNCOPIED, multiply};
+use super::product::{LONGEST_SUM, Matrix, multiply};
 use super::{Rows, Value, tiles};
 use crate::wide::wide;
 
 /// Rows that [`Moments::add`] takes at a time: batches of a multiple of them give the bits of one batch of all.
 pub const ROWS_AT_A_TIME: usize = 1024;
-/// Columns of a panel, and rows of the scatter that one thread computes at a time: the `gemm` crate multiplies panels of so many as
-/// they lie, where it would first copy such columns of wider rows.
-const PANEL: usize = 64;
+/// Columns of a panel: as many as the `gemm` crate keeps in registers with AVX-512, twice those with AVX2, so that it reads a panel
+/// in the order it lies in.
+const PANEL: usize = 24;
+/// Rows of the scatter that one thread computes at a time: [`LONGEST_SUM`] rows of their panels stay in the second cache while all
+/// panels to their right pass by.
+const BAND: usize = 6 * PANEL;
 
 /// Count, mean and scatter of rows that arrive in batches; memory is quadratic in the columns and independent of the
 /// rows.
@@ -24,7 +27,8 @@ const PANEL: usize = 64;
 pub struct Moments {
     count: usize,
     mean: Vec<f64>,
-    /// sum of (x - mean)(x - mean)^T, row by row; only the upper triangle is kept up to date.
+    /// sum of (x - mean)(x - mean)^T in bands of [`BAND`] rows, each in tiles of [`PANEL`] columns, [rows, columns]; only the upper
+    /// triangle is kept up to date.
     scatter: Vec<f64>,
     /// Room for the centred rows of a batch in panels, whatever they were last.
     room: Vec<f64>,
@@ -95,17 +99,13 @@ impl Moments {
         let shift: Vec<f64> = mean.iter().zip(&self.mean).map(|(b, a)| b - a).collect();
         let weight = before * added / total;
         let columns = self.mean.len();
-        let shares = self.scatter.par_chunks_mut((PANEL * columns).max(1));
-        shares.enumerate().for_each(|(number, share)| {
-            let first = number * PANEL;
-            add_scatter(first, share);
+        let bands = self.scatter.par_chunks_mut((BAND * columns).max(1));
+        let bands = bands.with_max_len(1).enumerate();
+        bands.for_each(|(number, band)| {
+            let first = number * BAND;
+            add_scatter(first, band);
             if before > 0.0 {
-                for (row, sums) in share.chunks_exact_mut(columns).enumerate() {
-                    let scaled = weight * shift[first + row];
-                    for (sum, shift) in sums[first..].iter_mut().zip(&shift[first..]) {
-                        *sum += scaled * shift;
-                    }
-                }
+                add_shifts(columns, first, weight, &shift, band);
             }
         });
         for (mean, shift) in self.mean.iter_mut().zip(&shift) {
@@ -130,25 +130,33 @@ impl Moments {
         let scale = (self.count - ddof) as f64;
         let columns = self.mean.len();
         Mat::from_fn(columns, columns, |row, column| {
-            self.scatter[row.min(column) * columns + row.max(column)] / scale
+            self.scatter[place(columns, row.min(column), row.max(column))] / scale
         })
     }
+}
+
+/// Where an entry of the scatter lies.
+fn place(columns: usize, row: usize, column: usize) -> usize {
+    let (first, start) = (row / BAND * BAND, column / PANEL * PANEL);
+    let height = BAND.min(columns - first);
+    let width = PANEL.min(columns - start);
+    first * columns + start * height + (row - first) * width + (column - start)
 }
 
 /// Writes the mean of the rows, and the rows less their mean in panels, one after the other: [rows, [`PANEL`] columns], the last
 /// narrower.
 fn centre_panels<T: Value>(rows: Rows<'_, T>, mean: &mut [f64], panels: &mut [f64]) {
-    let panels = panels.par_chunks_mut((rows.rows * PANEL).max(1));
-    let means = mean.par_chunks_mut(PANEL);
+    let panels = panels.par_chunks_mut((rows.rows * BAND).max(1));
+    let means = mean.par_chunks_mut(BAND);
     panels
         .zip(means)
         .enumerate()
-        .for_each(|(place, (panel, mean))| centre_panel(rows, place * PANEL, mean, panel));
+        .for_each(|(number, (panels, mean))| centre_band(rows, number * BAND, mean, panels));
 }
 
 wide! {
-    /// Writes the mean of the columns from `first` on, as many as `mean` is long, and these less their mean.
-    fn centre_panel<T: Value>(rows: Rows<'_, T>, first: usize, mean: &mut [f64], panel: &mut [f64]) {
+    /// Writes the mean of the columns from `first` on, as many as `mean` is long, and these less their mean in panels.
+    fn centre_band<T: Value>(rows: Rows<'_, T>, first: usize, mean: &mut [f64], panels: &mut [f64]) {
         let columns = first..first + mean.len();
         for index in 0..rows.rows {
             for (sum, &value) in mean.iter_mut().zip(&rows.row(index)[columns.clone()]) {
@@ -158,30 +166,53 @@ wide! {
         for sum in &mut *mean {
             *sum /= rows.rows as f64;
         }
-        let targets = panel.chunks_exact_mut(mean.len());
-        for (index, target) in targets.enumerate() {
-            let row = &rows.row(index)[columns.clone()];
-            for ((target, &value), mean) in target.iter_mut().zip(row).zip(&*mean) {
-                *target = value.into() - mean;
+        for index in 0..rows.rows {
+            let row = rows.row(index)[columns.clone()].chunks(PANEL);
+            let panels = panels.chunks_mut(rows.rows * PANEL);
+            for ((row, mean), panel) in row.zip(mean.chunks(PANEL)).zip(panels) {
+                let target = &mut panel[index * row.len()..][..row.len()];
+                for ((target, &value), mean) in target.iter_mut().zip(row).zip(mean) {
+                    *target = value.into() - mean;
+                }
             }
         }
     }
 }
 
-/// Adds to the rows of the scatter from `first` on, which are those of one panel, the products with this and the later panels.
-fn add_products(rows: usize, columns: usize, first: usize, panels: &[f64], share: &mut [f64]) {
-    let height = share.len() / columns;
-    let left = &panels[first * rows..][..height * rows];
-    for (place, right) in panels[first * rows..].chunks(PANEL * rows).enumerate() {
-        let width = right.len() / rows;
-        let target = &mut share[first + place * PANEL..];
-        for terms in tiles(rows, LONGEST_SUM) {
+wide! {
+    /// Adds `weight` times the products of `shift` with itself to the band of the scatter from row `first` on.
+    fn add_shifts(columns: usize, first: usize, weight: f64, shift: &[f64], band: &mut [f64]) {
+        let height = band.len() / columns;
+        let tiles = band.chunks_mut(height * PANEL);
+        for (tile, across) in tiles.zip(shift.chunks(PANEL)).skip(first / PANEL) {
+            let rows = tile.chunks_exact_mut(across.len());
+            for (row, down) in rows.zip(&shift[first..]) {
+                let scaled = weight * down;
+                for (sum, across) in row.iter_mut().zip(across) {
+                    *sum += scaled * across;
+                }
+            }
+        }
+    }
+}
+
+/// Adds the products of panels to the band of the scatter from row `first` on, from the tile of its diagonal on.
+fn add_products(rows: usize, columns: usize, first: usize, panels: &[f64], band: &mut [f64]) {
+    let height = band.len() / columns;
+    let right = &panels[first * rows..];
+    let left = &right[..height * rows];
+    for terms in tiles(rows, LONGEST_SUM) {
+        let tiles = band.chunks_mut(height * PANEL).skip(first / PANEL);
+        let right = right.chunks(rows * PANEL);
+        for (number, (tile, right)) in tiles.zip(right).enumerate() {
+            let width = right.len() / rows;
             let right = Matrix::rows(&right[terms.start * width..], width);
-            for part in tiles(height, UNCOPIED) {
-                let left = Matrix::columns(&left[terms.start * height + part.start..], height);
-                let size = [part.len(), width, terms.len()];
-                let target = &mut target[part.start * columns..];
-                multiply(size, target, columns, left, right, true);
+            // The panels of the band up to the one on the diagonal.
+            let left = left.chunks(rows * PANEL).take(number + 1);
+            for (left, target) in left.zip(tile.chunks_mut(PANEL * width)) {
+                let height = left.len() / rows;
+                let left = Matrix::columns(&left[terms.start * height..], height);
+                multiply([height, width, terms.len()], target, width, left, right, true);
             }
         }
     }
