@@ -12,7 +12,7 @@ use crate::nn::inception::{FEATURES, InceptionV3, SIZE};
 use crate::weights::{INCEPTION_V3, locate};
 
 /// Images of a pass on the CPU: the fastest, changes no number.
-const BATCH: usize = 2;
+const BATCH: usize = 6;
 
 /// The registry's entry of the network as torch-fidelity and TTUR use it.
 pub(super) const INCEPTION: ExtractorEntry = ExtractorEntry {

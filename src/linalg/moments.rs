@@ -212,7 +212,14 @@ fn add_products(rows: usize, columns: usize, first: usize, panels: &[f64], band:
             for (left, target) in left.zip(tile.chunks_mut(PANEL * width)) {
                 let height = left.len() / rows;
                 let left = Matrix::columns(&left[terms.start * height..], height);
-                multiply([height, width, terms.len()], target, width, left, right, true);
+                multiply(
+                    [height, width, terms.len()],
+                    target,
+                    width,
+                    left,
+                    right,
+                    true,
+                );
             }
         }
     }

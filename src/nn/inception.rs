@@ -30,8 +30,9 @@ pub const FEATURES: usize = 2048;
 /// Classes of TensorFlow's graph, 1000 of which are ImageNet's.
 pub const CLASSES: usize = 1008;
 
-/// The stage after which maps are small and kernels are many.
-const LAST_OF_LARGE_MAPS: &str = "Mixed_5d";
+/// How many images go together through the stages up to one, on the CPU, and through the last stages all: the larger maps are, the
+/// fewer stay in the cache; the smaller, the more of the time goes into reading kernels, once for all images.
+const TOGETHER: [(&str, usize); 2] = [("Mixed_5d", 1), ("Mixed_6e", 2)];
 
 /// The network up to its 1008 logits.
 #[derive(Debug)]
@@ -65,19 +66,8 @@ impl InceptionV3 {
     }
 
     /// The features of images whose bytes were scaled to (byte - 128) / 128: [n, 3, 299, 299] -> [n, 2048], all >= 0.
-    ///
-    /// On the CPU images go through the stages of large maps one by one, as only the maps of one stay in the cache, and through the
-    /// others together, as the kernels are then read once for all.
     pub fn features(&self, images: Tensor<4>) -> Tensor<2> {
-        let (large, small) = self.stages.split_at(self.count_through(LAST_OF_LARGE_MAPS));
-        let count = images.dims()[0];
-        let maps = if count > 1 && DeviceKind::of(&images.device()) == DeviceKind::Cpu {
-            let each = (0..count).map(|image| forward(large, images.clone().narrow(0, image, 1)));
-            Tensor::cat(each.collect(), 0)
-        } else {
-            forward(large, images)
-        };
-        global_average_pool(forward(small, maps))
+        global_average_pool(self.through(&self.stages, images))
     }
 
     /// The same of all images at once; `watch` sees the maps after every stage, by the name of its weights (`MaxPool_1`,
@@ -98,7 +88,31 @@ impl InceptionV3 {
 
     /// The maps after the stage `last`: [n, 3, 299, 299] -> [n, channels, h, w].
     pub fn maps_after(&self, last: &str, images: Tensor<4>) -> Tensor<4> {
-        forward(&self.stages[..self.count_through(last)], images)
+        self.through(&self.stages[..self.count_through(last)], images)
+    }
+
+    /// What the first `stages` make of images.
+    fn through(&self, stages: &[(&'static str, Layer)], images: Tensor<4>) -> Tensor<4> {
+        match DeviceKind::of(&images.device()) {
+            DeviceKind::Cpu => self.in_parts(&TOGETHER, stages, images),
+            _ => forward(stages, images),
+        }
+    }
+
+    /// The same with as many images at a time as `parts` say.
+    fn in_parts(
+        &self,
+        parts: &[(&str, usize)],
+        stages: &[(&'static str, Layer)],
+        images: Tensor<4>,
+    ) -> Tensor<4> {
+        let Some(((last, most), parts)) = parts.split_last() else {
+            return forward(stages, images);
+        };
+        let (before, after) = stages.split_at(self.count_through(last).min(stages.len()));
+        let each = images.split(*most, 0).into_iter();
+        let each = each.map(|images| self.in_parts(parts, before, images));
+        forward(after, Tensor::cat(each.collect(), 0))
     }
 
     /// How many stages there are, the first ones, up to that called `last`.

@@ -5,7 +5,7 @@
 //! Some neighbouring outputs of a channel depend on a tile of inputs d. With the kernel g they are
 //!
 //! ```text
-//! A' [ (G g) . (B' d) ]               along one axis: kernels of 1 x 3, 1 x 7 and their transposes, `line`
+//! A' [ (G g) . (B' d) ]               along one axis: kernels of 1 x 3, 1 x 7, their transposes, columns of 5 x 5, `line`
 //! A' [ (G g G') . (B' d B) ] A        along both: kernels of 3 x 3, `plane`
 //! ```
 //!
@@ -51,6 +51,12 @@ trait Tiles {
     /// How many tiles, made a multiple of the vector's length.
     fn lanes(&self) -> usize;
 
+    /// Taps of a kernel across the axis that tiles lie along: what one of them reads lies one lane further than for the one before. At
+    /// most as many as a vector is long.
+    fn taps_across(&self) -> usize {
+        1
+    }
+
     /// Numbers of a map parted by residues.
     fn parted(&self) -> usize;
 
@@ -87,6 +93,7 @@ pub(super) fn convolve(
         [3, 1] | [1, 3] if along_one => {
             line::convolve::<6>(shape, input, weight, transformed, bias)
         }
+        [5, 5] if along_one => line::convolve::<8>(shape, input, weight, transformed, bias),
         [7, 1] | [1, 7] if along_one => {
             line::convolve::<10>(shape, input, weight, transformed, bias)
         }
@@ -140,7 +147,7 @@ fn compute<T: Tiles>(
         tiles.part(channel, input, parted);
         tiles.enter(channel, parted, entries);
     }
-    sum_channels(shape, lanes, kernels, entries, products);
+    sum_channels(tiles, kernels, entries, products);
     // What the output's tiles come from.
     let results = take(planes, STEP.pow(T::AXES) * lanes);
     for (channel, &bias) in bias.iter().enumerate() {
@@ -149,22 +156,26 @@ fn compute<T: Tiles>(
     }
 }
 
-/// For every entry the sum over channels: [`kernels`] times `tiles`, [inputs, lanes], is `products`, [outputs, lanes].
-fn sum_channels(shape: &Shape, lanes: usize, kernels: &[f32], tiles: &[f32], products: &mut [f32]) {
+/// For every entry the sum over channels and taps across: `kernels`, [entries, taps, outputs, inputs], times `entries`,
+/// [entries, inputs, lanes], is `products`, [entries, outputs, lanes]. The last lanes of a later tap belong to no output.
+fn sum_channels<T: Tiles>(tiles: &T, kernels: &[f32], entries: &[f32], products: &mut [f32]) {
+    let (shape, lanes, taps) = (tiles.shape(), tiles.lanes(), tiles.taps_across());
     let (inputs, outputs) = (shape.inputs, shape.outputs);
-    let tiles = tiles.chunks_exact(spacing(inputs, lanes));
+    let entries = entries.chunks_exact(spacing(inputs, lanes));
     let products = products.chunks_exact_mut(spacing(outputs, lanes));
-    let kernels = kernels.chunks_exact(inputs * outputs);
-    for ((kernels, tiles), products) in kernels.zip(tiles).zip(products) {
-        for piece in pieces(inputs) {
-            multiply(
-                [outputs, lanes, piece.len()],
-                products,
-                lanes,
-                Matrix::rows(&kernels[piece.start..], inputs),
-                Matrix::rows(&tiles[piece.start * lanes..], lanes),
-                piece.start > 0,
-            );
+    let kernels = kernels.chunks_exact(taps * inputs * outputs);
+    for ((kernels, entry), products) in kernels.zip(entries).zip(products) {
+        for (tap, kernels) in kernels.chunks_exact(inputs * outputs).enumerate() {
+            for piece in pieces(inputs) {
+                multiply(
+                    [outputs, lanes, piece.len()],
+                    products,
+                    lanes,
+                    Matrix::rows(&kernels[piece.start..], inputs),
+                    Matrix::rows(&entry[piece.start * lanes + tap..], lanes),
+                    tap + piece.start > 0,
+                );
+            }
         }
     }
 }

@@ -1,7 +1,8 @@
-//! Kernels of 1 x 3 and 1 x 7 and their transposes: four outputs from a tile of `TILE` inputs, half and 10 of 28 of the products.
+//! Kernels of 1 x 3 and 1 x 7 and their transposes, and of 5 x 5 column by column: four outputs from a tile of `TILE` inputs, half, 10
+//! of 28 and 8 of 20 of the products.
 //!
-//! The axis that the kernel runs along is parted by the residues of its places; across it, image by image, and then tile after
-//! tile, numbers lie side by side.
+//! The axis that tiles lie along is parted by the residues of its places; across it, image by image, and then tile after tile, numbers
+//! lie side by side. So what a tap further across reads lies one number further.
 
 use std::sync::OnceLock;
 
@@ -19,9 +20,9 @@ const TILES: usize = 192;
 /// The convolution of some images.
 struct Line<'a, const TILE: usize> {
     shape: &'a Shape,
-    /// The axis that the kernel runs along: 0 down, 1 across.
+    /// The axis that tiles lie along: 0 down, 1 across.
     axis: usize,
-    /// Places across that axis, of all images.
+    /// Places across that axis, of all images with their padding.
     across: usize,
     /// Tiles along it.
     tiles: usize,
@@ -30,13 +31,41 @@ struct Line<'a, const TILE: usize> {
 }
 
 fn axis(shape: &Shape) -> usize {
-    usize::from(shape.kernel[1] > 1)
+    usize::from(shape.kernel[0] == 1)
+}
+
+/// Places of an image across the axis of tiles, with its padding.
+fn padded_across(shape: &Shape) -> usize {
+    let other = 1 - axis(shape);
+    shape.input[other] + 2 * shape.padding[other]
+}
+
+/// What each entry of G has of each tap, for the taps of one place across after the other.
+fn factors_across<const TILE: usize>(shape: &Shape) -> Vec<Vec<f64>> {
+    let [height, width] = shape.kernel;
+    let axis = axis(shape);
+    let factors = factors::<TILE>();
+    let across = 0..shape.kernel[1 - axis];
+    let entries = factors.iter();
+    let entries = entries.flat_map(|along| across.clone().map(move |place| (along, place)));
+    entries
+        .map(|(along, place)| {
+            let taps = (0..height).flat_map(|down| (0..width).map(move |right| [down, right]));
+            taps.map(|tap| {
+                if tap[1 - axis] == place {
+                    along[tap[axis]]
+                } else {
+                    0.0
+                }
+            })
+            .collect()
+        })
+        .collect()
 }
 
 /// Whether a convolution at every place is computed here.
 pub(super) fn fits(shape: &Shape) -> bool {
-    let axis = axis(shape);
-    shape.output[axis] >= SMALLEST && shape.padding[1 - axis] == 0
+    shape.output[axis(shape)] >= SMALLEST
 }
 
 /// [images, channels, places] -> [images, outputs, places], by tiles of `TILE` inputs
@@ -47,9 +76,9 @@ pub(super) fn convolve<const TILE: usize>(
     transformed: &OnceLock<Vec<f32>>,
     bias: &[f32],
 ) -> Vec<f32> {
-    let kernels = transformed.get_or_init(|| kernels(weight, &factors::<TILE>()));
+    let kernels = transformed.get_or_init(|| kernels(weight, &factors_across::<TILE>(shape)));
     let axis = axis(shape);
-    let (across, tiles) = (shape.output[1 - axis], shape.output[axis].div_ceil(STEP));
+    let (across, tiles) = (padded_across(shape), shape.output[axis].div_ceil(STEP));
     let [image_in, image_out] = shape.lengths();
     let group = (TILES / (across * tiles)).clamp(1, shape.images.max(1));
     in_blocks(
@@ -89,6 +118,10 @@ impl<const TILE: usize> Tiles for Line<'_, TILE> {
         self.lanes
     }
 
+    fn taps_across(&self) -> usize {
+        self.shape.kernel[1 - self.axis]
+    }
+
     fn parted(&self) -> usize {
         STEP * self.residue()
     }
@@ -109,12 +142,13 @@ impl<const TILE: usize> Tiles for Line<'_, TILE> {
         let reached = STEP * (self.tiles - 1) + TILE;
         let places = (padding..reached).take(self.shape.input[self.axis]);
         let places = places.map(|place| place % STEP * self.residue() + place / STEP * self.across);
-        let each = self.shape.output[1 - self.axis];
+        let (each, before) = (padded_across(self.shape), self.shape.padding[1 - self.axis]);
+        let inside = self.shape.input[1 - self.axis];
         for (image, maps) in input.chunks_exact(self.shape.lengths()[0]).enumerate() {
             let first = (self.shape.first + channel) * self.shape.input_places();
             let map = &maps[first..][..self.shape.input_places()];
             for (place, at) in places.clone().enumerate() {
-                let target = &mut parted[at + image * each..][..each];
+                let target = &mut parted[at + image * each + before..][..inside];
                 if self.axis == 0 {
                     target.copy_from_slice(&map[place * width..][..width]);
                 } else {
@@ -129,13 +163,14 @@ impl<const TILE: usize> Tiles for Line<'_, TILE> {
 
     fn join(&self, channel: usize, results: &[f32], output: &mut [f32]) {
         let width = self.shape.output[1];
-        let each = self.shape.output[1 - self.axis];
+        let each = padded_across(self.shape);
+        let inside = self.shape.output[1 - self.axis];
         for (image, maps) in output.chunks_exact_mut(self.shape.lengths()[1]).enumerate() {
             let map =
                 &mut maps[channel * self.shape.output_places()..][..self.shape.output_places()];
             for place in 0..self.shape.output[self.axis] {
                 let at = place % STEP * self.lanes + place / STEP * self.across;
-                let source = &results[at + image * each..][..each];
+                let source = &results[at + image * each..][..inside];
                 if self.axis == 0 {
                     map[place * width..][..width].copy_from_slice(source);
                 } else {

@@ -1,5 +1,5 @@
 //! Kernels of 3 x 3: four by four outputs from a tile of 6 x 6 inputs, a quarter of the products. Those of 5 x 5, from tiles of 8 x 8,
-//! would round too much.
+//! would round too much; along one axis, as `line` has them, they do not.
 //!
 //! After the last tile of a row stands one that belongs to no output; what is computed for it is left out at the end.
 

@@ -14,7 +14,7 @@
 //! ```
 //!
 //! The numbers x were chosen so that sums of rectified normal channels round little. In units of the error of the plain sum that is
-//! 1.7 with 3 taps (2.5 along both axes) and 4.9 with 7.
+//! 1.7 with 3 taps (2.5 along both axes), 2.4 with 5 and 4.9 with 7.
 
 #![expect(
     clippy::inline_always,
@@ -38,11 +38,13 @@ impl<const TILE: usize> Points<TILE> {
     /// The numbers x, and their roots.
     const SQUARES: &'static [f64] = match TILE {
         6 => &[0.5, 2.0],
+        8 => &[0.25, 1.0, 4.0],
         10 => &[0.125, 0.75, 1.5, 4.0],
         _ => panic!("no points were chosen for such tiles"),
     };
     const ROOTS: &'static [f64] = match TILE {
         6 => &[std::f64::consts::FRAC_1_SQRT_2, std::f64::consts::SQRT_2],
+        8 => &[0.5, 1.0, 2.0],
         10 => &[
             0.353_553_390_593_273_8,
             0.866_025_403_784_438_6,
@@ -197,6 +199,7 @@ mod tests {
     #[test]
     fn the_matrices_are_those_of_a_correlation() {
         is_a_correlation::<6>();
+        is_a_correlation::<8>();
         is_a_correlation::<10>();
     }
 }
