@@ -1,12 +1,15 @@
 //! Convolutions.
 //!
 //! In f32 on the CPU they are products of matrices, forward and backward, in blocks of this module's own; those of 3 x 3
-//! and DCGAN's 4 x 4 at every second place have fewer products, in `winograd`. Anything else is Burn's convolution.
+//! and DCGAN's 4 x 4 at every second place have fewer products, in `winograd`. On GPUs they are Burn's convolutions and their
+//! gradients, for transposed ones too, in `gpu`. Anything else is left to Burn.
 
 mod columns;
 mod extension;
 mod forward;
 mod geometry;
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+mod gpu;
 mod input_gradient;
 #[cfg(test)]
 mod tests;
@@ -17,9 +20,14 @@ use burn::tensor::Tensor;
 use burn::tensor::module;
 use burn::tensor::ops::{ConvOptions, ConvTransposeOptions};
 
-use self::extension::{Direction, apply};
-use self::geometry::Geometry;
-use super::flex::is_ours;
+use self::extension::apply;
+use self::geometry::{Direction, Geometry};
+use super::flex::{is_on_cpu, is_ours};
+
+/// Whether a tensor's convolutions are computed here: on the CPU in f32 alone, on a GPU in all its numbers.
+fn has_kernels(tensor: &Tensor<4>) -> bool {
+    is_ours(tensor) || !is_on_cpu(tensor)
+}
 
 /// Cross-correlation of images with kernels, as PyTorch's `conv2d`; stride and padding are equal in both directions.
 ///
@@ -33,7 +41,7 @@ pub fn conv2d(
 ) -> Tensor<4> {
     let [images, inputs, height, width] = input.dims();
     let [outputs, _, kernel, _] = weight.dims();
-    if !(is_ours(&input) && is_ours(&weight)) {
+    if !(has_kernels(&input) && has_kernels(&weight)) {
         let options = ConvOptions::new([stride; 2], [padding; 2], [1, 1], 1);
         return module::conv2d(input, weight, bias, options);
     }
@@ -63,7 +71,7 @@ pub fn conv_transpose2d(
 ) -> Tensor<4> {
     let [images, inputs, height, width] = input.dims();
     let [_, outputs, kernel, _] = weight.dims();
-    if !(is_ours(&input) && is_ours(&weight)) {
+    if !(has_kernels(&input) && has_kernels(&weight)) {
         let options = ConvTransposeOptions::new([stride; 2], [padding; 2], [0, 0], [1, 1], 1);
         return module::conv_transpose2d(input, weight, bias, options);
     }

@@ -2,7 +2,9 @@
 
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{DispatchDevice, Flex};
-use burn::tensor::{DType, Shape, Tensor, TensorData};
+use burn::tensor::{Shape, Tensor, TensorData};
+
+use super::is_f32;
 
 /// A tensor of the CPU back end.
 pub(super) type Primitive = FloatTensor<Flex>;
@@ -10,10 +12,15 @@ pub(super) type Primitive = FloatTensor<Flex>;
 /// Numbers that one thread should have to itself before a second one is worth waking.
 pub(super) const GRAIN: usize = 16 * 1024;
 
+/// Whether a tensor is one of the CPU back end.
+pub(super) fn is_on_cpu<const D: usize>(tensor: &Tensor<D>) -> bool {
+    let device = tensor.device().without_autodiff();
+    matches!(device.as_dispatch(), DispatchDevice::Flex(_))
+}
+
 /// Whether a tensor holds f32 on the CPU back end: the kernels are for those, Burn's operations for all others.
 pub(super) fn is_ours<const D: usize>(tensor: &Tensor<D>) -> bool {
-    let device = tensor.device().without_autodiff();
-    tensor.dtype() == DType::F32 && matches!(device.as_dispatch(), DispatchDevice::Flex(_))
+    is_f32(tensor) && is_on_cpu(tensor)
 }
 
 /// The entries of a contiguous tensor, in row-major order.

@@ -26,14 +26,17 @@ pub(super) fn empty_like(like: &CubeTensor) -> CubeTensor {
     }
 }
 
-/// The tensors with their entries in one order in memory, without gaps: as they are, if they have one. (Convolutions give channels
-/// last.)
+/// The tensors, of one shape, with their entries in one order in memory, without gaps: as they are, if they have one, else maps and
+/// kernels with channels last, as convolutions take and give them. So weights come to lie that way in the first step of a training.
 pub(super) fn in_one_order<const N: usize>(tensors: [CubeTensor; N]) -> [CubeTensor; N] {
     let first = tensors[0].meta.strides().clone();
     let is_one =
         |tensor: &CubeTensor| tensor.is_contiguous_buffer() && *tensor.meta.strides() == first;
     if tensors.iter().all(is_one) {
         return tensors;
+    }
+    if first.len() == 4 {
+        return tensors.map(channels_last);
     }
     tensors.map(into_contiguous)
 }

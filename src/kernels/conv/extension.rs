@@ -1,7 +1,7 @@
-//! The kernels as operations of Burn: on the CPU back end, and with gradients.
+//! Convolutions as operations of Burn's back ends, and with gradients. Those of the CPU are here.
 //!
-//! Burn's own convolution computes the weight gradient as another convolution, whose kernels are whole output maps; a
-//! training step spends most of its time there. These operations replace it for f32 on Flex; [`crate::kernels::flex::is_ours`] tells where.
+//! On the CPU Burn's own convolution computes the weight gradient as another convolution, whose kernels are whole output maps; a
+//! training step spends most of its time there. These operations replace it for f32; [`super::has_kernels`] tells where.
 
 use burn::backend::autodiff::NodeId;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
@@ -13,23 +13,14 @@ use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
 use burn::tensor::Tensor;
 
 use super::forward::convolve;
-use super::geometry::Geometry;
+use super::geometry::{Direction, Geometry};
 use super::input_gradient::input_gradient;
 use super::weight_gradient::{bias_gradient, weight_gradient};
 use crate::kernels::flex::{Primitive, entries, tensor};
 use crate::kernels::operations::count;
 
-/// Which way an operation runs through a convolution.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Direction {
-    /// From its input to its output.
-    Along,
-    /// From its output to its input: the transposed convolution.
-    Back,
-}
-
 /// A convolution in either direction, as operations of a back end.
-#[backend_extension(Flex, Autodiff)]
+#[backend_extension(Flex, Cube: cfg(any(feature = "wgpu", feature = "cuda")), Autodiff)]
 pub(super) trait Convolution: Backend {
     /// What the convolution of the given sizes, or its transpose, makes of `operand`.
     fn convolution(
@@ -47,6 +38,19 @@ pub(super) trait Convolution: Backend {
         geometry: Geometry,
         direction: Direction,
     ) -> FloatTensor<Self>;
+}
+
+/// What a back end's convolution needs besides, to have gradients.
+pub(super) trait PullBack: Convolution {
+    /// The gradients by the operand, the weight and the bias, those that are `wanted`; `gradient` is that of the output.
+    fn pull_back(
+        operand: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        geometry: &Geometry,
+        direction: Direction,
+        wanted: [bool; 3],
+    ) -> [Option<FloatTensor<Self>>; 3];
 }
 
 /// The operation on Burn's tensors.
@@ -88,7 +92,55 @@ impl Convolution for Flex {
     }
 }
 
-impl<C: CheckpointStrategy> Convolution for Autodiff<Flex, C> {
+impl PullBack for Flex {
+    fn pull_back(
+        operand: Primitive,
+        weight: Primitive,
+        gradient: Primitive,
+        geometry: &Geometry,
+        direction: Direction,
+        [of_operand, of_weight, of_bias]: [bool; 3],
+    ) -> [Option<Primitive>; 3] {
+        let gradient = gradient.to_contiguous();
+        let by_operand =
+            of_operand.then(|| transform(&gradient, &weight, None, geometry, direction.reversed()));
+        let by_weight = of_weight.then(|| {
+            let operand = operand.to_contiguous();
+            let [input, output] = direction.ends(&operand, &gradient);
+            count(geometry.multiply_adds());
+            let result = weight_gradient(geometry, entries(input), entries(output));
+            tensor(result, geometry.weight_shape())
+        });
+        let by_bias = of_bias.then(|| {
+            let (channels, [height, width]) = geometry.after(direction);
+            let result = bias_gradient(entries(&gradient), channels, height * width);
+            tensor(result, [channels])
+        });
+        [by_operand, by_weight, by_bias]
+    }
+}
+
+fn transform(
+    operand: &Primitive,
+    weight: &Primitive,
+    bias: Option<&Primitive>,
+    geometry: &Geometry,
+    direction: Direction,
+) -> Primitive {
+    count(geometry.multiply_adds());
+    let bias = bias.map(Primitive::to_contiguous);
+    let bias = bias.as_ref().map(entries);
+    let (operand, weight) = (operand.to_contiguous(), weight.to_contiguous());
+    let (operand, weight) = (entries(&operand), entries(&weight));
+    let result = match direction {
+        Direction::Along => convolve(geometry, operand, weight, bias),
+        Direction::Back => input_gradient(geometry, operand, weight, bias),
+    };
+    let (channels, [height, width]) = geometry.after(direction);
+    tensor(result, [geometry.images, channels, height, width])
+}
+
+impl<B: PullBack, C: CheckpointStrategy> Convolution for Autodiff<B, C> {
     fn convolution(
         operand: FloatTensor<Self>,
         weight: FloatTensor<Self>,
@@ -96,7 +148,13 @@ impl<C: CheckpointStrategy> Convolution for Autodiff<Flex, C> {
         direction: Direction,
     ) -> FloatTensor<Self> {
         let parents = [operand.node(), weight.node()];
-        track::<C, 2>(parents, &operand, &weight, None, geometry, direction)
+        let output = B::convolution(
+            operand.primitive().clone(),
+            weight.primitive().clone(),
+            geometry,
+            direction,
+        );
+        track::<B, C, 2>(parents, [&operand, &weight], output, geometry, direction)
     }
 
     fn biased_convolution(
@@ -107,27 +165,25 @@ impl<C: CheckpointStrategy> Convolution for Autodiff<Flex, C> {
         direction: Direction,
     ) -> FloatTensor<Self> {
         let parents = [operand.node(), weight.node(), bias.node()];
-        let bias = Some(bias.primitive());
-        track::<C, 3>(parents, &operand, &weight, bias, geometry, direction)
+        let output = B::biased_convolution(
+            operand.primitive().clone(),
+            weight.primitive().clone(),
+            bias.primitive().clone(),
+            geometry,
+            direction,
+        );
+        track::<B, C, 3>(parents, [&operand, &weight], output, geometry, direction)
     }
 }
 
-/// Computes the operation and records its backward step, if a parent asks for a gradient.
-fn track<C: CheckpointStrategy, const N: usize>(
+/// Records the operation's backward step, if a parent asks for a gradient.
+fn track<B: PullBack, C: CheckpointStrategy, const N: usize>(
     parents: [NodeGuard; N],
-    operand: &FloatTensor<Autodiff<Flex, C>>,
-    weight: &FloatTensor<Autodiff<Flex, C>>,
-    bias: Option<&Primitive>,
+    [operand, weight]: [&FloatTensor<Autodiff<B, C>>; 2],
+    output: FloatTensor<B>,
     geometry: Geometry,
     direction: Direction,
-) -> FloatTensor<Autodiff<Flex, C>> {
-    let output = transform(
-        operand.primitive(),
-        weight.primitive(),
-        bias,
-        &geometry,
-        direction,
-    );
+) -> FloatTensor<Autodiff<B, C>> {
     match Step.prepare::<C>(parents).compute_bound().stateful() {
         OpsKind::Tracked(mut prepared) => {
             let state = State {
@@ -155,7 +211,7 @@ struct State {
     direction: Direction,
 }
 
-impl<const N: usize> Backward<Flex, N> for Step {
+impl<B: PullBack, const N: usize> Backward<B, N> for Step {
     type State = State;
 
     fn backward(
@@ -164,74 +220,24 @@ impl<const N: usize> Backward<Flex, N> for Step {
         gradients: &mut Gradients,
         checkpointer: &mut Checkpointer,
     ) {
-        let gradient = gradients.consume::<Flex>(&ops.node).to_contiguous();
         let State {
             operand,
             weight,
             geometry,
             direction,
         } = ops.state;
-        let operand: Primitive = checkpointer.retrieve_node_output(operand);
-        let weight: Primitive = checkpointer.retrieve_node_output(weight);
-        let mut parents = ops.parents.into_iter();
-        if let Some(node) = parents.next().flatten() {
-            let back = match direction {
-                Direction::Along => Direction::Back,
-                Direction::Back => Direction::Along,
-            };
-            let result = transform(&gradient, &weight, None, &geometry, back);
-            gradients.register::<Flex>(node.id, result);
+        let mut retrieve = |node| checkpointer.retrieve_node_output::<FloatTensor<B>>(node);
+        let (operand, weight) = (retrieve(operand), retrieve(weight));
+        let gradient = gradients.consume::<B>(&ops.node);
+        let mut wanted = [false; 3];
+        for (wanted, parent) in wanted.iter_mut().zip(&ops.parents) {
+            *wanted = parent.is_some();
         }
-        if let Some(node) = parents.next().flatten() {
-            let operand = operand.to_contiguous();
-            let (input, output) = match direction {
-                Direction::Along => (&operand, &gradient),
-                Direction::Back => (&gradient, &operand),
-            };
-            count(geometry.multiply_adds());
-            let result = weight_gradient(&geometry, entries(input), entries(output));
-            let shape = [
-                geometry.outputs,
-                geometry.inputs,
-                geometry.kernel,
-                geometry.kernel,
-            ];
-            gradients.register::<Flex>(node.id, tensor(result, shape));
-        }
-        if let Some(node) = parents.next().flatten() {
-            let (channels, places) = match direction {
-                Direction::Along => (geometry.outputs, geometry.output_places()),
-                Direction::Back => (geometry.inputs, geometry.input_places()),
-            };
-            let result = bias_gradient(entries(&gradient), channels, places);
-            gradients.register::<Flex>(node.id, tensor(result, [channels]));
+        let results = B::pull_back(operand, weight, gradient, &geometry, direction, wanted);
+        for (parent, result) in ops.parents.into_iter().zip(results) {
+            if let (Some(node), Some(result)) = (parent, result) {
+                gradients.register::<B>(node.id, result);
+            }
         }
     }
-}
-
-fn transform(
-    operand: &Primitive,
-    weight: &Primitive,
-    bias: Option<&Primitive>,
-    geometry: &Geometry,
-    direction: Direction,
-) -> Primitive {
-    count(geometry.multiply_adds());
-    let bias = bias.map(Primitive::to_contiguous);
-    let bias = bias.as_ref().map(entries);
-    let (operand, weight) = (operand.to_contiguous(), weight.to_contiguous());
-    let (operand, weight) = (entries(&operand), entries(&weight));
-    let (result, channels, [height, width]) = match direction {
-        Direction::Along => (
-            convolve(geometry, operand, weight, bias),
-            geometry.outputs,
-            geometry.output,
-        ),
-        Direction::Back => (
-            input_gradient(geometry, operand, weight, bias),
-            geometry.inputs,
-            geometry.input,
-        ),
-    };
-    tensor(result, [geometry.images, channels, height, width])
 }

@@ -9,6 +9,32 @@ const FEWEST_PLACES: usize = 128;
 /// Blocks wanted, so that several cores are busy.
 pub(super) const BLOCKS: usize = 8;
 
+/// Which way an operation runs through a convolution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Direction {
+    /// From its input to its output.
+    Along,
+    /// From its output to its input: the transposed convolution.
+    Back,
+}
+
+impl Direction {
+    pub(super) fn reversed(self) -> Self {
+        match self {
+            Self::Along => Self::Back,
+            Self::Back => Self::Along,
+        }
+    }
+
+    /// What lies at the convolution's input, and what at its output: an operation's operand and its result, or the other way round.
+    pub(super) fn ends<T>(self, operand: T, result: T) -> [T; 2] {
+        match self {
+            Self::Along => [operand, result],
+            Self::Back => [result, operand],
+        }
+    }
+}
+
 /// A convolution of `images` images from `inputs` channels of `input` places to `outputs` channels of `output` places.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Geometry {
@@ -26,6 +52,19 @@ pub(super) struct Geometry {
 }
 
 impl Geometry {
+    /// Channels, height and width of the maps that the operation gives.
+    pub(super) fn after(&self, direction: Direction) -> (usize, [usize; 2]) {
+        match direction {
+            Direction::Along => (self.outputs, self.output),
+            Direction::Back => (self.inputs, self.input),
+        }
+    }
+
+    /// [outputs, inputs, kernel, kernel]
+    pub(super) fn weight_shape(&self) -> [usize; 4] {
+        [self.outputs, self.inputs, self.kernel, self.kernel]
+    }
+
     /// Products and sums of the operation in either direction, and of its weight gradient, those with padding among them.
     pub(super) fn multiply_adds(&self) -> usize {
         let kernel = self.kernel * self.kernel;
