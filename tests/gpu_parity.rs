@@ -1,6 +1,6 @@
 //! Every model on a GPU beside the CPU: the gradients of a first step, and samples before and after
-//! it. Prints a line a model; fails where the two differ by more than [`tolerance`] allows. And normalisation of maps of other sizes
-//! than those models have.
+//! it. Prints a line a model; fails where the two differ by more than [`tolerance`] allows. And convolutions and normalisation of maps
+//! of other sizes than those models have.
 //!
 //!     just gpu-parity
 //!
@@ -13,11 +13,11 @@ mod toy;
 
 use std::path::Path;
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Gradients, Tensor, TensorData};
 use burn_pack::Reader;
 use histogen::config::RunConfig;
 use histogen::device::{self, Compute, DeviceName, Precision, PrecisionSetting};
-use histogen::kernels::{Activation, batch_norm_train, group_norm};
+use histogen::kernels::{Activation, batch_norm_train, conv_transpose2d, conv2d, group_norm};
 use histogen::models::{self, GenerativeModel, MODELS, StepScalars};
 use histogen::random::Random;
 
@@ -170,32 +170,41 @@ fn every_model_computes_on_a_gpu_what_it_computes_on_the_cpu() {
     );
 }
 
+/// Numbers far from zero mean, so that a variance is not the mean square.
+fn leaf<const D: usize>(name: &str, shape: [usize; D], device: &Device) -> Tensor<D> {
+    let entries = Random::new(5).stream(name).normals(shape.iter().product());
+    let entries = entries.into_iter().map(|x| 0.7 * x + 1.5).collect();
+    Tensor::from_data(TensorData::new::<f32, _>(entries, shape), device).require_grad()
+}
+
+/// The sum of a tensor under a random weighting.
+fn weighted(output: &Tensor<4>) -> Tensor<1> {
+    let weighting = leaf("weighting", output.dims(), &output.device());
+    (output.clone() * weighting.detach()).sum()
+}
+
+fn gradient<const D: usize>(leaf: &Tensor<D>, gradients: &Gradients) -> Vec<f32> {
+    device::values(leaf.grad(gradients).expect("a leaf")).expect("f32")
+}
+
 /// The output of group normalisation, or of batch normalisation if `groups` is none, and the gradients of its input, scale and shift
 /// under a random weighting.
 fn normalised(shape: [usize; 4], groups: Option<usize>, place: DeviceName) -> Vec<Vec<f32>> {
     let device = open(place);
-    let leaf = |name: &str, shape: &[usize]| {
-        let entries = Random::new(5).stream(name).normals(shape.iter().product());
-        // Far from zero mean, so that the variance is not the mean square.
-        let entries = entries.into_iter().map(|x| 0.7 * x + 1.5).collect();
-        TensorData::new::<f32, _>(entries, shape)
-    };
-    let input = Tensor::<4>::from_data(leaf("input", &shape), &device).require_grad();
-    let affine = ["gamma", "beta"]
-        .map(|name| Tensor::<1>::from_data(leaf(name, &shape[1..2]), &device).require_grad());
+    let input = leaf("input", shape, &device);
+    let affine = ["gamma", "beta"].map(|name| leaf(name, [shape[1]], &device));
     let function = Activation::LeakyRelu(0.2);
     let output = match groups {
         None => batch_norm_train(input.clone(), affine.clone(), function).0,
         Some(groups) => group_norm(input.clone(), groups, affine.clone(), function),
     };
-    let weighting = Tensor::<4>::from_data(leaf("weighting", &shape), &device);
-    let gradients = (output.clone() * weighting).sum().backward();
-    let of = |tensor: &Tensor<1>| tensor.grad(&gradients).expect("a leaf");
+    let gradients = weighted(&output).backward();
+    let [gamma, beta] = affine;
     vec![
         device::values(output.detach()).expect("f32"),
-        device::values(input.grad(&gradients).expect("a leaf")).expect("f32"),
-        device::values(of(&affine[0])).expect("f32"),
-        device::values(of(&affine[1])).expect("f32"),
+        gradient(&input, &gradients),
+        gradient(&gamma, &gradients),
+        gradient(&beta, &gradients),
     ]
 }
 
@@ -221,6 +230,78 @@ fn normalisation_gives_on_a_gpu_what_it_gives_on_the_cpu() {
                 assert!(
                     difference < 1e-5,
                     "{shape:?} in {groups:?}, {name}: {difference:.2e}"
+                );
+            }
+        }
+    }
+}
+
+/// A convolution, or where `transposed` its transpose, of maps of `size`, and the gradients of operand, weight and bias under a random
+/// weighting.
+fn convolved(
+    size: [usize; 2],
+    window: [usize; 3],
+    transposed: bool,
+    place: DeviceName,
+) -> Vec<Vec<f32>> {
+    let device = open(place);
+    let [kernel, stride, padding] = window;
+    let (images, from, to) = (3, 5, 7);
+    let operand = leaf("operand", [images, from, size[0], size[1]], &device);
+    let bias = leaf("bias", [to], &device);
+    let channels = if transposed { [from, to] } else { [to, from] };
+    let operation = if transposed { conv_transpose2d } else { conv2d };
+    let weight = leaf(
+        "weight",
+        [channels[0], channels[1], kernel, kernel],
+        &device,
+    );
+    let output = operation(
+        operand.clone(),
+        weight.clone(),
+        Some(bias.clone()),
+        [stride, padding],
+    );
+    let gradients = weighted(&output).backward();
+    vec![
+        device::values(output.detach()).expect("f32"),
+        gradient(&operand, &gradients),
+        gradient(&weight, &gradients),
+        gradient(&bias, &gradients),
+    ]
+}
+
+/// With windows that leave out the last places, reach over all of them, or do not overlap.
+#[test]
+fn convolutions_give_on_a_gpu_what_they_give_on_the_cpu() {
+    let place = chosen();
+    for (size, window) in [
+        ([7, 10], [4, 2, 1]),
+        ([9, 6], [3, 2, 1]),
+        ([8, 7], [2, 3, 0]),
+        ([6, 5], [5, 3, 2]),
+        ([9, 8], [3, 1, 1]),
+        ([4, 4], [4, 1, 0]),
+        ([1, 1], [4, 1, 0]),
+    ] {
+        for transposed in [false, true] {
+            let [kernel, _, padding] = window;
+            if !transposed && size.iter().any(|side| side + 2 * padding < kernel) {
+                continue;
+            }
+            let (ours, theirs) = (
+                convolved(size, window, transposed, cpu()),
+                convolved(size, window, transposed, place),
+            );
+            let names = ["output", "operand", "weight", "bias"];
+            for (name, (ours, theirs)) in names.into_iter().zip(ours.iter().zip(&theirs)) {
+                let difference = relative(ours, theirs);
+                println!(
+                    "{size:?} by {window:?}, transposed {transposed}, {name}: {difference:.2e}"
+                );
+                assert!(
+                    difference < tolerance(place),
+                    "{size:?} by {window:?}, transposed {transposed}, {name}: {difference:.2e}"
                 );
             }
         }

@@ -2,9 +2,10 @@
 //! and the steps of the optimiser and of moving averages.
 //!
 //! For f32 on Burn's Flex back end (the CPU) they are kernels of this module's own, forward and, where a network is
-//! trained through them, backward. On GPUs normalisation, activation functions and those steps have kernels too, each the file
-//! `gpu.rs` of its folder; all else, and any other precision, is Burn's operations. Results of the CPU's kernels have the same bits
-//! for any number of threads, and an image the same bits whatever its batch, batch normalisation aside.
+//! trained through them, backward. On GPUs convolutions, normalisation, activation functions and those steps have kernels
+//! too, each the file `gpu.rs` of its folder; all else, and any other precision, is Burn's operations. Results of the
+//! CPU's kernels have the same bits for any number of threads, and an image the same bits whatever its batch, batch
+//! normalisation aside.
 
 pub mod activation;
 pub mod adam;
