@@ -187,6 +187,15 @@ fn gradient<const D: usize>(leaf: &Tensor<D>, gradients: &Gradients) -> Vec<f32>
     device::values(leaf.grad(gradients).expect("a leaf")).expect("f32")
 }
 
+/// Prints how far apart two devices' numbers are, which must be less than `most`.
+fn compare(case: &str, names: [&str; 4], ours: &[Vec<f32>], theirs: &[Vec<f32>], most: f64) {
+    for (name, (ours, theirs)) in names.into_iter().zip(ours.iter().zip(theirs)) {
+        let difference = relative(ours, theirs);
+        println!("{case}, {name}: {difference:.2e}");
+        assert!(difference < most, "{case}, {name}: {difference:.2e}");
+    }
+}
+
 /// The output of group normalisation, or of batch normalisation if `groups` is none, and the gradients of its input, scale and shift
 /// under a random weighting.
 fn normalised(shape: [usize; 4], groups: Option<usize>, place: DeviceName) -> Vec<Vec<f32>> {
@@ -224,14 +233,13 @@ fn normalisation_gives_on_a_gpu_what_it_gives_on_the_cpu() {
                 normalised(shape, groups, place),
             );
             let names = ["output", "input", "scale", "shift"];
-            for (name, (ours, theirs)) in names.into_iter().zip(ours.iter().zip(&theirs)) {
-                let difference = relative(ours, theirs);
-                println!("{shape:?} in {groups:?}, {name}: {difference:.2e}");
-                assert!(
-                    difference < 1e-5,
-                    "{shape:?} in {groups:?}, {name}: {difference:.2e}"
-                );
-            }
+            compare(
+                &format!("{shape:?} in {groups:?}"),
+                names,
+                &ours,
+                &theirs,
+                1e-5,
+            );
         }
     }
 }
@@ -294,16 +302,8 @@ fn convolutions_give_on_a_gpu_what_they_give_on_the_cpu() {
                 convolved(size, window, transposed, place),
             );
             let names = ["output", "operand", "weight", "bias"];
-            for (name, (ours, theirs)) in names.into_iter().zip(ours.iter().zip(&theirs)) {
-                let difference = relative(ours, theirs);
-                println!(
-                    "{size:?} by {window:?}, transposed {transposed}, {name}: {difference:.2e}"
-                );
-                assert!(
-                    difference < tolerance(place),
-                    "{size:?} by {window:?}, transposed {transposed}, {name}: {difference:.2e}"
-                );
-            }
+            let case = format!("{size:?} by {window:?}, transposed {transposed}");
+            compare(&case, names, &ours, &theirs, tolerance(place));
         }
     }
 }

@@ -182,11 +182,11 @@ wide! {
 wide! {
     /// Adds `weight` times the products of `shift` with itself to the band of the scatter from row `first` on.
     fn add_shifts(columns: usize, first: usize, weight: f64, shift: &[f64], band: &mut [f64]) {
-        let height = band.len() / columns;
-        let tiles = band.chunks_mut(height * PANEL);
-        for (tile, across) in tiles.zip(shift.chunks(PANEL)).skip(first / PANEL) {
+        let shift = &shift[first..];
+        let panels = shift.chunks(PANEL);
+        for (tile, across) in tiles_of(columns, first, band).zip(panels) {
             let rows = tile.chunks_exact_mut(across.len());
-            for (row, down) in rows.zip(&shift[first..]) {
+            for (row, down) in rows.zip(shift) {
                 let scaled = weight * down;
                 for (sum, across) in row.iter_mut().zip(across) {
                     *sum += scaled * across;
@@ -196,15 +196,21 @@ wide! {
     }
 }
 
-/// Adds the products of panels to the band of the scatter from row `first` on, from the tile of its diagonal on.
+/// The tiles of the band of the scatter from row `first` on, from that of its diagonal on.
+fn tiles_of(columns: usize, first: usize, band: &mut [f64]) -> impl Iterator<Item = &mut [f64]> {
+    let height = band.len() / columns;
+    band.chunks_mut(height * PANEL).skip(first / PANEL)
+}
+
+/// Adds the products of panels to the band of the scatter from row `first` on.
 fn add_products(rows: usize, columns: usize, first: usize, panels: &[f64], band: &mut [f64]) {
     let height = band.len() / columns;
     let right = &panels[first * rows..];
     let left = &right[..height * rows];
     for terms in tiles(rows, LONGEST_SUM) {
-        let tiles = band.chunks_mut(height * PANEL).skip(first / PANEL);
+        let targets = tiles_of(columns, first, band);
         let right = right.chunks(rows * PANEL);
-        for (number, (tile, right)) in tiles.zip(right).enumerate() {
+        for (number, (tile, right)) in targets.zip(right).enumerate() {
             let width = right.len() / rows;
             let right = Matrix::rows(&right[terms.start * width..], width);
             // The panels of the band up to the one on the diagonal.

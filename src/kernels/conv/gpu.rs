@@ -86,8 +86,8 @@ fn transform(
         return conv_forward(operand, weight, bias, options, strategy).expect(EVERY_SHAPE);
     }
     let (channels, [height, width]) = geometry.after(direction);
-    let is_strided = geometry.stride > 1 || geometry.is_whole();
-    let result = if is_strided && operand.dtype == DType::F32 {
+    let overlaps_little = geometry.stride > 1 || geometry.is_whole();
+    let result = if overlaps_little && operand.dtype == DType::F32 {
         input_gradient(operand, weight, geometry)
     } else {
         let shape = Shape::new([geometry.images, channels, height, width]);
