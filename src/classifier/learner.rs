@@ -9,6 +9,7 @@ use super::ClassifierTask;
 use crate::device::{batches, number, tensor, values};
 use crate::error::{Result, refuse};
 use crate::images::Images;
+use crate::kernels::together;
 use crate::nn::adam::adam;
 use crate::nn::record::{EachPart, NetworkPart};
 
@@ -123,7 +124,7 @@ impl<N: Body> Classifier for Learner<N> {
         let loss = cross_entropy(logits, classes, &self.device);
         let value = number(&loss);
         let gradients = GradientsParams::from_grads(loss.backward(), &self.network);
-        self.network = self.adam.step(rate, self.network.clone(), gradients);
+        self.network = together(|| self.adam.step(rate, self.network.clone(), gradients));
         Ok(LearnerStep {
             loss: value,
             accuracy: right as f64 / classes.len() as f64,

@@ -15,7 +15,7 @@ use crate::wide::wide;
 
 /// The numbers of one step: Kingma and Ba, *Adam: A Method for Stochastic Optimization*, 2015 (arXiv 1412.6980), Algorithm 1 with
 /// the corrections of the bias moved out, as at the end of its section 2.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AdamStep {
     /// Decays of the first and of the second moment.
     pub decays: [f32; 2],

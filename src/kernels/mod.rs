@@ -23,6 +23,7 @@ mod pool;
 mod product;
 mod scratch;
 mod spectral;
+mod together;
 
 use burn::tensor::{DType, Tensor};
 
@@ -33,6 +34,7 @@ pub use self::norm::{batch_norm, batch_norm_train, group_norm};
 pub use self::operations::{gigaflop_since, operations};
 pub use self::pool::max_pool2d;
 pub use self::spectral::{normalised, power_iteration, spectral_normalise};
+pub use self::together::together;
 
 /// Whether a tensor holds f32: kernels that CPU and GPUs have are for those.
 fn is_f32<const D: usize>(tensor: &Tensor<D>) -> bool {

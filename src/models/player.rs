@@ -10,6 +10,7 @@ use burn_optim::{GradientsParams, ModuleOptimizer, RmsPropConfig};
 use super::Scalar;
 use crate::config::{Method, Optimiser, RunConfig};
 use crate::error::Result;
+use crate::kernels::together;
 use crate::nn::adam::adam;
 use crate::nn::ema;
 use crate::nn::record::{EachPart, NetworkPart};
@@ -111,7 +112,7 @@ impl<N: Module> Player<N> {
         let rate = self
             .optimiser
             .learning_rate_at(random.position(), self.steps);
-        self.network = self.moments.step(rate, self.network.clone(), gradients);
+        self.network = together(|| self.moments.step(rate, self.network.clone(), gradients));
         if let Some(average) = &mut self.average {
             let steps = random.position() as f64;
             let decay = average.decay.min((1.0 + steps) / (10.0 + steps));

@@ -2,10 +2,12 @@
 
 use std::collections::VecDeque;
 
+use burn::backend::Dispatch;
+use burn::backend::tensor::FloatTensor;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::Tensor;
 
-use crate::kernels::moving_average;
+use crate::kernels::{moving_average, together};
 
 /// Moves every parameter of `average` towards the same parameter of `model`: a <- decay a + (1 - decay) m.
 ///
@@ -13,23 +15,25 @@ use crate::kernels::moving_average;
 pub fn follow<M: Module>(average: M, model: &M, decay: f64) -> M {
     let mut collected = Collected(VecDeque::new());
     model.visit(&mut collected);
-    average.map(&mut Lerp {
-        targets: collected.0,
-        decay,
+    together(|| {
+        average.map(&mut Lerp {
+            targets: collected.0,
+            decay,
+        })
     })
 }
 
-struct Collected(VecDeque<Tensor<1>>);
+struct Collected(VecDeque<FloatTensor<Dispatch>>);
 
 impl ModuleVisitor for Collected {
     fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
         self.0
-            .push_back(parameter.val().without_autodiff().reshape([-1]));
+            .push_back(parameter.val().without_autodiff().into_dispatch());
     }
 }
 
 struct Lerp {
-    targets: VecDeque<Tensor<1>>,
+    targets: VecDeque<FloatTensor<Dispatch>>,
     decay: f64,
 }
 
@@ -40,10 +44,7 @@ impl ModuleMapper for Lerp {
             .pop_front()
             .expect("average and model have the same parameters");
         let decay = self.decay;
-        parameter.map(|average| {
-            let target = target.reshape(average.dims());
-            moving_average(average, target, decay)
-        })
+        parameter.map(|average| moving_average(average, Tensor::from_dispatch(target), decay))
     }
 }
 

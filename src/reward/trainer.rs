@@ -14,6 +14,7 @@ use super::snn::{SnnConfig, SnnRunConfig, Stage};
 use crate::device::{number, tensor};
 use crate::error::Result;
 use crate::images::Images;
+use crate::kernels::together;
 use crate::nn::adam::adam;
 use crate::nn::pool::global_average_pool;
 use crate::nn::record::EachPart;
@@ -102,7 +103,7 @@ impl Trainer {
         scalars.push(("contrastive_loss", number(&loss)));
         let gradients = GradientsParams::from_grads(loss.backward(), &self.network);
         let rate = self.config.contrastive_rate;
-        self.network = self.contrastive.step(rate, self.network.clone(), gradients);
+        self.network = together(|| self.contrastive.step(rate, self.network.clone(), gradients));
         scalars
     }
 

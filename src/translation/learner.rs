@@ -11,6 +11,7 @@ use super::{PairBatch, Translator, TranslatorRunConfig};
 use crate::device::{batches, number, tensor, values};
 use crate::error::{Result, refuse};
 use crate::images::{GREY, Images, Pixels};
+use crate::kernels::together;
 use crate::nn::activation::Activation::Tanh;
 use crate::nn::adam::adam;
 use crate::nn::dropout::Dropout;
@@ -126,10 +127,8 @@ impl<N: Body> Translator for Learner<N> {
                     let own = patch_discriminator(real, translated);
                     scalars.push(("discriminator_loss", number(&own)));
                     let gradients = GradientsParams::from_grads(own.backward(), &opponent.network);
-                    opponent.network =
-                        opponent
-                            .adam
-                            .step(rate, opponent.network.clone(), gradients);
+                    let network = opponent.network.clone();
+                    opponent.network = together(|| opponent.adam.step(rate, network, gradients));
                     let constant = opponent.network.clone().no_grad();
                     let game = patch_generator(constant.forward(pair(outputs)));
                     scalars.push(("adversarial_loss", number(&game)));
@@ -139,7 +138,7 @@ impl<N: Body> Translator for Learner<N> {
         };
         scalars.insert(0, ("training_loss", number(&loss)));
         let gradients = GradientsParams::from_grads(loss.backward(), &self.network);
-        self.network = self.adam.step(rate, self.network.clone(), gradients);
+        self.network = together(|| self.adam.step(rate, self.network.clone(), gradients));
         Ok(scalars)
     }
 

@@ -1,11 +1,30 @@
-//! The step on a GPU: one kernel of CubeCL, launched once for a parameter.
+//! The step on a GPU: one kernel of CubeCL for some parameters.
+
+use std::cell::RefCell;
+use std::thread::LocalKey;
 
 use burn::backend::Cube;
 use burn_cubecl::cubecl::{self, prelude::*};
 use burn_cubecl::tensor::CubeTensor;
 
 use super::{Adam, AdamStep};
-use crate::kernels::gpu::{empty_like, in_one_order, of_each};
+use crate::kernels::gpu::{UNITS, empty_like, in_one_order};
+use crate::kernels::together::gpu::{Step, Waiting, enter, place_in};
+
+thread_local! {
+    static WAITING: Waiting<Parameter> = const { RefCell::new(Vec::new()) };
+}
+
+/// A parameter, and what becomes of it.
+struct Parameter {
+    weight: CubeTensor,
+    gradient: CubeTensor,
+    /// Both moments are written to where they lie.
+    first: CubeTensor,
+    second: CubeTensor,
+    to: CubeTensor,
+    step: AdamStep,
+}
 
 impl Adam for Cube {
     fn adam(
@@ -15,39 +34,79 @@ impl Adam for Cube {
         second: CubeTensor,
         step: AdamStep,
     ) -> (CubeTensor, CubeTensor, CubeTensor) {
-        let inputs = in_one_order([weight, gradient, first, second]);
-        let client = inputs[0].client.clone();
-        let (cubes, dimension) = of_each(&inputs[0], inputs[0].meta.num_elements());
-        // What others still hold, as the checkpoint that is being written, is not written to.
-        let outputs = [(); 3].map(|()| empty_like(&inputs[0]));
-        let [weight, gradient, first, second] = inputs.map(CubeTensor::into_tensor_arg);
-        let [to, first_to, second_to] = outputs.clone().map(CubeTensor::into_tensor_arg);
+        let [weight, gradient, first, second] = in_one_order([weight, gradient, first, second]);
+        let [first, second] = [first, second].map(ours);
+        let to = empty_like(&weight);
+        let result = (to.clone(), first.clone(), second.clone());
+        let parameter = Parameter {
+            weight,
+            gradient,
+            first,
+            second,
+            to,
+            step,
+        };
+        enter(parameter);
+        result
+    }
+}
+
+/// The tensor, or a copy if others hold it, as the checkpoint that is being written.
+fn ours(tensor: CubeTensor) -> CubeTensor {
+    if tensor.can_mut() {
+        tensor
+    } else {
+        tensor.copy()
+    }
+}
+
+impl Step for Parameter {
+    const BUFFERS: usize = 5;
+
+    fn waiting() -> &'static LocalKey<Waiting<Self>> {
+        &WAITING
+    }
+
+    fn parameter(&self) -> &CubeTensor {
+        &self.weight
+    }
+
+    fn goes_with(&self, other: &Self) -> bool {
+        self.step == other.step && self.weight.device == other.weight.device
+    }
+
+    fn launch(steps: Vec<Self>, (cubes, dimension): (CubeCount, CubeDim)) {
+        let client = steps[0].weight.client.clone();
         let AdamStep {
             decays,
             correction,
             epsilon,
             rate,
             bound,
-        } = step;
+        } = steps[0].step;
+        let mut arguments = [(); 5].map(|()| SequenceArg::new());
+        for step in steps {
+            let tensors = [step.weight, step.gradient, step.first, step.second, step.to];
+            for (argument, tensor) in arguments.iter_mut().zip(tensors) {
+                argument.push(tensor.into_tensor_arg());
+            }
+        }
+        let [weights, gradients, firsts, seconds, to] = arguments;
         kernel::launch(
-            &client, cubes, dimension, weight, gradient, first, second, to, first_to, second_to,
-            decays[0], decays[1], correction, epsilon, rate, bound,
+            &client, cubes, dimension, weights, gradients, firsts, seconds, to, decays[0],
+            decays[1], correction, epsilon, rate, bound,
         );
-        let [weight, first, second] = outputs;
-        (weight, first, second)
     }
 }
 
 /// A step of one number; see [`super::step_of`].
 #[cube(launch)]
 fn kernel(
-    weight: &Tensor<f32>,
-    gradient: &Tensor<f32>,
-    first: &Tensor<f32>,
-    second: &Tensor<f32>,
-    weight_to: &mut Tensor<f32>,
-    first_to: &mut Tensor<f32>,
-    second_to: &mut Tensor<f32>,
+    weights: &Sequence<OwnedTensor<f32>>,
+    gradients: &Sequence<OwnedTensor<f32>>,
+    firsts: &mut Sequence<OwnedTensor<f32>>,
+    seconds: &mut Sequence<OwnedTensor<f32>>,
+    to: &mut Sequence<OwnedTensor<f32>>,
     first_decay: f32,
     second_decay: f32,
     correction: f32,
@@ -55,20 +114,28 @@ fn kernel(
     rate: f32,
     bound: f32,
 ) {
-    let place = ABSOLUTE_POS;
-    if place >= weight_to.len() {
-        terminate!();
+    let mut cube = 0usize.runtime();
+    #[unroll]
+    for parameter in 0..weights.len() {
+        let weight = weights.index(parameter);
+        let first = firsts.index_mut(parameter);
+        let second = seconds.index_mut(parameter);
+        let place = place_in(cube, weight.len());
+        if place < weight.len() {
+            let mut slope = gradients.index(parameter)[place];
+            if slope > bound {
+                slope = bound;
+            }
+            if slope < -bound {
+                slope = -bound;
+            }
+            let mean = first[place] * first_decay + slope * (1.0 - first_decay);
+            let square = second[place] * second_decay + slope * slope * (1.0 - second_decay);
+            first[place] = mean;
+            second[place] = square;
+            let direction = mean * correction / (square.sqrt() + epsilon);
+            to.index_mut(parameter)[place] = weight[place] - direction * rate;
+        }
+        cube += weight.len().div_ceil(UNITS);
     }
-    let mut slope = gradient[place];
-    if slope > bound {
-        slope = bound;
-    }
-    if slope < -bound {
-        slope = -bound;
-    }
-    let mean = first[place] * first_decay + slope * (1.0 - first_decay);
-    let square = second[place] * second_decay + slope * slope * (1.0 - second_decay);
-    first_to[place] = mean;
-    second_to[place] = square;
-    weight_to[place] = weight[place] - mean * correction / (square.sqrt() + epsilon) * rate;
 }
