@@ -1,6 +1,6 @@
 //! Every model on a GPU beside the CPU: the gradients of a first step, and samples before and after
 //! it. Prints a line a model; fails where the two differ by more than [`tolerance`] allows. And convolutions and normalisation of maps
-//! of other sizes than those models have.
+//! of other sizes than those models have, and later steps of the optimiser.
 //!
 //!     just gpu-parity
 //!
@@ -17,7 +17,10 @@ use burn::tensor::{Device, Gradients, Tensor, TensorData};
 use burn_pack::Reader;
 use histogen::config::RunConfig;
 use histogen::device::{self, Compute, DeviceName, Precision, PrecisionSetting};
-use histogen::kernels::{Activation, batch_norm_train, conv_transpose2d, conv2d, group_norm};
+use histogen::kernels::adam::{AdamStep, adam};
+use histogen::kernels::{
+    Activation, batch_norm_train, conv_transpose2d, conv2d, group_norm, moving_average, together,
+};
 use histogen::models::{self, GenerativeModel, MODELS, StepScalars};
 use histogen::random::Random;
 
@@ -279,7 +282,7 @@ fn convolved(
     ]
 }
 
-/// With windows that leave out the last places, reach over all of them, or do not overlap.
+/// With windows that leave out the last places, reach over all of them, or do not overlap, and with places enough for several sums.
 #[test]
 fn convolutions_give_on_a_gpu_what_they_give_on_the_cpu() {
     let place = chosen();
@@ -289,6 +292,7 @@ fn convolutions_give_on_a_gpu_what_they_give_on_the_cpu() {
         ([8, 7], [2, 3, 0]),
         ([6, 5], [5, 3, 2]),
         ([9, 8], [3, 1, 1]),
+        ([32, 40], [3, 1, 1]),
         ([4, 4], [4, 1, 0]),
         ([1, 1], [4, 1, 0]),
     ] {
@@ -306,4 +310,84 @@ fn convolutions_give_on_a_gpu_what_they_give_on_the_cpu() {
             compare(&case, names, &ours, &theirs, tolerance(place));
         }
     }
+}
+
+/// Weights, both moments and averages of more parameters than a kernel takes, after three steps of Adam; and the first moments that
+/// somebody holds since before the last of them, which nothing may write to.
+fn stepped(place: DeviceName) -> [Vec<Vec<f32>>; 2] {
+    let device = open(place);
+    let draw = |name: &str, shape| leaf::<4>(name, shape, &device).inner();
+    let shapes = (1..=19).map(|size| [size, 7, size % 5 + 1, 3]);
+    let mut parameters: Vec<_> = shapes
+        .map(|shape| {
+            let [first, second] = ["first", "second"].map(|name| draw(name, shape));
+            let weight = draw("weight", shape);
+            (weight.clone(), [first, second * 0.1 + 1.0], weight)
+        })
+        .collect();
+    let mut held = Vec::new();
+    for time in 0..3 {
+        held = parameters
+            .iter()
+            .map(|(_, [first, _], _)| first.clone())
+            .collect();
+        if time < 2 {
+            held.clear();
+        }
+        let step = AdamStep {
+            decays: [0.5, 0.999],
+            correction: 0.7,
+            epsilon: 1e-8,
+            rate: 0.01 * (time + 1) as f32,
+            bound: 1.9,
+        };
+        parameters = together(|| {
+            let steps = parameters.drain(..).map(|(weight, moments, average)| {
+                let gradient = draw(&format!("gradient {time}"), weight.dims());
+                let (weight, moments) = adam(weight, gradient, moments, step);
+                (weight, moments, average)
+            });
+            steps.collect()
+        });
+        parameters = together(|| {
+            let steps = parameters.drain(..).map(|(weight, moments, average)| {
+                let average = moving_average(average, weight.clone(), 0.9);
+                (weight, moments, average)
+            });
+            steps.collect()
+        });
+    }
+    let read = |tensors: Vec<Tensor<4>>| {
+        let values = tensors
+            .into_iter()
+            .flat_map(|tensor| device::values(tensor).expect("f32"));
+        values.collect::<Vec<_>>()
+    };
+    let held = read(held);
+    let (mut weights, mut firsts, mut seconds, mut averages) = (vec![], vec![], vec![], vec![]);
+    for (weight, [first, second], average) in parameters {
+        weights.push(weight);
+        firsts.push(first);
+        seconds.push(second);
+        averages.push(average);
+    }
+    [
+        [weights, firsts, seconds, averages].map(read).into(),
+        vec![held],
+    ]
+}
+
+#[test]
+fn steps_of_many_parameters_give_on_a_gpu_what_they_give_on_the_cpu() {
+    let place = chosen();
+    let ([ours, our_held], [theirs, their_held]) = (stepped(cpu()), stepped(place));
+    let names = ["weights", "first moments", "second moments", "averages"];
+    compare("three steps", names, &ours, &theirs, 1e-6);
+    compare(
+        "three steps",
+        ["held", "", "", ""],
+        &our_held,
+        &their_held,
+        1e-6,
+    );
 }
