@@ -11,7 +11,7 @@ pub(in crate::kernels) mod gpu;
 mod tests;
 
 use burn::tensor::Tensor;
-use burn::tensor::activation::{leaky_relu, relu, sigmoid, silu};
+use burn::tensor::activation::{leaky_relu, log_sigmoid, relu, sigmoid, silu};
 
 use self::extension::{activate, slope};
 pub(in crate::kernels) use self::function::exponential;
@@ -28,6 +28,8 @@ pub enum Activation {
     LeakyRelu(f32),
     /// x / (1 + exp(-x)) (Hendrycks and Gimpel 2016; also called swish).
     Silu,
+    /// log(1 + exp(x)) (Dugas et al. 2001).
+    Softplus,
     /// The hyperbolic tangent.
     Tanh,
 }
@@ -41,6 +43,7 @@ impl Activation {
             Self::Relu => relu(input),
             Self::LeakyRelu(leak) => leaky_relu(input, f64::from(leak)),
             Self::Silu => silu(input),
+            Self::Softplus => log_sigmoid(input.neg()).neg(),
             Self::Tanh => input.tanh(),
         }
     }
@@ -64,6 +67,7 @@ impl Activation {
                 let gate = sigmoid(input.clone());
                 gate.clone() * (input * (gate.neg() + 1.0) + 1.0)
             }
+            Self::Softplus => sigmoid(input),
             Self::Tanh => input.tanh().square().neg() + 1.0,
         }
     }

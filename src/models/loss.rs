@@ -1,23 +1,20 @@
 //! The losses of adversarial training, each a mean over images.
 
 use burn::tensor::Tensor;
-use burn::tensor::activation::{log_sigmoid, relu};
+use burn::tensor::activation::relu;
 
-/// log(1 + e^x) = -log sigmoid(-x), without overflow.
-pub fn softplus(x: Tensor<1>) -> Tensor<1> {
-    log_sigmoid(x.neg()).neg()
-}
+use crate::kernels::Activation::Softplus;
 
-/// Binary cross-entropy of logits against one target in [0, 1]: softplus(x) - target x.
+/// Binary cross-entropy of logits against one target in [0, 1]: softplus(x) - target x, without overflow.
 ///
 /// Target 1 gives -log D(x), target 0 gives -log(1 - D(x)), anything between is a soft label.
 pub fn cross_entropy(logits: Tensor<1>, target: f64) -> Tensor<1> {
-    (softplus(logits.clone()) - logits.mul_scalar(target)).mean()
+    (Softplus.forward(logits.clone()) - logits.mul_scalar(target)).mean()
 }
 
 /// Binary cross-entropy of logits against a target in [0, 1] per image.
 pub fn cross_entropy_each(logits: Tensor<1>, targets: Tensor<1>) -> Tensor<1> {
-    (softplus(logits.clone()) - logits * targets).mean()
+    (Softplus.forward(logits.clone()) - logits * targets).mean()
 }
 
 /// The non-saturating generator's loss: -log D(G(z)). (Section 2.4 of arXiv 2409.20340.)
@@ -131,7 +128,7 @@ mod tests {
     fn softplus_survives_large_scores() {
         let device = Device::flex();
         let scores = Tensor::<1>::from_data(TensorData::from([-200.0f32, 0.0, 200.0]), &device);
-        let values = values(softplus(scores)).expect("f32");
+        let values = values(Softplus.forward(scores)).expect("f32");
         assert_eq!(values, [0.0, std::f32::consts::LN_2, 200.0]);
     }
 
@@ -139,7 +136,7 @@ mod tests {
     fn the_slope_of_softplus_is_the_sigmoid_at_zero_too() {
         let scores = TensorData::from([-1.0f32, 0.0, 1.0]);
         let scores = Tensor::<1>::from_data(scores, &crate::device::cpu()).require_grad();
-        let gradients = softplus(scores.clone()).sum().backward();
+        let gradients = Softplus.forward(scores.clone()).sum().backward();
         let slopes = values(scores.grad(&gradients).expect("a slope")).expect("f32");
         for (slope, expected) in slopes.iter().zip([0.268_941_42, 0.5, 0.731_058_6]) {
             assert!(

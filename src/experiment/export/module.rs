@@ -53,6 +53,7 @@ pub(super) fn module(
             Activation::Relu => line("nn.ReLU()".to_owned()),
             Activation::LeakyRelu(slope) => line(format!("nn.LeakyReLU({slope})")),
             Activation::Silu => line("nn.SiLU()".to_owned()),
+            Activation::Softplus => line("nn.Softplus()".to_owned()),
             Activation::Tanh => line("nn.Tanh()".to_owned()),
             Activation::Identity => {}
         }

@@ -167,6 +167,7 @@ impl Graph {
         let (operator, attributes) = match layer.activation {
             Activation::Relu => ("Relu", Vec::new()),
             Activation::LeakyRelu(slope) => ("LeakyRelu", vec![Attribute::Float("alpha", slope)]),
+            Activation::Softplus => ("Softplus", Vec::new()),
             Activation::Tanh => ("Tanh", Vec::new()),
             Activation::Identity => return last,
             Activation::Silu => {

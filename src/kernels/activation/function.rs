@@ -18,6 +18,8 @@ impl Activation {
             Self::Relu => each(entries, |x| if x <= 0.0 { 0.0 } else { x }), // NaN stays
             Self::LeakyRelu(leak) => each(entries, |x| if x > 0.0 { x } else { leak * x }),
             Self::Silu => each(entries, |x| x * sigmoid(x)),
+            // With calls: only losses need it, which are of few numbers.
+            Self::Softplus => each(entries, |x| x.max(0.0) + (-x.abs()).exp().ln_1p()),
             Self::Tanh => each(entries, tanh),
         }
     }
@@ -34,6 +36,10 @@ impl Activation {
             Self::Silu => pair(entries, gradient, |x, g| {
                 let gate = sigmoid(x);
                 g * gate * (1.0 + x * (1.0 - gate))
+            }),
+            Self::Softplus => pair(entries, gradient, |x, g| {
+                let small = (-x.abs()).exp();
+                g * if x > 0.0 { 1.0 } else { small } / (1.0 + small)
             }),
             Self::Tanh => pair(entries, gradient, |x, g| {
                 let y = tanh(x);

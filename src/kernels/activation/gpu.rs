@@ -15,6 +15,7 @@ pub(in crate::kernels) enum Function {
     /// With a factor below zero; 0 is ReLU.
     Leaky,
     Silu,
+    Softplus,
     Tanh,
 }
 
@@ -26,6 +27,7 @@ impl Activation {
             Self::Relu => (Function::Leaky, 0.0),
             Self::LeakyRelu(leak) => (Function::Leaky, leak),
             Self::Silu => (Function::Silu, 1.0),
+            Self::Softplus => (Function::Softplus, 1.0),
             Self::Tanh => (Function::Tanh, 1.0),
         }
     }
@@ -139,6 +141,12 @@ pub(in crate::kernels) fn apply(x: f32, leak: f32, #[comptime] function: Functio
     if comptime!(function == Function::Silu) {
         y = x / (1.0 + (-x).exp());
     }
+    if comptime!(function == Function::Softplus) {
+        y = (-x.abs()).exp().log1p();
+        if x > 0.0 {
+            y += x;
+        }
+    }
     if comptime!(function == Function::Tanh) {
         y = x.tanh();
     }
@@ -157,6 +165,9 @@ pub(in crate::kernels) fn slope(x: f32, leak: f32, #[comptime] function: Functio
     if comptime!(function == Function::Silu) {
         let gate = 1.0 / (1.0 + (-x).exp());
         slope = gate * (1.0 + x * (1.0 - gate));
+    }
+    if comptime!(function == Function::Softplus) {
+        slope = 1.0 / (1.0 + (-x).exp());
     }
     if comptime!(function == Function::Tanh) {
         let y = x.tanh();

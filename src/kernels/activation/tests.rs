@@ -6,11 +6,12 @@ use super::Activation;
 use crate::device::{cpu, values};
 use crate::random::Random;
 
-const ALL: [Activation; 5] = [
+const ALL: [Activation; 6] = [
     Activation::Identity,
     Activation::Relu,
     Activation::LeakyRelu(0.2),
     Activation::Silu,
+    Activation::Softplus,
     Activation::Tanh,
 ];
 
@@ -20,6 +21,7 @@ fn exact(activation: Activation, x: f64) -> f64 {
         Activation::LeakyRelu(leak) if x < 0.0 => f64::from(leak) * x,
         Activation::Identity | Activation::LeakyRelu(_) => x,
         Activation::Silu => x / (1.0 + (-x).exp()),
+        Activation::Softplus => x.max(0.0) + (-x.abs()).exp().ln_1p(),
         Activation::Tanh => x.tanh(),
     }
 }
