@@ -1,6 +1,6 @@
 //! Every model on a GPU beside the CPU: the gradients of a first step, and samples before and after
 //! it. Prints a line a model; fails where the two differ by more than [`tolerance`] allows. And convolutions and normalisation of maps
-//! of other sizes than those models have, and later steps of the optimiser.
+//! of other sizes than those models have, spectral normalisation, and later steps of the optimiser.
 //!
 //!     just gpu-parity
 //!
@@ -19,7 +19,8 @@ use histogen::config::RunConfig;
 use histogen::device::{self, Compute, DeviceName, Precision, PrecisionSetting};
 use histogen::kernels::adam::{AdamStep, adam};
 use histogen::kernels::{
-    Activation, batch_norm_train, conv_transpose2d, conv2d, group_norm, moving_average, together,
+    Activation, batch_norm_train, conv_transpose2d, conv2d, group_norm, moving_average,
+    power_iteration, spectral_normalise, together,
 };
 use histogen::models::{self, GenerativeModel, MODELS, StepScalars};
 use histogen::random::Random;
@@ -308,6 +309,49 @@ fn convolutions_give_on_a_gpu_what_they_give_on_the_cpu() {
             let names = ["output", "operand", "weight", "bias"];
             let case = format!("{size:?} by {window:?}, transposed {transposed}");
             compare(&case, names, &ours, &theirs, tolerance(place));
+        }
+    }
+}
+
+/// The right and the left singular vector after a power iteration, the weight over its singular value, and its gradient under a random
+/// weighting. On a GPU weights lie as they are made, or as training leaves them, with channels last.
+fn spectral(shape: [usize; 4], channels_last: bool, place: DeviceName) -> Vec<Vec<f32>> {
+    let device = open(place);
+    let [outputs, channels, height, width] = shape;
+    let leaf_weight = if channels_last {
+        leaf("weight", [outputs, height, width, channels], &device)
+    } else {
+        leaf("weight", shape, &device)
+    };
+    let weight = if channels_last {
+        leaf_weight.clone().permute([0, 3, 1, 2])
+    } else {
+        leaf_weight.clone()
+    };
+    let left = leaf("left", [outputs], &device);
+    let [left, right] = power_iteration(weight.clone(), left);
+    let output = spectral_normalise(weight, [left.clone(), right.clone()]);
+    let gradients = weighted(&output).backward();
+    vec![
+        device::values(right).expect("f32"),
+        device::values(left).expect("f32"),
+        device::values(output.detach()).expect("f32"),
+        gradient(&leaf_weight, &gradients),
+    ]
+}
+
+#[test]
+fn spectral_normalisation_gives_on_a_gpu_what_it_gives_on_the_cpu() {
+    let place = chosen();
+    for shape in [[70, 33, 4, 4], [1, 513, 4, 4], [7, 5, 3, 3], [3, 40, 1, 1]] {
+        for channels_last in [false, true] {
+            let (ours, theirs) = (
+                spectral(shape, channels_last, cpu()),
+                spectral(shape, channels_last, place),
+            );
+            let names = ["right", "left", "output", "weight"];
+            let case = format!("{shape:?}, channels last {channels_last}");
+            compare(&case, names, &ours, &theirs, 1e-5);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Spectral normalisation as operations of Burn on the CPU, and with gradients.
+//! Spectral normalisation as operations of Burn's back ends, and with gradients. Those of the CPU are here.
 
 use burn::backend::autodiff::NodeId;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
@@ -12,14 +12,17 @@ use burn::tensor::Tensor;
 use super::kernel;
 use crate::kernels::flex::{Primitive, entries, tensor};
 
-/// The operations of a back end. Matrices are weights, [outputs, the rest].
-#[backend_extension(Flex, Autodiff)]
-trait Spectral: Backend {
+/// The operations of a back end. Weights of any rank are matrices, [outputs, the rest].
+#[backend_extension(Flex, Cube: cfg(any(feature = "wgpu", feature = "cuda")), Autodiff)]
+pub(super) trait Spectral: Backend {
     /// W x; a constant.
-    fn times_rows(matrix: FloatTensor<Self>, vector: FloatTensor<Self>) -> FloatTensor<Self>;
+    fn times_rows(weight: FloatTensor<Self>, vector: FloatTensor<Self>) -> FloatTensor<Self>;
 
     /// W'x; a constant.
-    fn times_columns(matrix: FloatTensor<Self>, vector: FloatTensor<Self>) -> FloatTensor<Self>;
+    fn times_columns(weight: FloatTensor<Self>, vector: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// x / |x|; a constant.
+    fn unit(vector: FloatTensor<Self>) -> FloatTensor<Self>;
 
     /// W / u'Wv, of the weight's own shape.
     fn spectral_normalise(
@@ -29,16 +32,38 @@ trait Spectral: Backend {
     ) -> FloatTensor<Self>;
 }
 
+/// What a back end's spectral normalisation needs besides, to have gradients.
+pub(super) trait PullBack: Spectral {
+    /// The quotient, and sigma, `[1]`.
+    fn divide(
+        weight: FloatTensor<Self>,
+        vectors: [FloatTensor<Self>; 2],
+    ) -> (FloatTensor<Self>, FloatTensor<Self>);
+
+    /// The gradient by the weight; `gradient` is that of the quotient.
+    fn pull_back(
+        gradient: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        vectors: [FloatTensor<Self>; 2],
+        sigma: FloatTensor<Self>,
+    ) -> FloatTensor<Self>;
+}
+
 /// [`Spectral::times_rows`] on Burn's tensors.
-pub(super) fn times_rows(matrix: Tensor<2>, vector: Tensor<1>) -> Tensor<1> {
-    let (matrix, vector) = (matrix.into_dispatch(), vector.into_dispatch());
-    Tensor::from_dispatch(Dispatch::times_rows(matrix, vector))
+pub(super) fn times_rows<const D: usize>(weight: Tensor<D>, vector: Tensor<1>) -> Tensor<1> {
+    let (weight, vector) = (weight.into_dispatch(), vector.into_dispatch());
+    Tensor::from_dispatch(Dispatch::times_rows(weight, vector))
 }
 
 /// [`Spectral::times_columns`] on Burn's tensors.
-pub(super) fn times_columns(matrix: Tensor<2>, vector: Tensor<1>) -> Tensor<1> {
-    let (matrix, vector) = (matrix.into_dispatch(), vector.into_dispatch());
-    Tensor::from_dispatch(Dispatch::times_columns(matrix, vector))
+pub(super) fn times_columns<const D: usize>(weight: Tensor<D>, vector: Tensor<1>) -> Tensor<1> {
+    let (weight, vector) = (weight.into_dispatch(), vector.into_dispatch());
+    Tensor::from_dispatch(Dispatch::times_columns(weight, vector))
+}
+
+/// [`Spectral::unit`] on Burn's tensors.
+pub(super) fn unit(vector: Tensor<1>) -> Tensor<1> {
+    Tensor::from_dispatch(Dispatch::unit(vector.into_dispatch()))
 }
 
 /// [`Spectral::spectral_normalise`] on Burn's tensors.
@@ -49,43 +74,70 @@ pub(super) fn normalise<const D: usize>(weight: Tensor<D>, vectors: [Tensor<1>; 
 }
 
 impl Spectral for Flex {
-    fn times_rows(matrix: Primitive, vector: Primitive) -> Primitive {
-        let [matrix, vector] = [matrix, vector].map(|tensor| tensor.to_contiguous());
-        let result = kernel::times_rows(entries(&matrix), entries(&vector));
+    fn times_rows(weight: Primitive, vector: Primitive) -> Primitive {
+        let [weight, vector] = [weight, vector].map(|tensor| tensor.to_contiguous());
+        let result = kernel::times_rows(entries(&weight), entries(&vector));
         let rows = result.len();
         tensor(result, [rows])
     }
 
-    fn times_columns(matrix: Primitive, vector: Primitive) -> Primitive {
-        let [matrix, vector] = [matrix, vector].map(|tensor| tensor.to_contiguous());
-        let result = kernel::times_columns(entries(&matrix), entries(&vector));
+    fn times_columns(weight: Primitive, vector: Primitive) -> Primitive {
+        let [weight, vector] = [weight, vector].map(|tensor| tensor.to_contiguous());
+        let result = kernel::times_columns(entries(&weight), entries(&vector));
         let columns = result.len();
         tensor(result, [columns])
     }
 
+    fn unit(vector: Primitive) -> Primitive {
+        let vector = vector.to_contiguous();
+        tensor(kernel::unit(entries(&vector)), vector.shape())
+    }
+
     fn spectral_normalise(weight: Primitive, left: Primitive, right: Primitive) -> Primitive {
-        divide(&weight, [&left, &right]).0
+        Self::divide(weight, [left, right]).0
     }
 }
 
-/// The quotient, and sigma.
-fn divide(weight: &Primitive, vectors: [&Primitive; 2]) -> (Primitive, f32) {
-    let weight = weight.to_contiguous();
-    let vectors = vectors.map(Primitive::to_contiguous);
-    let sigma = kernel::sigma(entries(&weight), vectors.each_ref().map(entries));
-    let result = kernel::quotient(entries(&weight), sigma);
-    (tensor(result, weight.shape()), sigma)
-}
-
-impl<C: CheckpointStrategy> Spectral for Autodiff<Flex, C> {
-    fn times_rows(matrix: FloatTensor<Self>, vector: FloatTensor<Self>) -> FloatTensor<Self> {
-        let (matrix, vector) = (matrix.primitive().clone(), vector.primitive().clone());
-        FloatTensor::<Self>::new(Flex::times_rows(matrix, vector))
+impl PullBack for Flex {
+    fn divide(weight: Primitive, vectors: [Primitive; 2]) -> (Primitive, Primitive) {
+        let weight = weight.to_contiguous();
+        let vectors = vectors.map(|vector| vector.to_contiguous());
+        let sigma = kernel::sigma(entries(&weight), vectors.each_ref().map(entries));
+        let result = kernel::quotient(entries(&weight), sigma);
+        (tensor(result, weight.shape()), tensor(vec![sigma], [1]))
     }
 
-    fn times_columns(matrix: FloatTensor<Self>, vector: FloatTensor<Self>) -> FloatTensor<Self> {
-        let (matrix, vector) = (matrix.primitive().clone(), vector.primitive().clone());
-        FloatTensor::<Self>::new(Flex::times_columns(matrix, vector))
+    fn pull_back(
+        gradient: Primitive,
+        weight: Primitive,
+        vectors: [Primitive; 2],
+        sigma: Primitive,
+    ) -> Primitive {
+        let [weight, gradient] = [weight, gradient].map(|tensor| tensor.to_contiguous());
+        let vectors = vectors.map(|vector| vector.to_contiguous());
+        let result = kernel::pull_back(
+            entries(&gradient),
+            entries(&weight),
+            vectors.each_ref().map(entries),
+            entries(&sigma)[0],
+        );
+        tensor(result, weight.shape())
+    }
+}
+
+impl<B: PullBack, C: CheckpointStrategy> Spectral for Autodiff<B, C> {
+    fn times_rows(weight: FloatTensor<Self>, vector: FloatTensor<Self>) -> FloatTensor<Self> {
+        let (weight, vector) = (weight.primitive().clone(), vector.primitive().clone());
+        FloatTensor::<Self>::new(B::times_rows(weight, vector))
+    }
+
+    fn times_columns(weight: FloatTensor<Self>, vector: FloatTensor<Self>) -> FloatTensor<Self> {
+        let (weight, vector) = (weight.primitive().clone(), vector.primitive().clone());
+        FloatTensor::<Self>::new(B::times_columns(weight, vector))
+    }
+
+    fn unit(vector: FloatTensor<Self>) -> FloatTensor<Self> {
+        FloatTensor::<Self>::new(B::unit(vector.primitive().clone()))
     }
 
     fn spectral_normalise(
@@ -94,7 +146,7 @@ impl<C: CheckpointStrategy> Spectral for Autodiff<Flex, C> {
         right: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
         let vectors = [&left, &right].map(|vector| vector.primitive().clone());
-        let (output, sigma) = divide(weight.primitive(), vectors.each_ref());
+        let (output, sigma) = B::divide(weight.primitive().clone(), vectors.clone());
         match Step
             .prepare::<C>([weight.node()])
             .compute_bound()
@@ -119,18 +171,18 @@ struct Step;
 
 /// What the backward step needs.
 #[derive(Clone, Debug)]
-struct State {
+struct State<T> {
     weight: NodeId,
-    vectors: [Primitive; 2],
-    sigma: f32,
+    vectors: [T; 2],
+    sigma: T,
 }
 
-impl Backward<Flex, 1> for Step {
-    type State = State;
+impl<B: PullBack> Backward<B, 1> for Step {
+    type State = State<FloatTensor<B>>;
 
     fn backward(
         self,
-        ops: Ops<State, 1>,
+        ops: Ops<Self::State, 1>,
         gradients: &mut Gradients,
         checkpointer: &mut Checkpointer,
     ) {
@@ -139,19 +191,12 @@ impl Backward<Flex, 1> for Step {
             vectors,
             sigma,
         } = ops.state;
-        let weight: Primitive = checkpointer.retrieve_node_output(weight);
-        let gradient = gradients.consume::<Flex>(&ops.node);
+        let weight: FloatTensor<B> = checkpointer.retrieve_node_output(weight);
+        let gradient = gradients.consume::<B>(&ops.node);
         let [parent] = ops.parents;
         if let Some(node) = parent {
-            let [weight, gradient] = [weight, gradient].map(|tensor| tensor.to_contiguous());
-            let vectors = vectors.map(|vector| vector.to_contiguous());
-            let result = kernel::pull_back(
-                entries(&gradient),
-                entries(&weight),
-                vectors.each_ref().map(entries),
-                sigma,
-            );
-            gradients.register::<Flex>(node.id, tensor(result, weight.shape()));
+            let result = B::pull_back(gradient, weight, vectors, sigma);
+            gradients.register::<B>(node.id, result);
         }
     }
 }

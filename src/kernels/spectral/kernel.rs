@@ -3,6 +3,7 @@
 
 use rayon::prelude::*;
 
+use super::EPSILON;
 use crate::kernels::flex::GRAIN;
 use crate::kernels::scratch::zeros;
 use crate::wide::{sum_of_products, wide};
@@ -28,6 +29,12 @@ pub(super) fn times_columns(matrix: &[f32], vector: &[f32]) -> Vec<f32> {
         add_rows(&matrix[place * COLUMNS..], columns, vector, sums);
     });
     sums
+}
+
+/// A vector over its length.
+pub(super) fn unit(vector: &[f32]) -> Vec<f32> {
+    let length = (product(vector, vector).sqrt() as f32).max(EPSILON);
+    vector.iter().map(|x| x / length).collect()
 }
 
 /// sigma = u'Wv
