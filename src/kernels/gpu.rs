@@ -1,5 +1,9 @@
 //! What the kernels of this module on GPUs share: they are CubeCL's, for f32 tensors of its back end.
 
+use std::cmp::Reverse;
+
+use burn::backend::Cube;
+use burn::backend::ops::FloatTensorOps;
 use burn::tensor::{DType, Shape};
 use burn_cubecl::cubecl::{self, calculate_cube_count_elemwise, prelude::*};
 use burn_cubecl::kernel::into_contiguous;
@@ -27,18 +31,31 @@ pub(super) fn empty_like(like: &CubeTensor) -> CubeTensor {
 }
 
 /// The tensors, of one shape, with their entries in one order in memory, without gaps: as they are, if they have one, else maps and
-/// kernels with channels last, as convolutions take and give them. So weights come to lie that way in the first step of a training.
+/// kernels with channels last, as convolutions take and give them, and others as the first lies. So weights come to lie in the order of
+/// their gradients in the first steps of a training.
 pub(super) fn in_one_order<const N: usize>(tensors: [CubeTensor; N]) -> [CubeTensor; N] {
-    let first = tensors[0].meta.strides().clone();
-    let is_one =
-        |tensor: &CubeTensor| tensor.is_contiguous_buffer() && *tensor.meta.strides() == first;
+    let first = &tensors[0].meta;
+    let is_one = |tensor: &CubeTensor| {
+        let strides = tensor.meta.strides().iter().zip(first.strides().iter());
+        // What is never stepped along may have any stride.
+        let mut steps = first.shape().iter().zip(strides);
+        tensor.is_contiguous_buffer() && steps.all(|(&length, (a, b))| length == 1 || a == b)
+    };
     if tensors.iter().all(is_one) {
         return tensors;
     }
-    if first.len() == 4 {
+    if first.num_dims() == 4 {
         return tensors.map(channels_last);
     }
-    tensors.map(into_contiguous)
+    let strides = first.strides().clone();
+    let mut order: Vec<usize> = (0..strides.len()).collect();
+    order.sort_by_key(|&axis| Reverse(strides[axis]));
+    let mut back = order.clone();
+    back.sort_by_key(|&place| order[place]);
+    tensors.map(|tensor| {
+        let ordered = into_contiguous(Cube::float_permute(tensor, &order));
+        Cube::float_permute(ordered, &back)
+    })
 }
 
 /// The tensor [n, channels, h, w] with its channels last in memory, without gaps: as Burn's convolutions leave maps, and take them without

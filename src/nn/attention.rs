@@ -9,6 +9,7 @@ use super::conv::{Conv2d, WeightInit, Window};
 use super::norm::GroupNorm;
 use super::parameters::Parameters;
 use crate::device::Precision;
+use crate::kernels::{maps_of, places_of};
 
 /// One head of attention with a residual connection.
 #[derive(Module, Debug)]
@@ -42,25 +43,18 @@ impl Attention {
 
     /// [n, channels, h, w] -> the same
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
-        let [images, channels, height, width] = input.dims();
-        let rows = |maps: Tensor<4>| -> Tensor<3> {
-            maps.reshape([images, channels, height * width])
-                .swap_dims(1, 2) // [n, places, channels]
-        };
+        let [_, channels, height, _] = input.dims();
         let normalised = self.norm.forward(input.clone(), Activation::Identity);
-        let query = rows(self.query.forward(normalised.clone()));
-        let key = rows(self.key.forward(normalised.clone()));
-        let value = rows(self.value.forward(normalised));
+        let query = places_of(self.query.forward(normalised.clone()));
+        let key = places_of(self.key.forward(normalised.clone()));
+        let value = places_of(self.value.forward(normalised));
         let scale = (channels as f64).sqrt().recip();
         let product = |[a, b]: [Tensor<3>; 2]| {
             let [a, b] = [a, b].map(|factor| self.precision.lower(factor));
             self.precision.raise(a.matmul(b))
         };
         let weights = softmax(product([query, key.swap_dims(1, 2)]).mul_scalar(scale), 2);
-        let mixed = product([weights, value]).swap_dims(1, 2); // [n, channels, places]
-        input
-            + self
-                .project
-                .forward(mixed.reshape([images, channels, height, width]))
+        let mixed = maps_of(product([weights, value]), height);
+        input + self.project.forward(mixed)
     }
 }

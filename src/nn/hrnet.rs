@@ -13,6 +13,7 @@ use super::conv::{Conv2d, WeightInit, Window};
 use super::norm::instance_norm;
 use super::parameters::Parameters;
 use super::resize::enlarge;
+use crate::kernels::concatenate;
 
 /// How many times more feature maps a bottleneck gives than it has inside.
 const EXPANSION: usize = 4;
@@ -289,7 +290,7 @@ impl HrNet {
         // The head of HRNetV2: all branches at the size of the finest.
         let branches = maps.into_iter().enumerate();
         let same = branches.map(|(branch, maps)| enlarge(maps, 1 << branch));
-        let joined = layer(&self.joined, Tensor::cat(same.collect(), 1));
+        let joined = layer(&self.joined, concatenate(same.collect()));
         enlarge(self.head.forward(joined), self.enlarged)
     }
 }

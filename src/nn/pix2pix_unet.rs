@@ -13,6 +13,7 @@ use super::conv::{Conv2d, ConvTranspose2d, WeightInit, Window};
 use super::dropout::Dropout;
 use super::norm::instance_norm;
 use super::parameters::Parameters;
+use crate::kernels::concatenate;
 
 /// Standard deviation of first weights.
 const DEVIATION: f32 = 0.02;
@@ -95,7 +96,7 @@ impl Pix2PixUnet {
             if let Some(dropout) = dropout.filter(|_| place < DROPPED) {
                 maps = dropout.forward(maps, place);
             }
-            maps = Tensor::cat(vec![skip, maps], 1);
+            maps = concatenate(vec![skip, maps]);
         }
         maps
     }

@@ -12,7 +12,7 @@ use super::conv::{Conv2d, WeightInit, Window};
 use super::norm::instance_norm;
 use super::parameters::Parameters;
 use super::resize::double;
-use crate::kernels::max_pool2d;
+use crate::kernels::{concatenate, max_pool2d};
 
 /// 2 x 2 max pooling.
 const POOL: Window = Window {
@@ -118,7 +118,7 @@ impl ResidualUnet {
         }
         for block in &self.up {
             let skip = skips.pop().expect("as many blocks up as pools");
-            maps = block.forward(Tensor::cat(vec![skip, double(maps)], 1));
+            maps = block.forward(concatenate(vec![skip, double(maps)]));
         }
         self.head.forward(maps)
     }

@@ -14,6 +14,7 @@ use super::linear::Linear;
 use super::norm::GroupNorm;
 use super::parameters::Parameters;
 use super::resize::double;
+use crate::kernels::concatenate;
 
 /// Shape of a [`UNet`].
 #[derive(Clone, Debug, PartialEq)]
@@ -219,7 +220,7 @@ impl UNet {
         for (step, blocks) in self.up.iter().enumerate() {
             for block in blocks {
                 let skip = skips.pop().expect("as many blocks up as outputs down");
-                maps = block.forward(Tensor::cat(vec![maps, skip], 1), time.clone());
+                maps = block.forward(concatenate(vec![maps, skip]), time.clone());
             }
             if let Some(doubling) = self.doublings.get(step) {
                 maps = doubling.forward(double(maps));

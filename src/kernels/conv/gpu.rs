@@ -18,6 +18,7 @@ use burn_cubecl::tensor::CubeTensor;
 
 use super::extension::{Convolution, PullBack};
 use super::geometry::{Direction, Geometry};
+use crate::kernels::gpu::channels_last;
 
 /// Burn falls back to kernels that take every shape.
 const EVERY_SHAPE: &str = "a convolution of every shape has a kernel";
@@ -52,6 +53,8 @@ impl PullBack for Cube {
         direction: Direction,
         [of_operand, of_weight, of_bias]: [bool; 3],
     ) -> [Option<CubeTensor>; 3] {
+        // Once for all three.
+        let gradient = channels_last(gradient);
         let by_operand = of_operand.then(|| {
             let back = direction.reversed();
             transform(gradient.clone(), weight, None, geometry, back)
