@@ -35,7 +35,7 @@ impl Adam for Cube {
         step: AdamStep,
     ) -> (CubeTensor, CubeTensor, CubeTensor) {
         let [weight, gradient, first, second] = in_one_order([weight, gradient, first, second]);
-        let [first, second] = [first, second].map(ours);
+        let [first, second] = [first, second].map(unshared);
         let to = empty_like(&weight);
         let result = (to.clone(), first.clone(), second.clone());
         let parameter = Parameter {
@@ -52,7 +52,7 @@ impl Adam for Cube {
 }
 
 /// The tensor, or a copy if others hold it, as the checkpoint that is being written.
-fn ours(tensor: CubeTensor) -> CubeTensor {
+fn unshared(tensor: CubeTensor) -> CubeTensor {
     if tensor.can_mut() {
         tensor
     } else {

@@ -61,7 +61,7 @@ impl PullBack for Cube {
         });
         let by_weight = of_weight.then(|| {
             let [input, output] = direction.ends(operand, gradient.clone());
-            if input.dtype == DType::F32 && !geometry.is_point() {
+            if !geometry.is_point() && products::take(geometry, input.dtype) {
                 return products::weight_gradient(input, output, geometry);
             }
             let shape = Shape::new(geometry.weight_shape());
@@ -92,7 +92,7 @@ fn transform(
     }
     let (channels, [height, width]) = geometry.after(direction);
     let overlaps_little = geometry.stride > 1 || geometry.is_whole();
-    let result = if overlaps_little && operand.dtype == DType::F32 {
+    let result = if overlaps_little && products::take(geometry, operand.dtype) {
         products::input_gradient(operand, weight, geometry)
     } else {
         let shape = Shape::new([geometry.images, channels, height, width]);

@@ -19,6 +19,12 @@ const SIDE: usize = 64;
 /// Places that a part is summed over at least.
 const FEWEST_PLACES: usize = 256;
 
+/// Whether the kernels of this file can compute a gradient of a convolution: they count the columns in 32 bits.
+pub(super) fn take(geometry: &Geometry, numbers: DType) -> bool {
+    let columns = geometry.images * geometry.output_places() * geometry.terms();
+    numbers == DType::F32 && u32::try_from(columns).is_ok()
+}
+
 /// Every place of the output times all the weights: one product of matrices, whose columns are then added up by a kernel. (Burn's
 /// kernels for it decline strides other than 1, or take images one by one.)
 pub(super) fn input_gradient(
@@ -233,5 +239,23 @@ mod tests {
         assert_eq!(parts(9 * 1024, 1), 32);
         assert_eq!(parts(1155, 1), 1);
         assert_eq!(parts(128, 1), 1);
+    }
+
+    #[test]
+    fn columns_that_32_bits_cannot_count_and_other_numbers_are_burns() {
+        // The widest layer of DDPM of width 128.
+        let layer = |images| Geometry {
+            images,
+            inputs: 384,
+            outputs: 128,
+            input: [64; 2],
+            output: [64; 2],
+            kernel: 3,
+            stride: 1,
+            padding: 1,
+        };
+        assert!(take(&layer(256), DType::F32));
+        assert!(!take(&layer(512), DType::F32));
+        assert!(!take(&layer(1), DType::BF16));
     }
 }
