@@ -32,13 +32,12 @@ pub(super) fn input_gradient(
     weight: CubeTensor,
     geometry: &Geometry,
 ) -> CubeTensor {
-    let channels = geometry.inputs;
     let [height, width] = geometry.input;
     let places = geometry.images * geometry.output_places();
     let output = matrix(output, [places, geometry.outputs]);
     let weight = matrix(weight, [geometry.outputs, geometry.terms()]);
     let columns = product(output, weight);
-    let input = empty(&columns, [geometry.images, height, width, channels]);
+    let input = empty(&columns, [geometry.images, height, width, geometry.inputs]);
     let (cubes, dimension) = of_each(&input, input.meta.num_elements());
     let client = columns.client.clone();
     let row = columns.meta.strides()[0];
@@ -49,12 +48,7 @@ pub(super) fn input_gradient(
         columns.into_tensor_arg(),
         input.clone().into_tensor_arg(),
         row,
-        channels,
-        height,
-        width,
-        geometry.output[0],
-        geometry.output[1],
-        geometry.padding.unsigned_abs(),
+        sizes(geometry),
         geometry.kernel,
         geometry.stride,
     );
@@ -102,12 +96,10 @@ fn parts(places: usize, blocks: usize) -> usize {
 
 /// What every output place reads: [images x places of the output, kernel x kernel x channels], zero beyond the border.
 fn patches(input: CubeTensor, geometry: &Geometry) -> CubeTensor {
-    let [height, width] = geometry.input;
-    let channels = geometry.inputs;
     let input = channels_last(input);
     let places = geometry.images * geometry.output_places();
     let columns = empty(&input, [places, geometry.terms()]);
-    let (cubes, dimension) = of_each(&columns, places * channels);
+    let (cubes, dimension) = of_each(&columns, places * geometry.inputs);
     let client = input.client.clone();
     gather::launch(
         &client,
@@ -116,12 +108,7 @@ fn patches(input: CubeTensor, geometry: &Geometry) -> CubeTensor {
         input.into_tensor_arg(),
         columns.clone().into_tensor_arg(),
         places,
-        channels,
-        height,
-        width,
-        geometry.output[0],
-        geometry.output[1],
-        geometry.padding.unsigned_abs(),
+        sizes(geometry),
         geometry.kernel,
         geometry.stride,
     );
@@ -142,6 +129,29 @@ fn matrix<const D: usize>(tensor: CubeTensor, shape: [usize; D]) -> CubeTensor {
     )
 }
 
+/// A convolution's sizes, for a kernel.
+#[derive(CubeType, CubeLaunch, Clone, Copy)]
+struct Sizes {
+    /// Of the input.
+    channels: usize,
+    height: usize,
+    width: usize,
+    output_height: usize,
+    output_width: usize,
+    padding: usize,
+}
+
+fn sizes(geometry: &Geometry) -> SizesLaunch {
+    SizesLaunch::new(
+        geometry.inputs,
+        geometry.input[0],
+        geometry.input[1],
+        geometry.output[0],
+        geometry.output[1],
+        geometry.padding.unsigned_abs(),
+    )
+}
+
 /// Adds up what all places of the output have for one number of the input: `columns` is [images, places of the output, kernel, kernel,
 /// channels], with `row` numbers from a place to the next, `input` [images, height, width, channels].
 #[cube(launch)]
@@ -149,12 +159,7 @@ fn add_up(
     columns: &Tensor<f32>,
     input: &mut Tensor<f32>,
     row: usize,
-    channels: usize,
-    height: usize,
-    width: usize,
-    output_height: usize,
-    output_width: usize,
-    padding: usize,
+    sizes: Sizes,
     #[comptime] kernel: usize,
     #[comptime] stride: usize,
 ) {
@@ -162,11 +167,11 @@ fn add_up(
     if number >= input.len() {
         terminate!();
     }
-    let channel = number % channels;
-    let place = number / channels;
-    let across = place % width + padding;
-    let down = place / width % height + padding;
-    let first = place / width / height * output_height;
+    let channel = number % sizes.channels;
+    let place = number / sizes.channels;
+    let across = place % sizes.width + sizes.padding;
+    let down = place / sizes.width % sizes.height + sizes.padding;
+    let first = place / sizes.width / sizes.height * sizes.output_height;
     let mut sum = 0.0f32;
     // The taps under which an output can have this place. A difference below zero wraps around, and is no place of the output.
     let mut tap_down = down % stride;
@@ -175,9 +180,10 @@ fn add_up(
         let mut tap_across = across % stride;
         while tap_across < kernel {
             let before = (across - tap_across) / stride;
-            if above < output_height && before < output_width {
-                let at = (first + above) * output_width + before;
-                sum += columns[at * row + (tap_down * kernel + tap_across) * channels + channel];
+            if above < sizes.output_height && before < sizes.output_width {
+                let at = (first + above) * sizes.output_width + before;
+                sum +=
+                    columns[at * row + (tap_down * kernel + tap_across) * sizes.channels + channel];
             }
             tap_across += stride;
         }
@@ -193,33 +199,29 @@ fn gather(
     input: &Tensor<f32>,
     columns: &mut Tensor<f32>,
     places: usize,
-    channels: usize,
-    height: usize,
-    width: usize,
-    output_height: usize,
-    output_width: usize,
-    padding: usize,
+    sizes: Sizes,
     #[comptime] kernel: usize,
     #[comptime] stride: usize,
 ) {
-    let channel = ABSOLUTE_POS % channels;
-    let place = ABSOLUTE_POS / channels;
+    let channel = ABSOLUTE_POS % sizes.channels;
+    let place = ABSOLUTE_POS / sizes.channels;
     if place >= places {
         terminate!();
     }
-    let left = place % output_width * stride;
-    let top = place / output_width % output_height * stride;
-    let image = place / output_width / output_height;
+    let left = place % sizes.output_width * stride;
+    let top = place / sizes.output_width % sizes.output_height * stride;
+    let image = place / sizes.output_width / sizes.output_height;
     // Above and left of the image a difference below zero wraps around, and is beyond it too.
     for down in 0..kernel {
-        let y = top + down - padding;
+        let y = top + down - sizes.padding;
         for across in 0..kernel {
-            let x = left + across - padding;
+            let x = left + across - sizes.padding;
             let mut value = 0.0f32;
-            if y < height && x < width {
-                value = input[((image * height + y) * width + x) * channels + channel];
+            if y < sizes.height && x < sizes.width {
+                value = input
+                    [((image * sizes.height + y) * sizes.width + x) * sizes.channels + channel];
             }
-            columns[((place * kernel + down) * kernel + across) * channels + channel] = value;
+            columns[((place * kernel + down) * kernel + across) * sizes.channels + channel] = value;
         }
     }
 }
