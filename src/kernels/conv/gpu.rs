@@ -8,7 +8,7 @@ mod products;
 
 use burn::backend::Cube;
 use burn::backend::ops::{ConvOptions, FloatTensorOps};
-use burn::tensor::{DType, Shape};
+use burn::tensor::Shape;
 use burn_cubecl::kernel::conv::{
     ConvStrategy, conv_data_backward, conv_forward, conv_weight_backward,
 };
