@@ -50,7 +50,8 @@ impl Step for Parameter {
     }
 
     fn goes_with(&self, other: &Self) -> bool {
-        self.parts == other.parts && self.average.device == other.average.device
+        let bits = |step: &Self| step.parts.map(f32::to_bits);
+        bits(self) == bits(other) && self.average.device == other.average.device
     }
 
     fn launch(steps: Vec<Self>, (cubes, dimension): (CubeCount, CubeDim)) {
