@@ -2,8 +2,8 @@
 //!
 //! Miyato, Kataoka, Koyama, Yoshida: Spectral Normalization for Generative Adversarial Networks, 2018 (arXiv 1802.05957), section 2.1
 //! and Algorithm 1. In f32 on the CPU one pass over the weight for sigma, one for the quotient and two for its gradient, by all
-//! cores; by Burn's operations there are ten on one core, a seventh of an SNGAN step at batch 8. On a GPU they are some thirty kernels,
-//! and ten of this module's.
+//! cores; by Burn's operations there are ten on one core, a seventh of an SNGAN step at batch 8. On a GPU ten kernels, where Burn's
+//! operations launch some thirty.
 
 mod extension;
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
