@@ -163,15 +163,20 @@ pub(in crate::kernels) fn slope(x: f32, leak: f32, #[comptime] function: Functio
         }
     }
     if comptime!(function == Function::Silu) {
-        let gate = 1.0 / (1.0 + (-x).exp());
+        let gate = sigmoid(x);
         slope = gate * (1.0 + x * (1.0 - gate));
     }
     if comptime!(function == Function::Softplus) {
-        slope = 1.0 / (1.0 + (-x).exp());
+        slope = sigmoid(x);
     }
     if comptime!(function == Function::Tanh) {
         let y = x.tanh();
         slope = 1.0 - y * y;
     }
     slope
+}
+
+#[cube]
+fn sigmoid(x: f32) -> f32 {
+    1.0 / (1.0 + (-x).exp())
 }

@@ -9,21 +9,10 @@ use burn_cubecl::tensor::CubeTensor;
 
 use super::{Adam, AdamStep};
 use crate::kernels::gpu::{UNITS, empty_like, in_one_order};
-use crate::kernels::together::gpu::{Step, Waiting, enter, place_in};
+use crate::kernels::together::gpu::{Step, Tensors, Waiting, enter, place_in};
 
 thread_local! {
-    static WAITING: Waiting<Parameter> = const { RefCell::new(Vec::new()) };
-}
-
-/// A parameter, and what becomes of it.
-struct Parameter {
-    weight: CubeTensor,
-    gradient: CubeTensor,
-    /// Both moments are written to where they lie.
-    first: CubeTensor,
-    second: CubeTensor,
-    to: CubeTensor,
-    step: AdamStep,
+    static WAITING: Waiting<AdamStep, 5> = const { RefCell::new(Vec::new()) };
 }
 
 impl Adam for Cube {
@@ -35,18 +24,11 @@ impl Adam for Cube {
         step: AdamStep,
     ) -> (CubeTensor, CubeTensor, CubeTensor) {
         let [weight, gradient, first, second] = in_one_order([weight, gradient, first, second]);
+        // Both moments are written to where they lie.
         let [first, second] = [first, second].map(unshared);
         let to = empty_like(&weight);
         let result = (to.clone(), first.clone(), second.clone());
-        let parameter = Parameter {
-            weight,
-            gradient,
-            first,
-            second,
-            to,
-            step,
-        };
-        enter(parameter);
+        enter(step, [weight, gradient, first, second, to]);
         result
     }
 }
@@ -60,41 +42,35 @@ fn unshared(tensor: CubeTensor) -> CubeTensor {
     }
 }
 
-impl Step for Parameter {
-    const BUFFERS: usize = 5;
-
-    fn waiting() -> &'static LocalKey<Waiting<Self>> {
+impl Step<5> for AdamStep {
+    fn waiting() -> &'static LocalKey<Waiting<Self, 5>> {
         &WAITING
     }
 
-    fn parameter(&self) -> &CubeTensor {
-        &self.weight
-    }
-
-    fn goes_with(&self, other: &Self) -> bool {
-        self.step == other.step && self.weight.device == other.weight.device
-    }
-
-    fn launch(steps: Vec<Self>, (cubes, dimension): (CubeCount, CubeDim)) {
-        let client = steps[0].weight.client.clone();
-        let AdamStep {
-            decays,
+    fn launch(self, client: &Client, (cubes, dimension): (CubeCount, CubeDim), of: [Tensors; 5]) {
+        let [weights, gradients, firsts, seconds, to] = of;
+        let Self {
+            decays: [first_decay, second_decay],
             correction,
             epsilon,
             rate,
             bound,
-        } = steps[0].step;
-        let mut arguments = [(); 5].map(|()| SequenceArg::new());
-        for step in steps {
-            let tensors = [step.weight, step.gradient, step.first, step.second, step.to];
-            for (argument, tensor) in arguments.iter_mut().zip(tensors) {
-                argument.push(tensor.into_tensor_arg());
-            }
-        }
-        let [weights, gradients, firsts, seconds, to] = arguments;
+        } = self;
         kernel::launch(
-            &client, cubes, dimension, weights, gradients, firsts, seconds, to, decays[0],
-            decays[1], correction, epsilon, rate, bound,
+            client,
+            cubes,
+            dimension,
+            weights,
+            gradients,
+            firsts,
+            seconds,
+            to,
+            first_decay,
+            second_decay,
+            correction,
+            epsilon,
+            rate,
+            bound,
         );
     }
 }

@@ -9,65 +9,33 @@ use burn_cubecl::tensor::CubeTensor;
 
 use super::Average;
 use crate::kernels::gpu::{UNITS, empty_like, in_one_order};
-use crate::kernels::together::gpu::{Step, Waiting, enter, place_in};
+use crate::kernels::together::gpu::{Step, Tensors, Waiting, enter, place_in};
 
 thread_local! {
-    static WAITING: Waiting<Parameter> = const { RefCell::new(Vec::new()) };
+    static WAITING: Waiting<Parts, 3> = const { RefCell::new(Vec::new()) };
 }
 
-/// A parameter, and what becomes of its average.
-struct Parameter {
-    average: CubeTensor,
-    target: CubeTensor,
-    to: CubeTensor,
-    parts: [f32; 2],
-}
+/// What is kept of an average, and what is added of its target.
+#[derive(Clone, Copy, PartialEq)]
+struct Parts([f32; 2]);
 
 impl Average for Cube {
     fn moving_average(average: CubeTensor, target: CubeTensor, parts: [f32; 2]) -> CubeTensor {
         let [target, average] = in_one_order([target, average]);
         let to = empty_like(&average);
-        let parameter = Parameter {
-            average,
-            target,
-            to: to.clone(),
-            parts,
-        };
-        enter(parameter);
+        enter(Parts(parts), [average, target, to.clone()]);
         to
     }
 }
 
-impl Step for Parameter {
-    const BUFFERS: usize = 3;
-
-    fn waiting() -> &'static LocalKey<Waiting<Self>> {
+impl Step<3> for Parts {
+    fn waiting() -> &'static LocalKey<Waiting<Self, 3>> {
         &WAITING
     }
 
-    fn parameter(&self) -> &CubeTensor {
-        &self.average
-    }
-
-    fn goes_with(&self, other: &Self) -> bool {
-        let bits = |step: &Self| step.parts.map(f32::to_bits);
-        bits(self) == bits(other) && self.average.device == other.average.device
-    }
-
-    fn launch(steps: Vec<Self>, (cubes, dimension): (CubeCount, CubeDim)) {
-        let client = steps[0].average.client.clone();
-        let [kept, added] = steps[0].parts;
-        let mut arguments = [(); 3].map(|()| SequenceArg::new());
-        for step in steps {
-            let tensors = [step.average, step.target, step.to];
-            for (argument, tensor) in arguments.iter_mut().zip(tensors) {
-                argument.push(tensor.into_tensor_arg());
-            }
-        }
-        let [averages, targets, to] = arguments;
-        kernel::launch(
-            &client, cubes, dimension, averages, targets, to, kept, added,
-        );
+    fn launch(self, client: &Client, (cubes, dimension): (CubeCount, CubeDim), of: [Tensors; 3]) {
+        let ([averages, targets, to], Self([kept, added])) = (of, self);
+        kernel::launch(client, cubes, dimension, averages, targets, to, kept, added);
     }
 }
 

@@ -14,12 +14,18 @@ const AT_MOST: usize = 16;
 /// Buffers that a kernel has besides those of its parameters.
 const OTHERS: usize = 2;
 
-/// Steps of one kind whose kernel is not launched yet.
-pub(in crate::kernels) type Waiting<S> = RefCell<Vec<S>>;
+/// The tensors of parameters, and the numbers of a step that waits for them.
+pub(in crate::kernels) type Waiting<S, const N: usize> = RefCell<Vec<(S, [CubeTensor; N])>>;
+
+/// What a kernel takes of many parameters.
+pub(in crate::kernels) type Tensors = SequenceArg<OwnedTensor<f32>>;
+
+/// What launches steps that wait.
+type Launch = fn();
 
 thread_local! {
-    /// What launches the kinds of steps that wait; none where none may wait.
-    static GATHERED: RefCell<Option<Vec<fn()>>> = const { RefCell::new(None) };
+    /// The kinds of steps that wait; none where none may wait.
+    static GATHERED: RefCell<Option<Vec<Launch>>> = const { RefCell::new(None) };
 }
 
 /// Until it is dropped, steps of this thread wait for others.
@@ -48,37 +54,30 @@ impl Drop for Gathering {
     }
 }
 
-/// A step of one parameter.
-pub(in crate::kernels) trait Step: Sized + 'static {
-    /// Buffers of a parameter.
-    const BUFFERS: usize;
-
+/// The numbers of a step, which parameters of `N` tensors of one shape share.
+pub(in crate::kernels) trait Step<const N: usize>:
+    Copy + PartialEq + 'static
+{
     /// Where such steps wait.
-    fn waiting() -> &'static LocalKey<Waiting<Self>>;
+    fn waiting() -> &'static LocalKey<Waiting<Self, N>>;
 
-    /// The weights, or what takes their place.
-    fn parameter(&self) -> &CubeTensor;
-
-    /// Whether one kernel can do both.
-    fn goes_with(&self, other: &Self) -> bool;
-
-    /// Launches one kernel for all; there is one at least, and they go together.
-    fn launch(steps: Vec<Self>, cubes: (CubeCount, CubeDim));
+    /// Launches one kernel, which takes the tensors of all parameters.
+    fn launch(self, client: &Client, cubes: (CubeCount, CubeDim), tensors: [Tensors; N]);
 }
 
-/// Launches the step, with those that wait, if it has not to wait itself.
-pub(in crate::kernels) fn enter<S: Step>(step: S) {
-    let goes = S::waiting().with_borrow(|waiting| {
+/// Launches the step of a parameter, with those that wait, if it has not to wait itself.
+pub(in crate::kernels) fn enter<S: Step<N>, const N: usize>(step: S, tensors: [CubeTensor; N]) {
+    let goes_along = S::waiting().with_borrow(|waiting| {
         let first = waiting.first();
-        first.is_none_or(|first| step.goes_with(first))
+        first.is_none_or(|(first, others)| *first == step && others[0].device == tensors[0].device)
     });
-    if !goes {
-        launch_waiting::<S>();
+    if !goes_along {
+        launch_waiting::<S, N>();
     }
-    let bound = step.parameter().client.properties().hardware.max_bindings as usize;
-    let most = AT_MOST.min(bound.saturating_sub(OTHERS) / S::BUFFERS);
+    let bound = tensors[0].client.properties().hardware.max_bindings as usize;
+    let most = AT_MOST.min(bound.saturating_sub(OTHERS) / N);
     let count = S::waiting().with_borrow_mut(|waiting| {
-        waiting.push(step);
+        waiting.push((step, tensors));
         waiting.len()
     });
     let waits = count < most
@@ -87,23 +86,30 @@ pub(in crate::kernels) fn enter<S: Step>(step: S) {
                 return false;
             };
             if count == 1 {
-                kinds.push(launch_waiting::<S>);
+                kinds.push(launch_waiting::<S, N>);
             }
             true
         });
     if !waits {
-        launch_waiting::<S>();
+        launch_waiting::<S, N>();
     }
 }
 
-fn launch_waiting<S: Step>() {
-    let steps = S::waiting().with_borrow_mut(mem::take);
-    if steps.is_empty() {
+fn launch_waiting<S: Step<N>, const N: usize>() {
+    let parameters = S::waiting().with_borrow_mut(mem::take);
+    let Some((step, tensors)) = parameters.first() else {
         return;
+    };
+    let (step, client) = (*step, tensors[0].client.clone());
+    let mut cubes = 0;
+    let mut arguments = [(); N].map(|()| SequenceArg::new());
+    for (_, tensors) in parameters {
+        cubes += tensors[0].meta.num_elements().div_ceil(UNITS);
+        for (argument, tensor) in arguments.iter_mut().zip(tensors) {
+            argument.push(tensor.into_tensor_arg());
+        }
     }
-    let cubes = |step: &S| step.parameter().meta.num_elements().div_ceil(UNITS);
-    let count = steps.iter().map(cubes).sum();
-    S::launch(steps, of_sums(count));
+    step.launch(&client, of_sums(cubes), arguments);
 }
 
 /// Which number of a parameter of `length` numbers is this unit's, in a kernel of [`Step::launch`], if the parameter's cubes begin with
